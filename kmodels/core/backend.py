@@ -1,0 +1,106 @@
+"""The one door to the backends: Keras runs on tensorflow, jax or torch, and only this file knows them by name."""
+
+import importlib.util
+import os
+import platform
+import sys
+from importlib import metadata
+
+from kmodels.core.errors import UserError
+
+NAMES = ("tensorflow", "jax", "torch")
+
+
+def installed() -> list[str]:
+    """The backends that this Python has, in order of preference."""
+    return [name for name in NAMES if importlib.util.find_spec(name) is not None]
+
+
+def select(name: str | None = None, small_operations: bool = False) -> str:
+    """Choose the backend before Keras is imported: `name`, else KERAS_BACKEND, else the first installed.
+
+    small_operations: the model runs hundreds of small operations a step, as recurrent ones do. TensorFlow then runs
+    several of them side by side on a thread each, which took 0.65 times as long on two cores (Bi-GRU of 64 units).
+    Raises UserError when it is not installed, or when Keras already runs on another one.
+    """
+    have = installed()
+    asked = name or os.environ.get("KERAS_BACKEND")
+    if not have:
+        raise UserError(f"no backend is installed: pip install tensorflow (or one of {', '.join(NAMES[1:])})")
+    if asked and asked not in NAMES:
+        raise UserError(f"backend {asked!r} is unknown; allowed: {', '.join(NAMES)}")
+    if asked and asked not in have:
+        raise UserError(f"backend {asked!r} is not installed (pip install {asked}); here: {', '.join(have)}")
+    if "keras" in sys.modules:
+        running = current()
+        if name and name != running:
+            raise UserError(f"Keras already runs on {running} in this process; {name} needs a new one")
+        return running
+    chosen = asked or have[0]
+    os.environ["KERAS_BACKEND"] = chosen
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up chatter
+    if small_operations:
+        os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+        os.environ.setdefault("TF_NUM_INTEROP_THREADS", str(os.cpu_count() or 1))
+    return chosen
+
+
+def current() -> str:
+    """The backend that Keras runs on."""
+    import keras
+
+    return keras.config.backend()
+
+
+def seed_everything(seed: int) -> None:
+    """Fix every source of randomness, so that the same recipe gives the same weights on the same machine."""
+    import keras
+
+    keras.utils.set_random_seed(seed)
+    if current() == "tensorflow":
+        import tensorflow
+
+        tensorflow.config.experimental.enable_op_determinism()
+
+
+def generator_state():
+    """The state of the backend's own global random generator as an array; None where it has none.
+
+    Keras on torch draws dropout from torch's generator where a layer has no seed, so resuming needs it.
+    """
+    if current() != "torch":
+        return None
+    import torch
+
+    return torch.get_rng_state().numpy()
+
+
+def set_generator_state(state) -> None:
+    """Put back what `generator_state` returned."""
+    if state is not None and current() == "torch":
+        import torch
+
+        torch.set_rng_state(torch.from_numpy(state.copy()))
+
+
+def versions() -> dict[str, str]:
+    """The versions that decide a result."""
+    names = ("kmodels", "keras", current(), "numpy", "pandas", "scikit-learn")
+    return {"python": platform.python_version()} | {name: metadata.version(name) for name in names}
+
+
+def accelerators() -> list[str]:
+    """The names of the accelerators that the backend would train on; empty on a CPU."""
+    name = current()
+    if name == "tensorflow":
+        import tensorflow as tf
+
+        devices = tf.config.list_physical_devices("GPU")
+        return [tf.config.experimental.get_device_details(d).get("device_name", d.name) for d in devices]
+    if name == "jax":
+        import jax
+
+        return [device.device_kind for device in jax.devices() if device.platform != "cpu"]
+    import torch
+
+    return [torch.cuda.get_device_name(k) for k in range(torch.cuda.device_count())]

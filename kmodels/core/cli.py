@@ -1,0 +1,115 @@
+"""What all verbs share: options, recipe fields as options, errors without a traceback, exit status 2."""
+
+import argparse
+import itertools
+import os
+import sys
+from collections.abc import Callable
+
+from kmodels.core import parse, registry
+from kmodels.core.errors import UserError
+from kmodels.core.recipe import Recipe
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse that reports a wrong usage as every other fault is reported."""
+
+    def error(self, message):
+        raise UserError(f"{message} (see python -m {self.prog} --help)")
+
+
+def parser(verb: str, doc: str) -> argparse.ArgumentParser:
+    """The parser of a verb. Options must be spelt out: --train.epochs is not an abbreviation of anything."""
+    return _Parser(
+        prog=f"kmodels.{verb}",
+        description=doc,
+        allow_abbrev=False,
+        add_help=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def add_recipe_options(options: argparse.ArgumentParser) -> None:
+    """The options that choose a recipe: --model, --config, --variant, --seed, --smoke."""
+    options.add_argument("--model", choices=registry.NAMES, help="which model")
+    options.add_argument("--config", metavar="FILE", help="recipe in YAML; configs/ has some")
+    options.add_argument("--variant", metavar="NAME", help="a named recipe of the model, such as a flawed ancestor")
+    options.add_argument("--smoke", action="store_true", help="the whole path in seconds; too small to judge")
+
+
+def add_backend_option(options: argparse.ArgumentParser) -> None:
+    """--backend."""
+    options.add_argument("--backend", metavar="B", help="tensorflow, jax or torch (else KERAS_BACKEND, else installed)")
+
+
+def recipe(args, words: list[str]) -> Recipe:
+    """The recipe of defaults < --variant < --config < --smoke < command line, or every fault in it."""
+    if args.model is None:
+        raise UserError(f"which model? --model {' | '.join(registry.NAMES)}")
+    kind = registry.recipe_type(args.model)
+    layers = []
+    if args.variant is not None:
+        if args.variant not in kind.VARIANTS:
+            raise UserError(f"--variant {args.variant}: {args.model} has {', '.join(kind.VARIANTS)}")
+        layers.append(parse.Layer(kind.VARIANTS[args.variant], f"variant {args.variant}"))
+    if args.config is not None:
+        layers.append(parse.read_yaml(args.config))
+    if args.smoke:
+        layers.append(parse.Layer(kind.SMOKE, "--smoke"))
+    layers.append(parse.command_line(kind, words))
+    return parse.resolve(kind, layers)
+
+
+def run(options: argparse.ArgumentParser, body: Callable, argv: list[str] | None) -> int:
+    """Parse, run `body(args, rest)` and turn what went wrong into a line and an exit status."""
+    argv = sys.argv[1:] if argv is None else list(argv)
+    try:
+        args, rest = _options(options, argv)
+        if args is None:
+            return 0
+        return body(args, rest)
+    except UserError as error:
+        return _complain(str(error))
+    except BrokenPipeError:  # the reader of our output, such as `head`, has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        if error.strerror is None:
+            raise
+        return _complain(f"{error.strerror}: {error.filename}" if error.filename else error.strerror)
+    except KeyboardInterrupt:
+        return _complain("stopped", 130)
+
+
+def _options(options, argv):
+    if "-h" in argv or "--help" in argv:
+        _help(options, argv)
+        return None, None
+    return options.parse_known_args(argv)
+
+
+def _help(options, argv):
+    """The verb's own options, then every field of the model's recipe with unit and default."""
+    print(options.format_help())
+    if not any(action.dest == "config" for action in options._actions):
+        return
+    chosen = next((b for a, b in itertools.pairwise(argv) if a == "--model" and b in registry.NAMES), None)
+    if chosen is None:
+        print(f"With --model {' | '.join(registry.NAMES)}, --help also lists every field of its recipe.")
+        return
+    fields = parse.recipe_parser(registry.recipe_type(chosen))
+    print(f"recipe of {chosen}:")
+    print(fields.format_help())
+
+
+def no_more(words: list[str]) -> None:
+    """Refuse words that this call does not take."""
+    if words:
+        raise UserError(f"command line: {words[0]} is not an option here")
+
+
+def _complain(text: str, status: int = 2) -> int:
+    from kmodels.core import console
+
+    console.complain(text)
+    return status

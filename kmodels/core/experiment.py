@@ -1,0 +1,165 @@
+"""The path of every model: recipe -> data -> build -> fit -> metrics -> gates -> report."""
+
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+
+from kmodels.core import backend, cache, console, data, figures, files, registry, report
+from kmodels.core.errors import UserError
+from kmodels.core.monitor import Monitor
+from kmodels.core.run import Run
+from kmodels.core.task import Judged, Scores, Task
+from kmodels.core.training import train
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Loaded data and its split. paths: the files; rows: {"train", "validation", "test"} -> row indices."""
+
+    paths: list[Path]
+    simulated: bool
+    records: object
+    rows: dict
+
+    def part(self, name: str):
+        """The records of one part."""
+        return self.records.take(self.rows[name])
+
+    def all(self) -> dict:
+        """The records of every part, by name."""
+        return {name: self.part(name) for name in self.rows}
+
+    def describe(self) -> str:
+        """Where the data comes from, in words."""
+        names = ", ".join(path.name for path in self.paths)
+        return "simulated by this recipe" if self.simulated else f"{names} of the user"
+
+
+def prepare(task: Task, recipe, path: str | None) -> Parts:
+    """Simulated data (made once, cached) or the user's, through the same loader, split into parts."""
+    simulated = path is None
+    if simulated:
+        with console.progress("simulating") as bar:
+            path = cache.simulated(task, recipe, bar, console.say)
+    records = task.load(path, recipe)
+    rows = task.split(records, recipe)
+    empty = [name for name, index in rows.items() if len(index) == 0]
+    if empty:
+        raise UserError(f"{path}: {len(records)} examples are too few to split; nothing is left for {empty[0]}")
+    return Parts(cache.data_files(path, task.suffixes), simulated, records, rows)
+
+
+def predict(task: Task, model, records, recipe, progress=None):
+    """The decoded prediction of a model for records."""
+    outputs = data.predict(model, task.encode(records, recipe), recipe.train.batch_size, progress)
+    return task.decode(model, records, outputs)
+
+
+def fit(run: Run) -> dict:
+    """Train the run's recipe, judge it, write its report; returns the report. Goes on where the run was stopped."""
+    started = time.monotonic()
+    task = registry.task(run.about["model"])
+    recipe = run.recipe
+    backend.seed_everything(recipe.seed)
+    parts = prepare(task, recipe, run.about["data"])
+    sizes = {name: len(rows) for name, rows in parts.rows.items()}
+    console.say(f"data: {parts.describe()}; " + ", ".join(f"{name} {n}" for name, n in sizes.items()))
+    examples = task.encode(parts.part("train"), recipe)
+    per_epoch = data.steps_per_epoch(len(examples), recipe.train.batch_size)
+    model = task.build(recipe, per_epoch * recipe.train.epochs)
+    console.say(f"model: {model.count_params()} parameters on {backend.current()}")
+    history = _train(task, model, run, examples, parts.part("validation"))
+    _finish(task, model, run, parts.part("validation"))
+    scores, baselines, judged = judge(task, model, recipe, parts.all())
+    result = report.assemble(
+        task,
+        run,
+        scores,
+        baselines,
+        history,
+        notes=task.notes(recipe),
+        data=parts.describe(),
+        data_hash=files.sha256(*parts.paths),
+        sizes=sizes,
+        duration_s=round(time.monotonic() - started, 1),
+        training_s=round(sum(row["seconds"] for row in history), 1),
+    )
+    pictures = {"learning curves": figures.learning_curves(history)} | task.figures(judged)
+    report.write(result, pictures, run.path, task.headline)
+    return result
+
+
+def _train(task, model, run, examples, validation) -> list[dict]:
+    """Train with diagnostics of every epoch on TensorBoard; returns the history."""
+    recipe = run.recipe
+    held_out = task.encode(validation, recipe)
+    state = run.load_state()
+    monitor = Monitor(run.tensorboard, len(state[1]["history"]) + 1 if state else 0)
+    pictures = {}
+
+    def validate(epoch):
+        outputs, losses = data.predict_and_score(model, held_out, recipe.train.batch_size)
+        task.calibrate(model, validation, outputs)
+        prediction = task.decode(model, validation, outputs)
+        scalars, drawn = task.diagnostics(Judged(validation, prediction))
+        pictures.update(drawn)
+        return {f"val_{name}": value for name, value in {**losses, **scalars}.items()}
+
+    def after_epoch(row):
+        monitor.epoch(row["epoch"], {_tag(name): value for name, value in row.items() if name != "epoch"}, pictures)
+        shown = f"loss {row['loss']:.4f}  val_loss {row['val_loss']:.4f}"
+        console.say(
+            f"epoch {row['epoch']}/{recipe.train.epochs}  {shown}  {_headline(task, row)}{row['seconds']:.1f} s"
+        )
+
+    if state is None:
+        monitor.recipe(recipe.to_yaml())
+    try:
+        return train(model, examples, recipe, run, validate, after_epoch)
+    finally:
+        monitor.close()
+
+
+def _tag(name: str) -> str:
+    """TensorBoard groups by what stands before the slash."""
+    return f"validation/{name.removeprefix('val_')}" if name.startswith("val_") else f"training/{name}"
+
+
+def _headline(task, row) -> str:
+    name = next((name for name in task.headline if f"val_{name}" in row), None)
+    return f"val_{name} {row[f'val_{name}']:.4f}  " if name else ""
+
+
+def _finish(task, model, run, validation):
+    """Choose on validation data what is chosen there, and save the model."""
+    outputs = data.predict(model, task.encode(validation, run.recipe), run.recipe.train.batch_size)
+    task.calibrate(model, validation, outputs)
+    with files.replacing(run.path / "model.keras") as aside:
+        keras.saving.save_model(model, aside)
+
+
+def judge(task: Task, model, recipe, parts: dict) -> tuple[Scores, dict[str, Scores], Judged]:
+    """Scores of the model and of the baselines on parts["test"], and what figures need."""
+    prediction = predict(task, model, parts["test"], recipe)
+    scores = task.metrics(parts["test"], prediction, recipe.seed)
+    return scores, task.baselines(recipe, parts), Judged(parts["test"], prediction, scores)
+
+
+def show(result: dict, task: Task, folder: Path) -> None:
+    """The end of a fit, on the terminal: metrics beside baselines, gates, where to look."""
+    console.show(console.metrics_table(result, task.headline))
+    console.show(console.gates_table(result["gates"]))
+    console.out.print()
+    for note in result["notes"]:
+        console.say(f"note: {note}")
+    console.say(report.verdict(result["gates"]) + f" ({result['duration_s']:.0f} s)")
+    console.say(f"report       {folder / 'report.html'}")
+    console.say(f"tensorboard  {Path(sys.executable).name} -m tensorboard.main --logdir {folder / 'tensorboard'}")
+
+
+def status(result: dict) -> int:
+    """The exit status of a judged run: 1 when a gate failed, else 0."""
+    return int(any(gate["status"] == "failed" for gate in result["gates"]))

@@ -1,0 +1,73 @@
+"""Pictures: one style for all models, drawn without a screen and without global state."""
+
+import base64
+import io
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+BLUE, ORANGE, GREEN, RED, GREY = "#2f6db3", "#d9822b", "#3a8a4f", "#b8383d", "#7a7a7a"
+
+
+def figure(width: float = 6.0, height: float = 4.0, rows: int = 1, columns: int = 1):
+    """A figure of inches width x height and its axes (an array when there are several)."""
+    made = Figure(figsize=(width, height), dpi=100, layout="constrained")
+    FigureCanvasAgg(made)
+    axes = made.subplots(rows, columns)
+    for one in np.atleast_1d(axes).ravel():
+        one.spines[["top", "right"]].set_visible(False)
+    return made, axes
+
+
+def png(made: Figure) -> bytes:
+    """The figure as a PNG file's bytes, the same for the same figure."""
+    buffer = io.BytesIO()
+    made.savefig(buffer, format="png", metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def data_uri(made: Figure) -> str:
+    """The figure as text that an HTML page can hold."""
+    return "data:image/png;base64," + base64.b64encode(png(made)).decode()
+
+
+def rgb(made: Figure) -> np.ndarray:
+    """The figure's pixels: (height, width, 3) uint8."""
+    made.canvas.draw()
+    return np.asarray(made.canvas.buffer_rgba())[..., :3].copy()
+
+
+def learning_curves(history: list[dict]) -> Figure:
+    """Training and validation loss by epoch, and the epoch that was kept."""
+    made, axes = figure(6, 3.6)
+    epochs = [row["epoch"] for row in history]
+    validation = [row["val_loss"] for row in history]
+    axes.plot(epochs, [row["loss"] for row in history], color=GREY, label="training")
+    axes.plot(epochs, validation, color=BLUE, label="validation")
+    best = int(np.argmin(validation))
+    axes.plot(epochs[best], validation[best], "o", color=ORANGE, label="kept")
+    axes.set(xlabel="epoch", ylabel="loss", yscale="log")
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.legend(frameon=False)
+    return made
+
+
+def reliability_curve(probability: np.ndarray, positive: np.ndarray, bins: int = 10) -> Figure:
+    """Observed frequency of the positive class against its predicted probability, with the number in each bin.
+
+    probability: (n,) in [0, 1]. positive: (n,) bool. On the diagonal, probabilities mean what they say.
+    """
+    made, (upper, lower) = figure(4.6, 4.6, rows=2)
+    lower.set_box_aspect(0.25)
+    index = np.minimum((probability * bins).astype(int), bins - 1)
+    count = np.bincount(index, minlength=bins)
+    full = count > 0
+    mean = np.bincount(index, probability, bins)[full] / count[full]
+    observed = np.bincount(index, positive.astype(float), bins)[full] / count[full]
+    upper.plot([0, 1], [0, 1], color=GREY, lw=1, ls="--")
+    upper.plot(mean, observed, "o-", color=BLUE)
+    upper.set(ylabel="observed frequency", xlim=(0, 1), ylim=(0, 1))
+    lower.bar((np.arange(bins) + 0.5) / bins, count, width=0.9 / bins, color=BLUE)
+    lower.set(xlabel="predicted probability", ylabel="examples", xlim=(0, 1), yscale="symlog")
+    return made

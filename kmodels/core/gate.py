@@ -1,0 +1,46 @@
+"""A Gate judges one held-out metric by a bound that says where it comes from."""
+
+import math
+import operator
+from dataclasses import dataclass
+from typing import Literal
+
+_COMPARE = {">=": operator.ge, "<=": operator.le}
+
+
+@dataclass(frozen=True)
+class Gate:
+    """`metric direction bound [unit]`, and who asks for it.
+
+    metric: a key of the report's metrics. source: the seed, a paper, or ours.
+    """
+
+    name: str
+    metric: str
+    bound: float
+    source: str
+    direction: Literal[">=", "<="] = ">="
+    unit: str = "1"
+
+    def judge(self, metrics: dict[str, float | None], measured: bool = True) -> dict:
+        """The gate's row in a report: passed, failed or not_measured. NaN never passes.
+
+        measured=False leaves the status open whatever the value is: a smoke run is too small to judge.
+        """
+        value = metrics.get(self.metric)
+        if value is None or not measured:
+            status = "not_measured"
+        elif math.isfinite(value) and _COMPARE[self.direction](value, self.bound):
+            status = "passed"
+        else:
+            status = "failed"
+        return {
+            "name": self.name,
+            "metric": self.metric,
+            "value": value if value is None or math.isfinite(value) else None,
+            "direction": self.direction,
+            "bound": self.bound,
+            "unit": self.unit,
+            "source": self.source,
+            "status": status,
+        }

@@ -1,0 +1,49 @@
+"""A trained model with its pre- and post-processing, out of a run folder."""
+
+from pathlib import Path
+
+from kmodels.core import backend, registry
+from kmodels.core.errors import UserError
+from kmodels.core.run import Run
+
+
+class Predictor:
+    """What `kmodels.load(run)` returns: files or records in, predictions in the field's own words out.
+
+    task, recipe: what was asked and chosen. model: the Keras model itself. run: its folder.
+    """
+
+    def __init__(self, task, recipe, model, run: Run):
+        self.task, self.recipe, self.model, self.run = task, recipe, model, run
+
+    @classmethod
+    def open(cls, path: str | Path) -> "Predictor":
+        """Load the model of a finished run, on whatever backend runs here."""
+        run = Run.open(path)
+        file = run.path / "model.keras"
+        if not file.exists():
+            raise UserError(
+                f"{run.path}: not finished, it has no model.keras; go on with python -m kmodels.fit --resume {run.path}"
+            )
+        backend.select(small_operations=run.recipe.SMALL_OPERATIONS)
+        import keras
+
+        task = registry.task(run.about["model"])
+        try:
+            model = keras.saving.load_model(file, safe_mode=True)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            line = str(error).strip().splitlines()
+            raise UserError(f"{file}: damaged or not a model of this kmodels: {line[0] if line else error}") from None
+        return cls(task, run.recipe, model, run)
+
+    def load(self, data, labels: bool = False):
+        """Records from a path or from whatever the task's loader takes (for nand also a DataFrame)."""
+        return self.task.load(data, self.recipe, labels=labels)
+
+    def predict(self, data, progress=None):
+        """The prediction for a path, a DataFrame or records: `.frame()` tabulates it, `.write(path)` saves it."""
+        from kmodels.core import experiment
+
+        is_records = hasattr(data, "take") and not hasattr(data, "columns")
+        records = data if is_records else self.load(data)
+        return experiment.predict(self.task, self.model, records, self.recipe, progress)

@@ -1,0 +1,106 @@
+"""A Task asks one scientific question: the record of a model's parts, and the shapes of what they hand on."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from kmodels.core.gate import Gate
+from kmodels.core.ladder import Ladder
+from kmodels.core.recipe import Recipe
+
+if TYPE_CHECKING:
+    import keras
+    import pandas
+    from matplotlib.figure import Figure
+
+
+class Records(Protocol):
+    """The field's own data, n examples in physical units, as the loader returns them."""
+
+    def __len__(self) -> int: ...
+
+    def take(self, rows) -> "Records":
+        """The examples with these indices."""
+        ...
+
+
+class Examples(Protocol):
+    """What the network eats, from memory or from a file larger than it."""
+
+    def __len__(self) -> int: ...
+
+    def take(self, rows) -> tuple[dict, dict]:
+        """(inputs, targets) of these rows, as dictionaries of arrays with the rows first."""
+        ...
+
+
+class Prediction(Protocol):
+    """A network's outputs in the field's own words and units."""
+
+    def frame(self) -> "pandas.DataFrame":
+        """One row an example."""
+        ...
+
+    def write(self, path: Path) -> None:
+        """Save in the field's own file format, chosen by the path's suffix."""
+        ...
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Metrics by name; None where a metric is not defined for this data. Intervals are 95%, [low, high]."""
+
+    values: dict[str, float | None]
+    intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What the functions that judge are given: records, their prediction, and the scores once they exist."""
+
+    records: Records
+    prediction: Any
+    scores: Scores | None = None
+
+
+@dataclass(frozen=True)
+class Task:
+    """The contents page of a model. Each part lives in the file of its name.
+
+    suffixes: of the files that `load` reads; output_suffixes: of those that a Prediction writes.
+    simulate(recipe, folder, report): writes the field's own files into `folder`; `report(done, total)` shows
+        progress; returns facts to print, such as rates. `simulation` is raised when the same recipe gives other data.
+    load(path, recipe, labels=True): the records of a user's or the simulator's files; refuses bad input by file,
+        row, value, rule. labels=False: what is to be learned may be missing.
+    split(records, recipe): {"train", "validation", "test"} -> row indices that share no group.
+    encode(records, recipe): Examples. build(recipe, steps): the compiled model, told the number of training steps.
+    calibrate(model, records, outputs): sets what is chosen on validation data, such as a threshold.
+    decode(model, records, outputs): Prediction.
+    metrics(records, prediction, seed): Scores. baselines(recipe, parts): {name: Scores} on
+        parts["test"]; those that learn are left out where there is no parts["train"].
+    diagnostics(judged): (scalars, pictures) of an epoch for TensorBoard. figures(judged): {title: Figure}.
+    headline: the metrics of the summary table, in order. notes(recipe): sentences that a report must carry.
+    """
+
+    name: str
+    question: str
+    recipe: type[Recipe]
+    simulation: int
+    suffixes: tuple[str, ...]
+    output_suffixes: tuple[str, ...]
+    simulate: Callable[[Any, Path, Callable[[int, int], None]], dict[str, str]]
+    load: Callable[..., Any]
+    split: Callable[[Any, Any], dict[str, Any]]
+    encode: Callable[[Any, Any], Examples]
+    build: Callable[[Any, int], "keras.Model"]
+    calibrate: Callable[["keras.Model", Any, dict], None]
+    decode: Callable[["keras.Model", Any, dict], Any]
+    metrics: Callable[[Any, Any, int], Scores]
+    baselines: Callable[[Any, dict[str, Any]], dict[str, Scores]]
+    diagnostics: Callable[[Judged], tuple[dict[str, float], dict[str, "Figure"]]]
+    figures: Callable[[Judged], dict[str, "Figure"]]
+    gates: tuple[Gate, ...]
+    ladder: Ladder
+    headline: tuple[str, ...]
+    notes: Callable[[Any], list[str]]

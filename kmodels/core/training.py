@@ -1,0 +1,224 @@
+"""Training that can be stopped anywhere and goes on as if it had not been."""
+
+import itertools
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable
+
+import keras
+import numpy as np
+
+from kmodels.core import backend, console, data
+from kmodels.core.errors import UserError
+
+
+class Stopped(Exception):  # noqa: N818 - not an error: somebody asked for it
+    """Training was stopped by a signal; its state is saved."""
+
+    def __init__(self, signum: int, where: str):
+        super().__init__(where)
+        self.signum = signum
+
+
+def variables(model) -> list:
+    """All that training changes, in a fixed order: weights, random seeds, optimizer, running metrics."""
+    return [*model.variables, *model.optimizer.variables, *model.metrics_variables]
+
+
+def train(model, examples, recipe, run, validate: Callable, after_epoch: Callable) -> list[dict]:
+    """Train a compiled TermModel by `recipe.train`, from the run's last saved state on; keep its best epoch.
+
+    examples: training Examples. validate(epoch) -> {"val_loss": ..., ...}, called after each epoch.
+    after_epoch(row): told the epoch's row of the history, for showing and diagnostics.
+    Returns the history, a row an epoch. The model holds the weights of the epoch with the lowest `val_loss`.
+    Raises Stopped on Ctrl-C or SIGTERM, once the state is saved.
+    """
+    model.optimizer.build(model.trainable_variables)
+    per_epoch = data.steps_per_epoch(len(examples), recipe.train.batch_size)
+    keeper = Keeper(run, recipe, per_epoch, validate, after_epoch)
+    keeper.set_model(model)
+    keeper.restore()
+    with keeper.signals():
+        while not keeper.finished():
+            epoch, done = divmod(keeper.step, per_epoch)
+            try:
+                model.fit(
+                    data.batches(examples, recipe.train.batch_size, recipe.seed, keeper.step),
+                    steps_per_epoch=per_epoch - done,
+                    initial_epoch=epoch,
+                    epochs=epoch + 1 if done else recipe.train.epochs,
+                    callbacks=[keeper],
+                    shuffle=False,
+                    verbose=0,
+                )
+            finally:
+                keeper.bar.close()
+    keeper.restore_best()
+    return keeper.history
+
+
+class Keeper(keras.callbacks.Callback):
+    """Counts steps, validates, saves, stops: everything that happens between two steps or two epochs."""
+
+    def __init__(self, run, recipe, per_epoch, validate, after_epoch):
+        super().__init__()
+        self.run, self.train, self.per_epoch = run, recipe.train, per_epoch
+        self.validate, self.after_epoch = validate, after_epoch
+        self.step, self.history, self.seconds = 0, [], 0.0
+        self.saved = self.started = time.monotonic()
+        self.signum = None
+        self.bar = _Bar(recipe.train.epochs, per_epoch)
+        self.running_metrics = None  # of an epoch that was interrupted
+
+    # -- what Keras calls -------------------------------------------------------------------------------------
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Go on with the running metrics of an interrupted epoch: fit() has just set them to zero."""
+        self.epoch_started = time.monotonic()
+        if self.running_metrics is not None:
+            _assign(self.model.metrics_variables, self.running_metrics)
+            self.running_metrics = None
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Count; refuse a loss that is no number; save when asked to stop or when the last save is old."""
+        self.step += 1
+        if not math.isfinite(logs["loss"]):
+            self._refuse_not_finite(logs)
+        self.bar.update(self.step, logs["loss"])
+        old = time.monotonic() - self.saved > self.train.checkpoint_seconds
+        if (old or self.signum) and self.step % self.per_epoch:
+            self.save()
+            self._stop_if_asked()
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Validate, remember, show, save; end the training when patience is at its end."""
+        row = {"epoch": epoch + 1, "learning_rate": self._learning_rate()}
+        row |= {name: float(value) for name, value in logs.items()}
+        row["gradient_norm"] = float(self.model.optimizer.gradient_norm)
+        row |= self.validate(epoch + 1)
+        row["seconds"] = time.monotonic() - self.epoch_started
+        self.history.append(row)
+        self.save()
+        self.after_epoch(row)
+        self._stop_if_asked()
+        self.model.stop_training = self.finished()
+
+    # -- state ------------------------------------------------------------------------------------------------
+
+    def best(self) -> dict:
+        """The epoch with the lowest validation loss; the earliest of equals."""
+        return min(self.history, key=lambda row: row["val_loss"])
+
+    def finished(self) -> bool:
+        """Whether all epochs are done or patience is at its end; a pure function of the history."""
+        done = len(self.history)
+        if done >= self.train.epochs:
+            return True
+        return bool(self.train.patience and done and done - self.best()["epoch"] >= self.train.patience)
+
+    def save(self):
+        """Save the state of this step; of older ones only the best epoch's stays."""
+        now = time.monotonic()
+        about = {
+            "history": self.history,
+            "seconds": self.seconds + now - self.started,
+            "generator": _listed(backend.generator_state()),
+        }
+        values = [data.as_numpy(v) for v in variables(self.model)]
+        keep = {self.best()["epoch"] * self.per_epoch} if self.history else set()
+        self.run.save_state(self.step, values, about, keep)
+        self.saved = now
+
+    def restore(self):
+        """Take up the newest saved state, if there is one."""
+        state = self.run.load_state()
+        if state is None:
+            return
+        values, about = state
+        _assign(variables(self.model), values)
+        self.step, self.history, self.seconds = about["step"], about["history"], about["seconds"]
+        if about["generator"] is not None:
+            backend.set_generator_state(np.array(about["generator"], dtype="uint8"))
+        if self.step % self.per_epoch:
+            self.running_metrics = values[-len(self.model.metrics_variables) :]
+
+    def restore_best(self):
+        """Put the best epoch's weights into the model."""
+        values, _ = self.run.load_state(self.best()["epoch"] * self.per_epoch)
+        _assign(variables(self.model), values)
+
+    # -- stopping ---------------------------------------------------------------------------------------------
+
+    def signals(self):
+        """Inside, Ctrl-C and SIGTERM let the step end and save; a second one acts at once."""
+        return _Signals(self)
+
+    def _stop_if_asked(self):
+        if self.signum and not self.finished():
+            epoch, done = divmod(self.step, self.per_epoch)
+            raise Stopped(self.signum, f"epoch {epoch + bool(done)} of {self.train.epochs}, step {self.step}")
+
+    def _refuse_not_finite(self, logs):
+        names = [name for name, value in logs.items() if name != "loss" and not math.isfinite(value)]
+        raise UserError(
+            f"the loss is no longer a finite number at step {self.step} (first in: {', '.join(names) or 'loss'}); "
+            f"the last saved state is finite. Try a smaller --train.learning_rate or --train.clip_norm"
+        )
+
+    def _learning_rate(self) -> float:
+        return float(data.as_numpy(self.model.optimizer.learning_rate))
+
+
+class _Signals:
+    """Turns SIGINT and SIGTERM into a wish that the Keeper sees between two steps."""
+
+    def __init__(self, keeper):
+        self.keeper, self.before = keeper, {}
+
+    def __enter__(self):
+        if threading.current_thread() is threading.main_thread():
+            for signum in (signal.SIGINT, signal.SIGTERM):
+                self.before[signum] = signal.signal(signum, self._note)
+
+    def _note(self, signum, frame):
+        self.keeper.signum = signum
+        signal.signal(signum, self.before[signum])
+
+    def __exit__(self, *error):
+        for signum, handler in self.before.items():
+            signal.signal(signum, handler)
+
+
+class _Bar:
+    """The progress bar of a training, over all its epochs, with the live loss."""
+
+    def __init__(self, epochs, per_epoch):
+        self.epochs, self.per_epoch = epochs, per_epoch
+        self.context = self.report = None
+
+    def update(self, step, loss):
+        if self.context is None:
+            self.context = console.progress("training", self.epochs * self.per_epoch)
+            self.report = self.context.__enter__()
+        epoch = math.ceil(step / self.per_epoch)
+        self.report(step, self.epochs * self.per_epoch, f"epoch {epoch}/{self.epochs}  loss {float(loss):.4f}")
+
+    def close(self):
+        if self.context is not None:
+            self.context.__exit__(None, None, None)
+            self.context = None
+
+
+def _assign(targets, values):
+    """Give variables their saved values; refuse a state of another model."""
+    pairs = list(itertools.zip_longest(targets, values))
+    if any(v is None or a is None or tuple(v.shape) != a.shape for v, a in pairs):
+        raise UserError("the saved state belongs to another model or another version of kmodels")
+    for variable, value in pairs:
+        variable.assign(value)
+
+
+def _listed(state):
+    return None if state is None else state.tolist()

@@ -1,0 +1,49 @@
+"""Verification that several models share: intervals, calibration, thresholds."""
+
+import numpy as np
+
+
+def bootstrap_weights(groups: np.ndarray, seed: int, resamples: int = 1000) -> np.ndarray:
+    """How often each example stands in each resample, groups (pairs, rooms, days) drawn whole: (resamples, n) float32.
+
+    Examples of a group are not independent, so an interval that draws them singly would be too narrow.
+    """
+    names, member = np.unique(groups, return_inverse=True)
+    rng = np.random.default_rng([seed, 0xB007])
+    counts = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=resamples)
+    return counts[:, member].astype("float32")
+
+
+def interval(values: np.ndarray) -> tuple[float, float] | None:
+    """The central 95% of resampled values; None where fewer than half of them are defined."""
+    values = values[np.isfinite(values)] if np.isfinite(values).mean() >= 0.5 else values[:0]
+    return tuple(np.quantile(values, [0.025, 0.975]).tolist()) if len(values) else None
+
+
+def expected_calibration_error(probability: np.ndarray, positive: np.ndarray, bins: int = 15) -> float:
+    """sum_b n_b / n |mean probability_b - frequency_b| over equal-width bins (Naeini et al. 2015). In [0, 1]."""
+    index = np.minimum((probability * bins).astype(int), bins - 1)
+    gap = np.bincount(index, probability - positive, bins)
+    return float(np.abs(gap).sum() / len(probability))
+
+
+def best_threshold(probability: np.ndarray, positive: np.ndarray) -> float:
+    """The threshold with the highest balanced accuracy; `probability >= threshold` counts as positive.
+
+    Of equally good ones the middle of the widest gap between probabilities, which errs least on new data. 0.5 where
+    only one class is there.
+    """
+    n_positive = int(positive.sum())
+    if n_positive in (0, len(positive)):
+        return 0.5
+    order = np.argsort(probability, kind="stable")
+    p, y = probability[order].astype("float64"), positive[order]
+    # Cut k: the first k examples, in rising probability, count as negative.
+    true_negative = np.concatenate([[0], np.cumsum(~y)]) / (len(y) - n_positive)
+    true_positive = 1 - np.concatenate([[0], np.cumsum(y)]) / n_positive
+    edges = np.concatenate([[0.0], p, [1.0]])
+    gap = edges[1:] - edges[:-1]
+    score = np.where(gap > 0, true_negative + true_positive, -1.0)
+    best = np.flatnonzero(score >= score.max() - 1e-12)
+    cut = best[np.argmax(gap[best])]
+    return float((edges[cut] + edges[cut + 1]) / 2)

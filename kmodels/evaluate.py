@@ -1,0 +1,52 @@
+"""Judge a trained model again: on its own held-out data, or on all of a file of yours.
+
+  python -m kmodels.evaluate --run runs/nand-20261121-093000-1a2b3c4d
+  python -m kmodels.evaluate --run runs/nand-20261121-093000-1a2b3c4d --data my_trace.csv
+
+Exit status: 0 no gate failed, 1 a gate failed, 2 bad input or usage. The run folder is left as it is.
+"""
+
+import sys
+
+from kmodels.core import cli
+
+
+def main(argv=None) -> int:
+    """Run the verb; returns the exit status."""
+    options = cli.parser("evaluate", __doc__)
+    options.add_argument("--run", required=True, metavar="RUN", help="folder that fit has written")
+    options.add_argument("--data", metavar="PATH", help="your own labelled file or folder, judged as a whole")
+    options.add_argument("--out", metavar="FILE", help="write the figures to this JSON file, too")
+    cli.add_backend_option(options)
+    return cli.run(options, _evaluate, argv)
+
+
+def _evaluate(args, words) -> int:
+    cli.no_more(words)
+    from kmodels.core import backend
+    from kmodels.core.run import Run
+
+    run = Run.open(args.run)  # a wrong folder is told before a backend is imported
+    backend.select(args.backend, run.recipe.SMALL_OPERATIONS)
+    import kmodels
+    from kmodels.core import console, experiment, files, report
+
+    predictor = kmodels.load(args.run)
+    task, recipe = predictor.task, predictor.recipe
+    if args.data:
+        parts = {"test": predictor.load(args.data, labels=True)}
+    else:
+        parts = experiment.prepare(task, recipe, predictor.run.about["data"]).all()
+    scores, baselines, _ = experiment.judge(task, predictor.model, recipe, parts)
+    measured = bool(args.data) or not predictor.run.about["smoke"]
+    result = report.judged(task, scores, baselines, measured)
+    console.show(console.metrics_table(result, task.headline))
+    console.show(console.gates_table(result["gates"]))
+    console.say(f"\n{report.verdict(result['gates'])}")
+    if args.out:
+        files.write_json(args.out, result)
+    return experiment.status(result)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

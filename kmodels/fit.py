@@ -1,0 +1,82 @@
+"""Train a model, judge it on held-out data and write its report.
+
+  python -m kmodels.fit --model nand
+  python -m kmodels.fit --model nand --train.epochs 3 --seed 1
+  python -m kmodels.fit --model nand --data my_trace.csv
+  python -m kmodels.fit --resume runs/nand-20261121-093000-1a2b3c4d
+
+Exit status: 0 trained and no gate failed, 1 trained but a gate failed, 2 bad input or usage.
+"""
+
+import sys
+
+from kmodels.core import cli
+from kmodels.core.errors import UserError
+
+
+def main(argv=None) -> int:
+    """Run the verb; returns the exit status."""
+    options = cli.parser("fit", __doc__)
+    cli.add_recipe_options(options)
+    options.add_argument("--data", metavar="PATH", help="your own file or folder instead of simulated data")
+    options.add_argument("--out", metavar="DIR", default="runs", help="where run folders go (default: runs)")
+    options.add_argument("--resume", metavar="RUN", help="go on with a run that was stopped")
+    cli.add_backend_option(options)
+    return cli.run(options, _fit, argv)
+
+
+def _fit(args, words) -> int:
+    recipe = None if args.resume else cli.recipe(args, words)
+    from kmodels.core import backend
+    from kmodels.core.run import Run
+
+    if args.resume:
+        run = _resumed(args, words)
+        backend.select(run.about["backend"], run.recipe.SMALL_OPERATIONS)
+    else:
+        _check_path(args.data)
+        chosen = backend.select(args.backend, recipe.SMALL_OPERATIONS)
+        run = Run.create(args.out, recipe, chosen, args.data, args.smoke)
+    return _train(run)
+
+
+def _resumed(args, words):
+    """The run to go on with: as it was begun, so nothing about it can be changed."""
+    from kmodels.core.run import Run
+
+    cli.no_more(words)
+    if args.config or args.variant or args.smoke or args.data:
+        raise UserError("--resume goes on with the run's own recipe and data; it takes no --config, --data or the like")
+    run = Run.open(args.resume)
+    if args.model not in (None, run.about["model"]):
+        raise UserError(f"{run.path}: a run of {run.about['model']}, not of {args.model}")
+    if args.backend not in (None, run.about["backend"]):
+        raise UserError(f"{run.path}: begun on {run.about['backend']}; the same weights come out only there")
+    return run
+
+
+def _check_path(path):
+    from pathlib import Path
+
+    if path is not None and not Path(path).expanduser().exists():
+        raise UserError(f"{path}: no such file or folder")
+
+
+def _train(run) -> int:
+    from kmodels.core import console, experiment, registry
+    from kmodels.core.training import Stopped
+
+    with console.logging_to(run.path / "log.txt"):
+        console.say(f"run: {run.path}")
+        try:
+            result = run.report() or experiment.fit(run)
+        except Stopped as stopped:
+            console.say(f"stopped in {stopped}; nothing is lost")
+            console.say(f"go on with: python -m kmodels.fit --resume {run.path}")
+            return 128 + stopped.signum
+        experiment.show(result, registry.task(run.about["model"]), run.path)
+        return experiment.status(result)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

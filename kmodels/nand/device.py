@@ -1,0 +1,137 @@
+"""The rules of the device, vectorised: n independent devices step through their sequences side by side."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from kmodels.nand.trace import (
+    ERASE,
+    NONE,
+    NOT_ERASED,
+    OVERWRITE,
+    PAGE_HOP,
+    PROGRAM,
+    READ,
+    READ_UNWRITTEN,
+    STALE_READ,
+    Trace,
+)
+
+LARGEST_BITMAP = 1 << 28  # bytes that the written-page maps of a batch may take
+
+
+class Device:
+    """The state of n devices, each with `slots` blocks.
+
+    frontier w: one past the highest page written since the block's erase, -1 while it is not erased. Under `strict`
+    order pages 0 .. w-1 are written; for the other orders a map of the written pages is kept beside it.
+    """
+
+    def __init__(self, n: int, slots: int, rules):
+        self.n, self.rules = n, rules
+        self._base = np.arange(n) * slots
+        self._frontier = np.full(n * slots, -1, "int32")
+        self._written = None
+        if rules.program_order != "strict":
+            self._written = np.zeros((n * slots, rules.geometry.pages), bool)
+
+    def frontier(self, slot: np.ndarray) -> np.ndarray:
+        """w of one block of each device: slot (n,) -> (n,)."""
+        return self._frontier[self._base + slot]
+
+    def is_written(self, slot: np.ndarray, page: np.ndarray) -> np.ndarray:
+        """Whether a page of one block of each device is written: (n,) bool; False for page -1."""
+        if self._written is None:
+            return page < self.frontier(slot)
+        return self._written[self._base + slot, np.maximum(page, 0)]
+
+    def step(self, op: np.ndarray, slot: np.ndarray, page: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """One operation of each device, (n,) each; an illegal one leaves the state unchanged.
+
+        Returns (w, whether the page was written) as they were before.
+        """
+        at = self._base + slot
+        before = self._frontier[at]
+        written = self.is_written(slot, page)
+        programs = op == PROGRAM
+        # A program is legal at w alone (strict), from w on (monotonic), or wherever nothing is written (any).
+        if self._written is None:
+            programs &= page == before
+        else:
+            programs &= (before >= 0) & (~written if self.rules.program_order == "any" else page >= before)
+            self._remember(at, op, page, programs)
+        after = np.where(programs, np.maximum(before, page + 1), before)
+        self._frontier[at] = np.where(op == ERASE, 0, after)
+        return before, written
+
+    def _remember(self, at, op, page, programs):
+        """Keep the map of written pages."""
+        self._written[at[op == ERASE]] = False
+        self._written[at[programs], page[programs]] = True
+
+
+def violation_codes(op, page, frontier, written, rules) -> np.ndarray:
+    """The code of every operation, given the state before it; NONE when legal, for erases and for PAD.
+
+    Arrays of one shape. program p: legal when erased and p == w (strict), p >= w (monotonic), p not written (any).
+    read p: legal when p is written and w - 1 - p < read_offset_limit.
+    """
+    if rules.program_order == "strict":
+        program = np.where(page > frontier, PAGE_HOP, np.where(written, OVERWRITE, NONE))
+    else:
+        behind = written if rules.program_order == "any" else page < frontier
+        program = np.where(behind, OVERWRITE, NONE)
+    program = np.where(frontier < 0, NOT_ERASED, program)
+    stale = frontier - 1 - page >= rules.read_offset_limit
+    read = np.where(written, np.where(stale, STALE_READ, NONE), READ_UNWRITTEN)
+    return np.where(op == PROGRAM, program, np.where(op == READ, read, NONE)).astype("int8")
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """What the oracle says of n sequences: codes (n, time) of every operation; of the first violation its index
+    (n,), -1 when there is none, and its code (n,)."""
+
+    codes: np.ndarray
+    index: np.ndarray
+    code: np.ndarray
+
+    @property
+    def invalid(self) -> np.ndarray:
+        """(n,) bool."""
+        return self.index >= 0
+
+
+def oracle(trace: Trace, rules) -> Verdicts:
+    """Judge every sequence by the rules, exactly.
+
+    rules: anything with `geometry`, `read_offset_limit` and `program_order`, such as a recipe's data section.
+    """
+    slot = trace.slots()
+    n_slots = int(slot.max(initial=0)) + 1
+    parts = []
+    for rows in _batches(len(trace), n_slots, rules):
+        # Time first: each step then reads and writes memory in a row.
+        op, at, page = (np.ascontiguousarray(part[rows].T) for part in (trace.op, slot, trace.page))
+        device = Device(op.shape[1], n_slots, rules)
+        states = [device.step(op[t], at[t], page[t]) for t in range(len(op))]
+        frontier, written = (np.stack(part) for part in zip(*states, strict=True))
+        parts.append(violation_codes(op, page, frontier, written, rules).T)
+    return first_violations(np.concatenate(parts))
+
+
+def _batches(n, n_slots, rules):
+    """Slices of the sequences, small enough to stay in the processor's cache and for the written-page maps."""
+    size = 4096
+    if rules.program_order != "strict":
+        size = max(1, min(size, LARGEST_BITMAP // (n_slots * rules.geometry.pages)))
+    return [slice(start, start + size) for start in range(0, n, size)]
+
+
+def first_violations(codes: np.ndarray) -> Verdicts:
+    """Verdicts from the codes of all operations, (n, time)."""
+    broken = codes != NONE
+    invalid = broken.any(axis=1)
+    index = np.where(invalid, broken.argmax(axis=1), -1)
+    code = np.where(invalid, np.take_along_axis(codes, np.maximum(index, 0)[:, None], 1)[:, 0], NONE)
+    return Verdicts(codes, index, code)

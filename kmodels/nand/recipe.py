@@ -1,0 +1,137 @@
+"""Every number of a nand run."""
+
+from typing import ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from kmodels.core.ladder import Ladder, Step
+from kmodels.core.recipe import Recipe, Section, TrainSection
+
+Strategy = Literal["page_hop", "overwrite", "read_unwritten", "stale_read"]
+
+
+class Geometry(Section):
+    """The device's addresses; each count's largest address is the count - 1."""
+
+    dies: int = Field(2, ge=1, le=64, description="dies [1]")
+    planes: int = Field(4, ge=1, le=64, description="planes a die [1]")
+    blocks: int = Field(1000, ge=1, le=1 << 20, description="blocks a plane [1]")
+    pages: int = Field(2564, ge=2, le=1 << 16, description="pages a block [1]")
+
+
+class Data(Section):
+    """What sequences there are, and by which rules they are judged."""
+
+    n_sequences: int = Field(20_000, ge=40, multiple_of=2, description="sequences, half of them invalid [sequences]")
+    seq_len: int = Field(50, ge=4, le=10_000, description="operations a sequence [operations]")
+    num_blocks: int = Field(3, ge=1, le=256, description="blocks that a sequence works on [blocks]")
+    erase_rate: float = Field(0.02, ge=0, le=1, description="share of erases after the first ones [1]")
+    read_rate: float = Field(0.40, ge=0, le=1, description="share of reads; the rest are programs [1]")
+    corruption: Literal["exact", "legacy"] = Field(
+        "exact", description="exact: one proven violation; legacy: the seed's generator with its label noise"
+    )
+    strategies: tuple[Strategy, ...] = Field(
+        ("page_hop", "read_unwritten", "stale_read"),
+        min_length=1,
+        description="the kinds of violation, in equal numbers",
+    )
+    read_offset_limit: int = Field(5, ge=1, description="L: reads reach back fewer pages than this [pages]")
+    program_order: Literal["strict", "monotonic", "any"] = Field(
+        "strict", description="strict: p == w; monotonic: p >= w; any: never twice"
+    )
+    split: tuple[float, float, float] = Field(
+        (0.70, 0.15, 0.15), description="shares of training, validation and test, by pair [1]"
+    )
+    geometry: Geometry = Geometry()
+
+    @model_validator(mode="after")
+    def _agrees(self):
+        total = self.geometry.dies * self.geometry.planes * self.geometry.blocks
+        if self.num_blocks > total:
+            raise ValueError(f"num_blocks = {self.num_blocks} is more than the {total} blocks of the geometry")
+        if self.num_blocks >= self.seq_len - 1:
+            raise ValueError(f"num_blocks = {self.num_blocks} first erases leave seq_len = {self.seq_len} no room")
+        if self.erase_rate + self.read_rate > 0.95:
+            raise ValueError("erase_rate + read_rate must leave at least 0.05 for programs")
+        if min(self.split) <= 0:
+            raise ValueError(f"split = {self.split}: every part needs a share above 0")
+        if self.program_order != "strict" and "page_hop" in self.strategies:
+            raise ValueError(
+                f"strategies: page_hop is legal under program_order {self.program_order}; use overwrite instead"
+            )
+        return self
+
+
+class Model(Section):
+    """How a sequence is encoded, and the network."""
+
+    encoding: Literal["slots", "normalized"] = Field(
+        "slots", description="slots: blocks and pages embedded; normalized: address / largest address, as the seed has"
+    )
+    features: Literal["none", "differences", "oracle_flags"] = Field(
+        "differences",
+        description="differences: what came before in the same block; oracle_flags: hands over the answer",
+    )
+    bidirectional: bool = Field(True, description="read the sequence both ways")
+    embedding: int = Field(32, ge=1, le=1024, description="width of an operation's embedding [1]")
+    hidden: int = Field(64, ge=1, le=4096, description="units of each GRU and direction [1]")
+    layers: int = Field(2, ge=1, le=8, description="GRU layers [1]")
+    dropout: float = Field(0.4, ge=0, lt=1, description="share of features dropped after each GRU layer [1]")
+    operation_head: bool = Field(True, description="say for every operation whether it is the first violation")
+    max_slots: int = Field(16, ge=1, le=4096, description="blocks told apart; further ones share slots [blocks]")
+    max_page: int = Field(63, ge=1, le=1 << 16, description="pages told apart; higher ones count as this [pages]")
+    max_difference: int = Field(16, ge=1, le=4096, description="differences told apart, either sign [pages]")
+
+
+class Train(TrainSection):
+    """How it is trained."""
+
+    epochs: int = Field(4, ge=1, description="passes over the training data [epochs]")
+    learning_rate: float = Field(3e-3, gt=0, le=1, description="Adam's step size at the start")
+    loss: Literal["bce", "focal"] = Field("bce", description="of the verdict")
+    focal_alpha: float = Field(0.7, gt=0, lt=1, description="focal loss: weight of the invalid class [1]")
+    focal_gamma: float = Field(2.0, ge=0, description="focal loss: how far easy examples fade [1]")
+    operation_weight: float = Field(10.0, ge=0, description="weight of the per-operation loss beside the verdict's [1]")
+
+
+class NandRecipe(Recipe):
+    """Classify NAND command sequences."""
+
+    VARIANTS: ClassVar = {
+        "flawed": {"model": {"encoding": "normalized", "features": "none", "bidirectional": False}},
+        "slots": {"model": {"features": "none"}, "train": {"epochs": 15}},
+    }
+    SMALL_OPERATIONS: ClassVar = True
+    SMOKE: ClassVar = {
+        "data": {"n_sequences": 800, "seq_len": 30},
+        "model": {"hidden": 16},
+        "train": {"epochs": 2},
+    }
+
+    task: Literal["nand"] = Field("nand", description="the model that this recipe belongs to")
+    data: Data = Data()
+    model: Model = Model()
+    train: Train = Train()
+
+
+RECIPE = NandRecipe
+
+LADDER = Ladder(
+    (
+        Step(
+            "flawed",
+            "addresses as fractions, no differences, read one way: neighbouring pages look the same",
+            NandRecipe.VARIANTS["flawed"],
+        ),
+        Step(
+            "slots",
+            "blocks and pages embedded, read both ways: the network must keep each block's state by itself",
+            {"model": {"encoding": "slots", "bidirectional": True}},
+        ),
+        Step(
+            "differences",
+            "differences to what came before in the same block, as every operation's features",
+            {"model": {"features": "differences"}},
+        ),
+    )
+)

@@ -1,0 +1,65 @@
+"""The contents page of the nand model."""
+
+from kmodels.core import data
+from kmodels.core.task import Task
+from kmodels.nand.diagnostics import diagnostics
+from kmodels.nand.encode import encode
+from kmodels.nand.figures import draw
+from kmodels.nand.gates import GATES
+from kmodels.nand.load import SUFFIXES, load
+from kmodels.nand.metrics import baselines, calibrate, decode, metrics
+from kmodels.nand.model import build
+from kmodels.nand.recipe import LADDER, NandRecipe
+from kmodels.nand.simulate import SIMULATION, simulate
+
+
+def notes(recipe: NandRecipe) -> list[str]:
+    """What a reader of the report must know about where its figures come from."""
+    found = []
+    if recipe.model.features == "oracle_flags":
+        found.append("uses oracle features: the inputs hold the answer, so these figures say nothing about learning")
+    if recipe.model.features == "differences":
+        found.append(
+            "uses features: page and time differences to the same block's operations before, and their counts "
+            "(raw trace only, no rules)"
+        )
+    if recipe.data.corruption == "legacy":
+        found.append("legacy data: some of its invalid labels are legal sequences, and large pages give others away")
+    return found
+
+
+TASK = Task(
+    name="nand",
+    question="Is this NAND flash command sequence legal, and where does it break which rule?",
+    recipe=NandRecipe,
+    simulation=SIMULATION,
+    suffixes=SUFFIXES,
+    output_suffixes=(".csv", ".parquet"),
+    simulate=simulate,
+    load=load,
+    split=lambda trace, recipe: data.split_groups(trace.pair, recipe.data.split, recipe.seed),
+    encode=encode,
+    build=build,
+    calibrate=calibrate,
+    decode=decode,
+    metrics=metrics,
+    baselines=baselines,
+    diagnostics=diagnostics,
+    figures=draw,
+    gates=GATES,
+    ladder=LADDER,
+    headline=(
+        "accuracy",
+        "invalid_f1",
+        "f1_page_hop",
+        "f1_read_unwritten",
+        "f1_stale_read",
+        "worst_strategy_f1",
+        "localisation",
+        "balanced_accuracy",
+        "mcc",
+        "auroc",
+        "calibration_error",
+    ),
+    notes=notes,
+)

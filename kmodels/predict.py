@@ -1,0 +1,45 @@
+"""Apply a trained model to a file; the result is written in the field's own format, by the suffix of --out.
+
+python -m kmodels.predict --run runs/nand-20261121-093000-1a2b3c4d --data my_trace.csv --out verdicts.csv
+"""
+
+import sys
+from pathlib import Path
+
+from kmodels.core import cli
+from kmodels.core.errors import UserError
+
+
+def main(argv=None) -> int:
+    """Run the verb; returns the exit status."""
+    options = cli.parser("predict", __doc__)
+    options.add_argument("--run", required=True, metavar="RUN", help="folder that fit has written")
+    options.add_argument("--data", required=True, metavar="PATH", help="your own file or folder; labels are not needed")
+    options.add_argument("--out", required=True, metavar="FILE", help="for nand: .csv or .parquet")
+    cli.add_backend_option(options)
+    return cli.run(options, _predict, argv)
+
+
+def _predict(args, words) -> int:
+    cli.no_more(words)
+    from kmodels.core import backend
+    from kmodels.core.run import Run
+
+    run = Run.open(args.run)  # a wrong folder is told before a backend is imported
+    backend.select(args.backend, run.recipe.SMALL_OPERATIONS)
+    import kmodels
+    from kmodels.core import console
+
+    predictor = kmodels.load(args.run)
+    if Path(args.out).suffix not in predictor.task.output_suffixes:
+        raise UserError(f"--out {args.out}: the suffix must be one of {', '.join(predictor.task.output_suffixes)}")
+    records = predictor.load(args.data)
+    with console.progress("predicting") as bar:
+        prediction = predictor.predict(records, bar)
+    prediction.write(Path(args.out))
+    console.say(f"{len(records)} predictions written to {args.out}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
