@@ -139,9 +139,13 @@ def _parse_known(parser, words):
 
 
 def _scalar(text):
-    """A word of the command line, read as the same word in a YAML file would be."""
-    if not isinstance(text, str):
-        return text
+    """A word of the command line, read as the same word in a YAML file would be.
+
+    A field that holds several values comes as a list of words: `--key "[a, b]"`, or `--key a --key b`.
+    """
+    if isinstance(text, list):
+        values = [_scalar(word) for word in text]
+        return values[0] if len(values) == 1 and isinstance(values[0], list) else values
     try:
         return yaml.load(text, Loader=_Loader)  # _Loader is a SafeLoader
     except (yaml.YAMLError, ValueError):
@@ -206,13 +210,17 @@ def _short(value) -> str:
 
 
 def _nearest(key: str, fields) -> str:
-    """The right key that was probably meant: by its whole path, or by its last word in any section."""
-    close = difflib.get_close_matches(key, fields, 1, cutoff=0.6)
-    if not close:
-        by_name = {name.rsplit(".", 1)[-1]: name for name in fields}
-        match = difflib.get_close_matches(key.rsplit(".", 1)[-1], by_name, 1, cutoff=0.6)
-        close = [by_name[match[0]]] if match else []
-    return f"; did you mean {close[0]}?" if close else f"; sections: {', '.join(_sections(fields))}"
+    """The right key that was probably meant: its last word is the most alike, in the same section if it can be."""
+    section, _, word = key.rpartition(".")
+
+    def likeness(name):
+        own_section, _, own_word = name.rpartition(".")
+        return difflib.SequenceMatcher(None, word, own_word).ratio() + 0.1 * (section == own_section)
+
+    best = max(fields, key=likeness)
+    if likeness(best) < 0.65:
+        return f"; sections: {', '.join(_sections(fields))}"
+    return f"; did you mean {best}?"
 
 
 def _sections(fields) -> list[str]:

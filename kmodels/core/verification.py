@@ -14,10 +14,18 @@ def bootstrap_weights(groups: np.ndarray, seed: int, resamples: int = 1000) -> n
     return counts[:, member].astype("float32")
 
 
-def interval(values: np.ndarray) -> tuple[float, float] | None:
-    """The central 95% of resampled values; None where fewer than half of them are defined."""
+def interval(values: np.ndarray, n_groups: int) -> tuple[float, float] | None:
+    """The central 95% of resampled values of a share; None where fewer than half of them are defined.
+
+    Where every resample gives 1 (or 0) the bootstrap says nothing; no failure in n groups bounds the share of
+    failures by 3/n (rule of three, Hanley and Lippman-Hand 1983).
+    """
     values = values[np.isfinite(values)] if np.isfinite(values).mean() >= 0.5 else values[:0]
-    return tuple(np.quantile(values, [0.025, 0.975]).tolist()) if len(values) else None
+    if not len(values):
+        return None
+    low, high = np.quantile(values, [0.025, 0.975]).tolist()
+    unseen = min(3 / n_groups, 1.0)
+    return (1 - unseen if low == 1.0 else low), (unseen if high == 0.0 else high)
 
 
 def expected_calibration_error(probability: np.ndarray, positive: np.ndarray, bins: int = 15) -> float:

@@ -41,12 +41,22 @@ class _Table:
     def __init__(self, frame: pd.DataFrame, file, first: int):
         self.frame, self.file, self.first = frame, file, first
 
-    def refuse(self, bad: np.ndarray, column: str, rule: str, values=None) -> None:
+    def refuse(self, bad: np.ndarray, column: str, rule: str) -> None:
         """Raise for the first row of the mask `bad`, if there is one."""
         if bad.any():
             row = int(np.argmax(bad))
-            value = (self.frame[column] if values is None else values).iloc[row]
-            raise UserError(f"{self.file}, row {row + self.first}: {column} = {value!r}; {rule}")
+            value = _shown(self.frame[column].iloc[row])
+            raise UserError(f"{self.file}, row {row + self.first}: {column} = {value}; {rule}")
+
+
+def _shown(value) -> str:
+    """A cell as it looks in the file: a column with gaps comes as floats, so 3 as 3.0."""
+    if pd.isna(value):
+        return "(empty)"
+    if isinstance(value, str):
+        return repr(value[:40])
+    number = float(value)
+    return str(int(number)) if number.is_integer() else str(number)
 
 
 def _read(path: Path) -> _Table:
@@ -58,12 +68,20 @@ def _read(path: Path) -> _Table:
             table = _Table(pd.read_csv(path, low_memory=False, skip_blank_lines=False, index_col=False), path, 2)
         else:
             raise UserError(f"{path}: a trace is a .csv or .parquet file")
-    except (pa.ArrowException, pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, ValueError) as e:
-        kind = "a Parquet file" if path.suffix.lower() == ".parquet" else "a CSV table"
-        raise UserError(f"{path}: cannot be read as {kind}: {str(e).strip().splitlines()[0]}") from None
+    except (pa.ArrowException, pd.errors.ParserError, UnicodeDecodeError, ValueError) as error:
+        raise _unreadable(path, error) from None
+    except OSError as error:
+        if error.errno is not None:  # the system's own: no permission, and the like
+            raise
+        raise _unreadable(path, error) from None
     if table.frame.empty:
         raise UserError(f"{path}: holds no rows")
     return table
+
+
+def _unreadable(path: Path, error: Exception) -> UserError:
+    kind = "a Parquet file" if path.suffix.lower() == ".parquet" else "a CSV table"
+    return UserError(f"{path}: cannot be read as {kind}: {str(error).strip().splitlines()[0]}")
 
 
 def _trace(table: _Table, data) -> Trace:

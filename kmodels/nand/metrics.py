@@ -95,7 +95,8 @@ def metrics(trace: Trace, prediction: Prediction, seed: int) -> Scores:
     one = np.ones((1, len(trace)), "float32")
     values = {name: float(v[0]) for name, v in _counted(trace, prediction, one).items()}
     drawn = _counted(trace, prediction, weights)
-    intervals = {name: verification.interval(v) for name, v in drawn.items()}
+    n_pairs = len(np.unique(trace.pair))
+    intervals = {name: verification.interval(v, n_pairs) for name, v in drawn.items()}
     values |= _ranked(trace.invalid, prediction.probability)
     prior = max(trace.invalid.mean(), 1 - trace.invalid.mean())
     sigma = np.sqrt(max(prior * (1 - prior), 1e-12) / len(trace))

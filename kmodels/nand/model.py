@@ -107,7 +107,7 @@ def _network(
     x = TokenEmbedding(sizes, embedding, dtype=policy, name="tokens_embedded")(tokens)
     if "numbers" in inputs:
         x = layers.Concatenate(dtype=policy, name="with_numbers")([x, inputs["numbers"]])
-    x = layers.Dense(2 * embedding, activation="gelu", dtype=policy, name="mixed")(x)
+    x = own = layers.Dense(4 * embedding, activation="gelu", dtype=policy, name="mixed")(x)
     for k in range(depth):
         gru = layers.GRU(hidden, return_sequences=True, dtype=policy, name=f"gru_{k}")
         layer = layers.Bidirectional(gru, dtype=policy, name=f"both_ways_{k}") if bidirectional else gru
@@ -115,6 +115,9 @@ def _network(
     evidence = [AttentionPooling(hidden, dtype=policy, name="pooling")(x, mask=mask)]
     outputs = {}
     if operation_head:
+        # Beside its context each operation's own features: a rule that shows in a few of them is learned from some
+        # dozens of examples that way, and not at all through two layers of saturated gates and dropout.
+        x = layers.Concatenate(dtype=policy, name="context_and_own")([x, own])
         outputs["operation"] = layers.Dense(len(CODES), dtype="float32", name="operation")(x)
         # A sequence is invalid when its worst operation is: the verdict sees each code's largest logit, too. Without
         # it the verdict waits an epoch or two until the attention has found the one operation that matters.

@@ -25,7 +25,7 @@ class Data(Section):
     n_sequences: int = Field(20_000, ge=40, multiple_of=2, description="sequences, half of them invalid [sequences]")
     seq_len: int = Field(50, ge=4, le=10_000, description="operations a sequence [operations]")
     num_blocks: int = Field(3, ge=1, le=256, description="blocks that a sequence works on [blocks]")
-    erase_rate: float = Field(0.02, ge=0, le=1, description="share of erases after the first ones [1]")
+    erase_rate: float = Field(0.05, ge=0, le=1, description="share of erases after the first ones [1]")
     read_rate: float = Field(0.40, ge=0, le=1, description="share of reads; the rest are programs [1]")
     corruption: Literal["exact", "legacy"] = Field(
         "exact", description="exact: one proven violation; legacy: the seed's generator with its label noise"
@@ -74,7 +74,7 @@ class Model(Section):
     )
     bidirectional: bool = Field(True, description="read the sequence both ways")
     embedding: int = Field(32, ge=1, le=1024, description="width of an operation's embedding [1]")
-    hidden: int = Field(64, ge=1, le=4096, description="units of each GRU and direction [1]")
+    hidden: int = Field(32, ge=1, le=4096, description="units of each GRU and direction [1]")
     layers: int = Field(2, ge=1, le=8, description="GRU layers [1]")
     dropout: float = Field(0.4, ge=0, lt=1, description="share of features dropped after each GRU layer [1]")
     operation_head: bool = Field(True, description="say for every operation whether it is the first violation")
@@ -86,8 +86,8 @@ class Model(Section):
 class Train(TrainSection):
     """How it is trained."""
 
-    epochs: int = Field(4, ge=1, description="passes over the training data [epochs]")
-    learning_rate: float = Field(3e-3, gt=0, le=1, description="Adam's step size at the start")
+    epochs: int = Field(3, ge=1, description="passes over the training data [epochs]")
+    learning_rate: float = Field(5e-3, gt=0, le=1, description="Adam's step size at the start")
     loss: Literal["bce", "focal"] = Field("bce", description="of the verdict")
     focal_alpha: float = Field(0.7, gt=0, lt=1, description="focal loss: weight of the invalid class [1]")
     focal_gamma: float = Field(2.0, ge=0, description="focal loss: how far easy examples fade [1]")

@@ -1,0 +1,41 @@
+"""The suite runs on one backend, chosen by KERAS_BACKEND as everywhere; data is cached in a folder of its own."""
+
+import os
+
+import pytest
+
+from kmodels.core import backend, registry
+
+os.environ.setdefault("MPLBACKEND", "Agg")
+backend.select()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache_folder(tmp_path_factory):
+    """Simulated data goes to a temporary folder, for this process and those that it starts."""
+    folder = tmp_path_factory.mktemp("cache")
+    os.environ["KMODELS_CACHE"] = str(folder)
+    return folder
+
+
+@pytest.fixture(scope="session", params=registry.NAMES)
+def task(request):
+    """Every Task in turn: a contract test asks for this."""
+    return registry.task(request.param)
+
+
+@pytest.fixture(scope="session")
+def smoke_recipe(task):
+    """The task's smallest recipe."""
+    return task.recipe().with_changes(task.recipe.SMOKE)
+
+
+@pytest.fixture(scope="session")
+def smoke_run(task, tmp_path_factory):
+    """A finished smoke run of the task, made once, to read and never to change."""
+    from kmodels import fit
+
+    out = tmp_path_factory.mktemp("runs")
+    assert fit.main(["--model", task.name, "--smoke", "--out", str(out)]) == 0
+    (run,) = out.iterdir()
+    return run

@@ -1,0 +1,101 @@
+"""Simulated data is made once, noticed when damaged, and safe for processes that run at once."""
+
+import threading
+
+import pytest
+
+from kmodels.core import cache, files
+from kmodels.core.errors import UserError
+from kmodels.nand import load as nand_load
+from kmodels.nand.recipe import NandRecipe
+
+
+class Simulator:
+    """A Task as far as the cache looks at it, counting how often it simulates."""
+
+    name, simulation = "counted", 1
+
+    def __init__(self, hold=None):
+        self.calls, self.hold = 0, hold
+
+    def simulate(self, recipe, folder, report):
+        self.calls += 1
+        if self.hold:
+            self.hold.wait()
+        (folder / "data.txt").write_text("x" * 100)
+
+
+def made(task, recipe=None, say=lambda text: None):
+    return cache.simulated(task, recipe or NandRecipe(), lambda done, total: None, say)
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("KMODELS_CACHE", str(tmp_path / "cache"))
+
+
+def test_made_once_for_each_recipe():
+    task = Simulator()
+    first = made(task)
+    assert made(task) == first and task.calls == 1
+    training_only = NandRecipe().with_changes({"train": {"epochs": 99}})
+    assert made(task, training_only) == first and task.calls == 1
+    assert made(task, NandRecipe(seed=1)) != first and task.calls == 2
+    task.simulation = 2
+    assert made(task) != first
+
+
+def test_cut_short_is_noticed_and_made_again():
+    task, said = Simulator(), []
+    folder = made(task)
+    (folder / "data.txt").write_text("x" * 50)
+    assert made(task, say=said.append) == folder
+    assert (folder / "data.txt").read_text() == "x" * 100 and task.calls == 2
+    assert "made again" in said[0]
+    (folder / cache.MANIFEST).unlink()
+    made(task)
+    assert task.calls == 3
+
+
+def test_a_simulation_that_fails_leaves_nothing(tmp_path):
+    class Failing(Simulator):
+        def simulate(self, recipe, folder, report):
+            (folder / "half.txt").write_text("half")
+            raise UserError("no room")
+
+    with pytest.raises(UserError):
+        made(Failing())
+    assert list((tmp_path / "cache" / "counted").iterdir()) == []
+
+
+def test_two_at_once_do_not_harm_each_other():
+    both = Simulator(hold=threading.Barrier(2))
+    found = []
+    threads = [threading.Thread(target=lambda: found.append(made(both))) for _ in range(2)]
+    [t.start() for t in threads]
+    [t.join(20) for t in threads]
+    assert both.calls == 2 and found[0] == found[1]
+    assert cache.is_whole(found[0])
+    assert [p.name for p in found[0].parent.iterdir()] == [found[0].name]
+
+
+def test_files_are_whole_or_not_there(tmp_path):
+    path = tmp_path / "a.txt"
+    files.write_text(path, "old")
+
+    def fails():
+        with files.replacing(path) as aside:
+            aside.write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fails()
+    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        files.write_json(path, float("nan"))
+    assert path.read_text() == "old"
+
+
+def test_no_data_in_a_folder(tmp_path):
+    with pytest.raises(UserError, match=r"no file here ends in \.csv"):
+        cache.data_files(tmp_path, nand_load.SUFFIXES)

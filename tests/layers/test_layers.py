@@ -1,0 +1,57 @@
+"""Every layer: against NumPy, round trip, bfloat16."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from kmodels.layers.attention_pooling import AttentionPooling
+from kmodels.layers.token_embedding import TokenEmbedding
+
+RNG = np.random.default_rng(0)
+CASES = {
+    "attention_pooling": (AttentionPooling(4), RNG.normal(size=(2, 5, 3)).astype("float32")),
+    "token_embedding": (TokenEmbedding([3, 4], 6), RNG.integers(0, 3, (2, 5, 2)).astype("int32")),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_round_trip(name, tmp_path):
+    layer, x = CASES[name]
+    inputs = keras.Input(x.shape[1:], dtype=x.dtype.name)
+    model = keras.Model(inputs, layer(inputs))
+    assert model.output_shape == (None, *layer.compute_output_shape(x.shape)[1:])
+    model.save(tmp_path / "layer.keras")
+    again = keras.saving.load_model(tmp_path / "layer.keras")
+    np.testing.assert_array_equal(model.predict(x, verbose=0), again.predict(x, verbose=0))
+    assert type(layer).from_config(layer.get_config()).get_config() == layer.get_config()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_bfloat16(name):
+    layer, x = CASES[name]
+    low = type(layer).from_config({**layer.get_config(), "dtype": "mixed_bfloat16"})
+    y = low(ops.cast(x, "bfloat16") if x.dtype == np.float32 else x)
+    assert keras.backend.standardize_dtype(y.dtype) == "bfloat16"
+    assert np.isfinite(ops.convert_to_numpy(ops.cast(y, "float32"))).all()
+
+
+def test_token_embedding_adds_one_row_a_column():
+    layer, x = CASES["token_embedding"]
+    y = ops.convert_to_numpy(layer(x))
+    table = ops.convert_to_numpy(layer.table)
+    np.testing.assert_allclose(y, table[x[..., 0]] + table[3 + x[..., 1]], rtol=1e-6)
+
+
+def test_attention_pooling_is_a_weighted_mean_over_what_the_mask_leaves():
+    layer, x = CASES["attention_pooling"]
+    mask = np.array([[True, True, False, False, False], [False] * 4 + [True]])
+    y = ops.convert_to_numpy(layer(x, mask=mask))
+    w, b = (ops.convert_to_numpy(v) for v in layer.hidden.weights)
+    score = np.tanh(x @ w + b) @ ops.convert_to_numpy(layer.score.weights[0])
+    weight = np.exp(score[0, :2]) / np.exp(score[0, :2]).sum()
+    np.testing.assert_allclose(y[0], (weight * x[0, :2]).sum(axis=0), rtol=1e-5)
+    np.testing.assert_allclose(y[1], x[1, 4], rtol=1e-5)
+    changed = x.copy()
+    changed[0, 2:] = 99.0
+    np.testing.assert_allclose(ops.convert_to_numpy(layer(changed, mask=mask))[0], y[0], rtol=1e-5)

@@ -1,0 +1,104 @@
+"""The classifier: losses by hand, masks that mask, every kind of recipe."""
+
+import keras
+import numpy as np
+import pytest
+from checks import equal_arrays
+from keras import ops
+from sklearn.metrics import log_loss
+
+from kmodels.core import data
+from kmodels.nand import encode, losses, simulate
+from kmodels.nand.model import build
+from kmodels.nand.recipe import NandRecipe
+
+
+def small(**model):
+    return NandRecipe().with_changes({"model": {"hidden": 8, "embedding": 8, **model}, "data": {"seq_len": 20}})
+
+
+def some(recipe, n=40):
+    return encode.encode(simulate.draw_pairs(np.random.default_rng(0), n // 2, recipe.data), recipe)
+
+
+def test_binary_cross_entropy_is_scikit_learns():
+    rng = np.random.default_rng(0)
+    y, logit = (rng.random(50) < 0.5).astype("float32"), rng.normal(size=50).astype("float32") * 3
+    ours = ops.convert_to_numpy(losses.binary_cross_entropy(y, logit))
+    assert ours.mean() == pytest.approx(log_loss(y, 1 / (1 + np.exp(-logit))), rel=1e-5)
+    far = ops.convert_to_numpy(losses.binary_cross_entropy(np.ones(2, "float32"), np.array([-1e4, 1e4], "float32")))
+    np.testing.assert_allclose(far, [1e4, 0.0])
+
+
+def test_focal_loss_by_hand():
+    y, p = np.array([1.0, 0.0], "float32"), np.array([0.9, 0.9])
+    logit = np.log(p / (1 - p)).astype("float32")
+    expected = [-0.7 * 0.1**2 * np.log(0.9), -0.3 * 0.9**2 * np.log(0.1)]
+    np.testing.assert_allclose(ops.convert_to_numpy(losses.focal(y, logit, 0.7, 2.0)), expected, rtol=1e-4)
+    half = ops.convert_to_numpy(losses.focal(y, logit, 0.5, 0.0))
+    np.testing.assert_allclose(half, 0.5 * ops.convert_to_numpy(losses.binary_cross_entropy(y, logit)), rtol=1e-5)
+
+
+def test_operation_loss_counts_what_counts():
+    logits = np.log(np.array([[[0.7, 0.3], [0.2, 0.8], [0.5, 0.5]]], "float32"))
+    target = np.array([[0, 1, -1]], "int32")
+    found = ops.convert_to_numpy(losses.operation_cross_entropy(target, logits))
+    np.testing.assert_allclose(found, [-(np.log(0.7) + np.log(0.8)) / 2], rtol=1e-5)
+    nothing = ops.convert_to_numpy(losses.operation_cross_entropy(target * 0 - 1, logits))
+    np.testing.assert_array_equal(nothing, [0.0])
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        {},
+        {"bidirectional": False},
+        {"encoding": "normalized", "features": "none"},
+        {"features": "oracle_flags", "layers": 1},
+        {"operation_head": False},
+    ],
+)
+def test_every_kind_of_recipe_saves_and_loads_the_same(model, tmp_path):
+    recipe = small(**model)
+    made, examples = build(recipe, 10), some(recipe)
+    made.fit(data.batches(examples, 20, 0), steps_per_epoch=1, verbose=0, shuffle=False)
+    made.threshold.assign(0.25)
+    made.save(tmp_path / "m.keras")
+    again = keras.saving.load_model(tmp_path / "m.keras")
+    equal_arrays(data.predict(made, examples, 20), data.predict(again, examples, 20))
+    assert float(again.threshold) == 0.25
+    assert ("operation" in data.predict(made, examples, 20)) == recipe.model.operation_head
+
+
+def test_padding_changes_nothing():
+    """Behind the end of a sequence nothing is seen: the same sequence padded further gives the same logits."""
+    recipe = small()
+    model, examples = build(recipe, 10), some(recipe, 6)
+    tokens = examples.inputs["tokens"]
+    longer = np.pad(tokens, ((0, 0), (0, 7), (0, 0)))
+    short, long = model.predict_on_batch({"tokens": tokens}), model.predict_on_batch({"tokens": longer})
+    np.testing.assert_allclose(short["invalid"], long["invalid"], atol=1e-5)
+    np.testing.assert_allclose(short["operation"], long["operation"][:, :20], atol=1e-5)
+
+
+def test_one_way_sees_no_future_and_both_ways_do():
+    changes = {}
+    for both in (False, True):
+        recipe = small(bidirectional=both)
+        model, examples = build(recipe, 10), some(recipe, 6)
+        tokens = examples.inputs["tokens"]
+        other = tokens.copy()
+        other[:, 15:, 0] = 1 + other[:, 15:, 0] % 3
+        one, two = (model.predict_on_batch({"tokens": t})["operation"][:, :15] for t in (tokens, other))
+        changes[both] = np.abs(np.asarray(one) - np.asarray(two)).max()
+    assert changes[False] == 0.0 < changes[True]
+
+
+def test_it_learns():
+    """Two hundred steps on 64 sequences: memorised, so the gradients point the right way."""
+    recipe = small(dropout=0.0).with_changes({"train": {"learning_rate": 0.01, "schedule": "constant"}})
+    model, examples = build(recipe, 200), some(recipe, 64)
+    model.fit(data.batches(examples, 64, 0), steps_per_epoch=150, verbose=0, shuffle=False)
+    outputs, terms = data.predict_and_score(model, examples, 64)
+    assert terms["loss"] < 0.2
+    assert ((outputs["invalid"] > 0) == examples.targets["invalid"]).mean() > 0.95

@@ -1,0 +1,56 @@
+"""Who may import whom, and how fast the light things are."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+from checks import ROOT, run_python
+
+
+def test_imports_run_one_way():
+    """The contracts of pyproject.toml: verbs -> models -> core, simulators without Keras, one door to the backends."""
+    words = [sys.executable, "-c", "import sys; from importlinter.cli import lint_imports_command as c; sys.exit(c())"]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_style():
+    done = subprocess.run([sys.executable, "-m", "ruff", "check", "."], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+    done = subprocess.run(
+        [sys.executable, "-m", "ruff", "format", "--check", "."], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def _seconds(*words, check) -> float:
+    """The fastest of three, so that a busy machine does not decide."""
+    times = []
+    for _ in range(3):
+        started = time.perf_counter()
+        run_python(*words, check=check)
+        times.append(time.perf_counter() - started)
+    return min(times)
+
+
+def test_importing_the_package_is_cheap():
+    bare = _seconds("-c", "pass", check=0)
+    assert _seconds("-c", "import kmodels", check=0) - bare < 0.3
+    code = "import sys, kmodels; sys.exit(any(b in sys.modules for b in ('keras', 'tensorflow', 'jax', 'torch')))"
+    run_python("-c", code, check=0)
+
+
+@pytest.mark.parametrize(
+    "words, status", [(["--model", "nand", "--help"], 0), (["--model", "nand", "--train.epoch", "3"], 2)]
+)
+def test_help_and_recipe_errors_take_less_than_a_second(words, status):
+    assert _seconds("-m", "kmodels.fit", *words, check=status) < 1.0
+
+
+def test_a_recipe_error_comes_before_any_backend():
+    code = (
+        "import sys; from kmodels import fit; status = fit.main(['--model', 'nand', '--train.epochs', '0']);"
+        "sys.exit(status if not {'keras', 'tensorflow', 'jax', 'torch'} & set(sys.modules) else 77)"
+    )
+    run_python("-c", code, check=2)

@@ -1,0 +1,165 @@
+"""What every Task must keep: these tests run over all models of the registry."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+from checks import equal_arrays, examples, report_of, run_python
+from keras import ops
+
+from kmodels.core import backend, data, gate, parse
+from kmodels.core.errors import UserError
+from kmodels.core.recipe import leaves
+
+
+def test_recipe_round_trip(task):
+    recipe = task.recipe()
+    assert task.recipe.model_validate_json(recipe.model_dump_json()) == recipe
+    changed = recipe.with_changes({"train": {"epochs": 7}})
+    assert changed.train.epochs == 7 and recipe.train.epochs != 7
+    assert changed.digest() != recipe.digest() == task.recipe().digest()
+
+
+def test_recipe_yaml_round_trip(task, tmp_path):
+    recipe = task.recipe().with_changes({"train": {"learning_rate": 1e-5}})
+    path = tmp_path / "recipe.yaml"
+    path.write_text(recipe.to_yaml())
+    assert parse.resolve(task.recipe, [parse.read_yaml(path)]) == recipe
+
+
+def test_every_field_says_what_it_is(task):
+    for key, field in leaves(task.recipe).items():
+        assert field.description, f"{key} has no description"
+
+
+def test_variants_and_ladder_are_recipes(task):
+    for changes in task.recipe.VARIANTS.values():
+        task.recipe().with_changes(changes)
+    top = task.ladder.recipe(task.recipe(), len(task.ladder.steps) - 1)
+    assert top == task.recipe(), "the ladder ends at the default recipe"
+
+
+def test_unknown_key_is_refused(task):
+    with pytest.raises(UserError, match=r"train\.epoch = 3; did you mean train\.epochs\?"):
+        parse.resolve(task.recipe, [parse.command_line(task.recipe, ["--train.epoch", "3"])])
+
+
+def test_gates_judge_metrics_that_exist(task, smoke_run):
+    report = report_of(smoke_run)
+    for one in task.gates:
+        assert one.metric in report["metrics"]
+        assert one.judge({one.metric: float("nan")})["status"] == "failed"
+        assert one.judge({})["status"] == "not_measured"
+    assert {g["status"] for g in report["gates"]} == {"not_measured"}, "a smoke run is too small to judge"
+    assert isinstance(task.gates[0], gate.Gate)
+
+
+def test_one_fit_step_and_finite_gradients(task, smoke_recipe):
+    """Every trainable weight moves in a step: a finite gradient that is not zero reaches it."""
+    recipe = smoke_recipe
+    model = task.build(recipe, 10)
+    some = examples(task, recipe, 64)
+    before = [ops.convert_to_numpy(v) for v in model.trainable_variables]
+    model.fit(data.batches(some, 32, 0), steps_per_epoch=2, verbose=0, shuffle=False)
+    for variable, old in zip(model.trainable_variables, before, strict=True):
+        new = ops.convert_to_numpy(variable)
+        assert np.isfinite(new).all(), variable.path
+        assert not np.array_equal(new, old), f"{variable.path} did not move"
+    assert 0 < float(model.optimizer.gradient_norm) < np.inf
+
+
+def test_bfloat16_policy(task, smoke_recipe):
+    recipe = smoke_recipe.with_changes({"train": {"precision": "mixed_bfloat16"}})
+    model = task.build(recipe, 10)
+    some = examples(task, recipe, 64)
+    history = model.fit(data.batches(some, 32, 0), steps_per_epoch=2, verbose=0, shuffle=False)
+    assert np.isfinite(history.history["loss"]).all()
+    assert {keras.backend.standardize_dtype(v.dtype) for v in model.trainable_variables} == {"float32"}
+
+
+def test_loss_is_the_weighted_sum_of_its_terms_and_padding_counts_nothing(task, smoke_recipe):
+    model = task.build(smoke_recipe, 10)
+    some = examples(task, smoke_recipe, 40)
+    _, in_one = data.predict_and_score(model, some, 40)
+    _, padded = data.predict_and_score(model, some, 32)
+    for name, value in in_one.items():
+        assert value == pytest.approx(padded[name], rel=1e-4)
+    weights = {name: float(w) for name, w in model.term_weights.items()}
+    assert in_one["loss"] == pytest.approx(sum(weights[name] * in_one[name] for name in weights), rel=1e-6)
+    inputs, targets = some.take(np.resize(np.arange(40), 64))
+    weight = (np.arange(64) < 40).astype("float32")
+    loss = model.compute_loss(inputs, targets, model(inputs), weight)
+    assert float(loss) == pytest.approx(in_one["loss"], rel=1e-4)
+
+
+def test_a_term_weight_can_be_changed_between_steps(task, smoke_recipe):
+    """What a schedule or a live edit does: no new compilation, seen by the next step on every backend."""
+    model = task.build(smoke_recipe, 10)
+    stream = data.batches(examples(task, smoke_recipe, 32), 32, 0)
+    model.fit(stream, steps_per_epoch=1, verbose=0, shuffle=False)
+    for weight in model.term_weights.values():
+        weight.assign(0.0)
+    history = model.fit(stream, steps_per_epoch=1, verbose=0, shuffle=False)
+    assert history.history["loss"][0] == 0.0
+
+
+SCRIPT = """
+import sys, json, numpy, kmodels
+predictor = kmodels.load(sys.argv[1])
+frame = predictor.predict(sys.argv[2]).frame()
+numbers = frame.select_dtypes("number")
+numpy.savez(sys.argv[3], **{name: numbers[name].to_numpy() for name in numbers})
+import keras
+print(keras.config.backend())
+"""
+
+
+@pytest.mark.parametrize("name", backend.installed())
+def test_load_in_a_fresh_process_on_every_backend(task, smoke_run, smoke_recipe, name, tmp_path):
+    """A process that imports kmodels alone gives the same numbers, on any backend, whatever backend trained."""
+    import kmodels
+
+    folder = tmp_path / "data"
+    folder.mkdir()
+    small = smoke_recipe.with_changes({"seed": 5})
+    task.simulate(small, folder, lambda done, total: None)
+    here = kmodels.load(smoke_run).predict(folder).frame().select_dtypes("number")
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    done = run_python(script, smoke_run, folder, tmp_path / "there.npz", backend=name, check=0)
+    assert done.stdout.split()[-1] == name
+    with np.load(tmp_path / "there.npz") as there:
+        tolerance = 0.0 if name == backend.current() else 1e-5
+        equal_arrays({k: here[k].to_numpy() for k in here}, dict(there), tolerance)
+
+
+def test_report_holds_what_a_reader_needs(task, smoke_run):
+    report = report_of(smoke_run)
+    needed = "model recipe seed commit versions backend hardware data_hash duration_s metrics baselines gates"
+    assert set(needed.split()) <= set(report)
+    assert report["model"] == task.name and report["backend"] == backend.current()
+    assert task.recipe.model_validate_json(json.dumps(report["recipe"])).train.epochs == report["history"][-1]["epoch"]
+    for one in report["gates"]:
+        assert {"name", "metric", "value", "bound", "unit", "source", "status"} <= set(one)
+    assert set(task.headline) <= set(report["metrics"])
+    page = (smoke_run / "report.html").read_text()
+    assert page.count("<img") >= 4 and 'src="data:image/png' in page and "http" not in page
+    names = {path.name for path in smoke_run.iterdir()}
+    expected = "recipe.yaml run.json report.json report.html model.keras checkpoints tensorboard log.txt figures"
+    assert names == set(expected.split())
+
+
+def test_tensorboard_has_every_diagnostic(task, smoke_run):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(smoke_run / "tensorboard"))
+    events.Reload()
+    history = report_of(smoke_run)["history"]
+    scalars = events.Tags()["scalars"]
+    wanted = {"training/loss", "training/learning_rate", "training/gradient_norm", "validation/loss"}
+    assert wanted <= set(scalars)
+    for tag in scalars:
+        assert [e.step for e in events.Scalars(tag)] == [row["epoch"] for row in history], tag
+    assert events.Scalars("validation/loss")[-1].value == pytest.approx(history[-1]["val_loss"], rel=1e-6)
+    assert events.Tags()["images"]

@@ -1,0 +1,59 @@
+"""What the README says is so."""
+
+import json
+import re
+
+import readme
+import yaml
+from checks import ROOT
+
+from kmodels.core import parse, registry
+
+TEXT = (ROOT / "README.md").read_text()
+
+
+def test_every_number_is_that_of_its_committed_report():
+    assert readme.filled(TEXT) == TEXT, "run python tests/readme.py"
+
+
+def test_its_two_commands_are_those_that_the_check_runs():
+    check = (ROOT / ".ci" / "run").read_text()
+    for command in (
+        'pip install -e ".[tensorflow]" && python -m kmodels.fit --model nand',
+        'pip install -e ".[dev]" && pytest',
+    ):
+        assert command in TEXT
+        assert command.replace("pip install", "pip install --quiet") in check
+
+
+def test_every_file_that_it_names_is_there():
+    for path in re.findall(r"(?:configs|kmodels|tests)/[\w./]+\w", TEXT):
+        assert (ROOT / path).exists(), path
+
+
+def test_configs_are_recipes_with_a_header():
+    paths = sorted((ROOT / "configs").glob("*.yaml"))
+    assert paths
+    for path in paths:
+        head = path.read_text().splitlines()[:4]
+        assert head[0].startswith("# python -m kmodels.fit --model "), path
+        name = yaml.safe_load(path.read_text())["task"]
+        parse.resolve(registry.recipe_type(name), [parse.read_yaml(path)])
+
+
+def test_the_default_config_is_the_default_recipe():
+    for name in registry.NAMES:
+        kind = registry.recipe_type(name)
+        assert parse.resolve(kind, [parse.read_yaml(ROOT / "configs" / f"{name}.yaml")]) == kind()
+
+
+def test_committed_reports_are_of_this_code():
+    """Of the default recipe as it is, all gates passed; of the flawed one, with gates failed and said so."""
+    report = json.loads((ROOT / "configs" / "nand.report.json").read_text())
+    kind = registry.recipe_type("nand")
+    assert kind.model_validate_json(json.dumps(report["recipe"])) == kind()
+    assert {gate["status"] for gate in report["gates"]} == {"passed"}
+    assert "+changes" not in report["commit"]
+    flawed = json.loads((ROOT / "configs" / "nand_flawed.report.json").read_text())
+    assert kind.model_validate_json(json.dumps(flawed["recipe"])) == kind().with_changes(kind.VARIANTS["flawed"])
+    assert "failed" in {gate["status"] for gate in flawed["gates"]}

@@ -1,0 +1,152 @@
+"""The verbs as people call them: exit status, one-line errors, what they leave behind."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from checks import fails_cleanly, only_run, report_of, run_python
+
+from kmodels import evaluate, fit, predict, simulate
+
+
+@pytest.fixture(scope="module")
+def traces(tmp_path_factory):
+    out = tmp_path_factory.mktemp("traces") / "made"
+    assert simulate.main(["--model", "nand", "--out", str(out), "--data.n_sequences", "200", "--seed", "7"]) == 0
+    return out
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs")
+    assert fit.main(["--model", "nand", "--smoke", "--out", str(out)]) == 0
+    return only_run(out)
+
+
+def test_simulate_prints_its_rates_and_overwrites_nothing(tmp_path, capsys):
+    words = ["--model", "nand", "--out", str(tmp_path / "t"), "--data.n_sequences", "400"]
+    assert simulate.main(words) == 0
+    said = capsys.readouterr().out
+    assert "sequences/s" in said and "simulator" in said and "oracle" in said
+    assert (tmp_path / "t" / "trace.parquet").exists()
+    assert simulate.main(words) == 2
+    fails_cleanly(capsys, 2, "nothing is overwritten")
+
+
+def test_fit_on_a_users_file(traces, tmp_path, capsys):
+    table = pd.read_parquet(traces / "trace.parquet").drop(columns=["strategy", "violation_index", "pair"])
+    table.to_csv(tmp_path / "mine.csv", index=False)
+    words = ["--model", "nand", "--smoke", "--data", str(tmp_path / "mine.csv"), "--out", str(tmp_path / "runs")]
+    assert fit.main(words) == 0
+    report = report_of(only_run(tmp_path / "runs"))
+    assert report["data"] == "mine.csv of the user" and sum(report["sizes"].values()) == 200
+    assert report["metrics"]["localisation"] is not None, "the oracle found the places of the violations"
+
+
+def test_the_end_of_a_fit_fits_80_columns(tmp_path):
+    done = run_python("-m", "kmodels.fit", "--model", "nand", "--smoke", "--out", tmp_path, check=0)
+    lines = done.stdout.splitlines()
+    table = lines[lines.index("held-out data") if "held-out data" in lines else 0 :]
+    rows = [line for line in table if line.startswith(("accuracy", "f1_", "always", "better"))]
+    assert len(rows) >= 5 and max(map(len, rows)) <= 80
+    assert any("tensorboard" in line and "--logdir" in line for line in lines)
+    assert "report.html" in done.stdout
+
+
+def test_a_failed_gate_gives_exit_status_1_and_is_said(traces, tmp_path):
+    small = ["--data.n_sequences", "400", "--train.epochs", "1", "--model.hidden", "4", "--data.seq_len", "20"]
+    done = run_python("-m", "kmodels.fit", "--model", "nand", *small, "--out", tmp_path, check=1)
+    assert "FAILED" in done.stdout
+    report = report_of(only_run(tmp_path))
+    assert "failed" in {gate["status"] for gate in report["gates"]}
+
+
+def test_evaluate_repeats_the_report_and_leaves_the_run_as_it_was(run, tmp_path):
+    before = {path: path.stat().st_mtime_ns for path in run.rglob("*")}
+    assert evaluate.main(["--run", str(run), "--out", str(tmp_path / "again.json")]) == 0
+    again, report = json.loads((tmp_path / "again.json").read_text()), report_of(run)
+    for name, value in report["metrics"].items():
+        assert again["metrics"][name] == pytest.approx(value, abs=1e-6)
+    assert again["baselines"]["oracle"]["accuracy"] == 1.0
+    assert {path: path.stat().st_mtime_ns for path in run.rglob("*")} == before
+
+
+def test_evaluate_on_a_users_file(run, traces):
+    assert evaluate.main(["--run", str(run), "--data", str(traces)]) in (0, 1)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_predict_writes_a_row_a_sequence(run, traces, tmp_path, suffix):
+    table = pd.read_parquet(traces / "trace.parquet")[["sequence", "step", "op", "die", "plane", "block", "page"]]
+    table.to_csv(tmp_path / "bare.csv", index=False)
+    out = tmp_path / f"verdicts{suffix}"
+    assert predict.main(["--run", str(run), "--data", str(tmp_path / "bare.csv"), "--out", str(out)]) == 0
+    found = pd.read_csv(out) if suffix == ".csv" else pd.read_parquet(out)
+    assert len(found) == 200 and set(found["verdict"]) <= {"valid", "invalid"}
+    assert found["probability_invalid"].between(0, 1).all()
+    assert found["suspected_step"].between(0, 49).all() and found["suspicion"].between(0, 1).all()
+    assert np.array_equal(found["sequence"], table["sequence"].unique())
+
+
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        ([], "which model?"),
+        (["--model", "weather"], "invalid choice: 'weather'"),
+        (["--model", "nand", "--variant", "perfect"], "--variant perfect: nand has flawed"),
+        (["--model", "nand", "--config", "nowhere.yaml"], "nowhere.yaml"),
+        (["--model", "nand", "--data", "nowhere.csv"], "nowhere.csv: no such file"),
+        (["--model", "nand", "--train.epoch", "3"], "did you mean train.epochs?"),
+        (["--resume", "nowhere"], "no run folder"),
+        (["--model", "nand", "--backend", "theano"], "backend 'theano' is unknown"),
+    ],
+)
+def test_wrong_usage_of_fit(words, said, capsys, tmp_path):
+    status = fit.main([*words, "--out", str(tmp_path / "runs")] if words[:1] != ["--resume"] else words)
+    fails_cleanly(capsys, status, said)
+    assert not (tmp_path / "runs").exists(), "no run folder is left behind"
+
+
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        (["--run", "nowhere", "--data", "x.csv", "--out", "y.csv"], "no run folder"),
+        (["--run", "RUN", "--data", "nowhere.csv", "--out", "y.csv"], "nowhere.csv: no such file"),
+        (["--run", "RUN", "--data", "TRACES", "--out", "y.txt"], "suffix must be one of .csv, .parquet"),
+        (["--run", "RUN", "--data", "TRACES", "--out", "y.csv", "--train.epochs", "3"], "--train.epochs"),
+        (["--data", "x.csv", "--out", "y.csv"], "--run"),
+    ],
+)
+def test_wrong_usage_of_predict(run, traces, words, said, capsys):
+    words = [{"RUN": str(run), "TRACES": str(traces)}.get(word, word) for word in words]
+    fails_cleanly(capsys, predict.main(words), said)
+
+
+def test_an_unfinished_run_says_how_to_finish_it(run, tmp_path, capsys):
+    for name in ("run.json", "recipe.yaml"):
+        (tmp_path / name).write_bytes((run / name).read_bytes())
+    fails_cleanly(capsys, evaluate.main(["--run", str(tmp_path)]), "not finished", "--resume")
+    (tmp_path / "model.keras").write_bytes((run / "model.keras").read_bytes()[:1000])
+    fails_cleanly(capsys, evaluate.main(["--run", str(tmp_path)]), "model.keras: damaged")
+
+
+def test_a_full_disk_is_one_line(run, traces, capsys):
+    """/dev/full takes nothing: what a full disk does to a write."""
+    status = predict.main(["--run", str(run), "--data", str(traces), "--out", "/dev/full/y.csv"])
+    fails_cleanly(capsys, status, "/dev/full")
+
+
+def test_no_backend_at_all_is_one_sentence(monkeypatch, capsys, tmp_path):
+    from kmodels.core import backend
+
+    monkeypatch.setattr(backend, "installed", lambda: [])
+    status = fit.main(["--model", "nand", "--out", str(tmp_path / "runs")])
+    fails_cleanly(capsys, status, "pip install tensorflow")
+
+
+def test_the_front_door():
+    done = run_python("-m", "kmodels", "--help", check=0)
+    assert "fit" in done.stdout and "predict" in done.stdout
+    assert run_python("-m", "kmodels", "fly", check=2).stderr.startswith("\nerror")
+    assert "recipe of nand" in run_python("-m", "kmodels", "fit", "--model", "nand", "--help", check=0).stdout
