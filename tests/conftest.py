@@ -7,7 +7,7 @@ import pytest
 from kmodels.core import backend, registry
 
 os.environ.setdefault("MPLBACKEND", "Agg")
-backend.select()
+backend.select(small_operations=True)  # as the verbs do for recurrent models: equal to the last bit
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -8,7 +8,7 @@ import pytest
 from checks import equal_arrays, examples, report_of, run_python
 from keras import ops
 
-from kmodels.core import backend, data, gate, parse
+from kmodels.core import backend, data, gate, inference, parse
 from kmodels.core.errors import UserError
 from kmodels.core.recipe import leaves
 
@@ -81,8 +81,8 @@ def test_bfloat16_policy(task, smoke_recipe):
 def test_loss_is_the_weighted_sum_of_its_terms_and_padding_counts_nothing(task, smoke_recipe):
     model = task.build(smoke_recipe, 10)
     some = examples(task, smoke_recipe, 40)
-    _, in_one = data.predict_and_score(model, some, 40)
-    _, padded = data.predict_and_score(model, some, 32)
+    _, in_one = inference.predict_and_score(model, some, 40)
+    _, padded = inference.predict_and_score(model, some, 32)
     for name, value in in_one.items():
         assert value == pytest.approx(padded[name], rel=1e-4)
     weights = {name: float(w) for name, w in model.term_weights.items()}
@@ -122,7 +122,7 @@ def test_load_in_a_fresh_process_on_every_backend(task, smoke_run, smoke_recipe,
 
     folder = tmp_path / "data"
     folder.mkdir()
-    small = smoke_recipe.with_changes({"seed": 5})
+    small = smoke_recipe.with_changes({"seed": 5, "data": {"n_sequences": 100}})
     task.simulate(small, folder, lambda done, total: None)
     here = kmodels.load(smoke_run).predict(folder).frame().select_dtypes("number")
     script = tmp_path / "script.py"

@@ -44,20 +44,26 @@ def test_fit_on_a_users_file(traces, tmp_path, capsys):
     assert report["metrics"]["localisation"] is not None, "the oracle found the places of the violations"
 
 
-def test_the_end_of_a_fit_fits_80_columns(tmp_path):
-    done = run_python("-m", "kmodels.fit", "--model", "nand", "--smoke", "--out", tmp_path, check=0)
-    lines = done.stdout.splitlines()
-    table = lines[lines.index("held-out data") if "held-out data" in lines else 0 :]
-    rows = [line for line in table if line.startswith(("accuracy", "f1_", "always", "better"))]
-    assert len(rows) >= 5 and max(map(len, rows)) <= 80
-    assert any("tensorboard" in line and "--logdir" in line for line in lines)
-    assert "report.html" in done.stdout
-
-
-def test_a_failed_gate_gives_exit_status_1_and_is_said(traces, tmp_path):
-    small = ["--data.n_sequences", "400", "--train.epochs", "1", "--model.hidden", "4", "--data.seq_len", "20"]
-    done = run_python("-m", "kmodels.fit", "--model", "nand", *small, "--out", tmp_path, check=1)
-    assert "FAILED" in done.stdout
+def test_a_failed_gate_gives_exit_status_1_and_is_said_within_80_columns(tmp_path, capsys):
+    small = [
+        "--data.n_sequences",
+        "400",
+        "--data.seq_len",
+        "20",
+        "--train.epochs",
+        "1",
+        "--model.hidden",
+        "4",
+        "--model.layers",
+        "1",
+    ]
+    assert fit.main(["--model", "nand", *small, "--out", str(tmp_path)]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    rows = [line for line in lines if line.startswith(("accuracy", "f1_", "gate", "better"))]
+    assert len(rows) >= 6 and max(map(len, rows)) <= 80
+    assert any("accuracy" in line and "FAILED" in line for line in rows)
+    assert any("gates FAILED" in line for line in lines)
+    assert any(line.startswith("tensorboard") and "--logdir" in line for line in lines)
     report = report_of(only_run(tmp_path))
     assert "failed" in {gate["status"] for gate in report["gates"]}
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import keras
 
-from kmodels.core import backend, cache, console, data, figures, files, registry, report
+from kmodels.core import backend, cache, console, data, figures, files, inference, registry, report
 from kmodels.core.errors import UserError
 from kmodels.core.monitor import Monitor
 from kmodels.core.run import Run
@@ -50,12 +50,6 @@ def prepare(task: Task, recipe, path: str | None) -> Parts:
     if empty:
         raise UserError(f"{path}: {len(records)} examples are too few to split; nothing is left for {empty[0]}")
     return Parts(cache.data_files(path, task.suffixes), simulated, records, rows)
-
-
-def predict(task: Task, model, records, recipe, progress=None):
-    """The decoded prediction of a model for records."""
-    outputs = data.predict(model, task.encode(records, recipe), recipe.train.batch_size, progress)
-    return task.decode(model, records, outputs)
 
 
 def fit(run: Run) -> dict:
@@ -101,7 +95,7 @@ def _train(task, model, run, examples, validation) -> list[dict]:
     pictures = {}
 
     def validate(epoch):
-        outputs, losses = data.predict_and_score(model, held_out, recipe.train.batch_size)
+        outputs, losses = inference.predict_and_score(model, held_out, recipe.train.batch_size)
         task.calibrate(model, validation, outputs)
         prediction = task.decode(model, validation, outputs)
         scalars, drawn = task.diagnostics(Judged(validation, prediction))
@@ -135,7 +129,7 @@ def _headline(task, row) -> str:
 
 def _finish(task, model, run, validation):
     """Choose on validation data what is chosen there, and save the model."""
-    outputs = data.predict(model, task.encode(validation, run.recipe), run.recipe.train.batch_size)
+    outputs = inference.predict(model, task.encode(validation, run.recipe), run.recipe.train.batch_size)
     task.calibrate(model, validation, outputs)
     with files.replacing(run.path / "model.keras") as aside:
         keras.saving.save_model(model, aside)
@@ -143,7 +137,7 @@ def _finish(task, model, run, validation):
 
 def judge(task: Task, model, recipe, parts: dict) -> tuple[Scores, dict[str, Scores], Judged]:
     """Scores of the model and of the baselines on parts["test"], and what figures need."""
-    prediction = predict(task, model, parts["test"], recipe)
+    prediction = task.predict(model, parts["test"], recipe)
     scores = task.metrics(parts["test"], prediction, recipe.seed)
     return scores, task.baselines(recipe, parts), Judged(parts["test"], prediction, scores)
 

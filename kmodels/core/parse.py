@@ -19,6 +19,7 @@ from kmodels.core.errors import UserError
 from kmodels.core.recipe import Recipe, leaves, merge
 
 LARGEST_YAML = 1 << 20  # bytes; a recipe is a page long
+DEEPEST_YAML = 12  # levels; a recipe has three
 
 
 @dataclass
@@ -48,8 +49,7 @@ def read_yaml(path: str | Path) -> Layer:
         if path.stat().st_size > LARGEST_YAML:
             raise UserError(f"{path}: larger than 1 MiB, so it is no recipe")
         text = path.read_text(encoding="utf-8")
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=_Loader)):
-            raise UserError(f"{path}: anchors and aliases (&, *) are not used in recipes")
+        _check_shape(text, path)
         loader = _Loader(text)
         node = loader.get_single_node()
     except yaml.YAMLError as error:
@@ -58,14 +58,23 @@ def read_yaml(path: str | Path) -> Layer:
         raise UserError(f"{place}: not valid YAML: {getattr(error, 'problem', None) or error}") from None
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not a text file (byte {error.start} is not UTF-8)") from None
-    except RecursionError:
-        raise UserError(f"{path}: nested too deeply for a recipe") from None
     layer = Layer({}, str(path))
     if node is not None:
         if not isinstance(node, yaml.MappingNode):
             raise UserError(f"{path}:{node.start_mark.line + 1}: a recipe is a mapping of keys to values")
         layer.values = _construct(loader, node, (), layer, path)
     return layer
+
+
+def _check_shape(text: str, path: Path) -> None:
+    """Refuse what a few bytes can make huge: aliases, and nesting that costs the parser minutes."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST_YAML:
+            raise UserError(f"{path}:{event.start_mark.line + 1}: nested too deeply for a recipe")
+        if isinstance(event, yaml.AliasEvent):
+            raise UserError(f"{path}:{event.start_mark.line + 1}: anchors and aliases (&, *) are not used in recipes")
 
 
 def _construct(loader, node, keys, layer, path):
@@ -170,8 +179,6 @@ def resolve(recipe_type: type[Recipe], layers: list[Layer]) -> Recipe:
         return recipe_type.model_validate_json(json.dumps(values, default=str))
     except ValidationError as error:
         faults = [_fault(recipe_type, layers, one) for one in error.errors(include_url=False)]
-    except RecursionError:
-        raise UserError("the recipe is nested too deeply") from None
     head = "1 fault in the recipe:" if len(faults) == 1 else f"{len(faults)} faults in the recipe:"
     raise UserError("\n  ".join([head, *faults]))
 

@@ -42,8 +42,6 @@ class Predictor:
 
     def predict(self, data, progress=None):
         """The prediction for a path, a DataFrame or records: `.frame()` tabulates it, `.write(path)` saves it."""
-        from kmodels.core import experiment
-
         is_records = hasattr(data, "take") and not hasattr(data, "columns")
         records = data if is_records else self.load(data)
-        return experiment.predict(self.task, self.model, records, self.recipe, progress)
+        return self.task.predict(self.model, records, self.recipe, progress)

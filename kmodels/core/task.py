@@ -104,3 +104,10 @@ class Task:
     ladder: Ladder
     headline: tuple[str, ...]
     notes: Callable[[Any], list[str]]
+
+    def predict(self, model, records, recipe, progress=None):
+        """The decoded prediction of a model for records."""
+        from kmodels.core import inference
+
+        outputs = inference.predict(model, self.encode(records, recipe), recipe.train.batch_size, progress)
+        return self.decode(model, records, outputs)

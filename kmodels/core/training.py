@@ -10,7 +10,7 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
-from kmodels.core import backend, console, data
+from kmodels.core import backend, console, data, inference
 from kmodels.core.errors import UserError
 
 
@@ -126,7 +126,7 @@ class Keeper(keras.callbacks.Callback):
             "seconds": self.seconds + now - self.started,
             "generator": _listed(backend.generator_state()),
         }
-        values = [data.as_numpy(v) for v in variables(self.model)]
+        values = [inference.as_numpy(v) for v in variables(self.model)]
         keep = {self.best()["epoch"] * self.per_epoch} if self.history else set()
         self.run.save_state(self.step, values, about, keep)
         self.saved = now
@@ -168,7 +168,7 @@ class Keeper(keras.callbacks.Callback):
         )
 
     def _learning_rate(self) -> float:
-        return float(data.as_numpy(self.model.optimizer.learning_rate))
+        return float(inference.as_numpy(self.model.optimizer.learning_rate))
 
 
 class _Signals:

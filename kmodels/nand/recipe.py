@@ -104,7 +104,7 @@ class NandRecipe(Recipe):
     SMALL_OPERATIONS: ClassVar = True
     SMOKE: ClassVar = {
         "data": {"n_sequences": 800, "seq_len": 30},
-        "model": {"hidden": 16},
+        "model": {"hidden": 16, "layers": 1},
         "train": {"epochs": 2},
     }
 

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from kmodels.core import data
+from kmodels.core import data, inference
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_fit_sees_every_row_once_on_this_backend():
     model.compile("sgd")
     model(examples.inputs)
     model.fit(data.batches(examples, 4, 0), steps_per_epoch=3, epochs=2, verbose=0, shuffle=False)
-    np.testing.assert_array_equal(data.as_numpy(model.seen), 2.0)
+    np.testing.assert_array_equal(inference.as_numpy(model.seen), 2.0)
 
 
 def test_split_by_group_shares_no_group():

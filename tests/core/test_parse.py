@@ -82,7 +82,7 @@ def test_all_faults_at_once_with_place_value_rule_and_nearest_key(tmp_path):
         ("data: {split: [0.5, 0.5]}", "data.split"),
         ("data: {num_blocks: 60, seq_len: 50}", "num_blocks = 60"),
         ("data: {program_order: any}", "page_hop is legal under program_order any"),
-        ("[" * 5000, "recipe.yaml"),
+        ("[" * 5000, "recipe.yaml:1: nested too deeply"),
     ],
 )
 def test_bad_yaml(yaml, word, tmp_path):

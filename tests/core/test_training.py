@@ -8,7 +8,7 @@ import time
 
 import numpy as np
 import pytest
-from checks import ROOT, equal_arrays, only_run, report_of, run_python
+from checks import ROOT, equal_arrays, fails_cleanly, only_run, report_of
 
 from kmodels import fit
 from kmodels.core import training
@@ -16,6 +16,7 @@ from kmodels.core.errors import UserError
 from kmodels.core.run import Run
 
 TINY = ("--model", "nand", "--smoke", "--data.n_sequences", "1200", "--train.batch_size", "32", "--train.epochs", "3")
+TINY += ("--model.bidirectional", "false")  # half the graph to trace: the suite has minutes
 
 
 def last_state(run) -> dict:
@@ -29,23 +30,34 @@ def begin(out, *words):
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
-def wait_for_step(out, process, least: int) -> None:
-    """Wait until a state of at least this step is saved."""
+def kill_when_saved(out, process, least: int, later: float) -> None:
+    """SIGKILL, some time after a state of at least this step is saved."""
     until = time.monotonic() + 200
-    while time.monotonic() < until:
-        steps = [int(p.name.removeprefix("step-")) for p in out.glob("*/checkpoints/step-*")]
-        if steps and max(steps) >= least:
-            return
+    while not any(int(p.name.removeprefix("step-")) >= least for p in out.glob("*/checkpoints/step-*")):
         assert process.poll() is None, process.stdout.read()
+        assert time.monotonic() < until, "no state was saved in time"
         time.sleep(0.01)
-    raise AssertionError("no state was saved in time")
+    time.sleep(later)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
 
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
     out = tmp_path_factory.mktemp("undisturbed")
-    run_python("-m", "kmodels.fit", *TINY, "--out", out, check=0)
+    assert fit.main([*TINY, "--out", str(out)]) == 0
     return only_run(out)
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory):
+    """Two killed runs, trained side by side: one saves after each epoch, the other after each step."""
+    each = {"epoch": (1, 0.2, ()), "step": (5, 0.0, ("--train.checkpoint_seconds", "1e-9"))}
+    out = {name: tmp_path_factory.mktemp(f"killed_{name}") for name in each}
+    processes = {name: begin(out[name], *words) for name, (_, _, words) in each.items()}
+    for name, (least, later, _) in each.items():
+        kill_when_saved(out[name], processes[name], least, later)
+    return {name: only_run(folder) for name, folder in out.items()}
 
 
 def assert_same_end(run, undisturbed):
@@ -58,50 +70,43 @@ def assert_same_end(run, undisturbed):
     assert leftovers == []
 
 
-def test_sigkill_then_resume_gives_exactly_the_same_weights(undisturbed, tmp_path):
-    """Killed in the second epoch, somewhere behind the first one's state."""
-    process = begin(tmp_path)
-    wait_for_step(tmp_path, process, 1)
-    time.sleep(0.3)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    run = only_run(tmp_path)
-    assert not (run / "report.json").exists(), "killed too late to prove anything"
-    run_python("-m", "kmodels.fit", "--resume", run, check=0)
-    assert_same_end(run, undisturbed)
-
-
-def test_sigkill_within_an_epoch_with_states_within_epochs(undisturbed, tmp_path):
-    """With a state every few steps, resuming starts in the middle of an epoch: running means go on, too."""
-    process = begin(tmp_path, "--train.checkpoint_seconds", "0.01")
-    wait_for_step(tmp_path, process, 3)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    run = only_run(tmp_path)
+@pytest.mark.parametrize("saving", ["epoch", "step"])
+def test_sigkill_then_resume_gives_exactly_the_same_weights(undisturbed, killed, saving):
+    """Weights, optimizer, seeds and history, whether the last state is of an epoch's end or of its middle."""
+    run = killed[saving]
+    per_epoch = int(last_state(undisturbed)["step"]) // 3
     step = int(last_state(run)["step"])
-    done = run_python("-m", "kmodels.fit", "--resume", run, check=0)
-    assert "all" in done.stdout or "not measured" in done.stdout
-    one, other = last_state(run), last_state(undisturbed)
-    equal_arrays(one, other)
-    assert 0 < step < int(other["step"])
-
-
-def test_ctrl_c_saves_at_once_and_says_how_to_go_on(undisturbed, tmp_path):
-    process = begin(tmp_path, "--train.checkpoint_seconds", "0.01")
-    wait_for_step(tmp_path, process, 1)
-    process.send_signal(signal.SIGINT)
-    said, _ = process.communicate(timeout=120)
-    run = only_run(tmp_path)
-    assert process.returncode == 128 + signal.SIGINT, said
-    assert "nothing is lost" in said and f"--resume {run}" in said and "Traceback" not in said
-    run_python("-m", "kmodels.fit", "--resume", run, check=0)
+    assert not (run / "report.json").exists() and step < 3 * per_epoch, "killed too late to prove anything"
+    assert fit.main(["--resume", str(run)]) == 0
     assert_same_end(run, undisturbed)
 
 
-def test_resuming_a_finished_run_only_shows_it(undisturbed):
+def test_ctrl_c_saves_at_once_and_says_how_to_go_on(undisturbed, tmp_path, capsys, monkeypatch):
+    """In the middle of the second epoch; what is resumed ends as if nothing had been."""
+    per_epoch = int(last_state(undisturbed)["step"]) // 3
+    real = training.Keeper.on_train_batch_end
+
+    def interrupted(self, batch, logs=None):
+        if self.step == per_epoch + 4:
+            signal.raise_signal(signal.SIGINT)
+        real(self, batch, logs)
+
+    monkeypatch.setattr(training.Keeper, "on_train_batch_end", interrupted)
+    assert fit.main([*TINY, "--out", str(tmp_path)]) == 128 + signal.SIGINT
+    monkeypatch.undo()
+    run = only_run(tmp_path)
+    said = capsys.readouterr().out
+    assert f"epoch 2 of 3, step {per_epoch + 5}; nothing is lost" in said and f"--resume {run}" in said
+    assert int(last_state(run)["step"]) == per_epoch + 5
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert fit.main(["--resume", str(run)]) == 0
+    assert_same_end(run, undisturbed)
+
+
+def test_resuming_a_finished_run_only_shows_it(undisturbed, capsys):
     before = (undisturbed / "report.json").read_bytes()
-    done = run_python("-m", "kmodels.fit", "--resume", undisturbed, check=0)
-    assert "accuracy" in done.stdout and (undisturbed / "report.json").read_bytes() == before
+    assert fit.main(["--resume", str(undisturbed)]) == 0
+    assert "accuracy" in capsys.readouterr().out and (undisturbed / "report.json").read_bytes() == before
 
 
 def test_tensorboard_shows_every_epoch_once_after_a_kill(undisturbed, tmp_path):
@@ -155,7 +160,7 @@ def test_a_loss_that_is_no_number_ends_the_run_and_keeps_a_finite_state(tmp_path
     assert run.load_state() is None and run.report() is None
 
 
-def test_a_state_of_another_model_is_refused(undisturbed, tmp_path):
+def test_a_state_of_another_model_is_refused(undisturbed, tmp_path, capsys):
     import shutil
 
     run = tmp_path / undisturbed.name
@@ -163,8 +168,7 @@ def test_a_state_of_another_model_is_refused(undisturbed, tmp_path):
     (run / "report.json").unlink()
     recipe = (run / "recipe.yaml").read_text().replace("hidden: 16", "hidden: 8")
     (run / "recipe.yaml").write_text(recipe)
-    done = run_python("-m", "kmodels.fit", "--resume", run, check=2)
-    assert "another model" in done.stderr and "Traceback" not in done.stderr
+    fails_cleanly(capsys, fit.main(["--resume", str(run)]), "another model")
 
 
 def test_a_newer_run_and_a_run_of_an_unknown_model_are_refused(undisturbed, tmp_path):
