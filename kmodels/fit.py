@@ -8,7 +8,9 @@
 Exit status: 0 trained and no gate failed, 1 trained but a gate failed, 2 bad input or usage.
 """
 
+import shutil
 import sys
+from pathlib import Path
 
 from kmodels.core import cli
 from kmodels.core.errors import UserError
@@ -33,11 +35,16 @@ def _fit(args, words) -> int:
     if args.resume:
         run = _resumed(args, words)
         backend.select(run.about["backend"], run.recipe.SMALL_OPERATIONS)
-    else:
-        _check_path(args.data)
-        chosen = backend.select(args.backend, recipe.SMALL_OPERATIONS)
-        run = Run.create(args.out, recipe, chosen, args.data, args.smoke)
-    return _train(run)
+        return _train(run)
+    _check_path(args.data)
+    chosen = backend.select(args.backend, recipe.SMALL_OPERATIONS)
+    run = Run.create(args.out, recipe, chosen, args.data, args.smoke)
+    try:
+        return _train(run)
+    except UserError:
+        if not run.tensorboard.exists():  # refused before training began, by its data for one: leave nothing behind
+            shutil.rmtree(run.path)
+        raise
 
 
 def _resumed(args, words):
@@ -56,8 +63,6 @@ def _resumed(args, words):
 
 
 def _check_path(path):
-    from pathlib import Path
-
     if path is not None and not Path(path).expanduser().exists():
         raise UserError(f"{path}: no such file or folder")
 

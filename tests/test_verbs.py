@@ -45,18 +45,7 @@ def test_fit_on_a_users_file(traces, tmp_path, capsys):
 
 
 def test_a_failed_gate_gives_exit_status_1_and_is_said_within_80_columns(tmp_path, capsys):
-    small = [
-        "--data.n_sequences",
-        "400",
-        "--data.seq_len",
-        "20",
-        "--train.epochs",
-        "1",
-        "--model.hidden",
-        "4",
-        "--model.layers",
-        "1",
-    ]
+    small = ["--data.n_sequences=400", "--data.seq_len=20", "--model.hidden=4", "--model.layers=1", "--train.epochs=1"]
     assert fit.main(["--model", "nand", *small, "--out", str(tmp_path)]) == 1
     lines = capsys.readouterr().out.splitlines()
     rows = [line for line in lines if line.startswith(("accuracy", "f1_", "gate", "better"))]
@@ -104,14 +93,20 @@ def test_predict_writes_a_row_a_sequence(run, traces, tmp_path, suffix):
         (["--model", "nand", "--config", "nowhere.yaml"], "nowhere.yaml"),
         (["--model", "nand", "--data", "nowhere.csv"], "nowhere.csv: no such file"),
         (["--model", "nand", "--train.epoch", "3"], "did you mean train.epochs?"),
+        (["--model", "nand", "--data", "BAD"], "bad.csv, row 2: op = 'wipe'; an operation is one of"),
+        (["--model", "nand", "--data", "FEW"], "few.csv: 2 examples are too few to split"),
         (["--resume", "nowhere"], "no run folder"),
         (["--model", "nand", "--backend", "theano"], "backend 'theano' is unknown"),
     ],
 )
 def test_wrong_usage_of_fit(words, said, capsys, tmp_path):
-    status = fit.main([*words, "--out", str(tmp_path / "runs")] if words[:1] != ["--resume"] else words)
+    header = "sequence,step,op,die,plane,block,page\n"
+    (tmp_path / "bad.csv").write_text(header + "a,0,wipe,0,0,0,\n")
+    (tmp_path / "few.csv").write_text(header + "a,0,erase,0,0,0,\nb,0,erase,0,0,0,\n")
+    places = {"BAD": str(tmp_path / "bad.csv"), "FEW": str(tmp_path / "few.csv")}
+    status = fit.main([*(places.get(word, word) for word in words), "--out", str(tmp_path / "runs")])
     fails_cleanly(capsys, status, said)
-    assert not (tmp_path / "runs").exists(), "no run folder is left behind"
+    assert list((tmp_path / "runs").glob("*")) == [], "no run folder is left behind"
 
 
 @pytest.mark.parametrize(

@@ -100,8 +100,9 @@ class Keeper(keras.callbacks.Callback):
         row |= self.validate(epoch + 1)
         row["seconds"] = time.monotonic() - self.epoch_started
         self.history.append(row)
-        self.save()
+        # First the curves, then the state: a kill between them repeats the epoch, and its curves are then replaced.
         self.after_epoch(row)
+        self.save()
         self._stop_if_asked()
         self.model.stop_training = self.finished()
 
