@@ -65,7 +65,9 @@ def fit(run: Run) -> dict:
     per_epoch = data.steps_per_epoch(len(examples), recipe.train.batch_size)
     model = task.build(recipe, per_epoch * recipe.train.epochs)
     console.say(f"model: {model.count_params()} parameters on {backend.current()}")
-    history = _train(task, model, run, examples, parts.part("validation"))
+    state = run.load_state()
+    earlier = state[1]["seconds"] if state else 0.0
+    history = _train(task, model, run, examples, parts.part("validation"), state[1]["history"] if state else None)
     _finish(task, model, run, parts.part("validation"))
     scores, baselines, judged = judge(task, model, recipe, parts.all())
     result = report.assemble(
@@ -78,7 +80,7 @@ def fit(run: Run) -> dict:
         data=parts.describe(),
         data_hash=files.sha256(*parts.paths),
         sizes=sizes,
-        duration_s=round(time.monotonic() - started, 1),
+        duration_s=round(earlier + time.monotonic() - started, 1),
         training_s=round(sum(row["seconds"] for row in history), 1),
     )
     pictures = {"learning curves": figures.learning_curves(history)} | task.figures(judged)
@@ -86,12 +88,14 @@ def fit(run: Run) -> dict:
     return result
 
 
-def _train(task, model, run, examples, validation) -> list[dict]:
-    """Train with diagnostics of every epoch on TensorBoard; returns the history."""
+def _train(task, model, run, examples, validation, history) -> list[dict]:
+    """Train with diagnostics of every epoch on TensorBoard; returns the history.
+
+    history: of the epochs done before the run was stopped; None in a new run.
+    """
     recipe = run.recipe
     held_out = task.encode(validation, recipe)
-    state = run.load_state()
-    monitor = Monitor(run.tensorboard, len(state[1]["history"]) + 1 if state else 0)
+    monitor = Monitor(run.tensorboard, len(history or []) + 1)
     pictures = {}
 
     def validate(epoch):
@@ -109,7 +113,7 @@ def _train(task, model, run, examples, validation) -> list[dict]:
             f"epoch {row['epoch']}/{recipe.train.epochs}  {shown}  {_headline(task, row)}{row['seconds']:.1f} s"
         )
 
-    if state is None:
+    if history is None:
         monitor.recipe(recipe.to_yaml())
     try:
         return train(model, examples, recipe, run, validate, after_epoch)

@@ -12,11 +12,11 @@ from kmodels.core.figures import rgb
 class Monitor:
     """Writes an epoch's scalars and pictures to event files.
 
-    first_epoch: where a resumed training goes on; what a killed one wrote from there on is hidden, not shown twice.
+    first_epoch: where the training begins or goes on; what a killed one wrote from there on is hidden, not shown twice.
     """
 
-    def __init__(self, folder: Path, first_epoch: int = 0):
-        self._writer = SummaryWriter(str(folder), purge_step=first_epoch if first_epoch else None)
+    def __init__(self, folder: Path, first_epoch: int = 1):
+        self._writer = SummaryWriter(str(folder), purge_step=first_epoch)
 
     def recipe(self, text: str) -> None:
         """The recipe, as text."""
