@@ -95,14 +95,22 @@ def metrics(trace: Trace, prediction: Prediction, seed: int) -> Scores:
     one = np.ones((1, len(trace)), "float32")
     values = {name: float(v[0]) for name, v in _counted(trace, prediction, one).items()}
     drawn = _counted(trace, prediction, weights)
-    n_pairs = len(np.unique(trace.pair))
-    intervals = {name: verification.interval(v, n_pairs) for name, v in drawn.items()}
+    groups = _groups(trace)
+    intervals = {name: verification.interval(v, groups.get(name, groups["all"])) for name, v in drawn.items()}
     values |= _ranked(trace.invalid, prediction.probability)
     prior = max(trace.invalid.mean(), 1 - trace.invalid.mean())
     sigma = np.sqrt(max(prior * (1 - prior), 1e-12) / len(trace))
     values["distance_from_prior"] = float(abs(values["accuracy"] - prior) / sigma)
     values = {name: value if np.isfinite(value) else None for name, value in values.items()}
     return Scores(values, {name: pair for name, pair in intervals.items() if pair and values[name] is not None})
+
+
+def _groups(trace) -> dict[str, int]:
+    """How many independent pairs a score rests on: all, or those of its strategy."""
+    own = {f"f1_{CODES[c]}": trace.pair[trace.strategy == c] for c in set(trace.strategy[trace.invalid]) - {NONE}}
+    counts = {name: len(np.unique(pairs)) for name, pairs in own.items()}
+    n = len(np.unique(trace.pair))
+    return counts | {"worst_strategy_f1": min(counts.values(), default=n), "all": n}
 
 
 def _counted(trace, prediction, weights) -> dict[str, np.ndarray]:

@@ -34,6 +34,7 @@ def test_perfect_passes(trace):
     assert passes(scores)
     assert scores.values["accuracy"] == scores.values["localisation"] == scores.values["auroc"] == 1.0
     assert scores.intervals["accuracy"] == (1 - 3 / 300, 1.0), "300 pairs without a failure"
+    assert scores.intervals["worst_strategy_f1"] == (1 - 3 / 100, 1.0), "100 pairs a strategy"
 
 
 def test_one_strategy_missed_fails(trace):
