@@ -17,7 +17,8 @@ from kmodels.nand.trace import (
     Trace,
 )
 
-LARGEST_BITMAP = 1 << 28  # bytes that the written-page maps of a batch may take
+BATCH = 4096  # sequences judged together: their state stays in the processor's cache
+LARGEST_BITMAP = 1 << 28  # bytes that a batch's maps of written pages may take
 
 
 class Device:
@@ -107,25 +108,23 @@ def oracle(trace: Trace, rules) -> Verdicts:
 
     rules: anything with `geometry`, `read_offset_limit` and `program_order`, such as a recipe's data section.
     """
-    slot = trace.slots()
-    n_slots = int(slot.max(initial=0)) + 1
-    parts = []
-    for rows in _batches(len(trace), n_slots, rules):
-        # Time first: each step then reads and writes memory in a row.
-        op, at, page = (np.ascontiguousarray(part[rows].T) for part in (trace.op, slot, trace.page))
-        device = Device(op.shape[1], n_slots, rules)
-        states = [device.step(op[t], at[t], page[t]) for t in range(len(op))]
-        frontier, written = (np.stack(part) for part in zip(*states, strict=True))
-        parts.append(violation_codes(op, page, frontier, written, rules).T)
+    parts = [_codes(trace.take(slice(start, start + BATCH)), rules) for start in range(0, len(trace), BATCH)]
     return first_violations(np.concatenate(parts))
 
 
-def _batches(n, n_slots, rules):
-    """Slices of the sequences, small enough to stay in the processor's cache and for the written-page maps."""
-    size = 4096
-    if rules.program_order != "strict":
-        size = max(1, min(size, LARGEST_BITMAP // (n_slots * rules.geometry.pages)))
-    return [slice(start, start + size) for start in range(0, n, size)]
+def _codes(trace: Trace, rules) -> np.ndarray:
+    """The codes (n, time) of a batch; halved when its maps of written pages would take too much memory."""
+    slot = trace.slots()
+    n, n_slots = len(trace), int(slot.max(initial=0)) + 1
+    if rules.program_order != "strict" and n > 1 and n * n_slots * rules.geometry.pages > LARGEST_BITMAP:
+        halves = (slice(0, n // 2), slice(n // 2, n))
+        return np.concatenate([_codes(trace.take(half), rules) for half in halves])
+    # Time first: each step then reads and writes memory in a row.
+    op, slot, page = (np.ascontiguousarray(part.T) for part in (trace.op, slot, trace.page))
+    device = Device(n, n_slots, rules)
+    states = [device.step(op[t], slot[t], page[t]) for t in range(len(op))]
+    frontier, written = (np.stack(part) for part in zip(*states, strict=True))
+    return violation_codes(op, page, frontier, written, rules).T
 
 
 def first_violations(codes: np.ndarray) -> Verdicts:

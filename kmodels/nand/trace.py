@@ -1,5 +1,6 @@
 """A batch of command sequences as arrays, and as the table that people keep on disk."""
 
+import math
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -78,12 +79,15 @@ class Trace:
 
 def first_appearance(keys: tuple[np.ndarray, ...], real: np.ndarray) -> np.ndarray:
     """Number the distinct keys of each row by first appearance; 0 where not `real`. All arrays (n, time)."""
-    key = np.zeros(real.shape, "int64")
-    for part in keys:
-        key = key * (int(part.max(initial=0)) + 1) + part
-    time = key.shape[1]
+    time = real.shape[1]
+    counts = [int(part.max(initial=0)) + 1 for part in keys]
+    # The narrowest type that holds key * time: sorting it is what costs here.
+    key = np.zeros(real.shape, "int32" if math.prod(counts) * time < 2**31 else "int64")
+    for part, count in zip(keys, counts, strict=True):
+        key = key * count + part.astype(key.dtype)
     # Key and time in one number: one plain sort, the fastest that NumPy has, orders by key and within it by time.
-    in_order, order = np.divmod(np.sort(np.where(real, key, -1) * time + np.arange(time), axis=1), time)
+    both = np.where(real, key, -1) * time + np.arange(time, dtype=key.dtype)
+    in_order, order = np.divmod(np.sort(both, axis=1), time)
     starts = np.ones(key.shape, bool)
     starts[:, 1:] = in_order[:, 1:] != in_order[:, :-1]
     run_start = np.maximum.accumulate(np.where(starts, np.arange(time), 0), axis=1)
