@@ -68,10 +68,10 @@ def _check_path(path):
 
 
 def _train(run) -> int:
-    from kmodels.core import console, experiment, registry
+    from kmodels.core import console, experiment, files, registry
     from kmodels.core.training import Stopped
 
-    with console.logging_to(run.path / "log.txt"):
+    with files.naming(run.path), console.logging_to(run.path / "log.txt"):
         console.say(f"run: {run.path}")
         try:
             result = run.report() or experiment.fit(run)

@@ -132,10 +132,29 @@ def test_an_unfinished_run_says_how_to_finish_it(run, tmp_path, capsys):
     fails_cleanly(capsys, evaluate.main(["--run", str(tmp_path)]), "model.keras: damaged")
 
 
-def test_a_full_disk_is_one_line(run, traces, capsys):
-    """/dev/full takes nothing: what a full disk does to a write."""
-    status = predict.main(["--run", str(run), "--data", str(traces), "--out", "/dev/full/y.csv"])
-    fails_cleanly(capsys, status, "/dev/full")
+LIMITED = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))  # bytes: a write beyond fails as on a full disk
+from kmodels import {verb}
+sys.exit({verb}.main(sys.argv[1:]))
+"""
+
+
+def test_no_room_to_write_is_one_line_and_leaves_nothing(tmp_path):
+    out = tmp_path / "t"
+    done = run_python("-c", LIMITED.format(verb="simulate"), "--model", "nand", "--out", out, check=2)
+    assert done.stderr.startswith("error: ") and "Traceback" not in done.stderr and str(out) in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_room_to_write_a_state_names_the_run_and_keeps_others(run, tmp_path):
+    before = {path: path.stat().st_mtime_ns for path in run.parent.rglob("*")}
+    words = ["--model", "nand", "--smoke", "--out", run.parent]
+    done = run_python("-c", LIMITED.format(verb="fit"), *words, check=2)
+    said = done.stderr.splitlines()[-1]
+    assert said.startswith("error: File too large: ") and str(run.parent) in said
+    assert "Traceback" not in done.stderr
+    assert {path: path.stat().st_mtime_ns for path in before} == before
 
 
 def test_no_backend_at_all_is_one_sentence(monkeypatch, capsys, tmp_path):

@@ -57,7 +57,8 @@ def make(folder: Path, fill: Callable[[Path], object]):
     _remove_leftovers(folder.parent)
     aside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".aside-"))
     try:
-        answer = fill(aside)
+        with files.naming(folder):
+            answer = fill(aside)
         sizes = {path.name: path.stat().st_size for path in sorted(aside.iterdir())}
         files.write_json(aside / MANIFEST, {"bytes": sizes})
         _put_in_place(aside, folder)

@@ -13,6 +13,7 @@ from rich.table import Table
 log = logging.getLogger("kmodels")
 log.setLevel(logging.INFO)
 log.propagate = False
+log.addHandler(logging.NullHandler())  # else logging prints errors to stderr a second time
 out = Console(highlight=False, soft_wrap=True)
 
 _MARKS = {"passed": "[green]passed[/]", "failed": "[red]FAILED[/]", "not_measured": "[yellow]not measured[/]"}
@@ -91,7 +92,7 @@ def show(table: Table) -> None:
     """Print a table, and note it in the log."""
     out.print()
     out.print(table)
-    plain = Console(width=120, file=None, record=True, quiet=False)
+    plain = Console(width=120)
     with plain.capture() as captured:
         plain.print(table)
     log.info("\n%s", captured.get().rstrip())

@@ -9,6 +9,17 @@ from pathlib import Path
 
 
 @contextlib.contextmanager
+def naming(path: Path):
+    """Give an OSError from inside, such as a full disk, the name of the file that was being written."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno is not None:
+            error.filename = str(path)
+        raise
+
+
+@contextlib.contextmanager
 def replacing(path: Path):
     """Yield a temporary path beside `path`; when the block ends well it takes `path`'s place, else it is removed."""
     path = Path(path)
@@ -18,7 +29,8 @@ def replacing(path: Path):
     os.close(handle)
     aside = Path(name)
     try:
-        yield aside
+        with naming(path):
+            yield aside
         aside.chmod(0o644)
         with aside.open("rb") as file:
             os.fsync(file.fileno())

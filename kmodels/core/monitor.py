@@ -1,35 +1,43 @@
 """Diagnostics for TensorBoard, by tensorboardX: the same on every backend, TensorFlow installed or not."""
 
+import time
 from pathlib import Path
 
-import numpy as np
 from matplotlib.figure import Figure
-from tensorboardX import SummaryWriter
+from tensorboardX import summary
+from tensorboardX.event_file_writer import EventsWriter
+from tensorboardX.proto.event_pb2 import Event, SessionLog
 
 from kmodels.core.figures import rgb
 
 
 class Monitor:
-    """Writes an epoch's scalars and pictures to event files.
+    """Writes an epoch's scalars and pictures to an event file.
 
+    Written at once and from this thread: SummaryWriter's own thread would die alone, and wait for ever, on a full disk.
     first_epoch: where the training begins or goes on; what a killed one wrote from there on is hidden, not shown twice.
     """
 
     def __init__(self, folder: Path, first_epoch: int = 1):
-        self._writer = SummaryWriter(str(folder), purge_step=first_epoch)
+        folder.mkdir(parents=True, exist_ok=True)
+        self._events = EventsWriter(str(folder / "events"))
+        self._write(first_epoch, session_log=SessionLog(status=SessionLog.START))
 
     def recipe(self, text: str) -> None:
         """The recipe, as text."""
-        self._writer.add_text("recipe", f"```\n{text}\n```", 0)
+        self._write(0, summary=summary.text("recipe", f"```\n{text}\n```"))
 
     def epoch(self, epoch: int, scalars: dict[str, float], pictures: dict[str, Figure]) -> None:
         """All that is known after an epoch, and safely on disk when this returns."""
         for name, value in scalars.items():
-            self._writer.add_scalar(name, value, epoch)
+            self._write(epoch, summary=summary.scalar(name, value))
         for name, figure in pictures.items():
-            self._writer.add_image(name, np.moveaxis(rgb(figure), -1, 0), epoch)
-        self._writer.flush()
+            self._write(epoch, summary=summary.image(name, rgb(figure), dataformats="HWC"))
+        self._events.flush()
 
     def close(self) -> None:
         """End the event file."""
-        self._writer.close()
+        self._events.close()
+
+    def _write(self, step, **content):
+        self._events.write_event(Event(step=step, wall_time=time.time(), **content))

@@ -101,7 +101,7 @@ def recipe_parser(recipe_type: type[Recipe]) -> argparse.ArgumentParser:
     """An argparse parser with an option for every field, `--train.epochs` and the like, with unit and default."""
     settings = type("Settings", (recipe_type, BaseSettings), {"__doc__": recipe_type.__doc__})
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, usage=argparse.SUPPRESS)
-    CliSettingsSource(
+    CliSettingsSource(  # puts its options into `parser`
         settings,
         root_parser=parser,
         cli_avoid_json=True,

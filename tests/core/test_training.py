@@ -119,7 +119,7 @@ def test_tensorboard_shows_every_epoch_once_after_a_kill(undisturbed, tmp_path):
     for epoch in (1, 2, 3):
         first.epoch(epoch, {"loss": 9.0}, {})
     first.close()
-    time.sleep(1.1)  # event files are ordered by a time stamp in seconds
+    time.sleep(1.1)  # event files are told apart by a time stamp in seconds
     second = Monitor(tmp_path, first_epoch=3)  # as after a kill behind the curves of epoch 3
     second.epoch(3, {"loss": 1.0}, {})
     second.close()
