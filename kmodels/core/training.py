@@ -43,6 +43,7 @@ def train(model, examples, recipe, run, validate: Callable, after_epoch: Callabl
     with keeper.signals():
         while not keeper.finished():
             epoch, done = divmod(keeper.step, per_epoch)
+            keeper.generator = backend.generator_state()
             try:
                 model.fit(
                     data.batches(examples, recipe.train.batch_size, recipe.seed, keeper.step),
@@ -71,12 +72,16 @@ class Keeper(keras.callbacks.Callback):
         self.signum = None
         self.bar = _Bar(recipe.train.epochs, per_epoch)
         self.running_metrics = None  # of an epoch that was interrupted
+        self.generator = None  # the backend's random state, as it was before fit() was called
 
     # -- what Keras calls -------------------------------------------------------------------------------------
 
     def on_epoch_begin(self, epoch, logs=None):
-        """Go on with the running metrics of an interrupted epoch: fit() has just set them to zero."""
+        """Go on with the running metrics of an interrupted epoch, which fit() has just set to zero, and with the random
+        state from before fit(), which on torch draws from it while it sets up."""
         self.epoch_started = time.monotonic()
+        backend.set_generator_state(self.generator)
+        self.generator = None
         if self.running_metrics is not None:
             _assign(self.model.metrics_variables, self.running_metrics)
             self.running_metrics = None

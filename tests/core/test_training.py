@@ -84,7 +84,7 @@ def test_sigkill_then_resume_gives_exactly_the_same_weights(undisturbed, killed,
 def test_ctrl_c_saves_at_once_and_says_how_to_go_on(undisturbed, tmp_path, capsys, monkeypatch):
     """In the middle of the second epoch; what is resumed ends as if nothing had been."""
     per_epoch = int(last_state(undisturbed)["step"]) // 3
-    real = training.Keeper.on_train_batch_end
+    real, handler = training.Keeper.on_train_batch_end, signal.getsignal(signal.SIGINT)
 
     def interrupted(self, batch, logs=None):
         if self.step == per_epoch + 4:
@@ -98,7 +98,7 @@ def test_ctrl_c_saves_at_once_and_says_how_to_go_on(undisturbed, tmp_path, capsy
     said = capsys.readouterr().out
     assert f"epoch 2 of 3, step {per_epoch + 5}; nothing is lost" in said and f"--resume {run}" in said
     assert int(last_state(run)["step"]) == per_epoch + 5
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is handler, "put back"
     assert fit.main(["--resume", str(run)]) == 0
     assert_same_end(run, undisturbed)
 

@@ -34,6 +34,7 @@ def test_binary_cross_entropy_is_scikit_learns():
 def test_focal_loss_by_hand():
     y, p = np.array([1.0, 0.0], "float32"), np.array([0.9, 0.9])
     logit = np.log(p / (1 - p)).astype("float32")
+    y, logit = ops.convert_to_tensor(y), ops.convert_to_tensor(logit)
     expected = [-0.7 * 0.1**2 * np.log(0.9), -0.3 * 0.9**2 * np.log(0.1)]
     np.testing.assert_allclose(ops.convert_to_numpy(losses.focal(y, logit, 0.7, 2.0)), expected, rtol=1e-4)
     half = ops.convert_to_numpy(losses.focal(y, logit, 0.5, 0.0))
