@@ -1,5 +1,7 @@
 """The classifier: embeddings -> GRU layers -> attention pooling -> verdict, and a head on every operation."""
 
+import random
+
 import keras
 from keras import layers, ops
 
@@ -111,7 +113,9 @@ def _network(
     for k in range(depth):
         gru = layers.GRU(hidden, return_sequences=True, dtype=policy, name=f"gru_{k}")
         layer = layers.Bidirectional(gru, dtype=policy, name=f"both_ways_{k}") if bidirectional else gru
-        x = layers.Dropout(dropout, dtype=policy, name=f"dropout_{k}")(layer(x, mask=mask))
+        # A seed of its own, drawn from the run's: without one, Keras on torch draws masks that no saved state restores.
+        seed = random.getrandbits(31)
+        x = layers.Dropout(dropout, seed=seed, dtype=policy, name=f"dropout_{k}")(layer(x, mask=mask))
     evidence = [AttentionPooling(hidden, dtype=policy, name="pooling")(x, mask=mask)]
     outputs = {}
     if operation_head:
