@@ -7,6 +7,8 @@ import pytest
 from kmodels.core import backend, registry
 
 os.environ.setdefault("MPLBACKEND", "Agg")
+# Two workers on two cores: idle OpenMP threads that spin would take the other one's core.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 backend.select(small_operations=True)  # as the verbs do for recurrent models: equal to the last bit
 
 
