@@ -20,7 +20,7 @@ def examples(task, recipe, n=None):
     return task.encode(parts.records.take(rows), recipe)
 
 
-def run_python(*words, backend=None, timeout=240, check=None, **kwargs):
+def run_python(*words, backend=None, timeout=600, check=None, **kwargs):
     """A fresh Python process; returns it finished. check: the exit status that must come."""
     environment = os.environ | ({"KERAS_BACKEND": backend} if backend else {})
     done = subprocess.run(

@@ -32,7 +32,7 @@ def begin(out, *words):
 
 def kill_when_saved(out, process, least: int, later: float) -> None:
     """SIGKILL, some time after a state of at least this step is saved."""
-    until = time.monotonic() + 200
+    until = time.monotonic() + 500
     while not any(int(p.name.removeprefix("step-")) >= least for p in out.glob("*/checkpoints/step-*")):
         assert process.poll() is None, process.stdout.read()
         assert time.monotonic() < until, "no state was saved in time"
