@@ -23,15 +23,9 @@ def main(argv=None) -> int:
 
 def _evaluate(args, words) -> int:
     cli.no_more(words)
-    from kmodels.core import backend
-    from kmodels.core.run import Run
-
-    run = Run.open(args.run)  # a wrong folder is told before a backend is imported
-    backend.select(args.backend, run.recipe.SMALL_OPERATIONS)
-    import kmodels
+    predictor = cli.trained(args)
     from kmodels.core import console, experiment, files, report
 
-    predictor = kmodels.load(args.run)
     task, recipe = predictor.task, predictor.recipe
     if args.data:
         parts = {"test": predictor.load(args.data, labels=True)}

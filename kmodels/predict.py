@@ -22,15 +22,9 @@ def main(argv=None) -> int:
 
 def _predict(args, words) -> int:
     cli.no_more(words)
-    from kmodels.core import backend
-    from kmodels.core.run import Run
-
-    run = Run.open(args.run)  # a wrong folder is told before a backend is imported
-    backend.select(args.backend, run.recipe.SMALL_OPERATIONS)
-    import kmodels
+    predictor = cli.trained(args)
     from kmodels.core import console
 
-    predictor = kmodels.load(args.run)
     if Path(args.out).suffix not in predictor.task.output_suffixes:
         raise UserError(f"--out {args.out}: the suffix must be one of {', '.join(predictor.task.output_suffixes)}")
     records = predictor.load(args.data)

@@ -1,6 +1,7 @@
 """The suite runs on one backend, chosen by KERAS_BACKEND as everywhere; data is cached in a folder of its own."""
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +10,8 @@ from kmodels.core import backend, registry
 os.environ.setdefault("MPLBACKEND", "Agg")
 # Two workers on two cores: idle OpenMP threads that spin would take the other one's core.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# jax compiles a training step in some 10 s; the same step in another process is then read from here.
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parents[1] / ".pytest_cache" / "jax"))
 backend.select(small_operations=True)  # as the verbs do for recurrent models: equal to the last bit
 
 

@@ -63,24 +63,12 @@ def seed_everything(seed: int) -> None:
         tensorflow.config.experimental.enable_op_determinism()
 
 
-def generator_state():
-    """The state of the backend's own global random generator as an array; None where it has none.
+def compiles() -> bool:
+    """Whether a loaded model's predictions are compiled: on jax alone.
 
-    Keras on torch draws dropout from torch's generator where a layer has no seed, so resuming needs it.
+    On tensorflow XLA, and on torch `torch.compile`, take up to minutes for a recurrent model before the first answer.
     """
-    if current() != "torch":
-        return None
-    import torch
-
-    return torch.get_rng_state().numpy()
-
-
-def set_generator_state(state) -> None:
-    """Put back what `generator_state` returned."""
-    if state is not None and current() == "torch":
-        import torch
-
-        torch.set_rng_state(torch.from_numpy(state.copy()))
+    return current() == "jax"
 
 
 def versions() -> dict[str, str]:

@@ -102,6 +102,18 @@ def _help(options, argv):
     print(fields.format_help())
 
 
+def trained(args):
+    """The Predictor of --run on --backend. A wrong folder is told before a backend is imported."""
+    from kmodels.core import backend
+    from kmodels.core.run import Run
+
+    run = Run.open(args.run)
+    backend.select(args.backend, run.recipe.SMALL_OPERATIONS)
+    from kmodels.core.predictor import Predictor
+
+    return Predictor.open(args.run)
+
+
 def no_more(words: list[str]) -> None:
     """Refuse words that this call does not take."""
     if words:

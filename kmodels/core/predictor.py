@@ -30,10 +30,12 @@ class Predictor:
 
         task = registry.task(run.about["model"])
         try:
-            model = keras.saving.load_model(file, safe_mode=True)
+            # Not compiled as it was for training: jax saves `jit_compile=True`, and torch would take that up.
+            model = keras.saving.load_model(file, compile=False, safe_mode=True)
         except (OSError, ValueError, KeyError, TypeError) as error:
             line = str(error).strip().splitlines()
             raise UserError(f"{file}: damaged or not a model of this kmodels: {line[0] if line else error}") from None
+        model.jit_compile = backend.compiles()
         return cls(task, run.recipe, model, run)
 
     def load(self, data, labels: bool = False):

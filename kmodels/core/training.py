@@ -8,9 +8,8 @@ import time
 from collections.abc import Callable
 
 import keras
-import numpy as np
 
-from kmodels.core import backend, console, data, inference
+from kmodels.core import console, data, inference
 from kmodels.core.errors import UserError
 
 
@@ -43,7 +42,6 @@ def train(model, examples, recipe, run, validate: Callable, after_epoch: Callabl
     with keeper.signals():
         while not keeper.finished():
             epoch, done = divmod(keeper.step, per_epoch)
-            keeper.generator = backend.generator_state()
             try:
                 model.fit(
                     data.batches(examples, recipe.train.batch_size, recipe.seed, keeper.step),
@@ -72,16 +70,12 @@ class Keeper(keras.callbacks.Callback):
         self.signum = None
         self.bar = _Bar(recipe.train.epochs, per_epoch)
         self.running_metrics = None  # of an epoch that was interrupted
-        self.generator = None  # the backend's random state, as it was before fit() was called
 
     # -- what Keras calls -------------------------------------------------------------------------------------
 
     def on_epoch_begin(self, epoch, logs=None):
-        """Go on with the running metrics of an interrupted epoch, which fit() has just set to zero, and with the random
-        state from before fit(), which on torch draws from it while it sets up."""
+        """Go on with the running metrics of an interrupted epoch, which fit() has just set to zero."""
         self.epoch_started = time.monotonic()
-        backend.set_generator_state(self.generator)
-        self.generator = None
         if self.running_metrics is not None:
             _assign(self.model.metrics_variables, self.running_metrics)
             self.running_metrics = None
@@ -127,11 +121,7 @@ class Keeper(keras.callbacks.Callback):
     def save(self):
         """Save the state of this step; of older ones only the best epoch's stays."""
         now = time.monotonic()
-        about = {
-            "history": self.history,
-            "seconds": self.seconds + now - self.started,
-            "generator": _listed(backend.generator_state()),
-        }
+        about = {"history": self.history, "seconds": self.seconds + now - self.started}
         values = [inference.as_numpy(v) for v in variables(self.model)]
         keep = {self.best()["epoch"] * self.per_epoch} if self.history else set()
         self.run.save_state(self.step, values, about, keep)
@@ -145,8 +135,6 @@ class Keeper(keras.callbacks.Callback):
         values, about = state
         _assign(variables(self.model), values)
         self.step, self.history, self.seconds = about["step"], about["history"], about["seconds"]
-        if about["generator"] is not None:
-            backend.set_generator_state(np.array(about["generator"], dtype="uint8"))
         if self.step % self.per_epoch:
             self.running_metrics = values[-len(self.model.metrics_variables) :]
 
@@ -224,7 +212,3 @@ def _assign(targets, values):
         raise UserError("the saved state belongs to another model or another version of kmodels")
     for variable, value in pairs:
         variable.assign(value)
-
-
-def _listed(state):
-    return None if state is None else state.tolist()
