@@ -28,10 +28,11 @@ def _evaluate(args, words) -> int:
 
     task, recipe = predictor.task, predictor.recipe
     if args.data:
-        parts = {"test": predictor.load(args.data, labels=True)}
+        records = predictor.load(args.data, labels=True)
+        scores, baselines, _ = experiment.judge_file(task, predictor.model, recipe, records)
     else:
-        parts = experiment.prepare(task, recipe, predictor.run.about["data"]).all()
-    scores, baselines, _ = experiment.judge(task, predictor.model, recipe, parts)
+        parts = experiment.prepare(task, recipe, predictor.run.about["data"])
+        scores, baselines, _ = experiment.judge(task, predictor.model, recipe, parts)
     measured = bool(args.data) or not predictor.run.about["smoke"]
     result = report.judged(task, scores, baselines, measured)
     console.show(console.metrics_table(result, task.headline))

@@ -25,7 +25,7 @@ def _simulate(args, words) -> int:
         raise UserError(f"{out}: exists and is not an empty folder; nothing is overwritten")
     from kmodels.core import cache, console, registry
 
-    simulate = registry.simulator(args.model)
+    simulate = registry.simulator(recipe.task)
     with console.progress("simulating") as bar:
         facts = cache.make(out, lambda aside: simulate(recipe, aside, bar))
     for name, value in facts.items():

@@ -46,12 +46,13 @@ def recipe(args, words: list[str]) -> Recipe:
     """The recipe of defaults < --variant < --config < --smoke < command line, or every fault in it."""
     if args.model is None:
         raise UserError(f"which model? --model {' | '.join(registry.NAMES)}")
-    kind = registry.recipe_type(args.model)
+    name, variant = registry.chosen(args.model, args.variant)
+    kind = registry.recipe_type(name)
     layers = []
-    if args.variant is not None:
-        if args.variant not in kind.VARIANTS:
-            raise UserError(f"--variant {args.variant}: {args.model} has {', '.join(kind.VARIANTS)}")
-        layers.append(parse.Layer(kind.VARIANTS[args.variant], f"variant {args.variant}"))
+    if variant is not None:
+        if variant not in kind.VARIANTS:
+            raise UserError(f"--variant {variant}: {name} has {', '.join([*kind.VARIANTS, *registry.families(name)])}")
+        layers.append(parse.Layer(kind.VARIANTS[variant], f"variant {variant}"))
     if args.config is not None:
         layers.append(parse.read_yaml(args.config))
     if args.smoke:
@@ -93,8 +94,9 @@ def _help(options, argv):
     print(options.format_help())
     if not any(action.dest == "config" for action in options._actions):
         return
-    chosen = next((b for a, b in itertools.pairwise(argv) if a == "--model" and b in registry.NAMES), None)
-    if chosen is None:
+    said = dict(itertools.pairwise(argv))
+    chosen, _ = registry.chosen(said.get("--model"), said.get("--variant"))
+    if chosen not in registry.NAMES:
         print(f"With --model {' | '.join(registry.NAMES)}, --help also lists every field of its recipe.")
         return
     fields = parse.recipe_parser(registry.recipe_type(chosen))

@@ -2,7 +2,8 @@
 
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -61,15 +62,19 @@ def fit(run: Run) -> dict:
     parts = prepare(task, recipe, run.about["data"])
     sizes = {name: len(rows) for name, rows in parts.rows.items()}
     console.say(f"data: {parts.describe()}; " + ", ".join(f"{name} {n}" for name, n in sizes.items()))
-    examples = task.encode(parts.part("train"), recipe)
+    training = parts.part("train")
+    examples = task.encode(training, recipe)
     per_epoch = data.steps_per_epoch(len(examples), recipe.train.batch_size)
     model = task.build(recipe, per_epoch * recipe.train.epochs)
     console.say(f"model: {model.count_params()} parameters on {backend.current()}")
     state = run.load_state()
     earlier = state[1]["seconds"] if state else 0.0
-    history = _train(task, model, run, examples, parts.part("validation"), state[1]["history"] if state else None)
+    practise = partial(task.practise, model, training, examples, recipe) if task.practise else dict
+    history = _train(
+        task, model, run, examples, parts.part("validation"), practise, state[1]["history"] if state else None
+    )
     _finish(task, model, run, parts.part("validation"))
-    scores, baselines, judged = judge(task, model, recipe, parts.all())
+    scores, baselines, judged = judge(task, model, recipe, parts)
     result = report.assemble(
         task,
         run,
@@ -88,10 +93,11 @@ def fit(run: Run) -> dict:
     return result
 
 
-def _train(task, model, run, examples, validation, history) -> list[dict]:
+def _train(task, model, run, examples, validation, practise, history) -> list[dict]:
     """Train with diagnostics of every epoch on TensorBoard; returns the history.
 
-    history: of the epochs done before the run was stopped; None in a new run.
+    practise(): what the task does between two epochs; returns scalars. history: of the epochs done before the run was
+    stopped; None in a new run.
     """
     recipe = run.recipe
     held_out = task.encode(validation, recipe)
@@ -99,12 +105,13 @@ def _train(task, model, run, examples, validation, history) -> list[dict]:
     pictures = {}
 
     def validate(epoch):
+        practised = {f"practise/{name}": value for name, value in practise().items()}
         outputs, losses = inference.predict_and_score(model, held_out, recipe.train.batch_size)
         task.calibrate(model, validation, outputs)
         prediction = task.decode(model, validation, outputs)
         scalars, drawn = task.diagnostics(Judged(validation, prediction))
         pictures.update(drawn)
-        return {f"val_{name}": value for name, value in {**losses, **scalars}.items()}
+        return practised | {f"val_{name}": value for name, value in {**losses, **scalars}.items()}
 
     def after_epoch(row):
         monitor.epoch(row["epoch"], {_tag(name): value for name, value in row.items() if name != "epoch"}, pictures)
@@ -123,6 +130,8 @@ def _train(task, model, run, examples, validation, history) -> list[dict]:
 
 def _tag(name: str) -> str:
     """TensorBoard groups by what stands before the slash."""
+    if "/" in name:
+        return name
     return f"validation/{name.removeprefix('val_')}" if name.startswith("val_") else f"training/{name}"
 
 
@@ -139,11 +148,26 @@ def _finish(task, model, run, validation):
         keras.saving.save_model(model, aside)
 
 
-def judge(task: Task, model, recipe, parts: dict) -> tuple[Scores, dict[str, Scores], Judged]:
-    """Scores of the model and of the baselines on parts["test"], and what figures need."""
+def judge(task: Task, model, recipe, parts: Parts) -> tuple[Scores, dict[str, Scores], Judged]:
+    """Scores of the model and of the baselines on held-out data, and what figures need."""
+    return _judge(task, model, recipe, parts.all(), task.transfer if parts.simulated else None)
+
+
+def judge_file(task: Task, model, recipe, records) -> tuple[Scores, dict[str, Scores], Judged]:
+    """The same on records of the user's, all of them held out."""
+    return _judge(task, model, recipe, {"test": records}, None)
+
+
+def _judge(task, model, recipe, parts, transfer):
+    """transfer(recipe): the recipe of simulated data from outside; None where there is none to be had."""
     prediction = task.predict(model, parts["test"], recipe)
-    scores = task.metrics(parts["test"], prediction, recipe.seed)
-    return scores, task.baselines(recipe, parts), Judged(parts["test"], prediction, scores)
+    scores = task.metrics(parts, prediction, recipe.seed)
+    judged = Judged(parts["test"], prediction, scores)
+    if transfer is not None:
+        outside = prepare(task, transfer(recipe), None).records
+        there = task.metrics({"test": outside}, task.predict(model, outside, recipe), recipe.seed)
+        scores = scores.beside(there, "transfer_")
+    return scores, task.baselines(recipe, parts), replace(judged, scores=scores)
 
 
 def show(result: dict, task: Task, folder: Path) -> None:

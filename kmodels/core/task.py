@@ -54,6 +54,12 @@ class Scores:
     values: dict[str, float | None]
     intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
 
+    def beside(self, other: "Scores", prefix: str) -> "Scores":
+        """These scores, and the other ones under names that begin with `prefix`."""
+        values = {prefix + name: value for name, value in other.values.items()}
+        intervals = {prefix + name: pair for name, pair in other.intervals.items()}
+        return Scores(self.values | values, self.intervals | intervals)
+
 
 @dataclass(frozen=True)
 class Judged:
@@ -77,10 +83,17 @@ class Task:
     encode(records, recipe): Examples. build(recipe, steps): the compiled model, told the number of training steps.
     calibrate(model, records, outputs): sets what is chosen on validation data, such as a threshold.
     decode(model, records, outputs): Prediction.
-    metrics(records, prediction, seed): Scores. baselines(recipe, parts): {name: Scores} on
-        parts["test"]; those that learn are left out where there is no parts["train"].
+    metrics(parts, prediction, seed): Scores of a prediction for parts["test"]. baselines(recipe, parts): {name:
+        Scores} on parts["test"]; those that learn are left out where there is no parts["train"].
     diagnostics(judged): (scalars, pictures) of an epoch for TensorBoard. figures(judged): {title: Figure}.
     headline: the metrics of the summary table, in order. notes(recipe): sentences that a report must carry.
+
+    What not every model has:
+    practise(model, records, examples, recipe): trains on after each epoch, on what the model still gets wrong in its
+        training records; returns scalars for TensorBoard.
+    transfer(recipe): the recipe of simulated data that lies outside what was trained on; its scores stand in the
+        report as `transfer_*`.
+    generate(model, recipe, n, seed, **options): n new records with `write(path)`.
     """
 
     name: str
@@ -96,7 +109,7 @@ class Task:
     build: Callable[[Any, int], "keras.Model"]
     calibrate: Callable[["keras.Model", Any, dict], None]
     decode: Callable[["keras.Model", Any, dict], Any]
-    metrics: Callable[[Any, Any, int], Scores]
+    metrics: Callable[[dict[str, Any], Any, int], Scores]
     baselines: Callable[[Any, dict[str, Any]], dict[str, Scores]]
     diagnostics: Callable[[Judged], tuple[dict[str, float], dict[str, "Figure"]]]
     figures: Callable[[Judged], dict[str, "Figure"]]
@@ -104,6 +117,9 @@ class Task:
     ladder: Ladder
     headline: tuple[str, ...]
     notes: Callable[[Any], list[str]]
+    practise: Callable[["keras.Model", Any, Examples, Any], dict[str, float]] | None = None
+    transfer: Callable[[Any], Recipe] | None = None
+    generate: Callable[..., Any] | None = None
 
     def predict(self, model, records, recipe, progress=None):
         """The decoded prediction of a model for records."""
