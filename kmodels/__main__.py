@@ -6,6 +6,7 @@ import sys
 VERBS = {
     "simulate": "make data in the field's own file format",
     "fit": "train a model, judge it, write its report",
+    "climb": "train and judge every step of a model's ladder",
     "evaluate": "judge a trained model again, or on other data",
     "predict": "apply a trained model to a file",
 }

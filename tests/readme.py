@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-BLOCK = re.compile(r"(<!-- (results|gates): (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+BLOCK = re.compile(r"(<!-- (results|gates|ladder): (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def filled(text: str) -> str:
@@ -14,23 +14,19 @@ def filled(text: str) -> str:
 
     def fill(found):
         head, kind, path, end = found.groups()
-        report = json.loads((ROOT / path).read_text())
-        return f"{head}{_results(report) if kind == 'results' else _gates(report)}\n{end}"
+        return f"{head}{_made(kind, json.loads((ROOT / path).read_text()))}\n{end}"
 
     return BLOCK.sub(fill, text)
 
 
-def _results(report) -> str:
-    from kmodels.core import registry
-    from kmodels.core.report import markdown
+def _made(kind, content) -> str:
+    from kmodels.core import markdown, registry, review
 
-    return markdown(report, registry.task(report["model"]).headline)
-
-
-def _gates(report) -> str:
-    from kmodels.core.report import gates_markdown
-
-    return gates_markdown(report)
+    if kind == "ladder":
+        return review.of_ladder(content["steps"])
+    if kind == "gates":
+        return f"{markdown.gates(content['gates'])}\n\n{markdown.measured(content)}"
+    return markdown.results(content, registry.task(content["model"]).headline)
 
 
 if __name__ == "__main__":

@@ -10,13 +10,15 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from kmodels.core.gate import bound_of
+
 log = logging.getLogger("kmodels")
 log.setLevel(logging.INFO)
 log.propagate = False
 log.addHandler(logging.NullHandler())  # else logging prints errors to stderr a second time
 out = Console(highlight=False, soft_wrap=True)
 
-_MARKS = {"passed": "[green]passed[/]", "failed": "[red]FAILED[/]", "not_measured": "[yellow]not measured[/]"}
+MARKS = {"passed": "[green]passed[/]", "failed": "[red]FAILED[/]", "not_measured": "[yellow]not measured[/]"}
 
 
 def say(text: str) -> None:
@@ -60,7 +62,7 @@ def progress(what: str, total: int | None = None):
 def metrics_table(report: dict, headline: tuple[str, ...]) -> Table:
     """Each headline metric with its interval beside the same metric of every baseline; 80 columns wide."""
     baselines = report["baselines"]
-    table = _table("held-out data")
+    table = new_table("held-out data")
     for name in ("metric", "model", "95% interval", *baselines):
         table.add_column(name.replace("_", "\n"), no_wrap=True)
     for name in headline:
@@ -75,16 +77,16 @@ def metrics_table(report: dict, headline: tuple[str, ...]) -> Table:
 
 def gates_table(gates: list[dict]) -> Table:
     """Each gate with its verdict."""
-    table = _table("gates")
+    table = new_table("gates")
     for column in ("gate", "value", "bound", "asked by", ""):
         table.add_column(column, no_wrap=True)
     for gate in gates:
-        bound = f"{gate['direction']} {number(gate['bound'])}" + (f" {gate['unit']}" if gate["unit"] != "1" else "")
-        table.add_row(gate["name"], number(gate["value"]), bound, gate["source"], _MARKS[gate["status"]])
+        table.add_row(gate["name"], number(gate["value"]), bound_of(gate), gate["source"], MARKS[gate["status"]])
     return table
 
 
-def _table(title: str) -> Table:
+def new_table(title: str) -> Table:
+    """An empty table in the house's style."""
     return Table(title=title, title_justify="left", box=None, pad_edge=False)
 
 

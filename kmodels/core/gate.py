@@ -44,3 +44,8 @@ class Gate:
             "source": self.source,
             "status": status,
         }
+
+
+def bound_of(row: dict) -> str:
+    """The bound of a judged gate in words: ">= 0.99"."""
+    return f"{row['direction']} {row['bound']:g}" + ("" if row["unit"] == "1" else f" {row['unit']}")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -25,11 +26,16 @@ def predict_and_score(model, examples, batch_size: int) -> tuple[dict, dict[str,
         n = len(rows)
         parts.append(_outputs(model, inputs, n))
         inputs, targets = ({k: v[:n] for k, v in part.items()} for part in (inputs, targets))
-        values = model.terms(inputs, targets, parts[-1])
+        values = model.terms(*as_tensors((inputs, targets, parts[-1])))
         terms.append({name: as_numpy(value).astype("float64") for name, value in values.items()})
     means = {name: float(values.mean()) for name, values in _joined(terms).items()}
     loss = sum(float(model.term_weights[name]) * value for name, value in means.items())
     return _joined(parts), {"loss": loss} | means
+
+
+def as_tensors(arrays):
+    """Any structure of NumPy arrays as the backend's tensors."""
+    return keras.tree.map_structure(ops.convert_to_tensor, arrays)
 
 
 def as_numpy(tensor) -> np.ndarray:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-from kmodels.core import backend
+from kmodels.core import backend, files
 
 
 def commit() -> str | None:
@@ -29,6 +29,12 @@ def commit() -> str | None:
     if head.returncode:
         return None
     return head.stdout.strip() + ("+changes" if changed.stdout.strip() else "")
+
+
+def code() -> str:
+    """A hash of the package's source: figures measured with another one are measured again."""
+    package = Path(__file__).resolve().parents[1]
+    return files.sha256(*sorted(package.rglob("*.py")))[:16]
 
 
 def hardware() -> dict:

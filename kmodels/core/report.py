@@ -1,4 +1,4 @@
-"""A Report remembers: report.json for programs, report.html for people, a Markdown table for the README."""
+"""A Report remembers: report.json for programs, report.html for people."""
 
 import datetime
 import math
@@ -82,48 +82,4 @@ def html(report: dict, pictures: dict, headline: tuple[str, ...]) -> str:
         verdict=verdict(report["gates"]),
         headline=headline,
         pictures={name: figures.data_uri(made) for name, made in pictures.items()},
-    )
-
-
-def markdown(report: dict, headline: tuple[str, ...]) -> str:
-    """The results as a Markdown table with its provenance, for the README."""
-    gates = {gate["metric"]: gate for gate in report["gates"]}
-    rows = [
-        ["metric", report["model"], "95% interval", "gate", *(name.replace("_", " ") for name in report["baselines"])]
-    ]
-    for name in headline:
-        rows.append(
-            [
-                name.replace("_", " "),
-                console.number(report["metrics"].get(name)),
-                console.interval(report["intervals"].get(name)),
-                _bound_and_status(gates[name]) if name in gates else "",
-                *(console.number(values.get(name)) for values in report["baselines"].values()),
-            ]
-        )
-    return f"{_table(rows)}\n\n{_measured(report)}"
-
-
-def gates_markdown(report: dict) -> str:
-    """The gates alone as a Markdown table with its provenance, for the README."""
-    rows = [["gate", "value", "bound"]]
-    rows += [[gate["name"], console.number(gate["value"]), _bound_and_status(gate)] for gate in report["gates"]]
-    return f"{_table(rows)}\n\n{_measured(report)}"
-
-
-def _table(rows: list[list[str]]) -> str:
-    lines = [rows[0], ["---"] * len(rows[0]), *rows[1:]]
-    return "\n".join("| " + " | ".join(row) + " |" for row in lines)
-
-
-def _bound_and_status(gate: dict) -> str:
-    return f"{gate['direction']} {gate['bound']} {gate['status'].replace('_', ' ')}"
-
-
-def _measured(report: dict) -> str:
-    machine, held_out = report["hardware"], report["sizes"]["test"]
-    return (
-        f"Measured {report['date'][:10]} on {report['backend']}, seed {report['seed']}, {held_out} held-out examples, "
-        f"{machine['cores']} cores of {machine['processor']}: {report['duration_s']:.0f} s, "
-        f"peak memory {report['peak_memory_gb']:.2f} GB."
     )

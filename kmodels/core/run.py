@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 import kmodels
-from kmodels.core import files, parse, registry
+from kmodels.core import files, parse, provenance, registry
 from kmodels.core.errors import UserError
 from kmodels.core.recipe import Recipe
 
@@ -22,7 +22,7 @@ FORMAT = 1  # of the run folder; a reader refuses newer ones
 class Run:
     """A run's folder and the recipe in it.
 
-    about: what run.json holds: `format, kmodels, model, backend, data, smoke`.
+    about: what run.json holds: `format, kmodels, model, backend, data, smoke, code`.
     """
 
     path: Path
@@ -43,6 +43,7 @@ class Run:
             "backend": backend,
             "data": None if data is None else str(Path(data).expanduser().resolve()),
             "smoke": smoke,
+            "code": provenance.code(),
         }
         files.write_text(path / "recipe.yaml", recipe.to_yaml())
         files.write_json(path / "run.json", about)

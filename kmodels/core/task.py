@@ -114,9 +114,9 @@ class Task:
     diagnostics: Callable[[Judged], tuple[dict[str, float], dict[str, "Figure"]]]
     figures: Callable[[Judged], dict[str, "Figure"]]
     gates: tuple[Gate, ...]
-    ladder: Ladder
     headline: tuple[str, ...]
     notes: Callable[[Any], list[str]]
+    ladder: Ladder | None = None
     practise: Callable[["keras.Model", Any, Examples, Any], dict[str, float]] | None = None
     transfer: Callable[[Any], Recipe] | None = None
     generate: Callable[..., Any] | None = None

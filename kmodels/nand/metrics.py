@@ -81,7 +81,9 @@ def decode(model, trace: Trace, outputs: dict) -> Prediction:
 
 
 def calibrate(model, trace: Trace, outputs: dict) -> None:
-    """Choose the threshold on validation data, by balanced accuracy."""
+    """Choose the threshold on validation data, by balanced accuracy; the flawed ancestors keep theirs."""
+    if model.fixed_threshold:
+        return
     probability = decode(model, trace, outputs).probability
     model.threshold.assign(verification.best_threshold(probability, trace.invalid))
 
@@ -102,6 +104,7 @@ def metrics(trace: Trace, prediction: Prediction, seed: int) -> Scores:
     sigma = np.sqrt(max(prior * (1 - prior), 1e-12) / len(trace))
     values["distance_from_prior"] = float(abs(values["accuracy"] - prior) / sigma)
     values = {name: value if np.isfinite(value) else None for name, value in values.items()}
+    values = {"localisation": None, "violation_code": None} | values  # where no head speaks of operations
     return Scores(values, {name: pair for name, pair in intervals.items() if pair and values[name] is not None})
 
 

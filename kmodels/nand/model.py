@@ -7,6 +7,7 @@ from keras import layers, ops
 
 from kmodels.core.model import TermModel, adam
 from kmodels.layers.attention_pooling import AttentionPooling
+from kmodels.layers.grouped_rnn import GroupedRNN
 from kmodels.layers.token_embedding import TokenEmbedding
 from kmodels.nand import encode, losses
 from kmodels.nand.trace import CODES
@@ -15,15 +16,20 @@ from kmodels.nand.trace import CODES
 def build(recipe, steps: int) -> "NandClassifier":
     """The compiled classifier of a recipe, for a training of so many steps."""
     model, train = recipe.model, recipe.train
+    columns = encode.columns(recipe)
     classifier = NandClassifier(
-        sizes=list(encode.columns(recipe).values()),
+        sizes=list(columns.values()),
         numbers=4 if model.encoding == "normalized" else 0,
+        group_column=list(columns).index("slot") if model.reading == "block" else None,
         embedding=model.embedding,
         hidden=model.hidden,
         depth=model.layers,
         dropout=model.dropout,
         bidirectional=model.bidirectional,
+        pooling=model.pooling,
         operation_head=model.operation_head,
+        members=model.members,
+        fixed_threshold=model.threshold == "half",
         loss_name=train.loss,
         focal_alpha=train.focal_alpha,
         focal_gamma=train.focal_gamma,
@@ -42,19 +48,29 @@ class NandClassifier(TermModel):
     also numbers (batch, time, numbers) float32. Outputs: invalid (batch,), the logit that the sequence breaks a rule;
     with operation_head also operation (batch, time, codes), logits of the code of the first violation.
 
-    threshold: the probability from which a sequence counts as invalid; chosen on validation data, saved with it.
+    group_column: the token column that says which block an operation is on, where blocks are read one after another.
+    members: so many networks of different random start, trained on the same batches, each by its own loss. Their mean
+    probability is the output (soft voting); their own logits are the outputs each_invalid (batch, members) and
+    each_operation (batch, members, time, codes).
+
+    threshold: the probability from which a sequence counts as invalid; chosen on validation data, saved with it,
+    unless fixed_threshold.
     """
 
     def __init__(
         self,
         sizes,
         numbers=0,
+        group_column=None,
         embedding=32,
         hidden=64,
         depth=2,
         dropout=0.4,
         bidirectional=True,
+        pooling="worst",
         operation_head=True,
+        members=1,
+        fixed_threshold=False,
         loss_name="bce",
         focal_alpha=0.7,
         focal_gamma=2.0,
@@ -66,9 +82,11 @@ class NandClassifier(TermModel):
         inputs = {"tokens": keras.Input((None, len(sizes)), dtype="int32", name="tokens")}
         if numbers:
             inputs["numbers"] = keras.Input((None, numbers), name="numbers")
+        outputs = _voted([_network(inputs, f"_{k}" if k else "", **self_config) for k in range(members)])
         weights = {"verdict": 1.0} | ({"operation": operation_weight} if operation_head else {})
-        super().__init__(weights, inputs=inputs, outputs=_network(inputs, **self_config), **kwargs)
+        super().__init__(weights, inputs=inputs, outputs=outputs, **kwargs)
         self._config = self_config
+        self.fixed_threshold = fixed_threshold
         self.threshold = self.add_weight(
             name="threshold",
             shape=(),
@@ -79,16 +97,28 @@ class NandClassifier(TermModel):
         )
 
     def terms(self, x, y, y_pred):
-        """verdict: binary cross-entropy or focal loss. operation: cross-entropy of the first violation's code."""
+        """verdict: binary cross-entropy or focal loss. operation: cross-entropy of the first violation's code.
+
+        Of several members the mean: each is trained by its own errors, not by those of the vote.
+        """
+        if "each_invalid" not in y_pred:
+            return self._terms(y, y_pred)
+        members = [
+            self._terms(y, {name: y_pred[f"each_{name}"][:, k] for name in ("invalid", "operation") if name in y_pred})
+            for k in range(self._config["members"])
+        ]
+        return {name: sum(terms[name] for terms in members) / len(members) for name in members[0]}
+
+    def _terms(self, y, logits):
+        """The terms of one network."""
         config = self._config
         if config["loss_name"] == "focal":
-            verdict = losses.focal(y["invalid"], y_pred["invalid"], config["focal_alpha"], config["focal_gamma"])
+            verdict = losses.focal(y["invalid"], logits["invalid"], config["focal_alpha"], config["focal_gamma"])
         else:
-            verdict = losses.binary_cross_entropy(y["invalid"], y_pred["invalid"])
+            verdict = losses.binary_cross_entropy(y["invalid"], logits["invalid"])
         if not config["operation_head"]:
             return {"verdict": verdict}
-        operation = losses.operation_cross_entropy(y["operation"], y_pred["operation"])
-        return {"verdict": verdict, "operation": operation}
+        return {"verdict": verdict, "operation": losses.operation_cross_entropy(y["operation"], logits["operation"])}
 
     def get_config(self):
         """The constructor's arguments."""
@@ -101,32 +131,62 @@ class NandClassifier(TermModel):
 
 
 def _network(
-    inputs, sizes, embedding, hidden, depth, dropout, bidirectional, operation_head, policy, **_
+    inputs,
+    suffix,
+    sizes,
+    group_column,
+    embedding,
+    hidden,
+    depth,
+    dropout,
+    bidirectional,
+    pooling,
+    operation_head,
+    policy,
+    **_,
 ) -> dict[str, keras.KerasTensor]:
-    """The graph from inputs to logits; logits are float32 whatever the policy."""
+    """The graph of one network from inputs to logits; logits are float32 whatever the policy."""
     tokens = inputs["tokens"]
     mask = ops.not_equal(tokens[..., 0], 0)
-    x = TokenEmbedding(sizes, embedding, dtype=policy, name="tokens_embedded")(tokens)
+    x = TokenEmbedding(sizes, embedding, dtype=policy, name=f"tokens_embedded{suffix}")(tokens)
     if "numbers" in inputs:
-        x = layers.Concatenate(dtype=policy, name="with_numbers")([x, inputs["numbers"]])
-    x = own = layers.Dense(4 * embedding, activation="gelu", dtype=policy, name="mixed")(x)
+        x = layers.Concatenate(dtype=policy, name=f"with_numbers{suffix}")([x, inputs["numbers"]])
+    x = own = layers.Dense(4 * embedding, activation="gelu", dtype=policy, name=f"mixed{suffix}")(x)
     for k in range(depth):
-        gru = layers.GRU(hidden, return_sequences=True, dtype=policy, name=f"gru_{k}")
-        layer = layers.Bidirectional(gru, dtype=policy, name=f"both_ways_{k}") if bidirectional else gru
+        layer = layers.GRU(hidden, return_sequences=True, dtype=policy, name=f"gru_{k}{suffix}")
+        if bidirectional:
+            layer = layers.Bidirectional(layer, dtype=policy, name=f"both_ways_{k}{suffix}")
+        if group_column is None:
+            x = layer(x, mask=mask)
+        else:
+            x = GroupedRNN(layer, dtype=policy, name=f"by_block_{k}{suffix}")(x, tokens[..., group_column], mask=mask)
         # A seed of its own, drawn from the run's: without one, Keras on torch draws masks that no saved state restores.
-        seed = random.getrandbits(31)
-        x = layers.Dropout(dropout, seed=seed, dtype=policy, name=f"dropout_{k}")(layer(x, mask=mask))
-    evidence = [AttentionPooling(hidden, dtype=policy, name="pooling")(x, mask=mask)]
+        x = layers.Dropout(dropout, seed=random.getrandbits(31), dtype=policy, name=f"dropout_{k}{suffix}")(x)
+    evidence = [AttentionPooling(hidden, dtype=policy, name=f"pooling{suffix}")(x, mask=mask)]
     outputs = {}
-    if operation_head:
+    if operation_head or pooling == "worst":
         # Beside its context each operation's own features: a rule that shows in a few of them is learned from some
         # dozens of examples that way, and not at all through two layers of saturated gates and dropout.
-        x = layers.Concatenate(dtype=policy, name="context_and_own")([x, own])
-        outputs["operation"] = layers.Dense(len(CODES), dtype="float32", name="operation")(x)
-        # A sequence is invalid when its worst operation is: the verdict sees each code's largest logit, too. Without
-        # it the verdict waits an epoch or two until the attention has found the one operation that matters.
-        hidden_end = ops.where(ops.expand_dims(mask, -1), outputs["operation"], -1e4)
-        evidence.append(ops.max(hidden_end, axis=1))
-    evidence = layers.Concatenate(dtype="float32", name="evidence")(evidence)
-    outputs["invalid"] = ops.squeeze(layers.Dense(1, dtype="float32", name="verdict")(evidence), -1)
+        x = layers.Concatenate(dtype=policy, name=f"context_and_own{suffix}")([x, own])
+        suspicion = layers.Dense(len(CODES), dtype="float32", name=f"operation{suffix}")(x)
+        if operation_head:
+            outputs["operation"] = suspicion
+        if pooling == "worst":
+            # A sequence is invalid when its worst operation is: the verdict sees each code's largest logit, too.
+            # Without it the verdict waits until the attention has found the one operation that matters.
+            evidence.append(ops.max(ops.where(ops.expand_dims(mask, -1), suspicion, -1e4), axis=1))
+    evidence = layers.Concatenate(dtype="float32", name=f"evidence{suffix}")(evidence)
+    outputs["invalid"] = ops.squeeze(layers.Dense(1, dtype="float32", name=f"verdict{suffix}")(evidence), -1)
     return outputs
+
+
+def _voted(members: list[dict]) -> dict[str, keras.KerasTensor]:
+    """One network's outputs as they are; of several the mean probability as a logit, and each one's own logits."""
+    if len(members) == 1:
+        return members[0]
+    each = {name: ops.stack([outputs[name] for outputs in members], axis=1) for name in members[0]}
+    p = ops.clip(ops.mean(ops.sigmoid(each["invalid"]), axis=1), 1e-7, 1 - 1e-7)
+    voted = {"invalid": ops.log(p) - ops.log1p(-p)}
+    if "operation" in each:
+        voted["operation"] = ops.log(ops.mean(ops.softmax(each["operation"], axis=-1), axis=1) + 1e-9)
+    return voted | {f"each_{name}": logits for name, logits in each.items()}

@@ -4,7 +4,6 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from kmodels.core.ladder import Ladder, Step
 from kmodels.core.recipe import Recipe, Section, TrainSection
 
 Strategy = Literal["page_hop", "overwrite", "read_unwritten", "stale_read"]
@@ -16,6 +15,7 @@ class Geometry(Section):
     dies: int = Field(2, ge=1, le=64, description="dies [1]")
     planes: int = Field(4, ge=1, le=64, description="planes a die [1]")
     blocks: int = Field(1000, ge=1, le=1 << 20, description="blocks a plane [1]")
+    first_block: int = Field(0, ge=0, description="the simulator uses blocks from this number on")
     pages: int = Field(2564, ge=2, le=1 << 16, description="pages a block [1]")
 
 
@@ -46,7 +46,7 @@ class Data(Section):
 
     @model_validator(mode="after")
     def _agrees(self):
-        total = self.geometry.dies * self.geometry.planes * self.geometry.blocks
+        total = self.geometry.dies * self.geometry.planes * (self.geometry.blocks - self.geometry.first_block)
         if self.num_blocks > total:
             raise ValueError(f"num_blocks = {self.num_blocks} is more than the {total} blocks of the geometry")
         if self.num_blocks >= self.seq_len - 1:
@@ -73,14 +73,34 @@ class Model(Section):
         description="differences: what came before in the same block; oracle_flags: hands over the answer",
     )
     bidirectional: bool = Field(True, description="read the sequence both ways")
+    reading: Literal["block", "time"] = Field(
+        "block",
+        description="order of reading: block after block, so that a block's past stands before it; or as it came",
+    )
+    pooling: Literal["worst", "attention"] = Field(
+        "worst",
+        description="what the verdict sees; attention: a weighted mean over the operations; worst: also the most "
+        "suspect one",
+    )
     embedding: int = Field(32, ge=1, le=1024, description="width of an operation's embedding [1]")
     hidden: int = Field(32, ge=1, le=4096, description="units of each GRU and direction [1]")
     layers: int = Field(2, ge=1, le=8, description="GRU layers [1]")
     dropout: float = Field(0.4, ge=0, lt=1, description="share of features dropped after each GRU layer [1]")
     operation_head: bool = Field(True, description="say for every operation whether it is the first violation")
+    members: int = Field(1, ge=1, le=32, description="networks that differ in their random start, and vote [1]")
+    threshold: Literal["validation", "half"] = Field(
+        "validation",
+        description="probability from which a sequence is invalid; validation: the best there; half: 0.5, as the seed",
+    )
     max_slots: int = Field(16, ge=1, le=4096, description="blocks told apart; further ones share slots [blocks]")
     max_page: int = Field(63, ge=1, le=1 << 16, description="pages told apart; higher ones count as this [pages]")
     max_difference: int = Field(16, ge=1, le=4096, description="differences told apart, either sign [pages]")
+
+    @model_validator(mode="after")
+    def _agrees(self):
+        if self.reading == "block" and self.encoding != "slots":
+            raise ValueError(f"reading = block needs encoding = slots, not {self.encoding}; or set reading = time")
+        return self
 
 
 class Train(TrainSection):
@@ -91,6 +111,9 @@ class Train(TrainSection):
     loss: Literal["bce", "focal"] = Field("bce", description="of the verdict")
     focal_alpha: float = Field(0.7, gt=0, lt=1, description="focal loss: weight of the invalid class [1]")
     focal_gamma: float = Field(2.0, ge=0, description="focal loss: how far easy examples fade [1]")
+    hard_negatives: bool = Field(
+        True, description="after each epoch, train again on the invalid sequences that were missed"
+    )
     operation_weight: float = Field(10.0, ge=0, description="weight of the per-operation loss beside the verdict's [1]")
 
 
@@ -98,7 +121,9 @@ class NandRecipe(Recipe):
     """Classify NAND command sequences."""
 
     VARIANTS: ClassVar = {
-        "flawed": {"model": {"encoding": "normalized", "features": "none", "bidirectional": False}},
+        "flawed": {
+            "model": {"encoding": "normalized", "features": "none", "bidirectional": False, "reading": "time"},
+        },
         "slots": {"model": {"features": "none"}, "train": {"epochs": 15}},
     }
     SMALL_OPERATIONS: ClassVar = True
@@ -115,23 +140,3 @@ class NandRecipe(Recipe):
 
 
 RECIPE = NandRecipe
-
-LADDER = Ladder(
-    (
-        Step(
-            "flawed",
-            "addresses as fractions, no differences, read one way: neighbouring pages look the same",
-            NandRecipe.VARIANTS["flawed"],
-        ),
-        Step(
-            "slots",
-            "blocks and pages embedded, read both ways: the network must keep each block's state by itself",
-            {"model": {"encoding": "slots", "bidirectional": True}},
-        ),
-        Step(
-            "differences",
-            "differences to what came before in the same block, as every operation's features",
-            {"model": {"features": "differences"}},
-        ),
-    )
-)

@@ -204,7 +204,7 @@ def _illegal_page(rng, frontier, strategy, data):
 
 def _distinct_blocks(rng, n, data):
     """(n, num_blocks) different block numbers, each row in random order."""
-    total = data.geometry.dies * data.geometry.planes * data.geometry.blocks
+    total = data.geometry.dies * data.geometry.planes * (data.geometry.blocks - data.geometry.first_block)
     blocks = rng.integers(total, size=(n, data.num_blocks))
     while True:
         in_order = np.sort(blocks, axis=1)
@@ -231,8 +231,10 @@ def _pairs(valid, twin, blocks, strategy, index, rows, data) -> Trace:
 def _trace(rolled, blocks, data) -> Trace:
     """The addresses of rolled-out sequences on blocks of these numbers, (n, num_blocks)."""
     slot = rolled.slot.T
-    parts = np.unravel_index(blocks, (data.geometry.dies, data.geometry.planes, data.geometry.blocks))
+    first = data.geometry.first_block
+    parts = np.unravel_index(blocks, (data.geometry.dies, data.geometry.planes, data.geometry.blocks - first))
     die, plane, block = (np.take_along_axis(part.astype("int32"), slot, axis=1) for part in parts)
+    block += first
     op, page = rolled.op.T.astype("int8"), rolled.page.T.astype("int32")
     number = np.arange(len(op))
     return Trace(op=op, die=die, plane=plane, block=block, page=page, name=number, pair=number)

@@ -6,10 +6,12 @@ from kmodels.nand.diagnostics import diagnostics
 from kmodels.nand.encode import encode
 from kmodels.nand.figures import draw
 from kmodels.nand.gates import GATES
+from kmodels.nand.ladder import LADDER
 from kmodels.nand.load import SUFFIXES, load
 from kmodels.nand.metrics import baselines, calibrate, decode, metrics
 from kmodels.nand.model import build
-from kmodels.nand.recipe import LADDER, NandRecipe
+from kmodels.nand.practise import practise
+from kmodels.nand.recipe import NandRecipe
 from kmodels.nand.simulate import SIMULATION, simulate
 
 
@@ -26,6 +28,19 @@ def notes(recipe: NandRecipe) -> list[str]:
     if recipe.data.corruption == "legacy":
         found.append("legacy data: some of its invalid labels are legal sequences, and large pages give others away")
     return found
+
+
+def transfer(recipe: NandRecipe) -> NandRecipe:
+    """Sequences of 200 operations on 8 blocks, all of them at addresses that no training sequence has."""
+    blocks = recipe.data.geometry.blocks
+    data = {
+        "n_sequences": min(1000, recipe.data.n_sequences),
+        "seq_len": 200,
+        "num_blocks": 8,
+        "corruption": "exact",
+        "geometry": {"first_block": blocks, "blocks": 2 * blocks},
+    }
+    return recipe.with_changes({"data": data})
 
 
 TASK = Task(
@@ -62,4 +77,6 @@ TASK = Task(
         "calibration_error",
     ),
     notes=notes,
+    practise=practise,
+    transfer=transfer,
 )

@@ -90,7 +90,7 @@ def test_counts_by_hand():
     assert values["f1_stale_read"] == pytest.approx(2 * 1 / (2 * 1 + 1 + 0))
     assert values["mcc"] == pytest.approx((3 * 3 - 1 * 1) / 16)
     assert values["brier_score"] == pytest.approx((6 * 0.01 + 2 * 0.81) / 8)
-    assert "localisation" not in values
+    assert values["localisation"] is None
     assert values["distance_from_prior"] == pytest.approx(0.25 / np.sqrt(0.25 / 8))
 
 

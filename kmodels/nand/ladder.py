@@ -1,0 +1,165 @@
+"""The ladder of nand: the seed's steps 0 to 7, from its baseline to an ensemble that finds every violation."""
+
+import numpy as np
+
+from kmodels.core.gate import Gate
+from kmodels.core.ladder import Ladder, Step
+from kmodels.nand.device import oracle
+from kmodels.nand.recipe import NandRecipe
+from kmodels.nand.trace import CODES, PAD, READ_UNWRITTEN
+
+
+def legacy_faults(recipe: NandRecipe, trace) -> list[str]:
+    """Why nothing was learned on the seed's own data, measured on it: label noise, a shortcut, the encoding."""
+    data = recipe.data
+    legal = ~oracle(trace, data).invalid
+    called = trace.invalid
+    by_strategy = ", ".join(
+        f"{CODES[code]} {legal[called & (trace.strategy == code)].mean():.0%}"
+        for code in sorted(set(trace.strategy[called]))
+    )
+    far = (np.where(trace.op == PAD, -1, trace.page) >= 50).any(axis=1)
+    unwritten = called & (trace.strategy == READ_UNWRITTEN)
+    return [
+        f"label noise: {legal[called].mean():.1%} of the sequences labelled invalid are legal ({by_strategy})",
+        f'shortcut: "some page >= 50" finds {far[unwritten].mean():.1%} of read_unwritten and is wrong on '
+        f"{far[~called].mean():.1%} of the valid sequences: no rule needs to be learned for it",
+        f"encoding: neighbouring pages differ by 1/{data.geometry.pages - 1} = {1 / (data.geometry.pages - 1):.0e} of "
+        "the input's range, while every rule is about neighbouring pages",
+    ]
+
+
+BASELINE = {
+    "data": {"n_sequences": 1000, "corruption": "legacy", "erase_rate": 0.0},
+    "model": {
+        "encoding": "normalized",
+        "features": "none",
+        "bidirectional": False,
+        "reading": "time",
+        "pooling": "attention",
+        "hidden": 64,
+        "operation_head": False,
+        "threshold": "half",
+    },
+    "train": {"epochs": 10, "batch_size": 256, "learning_rate": 1e-3, "schedule": "constant", "hard_negatives": False},
+}
+
+LADDER = Ladder(
+    (
+        Step(
+            "baseline",
+            "the seed's beginning: 1000 sequences of its own generator, addresses as fractions, a GRU read one way, "
+            "attention pooling, binary cross-entropy, a threshold of 0.5",
+            BASELINE,
+            (
+                Gate("accuracy about 0.52", "accuracy", 0.60, "seed", "<="),
+                Gate("accuracy about 0.52", "accuracy", 0.44, "seed"),
+            ),
+            {"accuracy": 0.52, "invalid_f1": 0.32},
+            legacy_faults,
+        ),
+        Step(
+            "honest data",
+            "exact corruption, equal numbers of every strategy, 20,000 sequences, blocks and pages embedded instead of "
+            "fractions, the threshold chosen on validation data; the invalid sequences missed are trained on again",
+            {
+                "data": {"n_sequences": 20_000, "corruption": "exact", "erase_rate": 0.05},
+                "model": {"encoding": "slots", "threshold": "validation"},
+                "train": {"hard_negatives": True},
+            },
+            (
+                Gate("invalid F1", "invalid_f1", 0.55, "seed"),
+                Gate("better than the prior", "distance_from_prior", 2.0, "seed", unit="sigma"),
+            ),
+            {"accuracy": 0.74, "invalid_f1": 0.00},
+        ),
+        Step(
+            "focal loss",
+            "focal loss, alpha 0.7, gamma 2",
+            {"train": {"loss": "focal"}},
+            (
+                Gate("invalid F1", "invalid_f1", 0.65, "seed"),
+                Gate("better than the prior", "distance_from_prior", 2.0, "seed", unit="sigma"),
+            ),
+            {"accuracy": 0.55, "invalid_f1": 0.63},
+        ),
+        Step(
+            "both ways, block by block",
+            "a bidirectional GRU that reads one block's operations after the other's, and a verdict that also sees "
+            "the most suspect operation",
+            {
+                "model": {"bidirectional": True, "reading": "block", "pooling": "worst"},
+                "train": {"epochs": 15, "batch_size": 128, "learning_rate": 5e-3, "schedule": "cosine"},
+            },
+            (
+                Gate("accuracy", "accuracy", 0.75, "seed"),
+                Gate("F1 of every strategy", "worst_strategy_f1", 0.70, "seed"),
+                Gate("accuracy without features", "accuracy", 0.90, "ours"),
+                Gate("F1 of every strategy without features", "worst_strategy_f1", 0.85, "ours"),
+            ),
+            {"accuracy": 0.45, "invalid_f1": 0.55},
+        ),
+        Step(
+            "larger",
+            "embedding 64, hidden 256, dropout 0.3, up to 30 epochs with a patience of 5: the values of the seed",
+            {
+                "model": {"embedding": 64, "hidden": 256, "dropout": 0.3},
+                "train": {"epochs": 30, "patience": 5, "learning_rate": 2e-3},
+            },
+            (
+                Gate("two points more", "accuracy_gain", 0.02, "seed"),
+                Gate("accuracy without features", "accuracy", 0.90, "ours"),
+                Gate("F1 of every strategy without features", "worst_strategy_f1", 0.85, "ours"),
+            ),
+        ),
+        Step(
+            "features",
+            "page and time differences and block statistics as features; a small network, three epochs and binary "
+            "cross-entropy (so that probabilities mean what they say) are then enough",
+            {
+                "model": {"features": "differences", "embedding": 32, "hidden": 32, "dropout": 0.4},
+                "train": {"epochs": 3, "patience": 0, "learning_rate": 5e-3, "loss": "bce"},
+            },
+            (
+                Gate("accuracy", "accuracy", 0.995, "ours"),
+                Gate("F1 of every strategy", "worst_strategy_f1", 0.99, "ours"),
+            ),
+        ),
+        Step(
+            "every operation",
+            "a second head says of every operation whether it is the first violation, and which",
+            {"model": {"operation_head": True}},
+            (
+                Gate("accuracy", "accuracy", 0.995, "ours"),
+                Gate("invalid F1", "invalid_f1", 0.995, "ours"),
+                Gate("F1 of every strategy", "worst_strategy_f1", 0.99, "ours"),
+                Gate("first violation found", "localisation", 0.99, "ours"),
+                Gate("accuracy on longer sequences elsewhere", "transfer_accuracy", 0.97, "ours"),
+            ),
+        ),
+        Step(
+            "ensemble",
+            "three networks of different random start, and their mean probability (soft voting)",
+            {"model": {"members": 3}},
+            (
+                Gate("accuracy", "accuracy", 0.995, "ours"),
+                Gate("invalid F1", "invalid_f1", 0.995, "ours"),
+                Gate("F1 of every strategy", "worst_strategy_f1", 0.99, "ours"),
+                Gate("first violation found", "localisation", 0.99, "ours"),
+                Gate("accuracy on longer sequences elsewhere", "transfer_accuracy", 0.97, "ours"),
+            ),
+        ),
+    ),
+    figures=(
+        "accuracy",
+        "invalid_f1",
+        "worst_strategy_f1",
+        "f1_page_hop",
+        "f1_read_unwritten",
+        "f1_stale_read",
+        "localisation",
+        "transfer_accuracy",
+        "auroc",
+        "calibration_error",
+    ),
+)
