@@ -38,6 +38,7 @@ BASELINE = {
         "reading": "time",
         "pooling": "attention",
         "hidden": 64,
+        "layers": 1,
         "operation_head": False,
         "threshold": "half",
     },
@@ -117,7 +118,7 @@ LADDER = Ladder(
             "page and time differences and block statistics as features; a small network, three epochs and binary "
             "cross-entropy (so that probabilities mean what they say) are then enough",
             {
-                "model": {"features": "differences", "embedding": 32, "hidden": 32, "dropout": 0.4},
+                "model": {"features": "differences", "embedding": 32, "hidden": 32, "layers": 2, "dropout": 0.4},
                 "train": {"epochs": 3, "patience": 0, "learning_rate": 5e-3, "loss": "bce"},
             },
             (

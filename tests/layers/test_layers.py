@@ -6,6 +6,7 @@ import pytest
 from keras import ops
 
 from kmodels.layers.attention_pooling import AttentionPooling
+from kmodels.layers.grouped_rnn import GroupedRNN
 from kmodels.layers.token_embedding import TokenEmbedding
 
 RNG = np.random.default_rng(0)
@@ -55,3 +56,46 @@ def test_attention_pooling_is_a_weighted_mean_over_what_the_mask_leaves():
     changed = x.copy()
     changed[0, 2:] = 99.0
     np.testing.assert_allclose(ops.convert_to_numpy(layer(changed, mask=mask))[0], y[0], rtol=1e-5)
+
+
+class _Sum(keras.layers.Layer):
+    """A recurrence that can be read off: y_t = sum of x up to t."""
+
+    def call(self, inputs, mask=None, training=False):
+        return ops.cumsum(inputs, axis=1)
+
+    def compute_output_shape(self, shape):
+        return shape
+
+
+def test_grouped_rnn_reads_group_after_group():
+    x = np.arange(1.0, 7.0, dtype="float32").reshape(1, 6, 1)
+    groups = np.array([[1, 0, 1, 0, 2, 0]])
+    y = ops.convert_to_numpy(GroupedRNN(_Sum())(x, groups))[0, :, 0]
+    # Group 0 holds 2, 4, 6, group 1 then 1, 3, and group 2 the 5; the sum runs on from group to group.
+    np.testing.assert_allclose(y, [13, 2, 16, 6, 21, 12])
+
+
+@pytest.mark.parametrize("both", [False, True])
+def test_grouped_rnn_saves_loads_and_leaves_masked_steps_out(both, tmp_path):
+    rnn = keras.layers.GRU(4, return_sequences=True)
+    layer = GroupedRNN(keras.layers.Bidirectional(rnn) if both else rnn)
+    inputs, groups = keras.Input((None, 3)), keras.Input((None,), dtype="int32")
+    mask = keras.Input((None,), dtype="bool")
+    model = keras.Model([inputs, groups, mask], layer(inputs, groups, mask=mask))
+    model.save(tmp_path / "layer.keras")
+    again = keras.saving.load_model(tmp_path / "layer.keras")
+    x = RNG.normal(size=(2, 6, 3)).astype("float32")
+    g = np.array([[0, 1, 0, 1, 0, 0], [2, 2, 0, 0, 1, 1]], "int32")
+    m = np.array([[True] * 4 + [False] * 2, [True] * 6])
+    y = model.predict_on_batch([x, g, m])
+    np.testing.assert_array_equal(y, again.predict_on_batch([x, g, m]))
+    short = model.predict_on_batch([x[:1, :4], g[:1, :4], m[:1, :4]])
+    np.testing.assert_allclose(y[:1, :4], short, atol=1e-6)
+
+
+def test_grouped_rnn_of_one_group_is_its_rnn():
+    rnn = keras.layers.GRU(4, return_sequences=True)
+    x = RNG.normal(size=(2, 5, 3)).astype("float32")
+    y = GroupedRNN(rnn)(x, np.zeros((2, 5), "int32"))
+    np.testing.assert_allclose(ops.convert_to_numpy(y), ops.convert_to_numpy(rnn(x)), atol=1e-6)

@@ -55,7 +55,9 @@ def test_operation_loss_counts_what_counts():
     [
         {},
         {"bidirectional": False},
-        {"encoding": "normalized", "features": "none"},
+        {"encoding": "normalized", "features": "none", "reading": "time"},
+        {"pooling": "attention", "operation_head": False},
+        {"members": 2},
         {"features": "oracle_flags", "layers": 2},
         {"operation_head": False},
     ],
@@ -86,7 +88,7 @@ def test_padding_changes_nothing():
 def test_one_way_sees_no_future_and_both_ways_do():
     changes = {}
     for both in (False, True):
-        recipe = small(bidirectional=both)
+        recipe = small(bidirectional=both, reading="time")
         model, examples = build(recipe, 10), some(recipe, 6)
         tokens = examples.inputs["tokens"]
         other = tokens.copy()
@@ -94,6 +96,40 @@ def test_one_way_sees_no_future_and_both_ways_do():
         one, two = (model.predict_on_batch({"tokens": t})["operation"][:, :15] for t in (tokens, other))
         changes[both] = np.abs(np.asarray(one) - np.asarray(two)).max()
     assert changes[False] == 0.0 < changes[True]
+
+
+def test_an_ensemble_votes_softly_and_trains_each_member_by_its_own_loss():
+    recipe = small(members=3)
+    model, examples = build(recipe, 10), some(recipe, 8)
+    outputs = inference.predict(model, examples, 8)
+    p = 1 / (1 + np.exp(-outputs["each_invalid"]))
+    assert p.shape == (8, 3) and p.std(axis=1).min() > 0, "members differ"
+    np.testing.assert_allclose(1 / (1 + np.exp(-outputs["invalid"])), p.mean(axis=1), atol=1e-5)
+    _, terms = inference.predict_and_score(model, examples, 8)
+    alone = [
+        ops.convert_to_numpy(losses.binary_cross_entropy(examples.targets["invalid"], outputs["each_invalid"][:, k]))
+        for k in range(3)
+    ]
+    assert terms["verdict"] == pytest.approx(np.mean(alone), rel=1e-4)
+
+
+def test_a_half_threshold_stays():
+    from kmodels.nand.metrics import calibrate
+
+    recipe = small(threshold="half")
+    trace = simulate.draw_pairs(np.random.default_rng(0), 10, recipe.data)
+    model = build(recipe, 10)
+    calibrate(model, trace, inference.predict(model, encode.encode(trace, recipe), 20))
+    assert float(model.threshold) == 0.5
+
+
+def test_transfer_is_longer_on_more_blocks_at_addresses_never_seen():
+    from kmodels.nand.task import transfer
+
+    recipe = transfer(NandRecipe())
+    trace = simulate.draw_pairs(np.random.default_rng(0), 20, recipe.data)
+    assert trace.op.shape == (40, 200) and trace.slots().max() == 7
+    assert trace.block.min() >= NandRecipe().data.geometry.blocks
 
 
 def test_it_learns():
