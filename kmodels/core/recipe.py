@@ -30,6 +30,7 @@ class TrainSection(Section):
     patience: int = Field(
         0, ge=0, description="stop after so many epochs without a lower validation loss; 0: never [epochs]"
     )
+    min_delta: float = Field(0.0, ge=0, description="for patience, a loss is lower when it is lower by more than this")
     precision: Literal["float32", "mixed_bfloat16"] = Field(
         "float32", description="arithmetic of the layers; losses are always float32"
     )

@@ -116,7 +116,15 @@ class Keeper(keras.callbacks.Callback):
         done = len(self.history)
         if done >= self.train.epochs:
             return True
-        return bool(self.train.patience and done and done - self.best()["epoch"] >= self.train.patience)
+        return bool(self.train.patience and done and done - self._last_gain() >= self.train.patience)
+
+    def _last_gain(self) -> int:
+        """The last epoch whose validation loss was lower than every earlier one's by more than min_delta."""
+        gain, lowest = 0, math.inf
+        for row in self.history:
+            if row["val_loss"] < lowest - self.train.min_delta:
+                gain, lowest = row["epoch"], row["val_loss"]
+        return gain
 
     def save(self):
         """Save the state of this step; of older ones only the best epoch's stays."""

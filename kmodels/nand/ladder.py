@@ -105,7 +105,7 @@ LADDER = Ladder(
             "embedding 64, hidden 256, dropout 0.3, up to 30 epochs with a patience of 5: the values of the seed",
             {
                 "model": {"embedding": 64, "hidden": 256, "dropout": 0.3},
-                "train": {"epochs": 30, "patience": 5, "learning_rate": 2e-3},
+                "train": {"epochs": 30, "patience": 5, "min_delta": 1e-3, "learning_rate": 2e-3},
             },
             (
                 Gate("two points more", "accuracy_gain", 0.02, "seed"),
@@ -119,7 +119,7 @@ LADDER = Ladder(
             "cross-entropy (so that probabilities mean what they say) are then enough",
             {
                 "model": {"features": "differences", "embedding": 32, "hidden": 32, "layers": 2, "dropout": 0.4},
-                "train": {"epochs": 3, "patience": 0, "learning_rate": 5e-3, "loss": "bce"},
+                "train": {"epochs": 3, "patience": 0, "min_delta": 0.0, "learning_rate": 5e-3, "loss": "bce"},
             },
             (
                 Gate("accuracy", "accuracy", 0.995, "ours"),

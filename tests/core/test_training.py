@@ -136,6 +136,10 @@ def test_patience_is_a_pure_function_of_the_history(tmp_path):
     for losses, finished in (([], False), ([3, 2], False), ([2, 3], False), ([2, 3, 3], True), ([1] * 9, True)):
         keeper.history = [{"epoch": k + 1, "val_loss": loss} for k, loss in enumerate(losses)]
         assert keeper.finished() is finished, losses
+    keeper.train = recipe.train.model_copy(update={"min_delta": 0.1})
+    for losses, finished in (([1.0, 0.95, 0.85], False), ([1.0, 0.95, 0.91], True), ([1.0, 0.95, 0.85, 0.8], False)):
+        keeper.history = [{"epoch": k + 1, "val_loss": loss} for k, loss in enumerate(losses)]
+        assert keeper.finished() is finished, losses
 
 
 def test_a_loss_that_is_no_number_ends_the_run_and_keeps_a_finite_state(tmp_path, capsys):
