@@ -4,9 +4,11 @@ import json
 import random
 
 import keras
-from keras import layers
+import numpy as np
+from keras import layers, ops
 
 from kmodels.core.model import TermModel, adam
+from kmodels.layers.series_gru import SeriesGRU
 from kmodels.layers.token_embedding import TokenEmbedding
 from kmodels.nand import losses
 from kmodels.nand.generator.encode import Vocabulary, vocabulary
@@ -20,6 +22,7 @@ def build(recipe, steps: int) -> "NandGenerator":
         data=recipe.data.model_dump(mode="json"),
         max_hop=model.max_hop,
         samples=model.samples,
+        state=model.state,
         embedding=model.embedding,
         hidden=model.hidden,
         depth=model.layers,
@@ -39,6 +42,8 @@ class NandGenerator(TermModel):
 
     data: the fields of a recipe's data section; with them the model knows the device that it writes for, and the
     length of what it writes. max_hop: see `encode.vocabulary`. samples: sequences that it writes to be judged.
+    state: "blocks": the sequence is read once for every slot, as that slot sees it, by one GRU that gives the logits
+    of the slot's own words; "joint": read once, by a GRU that gives the logits of all.
     """
 
     def __init__(
@@ -46,6 +51,7 @@ class NandGenerator(TermModel):
         data,
         max_hop=3,
         samples=2000,
+        state="blocks",
         embedding=64,
         hidden=128,
         depth=1,
@@ -57,7 +63,7 @@ class NandGenerator(TermModel):
         rules = Data.model_validate_json(json.dumps(data))
         known = vocabulary(rules, max_hop)
         inputs = {"tokens": keras.Input((None, 3), dtype="int32", name="tokens")}
-        network = _network(inputs["tokens"], known, embedding, hidden, depth, dropout, policy)
+        network = _network(inputs["tokens"], known, state, embedding, hidden, depth, dropout, policy)
         super().__init__({"token": 1.0}, inputs=inputs, outputs={"token": network}, **kwargs)
         self._config = self_config
         self.rules, self.known, self.samples = rules, known, samples
@@ -66,10 +72,27 @@ class NandGenerator(TermModel):
         """token: cross-entropy of the operations that count, nats an operation."""
         return {"token": losses.operation_cross_entropy(y["token"], y_pred["token"])}
 
-    def step_layers(self) -> tuple:
-        """(embedding, GRU layers in order, head): what a single step of sampling runs through."""
-        grus = [self.get_layer(f"gru_{k}") for k in range(self._config["depth"])]
-        return self.get_layer("tokens_embedded"), grus, self.get_layer("token")
+    @property
+    def cells(self) -> list:
+        """The GRU layers' cells, in order."""
+        return [self.get_layer(f"gru_{k}").cell for k in range(self._config["depth"])]
+
+    def initial_states(self, n: int) -> list:
+        """The states of n sequences before their first token, one entry a GRU layer."""
+        return [cell.get_initial_state(batch_size=n * _count(self._config["state"], self.known)) for cell in self.cells]
+
+    def step(self, tokens, states: list) -> tuple:
+        """One operation further, the same numbers as in the whole pass.
+
+        tokens: (n, 3), the last operation's. Returns the logits (n, size) of the next one, and the states after it.
+        """
+        seen = views(ops.expand_dims(tokens, 1), self.known, self._config["state"])
+        x = self.get_layer("tokens_embedded")(ops.reshape(seen, (-1, seen.shape[-1])))
+        after = []
+        for cell, state in zip(self.cells, states, strict=True):
+            x, state = cell(x, state)
+            after.append(state)
+        return ops.reshape(self.get_layer("words")(x), (-1, self.known.size)), after
 
     def get_config(self):
         """The constructor's arguments."""
@@ -81,14 +104,49 @@ class NandGenerator(TermModel):
         return cls(**config)
 
 
-def _network(tokens, known: Vocabulary, embedding, hidden, depth, dropout, policy) -> keras.KerasTensor:
+def _count(state: str, known: Vocabulary) -> int:
+    """How many times a sequence is read."""
+    return known.slots if state == "blocks" else 1
+
+
+def _column_sizes(state: str, known: Vocabulary) -> list[int]:
+    """How many values each column of `views` takes."""
+    if state == "joint":
+        return known.column_sizes
+    return [known.words + 1, known.words + 1, 2 * known.slots, known.slots]
+
+
+def views(tokens, known: Vocabulary, state: str):
+    """A sequence as each slot sees it: (batch, time, 3) -> (batch, series, time, columns) int32.
+
+    Columns of slot s: the word, where the operation is on s, else 0; the word, where it is on another slot; how far
+    that slot is from s, counted from 1; s. Under state "joint" the one series is the tokens as they are.
+    """
+    tokens = ops.expand_dims(tokens, 1)
+    if state == "joint":
+        return tokens
+    slot, word = tokens[..., 1], tokens[..., 2]
+    number = np.arange(known.slots, dtype="int32")[:, None]
+    own = ops.equal(slot, number + 1)
+    columns = [
+        ops.where(own, word, 0),
+        ops.where(own, 0, word),
+        ops.where(ops.equal(slot, 0), 0, slot - 1 - number + known.slots),
+        ops.zeros_like(slot) + number,
+    ]
+    return ops.stack([ops.cast(column, "int32") for column in columns], axis=-1)
+
+
+def _network(tokens, known: Vocabulary, state, embedding, hidden, depth, dropout, policy) -> keras.KerasTensor:
     """The graph from tokens to logits, which are float32 whatever the policy.
 
     No mask: read forwards, what stands behind the end changes nothing before it, and the loss does not count it.
     """
-    x = TokenEmbedding(known.column_sizes, embedding, dtype=policy, name="tokens_embedded")(tokens)
+    sizes = _column_sizes(state, known)
+    x = TokenEmbedding(sizes, embedding, dtype=policy, name="tokens_embedded")(views(tokens, known, state))
     for k in range(depth):
-        x = layers.GRU(hidden, return_sequences=True, dtype=policy, name=f"gru_{k}")(x)
+        x = SeriesGRU(hidden, dtype=policy, name=f"gru_{k}")(x)
         # A seed of its own, drawn from the run's: without one, Keras on torch draws masks that no saved state restores.
         x = layers.Dropout(dropout, seed=random.getrandbits(31), dtype=policy, name=f"dropout_{k}")(x)
-    return layers.Dense(known.size, dtype="float32", name="token")(x)
+    x = layers.Dense(known.size // _count(state, known), dtype="float32", name="words")(x)
+    return layers.Reshape((-1, known.size), dtype="float32", name="token")(ops.transpose(x, (0, 2, 1, 3)))

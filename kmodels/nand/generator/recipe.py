@@ -15,8 +15,12 @@ class Model(Section):
     max_hop: int = Field(
         3, ge=0, le=4096, description="pages that a program skips at most, where program_order lets it skip [pages]"
     )
-    embedding: int = Field(64, ge=1, le=1024, description="width of an operation's embedding [1]")
-    hidden: int = Field(128, ge=1, le=4096, description="units of each GRU [1]")
+    state: Literal["blocks", "joint"] = Field(
+        "blocks",
+        description="blocks: a GRU state for each block, all with the same weights; joint: one state for the sequence",
+    )
+    embedding: int = Field(32, ge=1, le=1024, description="width of an operation's embedding [1]")
+    hidden: int = Field(48, ge=1, le=4096, description="units of each GRU [1]")
     layers: int = Field(1, ge=1, le=8, description="GRU layers [1]")
     dropout: float = Field(0.0, ge=0, lt=1, description="share of features dropped after each GRU layer [1]")
     samples: int = Field(2000, ge=1, description="sequences of each kind that it writes to be judged [sequences]")
@@ -38,7 +42,7 @@ class Train(TrainSection):
 class GeneratorRecipe(Recipe):
     """Write legal NAND command sequences."""
 
-    VARIANTS: ClassVar = {"prefix": {"train": {"scheme": "prefix"}}}
+    VARIANTS: ClassVar = {"prefix": {"train": {"scheme": "prefix"}}, "joint": {"model": {"state": "joint"}}}
     SMALL_OPERATIONS: ClassVar = True
     SMOKE: ClassVar = {
         "data": {"n_sequences": 800, "seq_len": 30},
@@ -59,12 +63,17 @@ LADDER = Ladder(
         Step(
             "prefix",
             "one example for every prefix of a sequence: each operation is read again for all that follow it",
-            GeneratorRecipe.VARIANTS["prefix"],
+            {"model": {"state": "joint"}, "train": {"scheme": "prefix"}},
         ),
         Step(
             "sequence",
             "teacher forcing: one example for a sequence, all its operations targets of one pass",
             {"train": {"scheme": "sequence"}},
+        ),
+        Step(
+            "blocks",
+            "a state for each block with shared weights, as the rules have it: what one block taught serves all",
+            {"model": {"state": "blocks"}},
         ),
     )
 )

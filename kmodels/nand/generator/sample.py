@@ -67,17 +67,14 @@ def draw(rng: np.random.Generator, logits: np.ndarray, temperature: float) -> np
 
 
 class Stepper:
-    """The network one token at a time: its layers' own cells, with the states of n sequences carried along."""
+    """The network one token at a time, with the states of n sequences carried along."""
 
     def __init__(self, model, n: int):
-        self.embedding, self.grus, self.head = model.step_layers()
-        self.columns = model.known.columns
-        self.states = [gru.cell.get_initial_state(batch_size=n) for gru in self.grus]
+        self.model, self.columns = model, model.known.columns
+        self.states = model.initial_states(n)
 
     def __call__(self, token: np.ndarray) -> np.ndarray:
         """Logits (n, size) of the next token, given the last one, (n,), and all before it."""
         with backend.without_gradients():
-            x = self.embedding(ops.convert_to_tensor(self.columns[token]))
-            for k, gru in enumerate(self.grus):
-                x, self.states[k] = gru.cell(x, self.states[k])
-            return inference.as_numpy(self.head(x)).astype("float64")
+            logits, self.states = self.model.step(ops.convert_to_tensor(self.columns[token]), self.states)
+            return inference.as_numpy(logits).astype("float64")
