@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from kmodels.core import backend
 from kmodels.core.model import TermModel, adam
 from kmodels.layers.series_gru import SeriesGRU
 from kmodels.layers.token_embedding import TokenEmbedding
@@ -72,27 +73,31 @@ class NandGenerator(TermModel):
         """token: cross-entropy of the operations that count, nats an operation."""
         return {"token": losses.operation_cross_entropy(y["token"], y_pred["token"])}
 
-    @property
-    def cells(self) -> list:
-        """The GRU layers' cells, in order."""
-        return [self.get_layer(f"gru_{k}").cell for k in range(self._config["depth"])]
+    def step_model(self) -> keras.Model:
+        """One operation further, as a model of its own with the same weights and the same numbers as the whole pass.
 
-    def initial_states(self, n: int) -> list:
-        """The states of n sequences before their first token, one entry a GRU layer."""
-        return [cell.get_initial_state(batch_size=n * _count(self._config["state"], self.known)) for cell in self.cells]
-
-    def step(self, tokens, states: list) -> tuple:
-        """One operation further, the same numbers as in the whole pass.
-
-        tokens: (n, 3), the last operation's. Returns the logits (n, size) of the next one, and the states after it.
+        Inputs: tokens (batch, 3), the last operation's; state_k (batch, series, hidden) of GRU layer k before it.
+        Outputs: token (batch, size), logits of the next operation; state_k after it.
         """
-        seen = views(ops.expand_dims(tokens, 1), self.known, self._config["state"])
+        config, hidden, series = self._config, self._config["hidden"], series_of(self._config["state"], self.known)
+        inputs = {"tokens": keras.Input((3,), dtype="int32", name="tokens")}
+        names = [f"state_{k}" for k in range(config["depth"])]
+        inputs |= {name: keras.Input((series, hidden), name=name) for name in names}
+        seen = views(ops.expand_dims(inputs["tokens"], 1), self.known, config["state"])
         x = self.get_layer("tokens_embedded")(ops.reshape(seen, (-1, seen.shape[-1])))
-        after = []
-        for cell, state in zip(self.cells, states, strict=True):
-            x, state = cell(x, state)
-            after.append(state)
-        return ops.reshape(self.get_layer("words")(x), (-1, self.known.size)), after
+        outputs = {}
+        for k, name in enumerate(names):
+            x, _ = self.get_layer(f"gru_{k}").cell(x, [ops.reshape(inputs[name], (-1, hidden))])
+            outputs[name] = ops.reshape(x, (-1, series, hidden))
+        outputs["token"] = ops.reshape(self.get_layer("words")(x), (-1, self.known.size))
+        stepped = keras.Model(inputs, outputs)
+        stepped.jit_compile = backend.compiles()
+        return stepped
+
+    def first_states(self, n: int) -> dict[str, np.ndarray]:
+        """The states of n sequences before their first token."""
+        shape = (n, series_of(self._config["state"], self.known), self._config["hidden"])
+        return {f"state_{k}": np.zeros(shape, "float32") for k in range(self._config["depth"])}
 
     def get_config(self):
         """The constructor's arguments."""
@@ -104,7 +109,7 @@ class NandGenerator(TermModel):
         return cls(**config)
 
 
-def _count(state: str, known: Vocabulary) -> int:
+def series_of(state: str, known: Vocabulary) -> int:
     """How many times a sequence is read."""
     return known.slots if state == "blocks" else 1
 
@@ -148,5 +153,5 @@ def _network(tokens, known: Vocabulary, state, embedding, hidden, depth, dropout
         x = SeriesGRU(hidden, dtype=policy, name=f"gru_{k}")(x)
         # A seed of its own, drawn from the run's: without one, Keras on torch draws masks that no saved state restores.
         x = layers.Dropout(dropout, seed=random.getrandbits(31), dtype=policy, name=f"dropout_{k}")(x)
-    x = layers.Dense(known.size // _count(state, known), dtype="float32", name="words")(x)
+    x = layers.Dense(known.size // series_of(state, known), dtype="float32", name="words")(x)
     return layers.Reshape((-1, known.size), dtype="float32", name="token")(ops.transpose(x, (0, 2, 1, 3)))

@@ -29,9 +29,9 @@ class Model(Section):
 class Train(TrainSection):
     """How it is trained."""
 
-    epochs: int = Field(12, ge=1, description="passes over the training data [epochs]")
+    epochs: int = Field(10, ge=1, description="passes over the training data [epochs]")
     batch_size: int = Field(64, ge=1, description="examples a step [examples]")
-    learning_rate: float = Field(5e-3, gt=0, le=1, description="Adam's step size at the start")
+    learning_rate: float = Field(1e-2, gt=0, le=1, description="Adam's step size at the start")
     scheme: Literal["sequence", "prefix"] = Field(
         "sequence",
         description="sequence: a sequence is an example, every operation a target; prefix: every prefix is an example "

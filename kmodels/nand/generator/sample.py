@@ -3,16 +3,14 @@
 from collections.abc import Callable
 
 import numpy as np
-from keras import ops
 
-from kmodels.core import backend, inference
 from kmodels.nand.device import Device
 from kmodels.nand.generator.encode import Vocabulary, legal_tokens, pages
 from kmodels.nand.load import labelled
 from kmodels.nand.simulate import distinct_blocks, joined, on_blocks
 from kmodels.nand.trace import Trace
 
-BATCH = 2048  # sequences written side by side
+BATCH = 1024  # sequences written side by side
 
 
 def generate(model, n: int, seed: int, constrained: bool = True, temperature: float = 1.0) -> Trace:
@@ -21,9 +19,10 @@ def generate(model, n: int, seed: int, constrained: bool = True, temperature: fl
     constrained: mask every step with the rules, so that all are legal. temperature: logits are divided by it; below 1
     the likely becomes likelier. Equal seeds give equal sequences on one backend.
     """
+    steps = model.step_model()
 
     def language(size):
-        return Stepper(model, size)
+        return Stepper(steps, model, size)
 
     return write(language, n, seed, model.rules, model.known, constrained, temperature)
 
@@ -69,12 +68,13 @@ def draw(rng: np.random.Generator, logits: np.ndarray, temperature: float) -> np
 class Stepper:
     """The network one token at a time, with the states of n sequences carried along."""
 
-    def __init__(self, model, n: int):
-        self.model, self.columns = model, model.known.columns
-        self.states = model.initial_states(n)
+    def __init__(self, steps, model, n: int):
+        self.steps, self.columns = steps, model.known.columns
+        self.states = model.first_states(n)
 
     def __call__(self, token: np.ndarray) -> np.ndarray:
         """Logits (n, size) of the next token, given the last one, (n,), and all before it."""
-        with backend.without_gradients():
-            logits, self.states = self.model.step(ops.convert_to_tensor(self.columns[token]), self.states)
-            return inference.as_numpy(logits).astype("float64")
+        outputs = self.steps.predict_on_batch({"tokens": self.columns[token], **self.states})
+        logits = np.asarray(outputs.pop("token"), "float64")
+        self.states = outputs
+        return logits
