@@ -8,6 +8,7 @@ VERBS = {
     "fit": "train a model, judge it, write its report",
     "evaluate": "judge a trained model again, or on other data",
     "predict": "apply a trained model to a file",
+    "generate": "write new data with a trained generator",
 }
 
 
