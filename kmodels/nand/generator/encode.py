@@ -178,8 +178,8 @@ def training_examples(trace: Trace, recipe):
 class PrefixExamples:
     """The seed's scheme: an example for every prefix of every sequence, its next operation the one target.
 
-    The prefixes of one length's batch are padded to the whole length, as all batches have one shape. Built on the
-    fly: written out they would take `time` times the memory of the sequences.
+    Prefixes are padded to the whole length: all batches have one shape. Built when they are taken: written out they
+    would take `time` times the memory of the sequences.
     """
 
     def __init__(self, whole: ArrayExamples):

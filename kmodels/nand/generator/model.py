@@ -73,26 +73,9 @@ class NandGenerator(TermModel):
         """token: cross-entropy of the operations that count, nats an operation."""
         return {"token": losses.operation_cross_entropy(y["token"], y_pred["token"])}
 
-    def step_model(self) -> keras.Model:
-        """One operation further, as a model of its own with the same weights and the same numbers as the whole pass.
-
-        Inputs: tokens (batch, 3), the last operation's; state_k (batch, series, hidden) of GRU layer k before it.
-        Outputs: token (batch, size), logits of the next operation; state_k after it.
-        """
-        config, hidden, series = self._config, self._config["hidden"], series_of(self._config["state"], self.known)
-        inputs = {"tokens": keras.Input((3,), dtype="int32", name="tokens")}
-        names = [f"state_{k}" for k in range(config["depth"])]
-        inputs |= {name: keras.Input((series, hidden), name=name) for name in names}
-        seen = views(ops.expand_dims(inputs["tokens"], 1), self.known, config["state"])
-        x = self.get_layer("tokens_embedded")(ops.reshape(seen, (-1, seen.shape[-1])))
-        outputs = {}
-        for k, name in enumerate(names):
-            x, _ = self.get_layer(f"gru_{k}").cell(x, [ops.reshape(inputs[name], (-1, hidden))])
-            outputs[name] = ops.reshape(x, (-1, series, hidden))
-        outputs["token"] = ops.reshape(self.get_layer("words")(x), (-1, self.known.size))
-        stepped = keras.Model(inputs, outputs)
-        stepped.jit_compile = backend.compiles()
-        return stepped
+    def steps(self) -> "Steps":
+        """The same network one operation at a time."""
+        return Steps(self, self.known, self._config["state"], self._config["depth"])
 
     def first_states(self, n: int) -> dict[str, np.ndarray]:
         """The states of n sequences before their first token."""
@@ -107,6 +90,31 @@ class NandGenerator(TermModel):
     def from_config(cls, config, custom_objects=None):
         """The model of a configuration."""
         return cls(**config)
+
+
+class Steps(keras.Model):
+    """A generator one operation further: the same weights and the same numbers as in the whole pass.
+
+    Inputs: tokens (batch, 3), the last operation's; state_k (batch, series, hidden) of GRU layer k before it.
+    Outputs: token (batch, size), logits of the next operation; state_k after it.
+    """
+
+    def __init__(self, generator: NandGenerator, known: Vocabulary, state: str, depth: int):
+        super().__init__()
+        self.known, self.state = known, state
+        self.embedded, self.words = generator.get_layer("tokens_embedded"), generator.get_layer("words")
+        self.grus = [generator.get_layer(f"gru_{k}") for k in range(depth)]
+        self.jit_compile = backend.compiles()
+
+    def call(self, inputs):
+        """One step of every GRU's own cell."""
+        seen = views(ops.expand_dims(inputs["tokens"], 1), self.known, self.state)
+        x = self.embedded(ops.reshape(seen, (-1, seen.shape[-1])))
+        outputs = {}
+        for k, gru in enumerate(self.grus):
+            x, _ = gru.cell(x, [ops.reshape(inputs[f"state_{k}"], (-1, gru.units))])
+            outputs[f"state_{k}"] = ops.reshape(x, ops.shape(inputs[f"state_{k}"]))
+        return outputs | {"token": ops.reshape(self.words(x), (-1, self.known.size))}
 
 
 def series_of(state: str, known: Vocabulary) -> int:

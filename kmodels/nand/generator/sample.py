@@ -19,7 +19,7 @@ def generate(model, n: int, seed: int, constrained: bool = True, temperature: fl
     constrained: mask every step with the rules, so that all are legal. temperature: logits are divided by it; below 1
     the likely becomes likelier. Equal seeds give equal sequences on one backend.
     """
-    steps = model.step_model()
+    steps = model.steps()
 
     def language(size):
         return Stepper(steps, model, size)
