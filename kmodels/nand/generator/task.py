@@ -29,8 +29,8 @@ def split(trace, recipe) -> dict[str, np.ndarray]:
     if wrong.any():
         row = int(np.argmax(wrong))
         raise UserError(
-            f"sequence {trace.name[row]}: labelled valid, but step {verdict.index[row]} is a "
-            f"{CODES[verdict.code[row]]} by the rules of the recipe (see data.program_order, data.read_offset_limit)"
+            f"sequence {trace.name[row]}: labelled valid, but step {verdict.index[row]} breaks a rule "
+            f"of the recipe, {CODES[verdict.code[row]]} (see data.program_order, data.read_offset_limit)"
         )
     parts = data.split_groups(trace.pair, recipe.data.split, recipe.seed)
     return {name: rows[~trace.invalid[rows]] for name, rows in parts.items()}

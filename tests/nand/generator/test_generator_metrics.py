@@ -100,7 +100,9 @@ def test_only_valid_sequences_are_split_and_no_pair_is_parted():
 
 def test_a_sequence_that_is_called_valid_and_is_not_is_refused():
     table = trace_of("e0 p0.0 p0.0").frame().assign(valid=True)
-    with pytest.raises(UserError, match=r"sequence 0: labelled valid, but step 2 is a overwrite by the rules"):
+    with pytest.raises(
+        UserError, match=r"sequence 0: labelled valid, but step 2 breaks a rule of the recipe, overwrite"
+    ):
         split(load.load(table, RECIPE), RECIPE)
 
 
