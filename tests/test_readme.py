@@ -49,11 +49,13 @@ def test_the_default_config_is_the_default_recipe():
 
 def test_committed_reports_are_of_this_code():
     """Of the default recipe as it is, all gates passed; of the flawed one, with gates failed and said so."""
-    report = json.loads((ROOT / "configs" / "nand.report.json").read_text())
+    for name in registry.NAMES:
+        report = json.loads((ROOT / "configs" / f"{name.replace('.', '_')}.report.json").read_text())
+        kind = registry.recipe_type(name)
+        assert kind.model_validate_json(json.dumps(report["recipe"])) == kind()
+        assert {gate["status"] for gate in report["gates"]} == {"passed"}
+        assert "+changes" not in report["commit"]
     kind = registry.recipe_type("nand")
-    assert kind.model_validate_json(json.dumps(report["recipe"])) == kind()
-    assert {gate["status"] for gate in report["gates"]} == {"passed"}
-    assert "+changes" not in report["commit"]
     flawed = json.loads((ROOT / "configs" / "nand_flawed.report.json").read_text())
     assert kind.model_validate_json(json.dumps(flawed["recipe"])) == kind().with_changes(kind.VARIANTS["flawed"])
     assert "failed" in {gate["status"] for gate in flawed["gates"]}
