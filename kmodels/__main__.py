@@ -9,6 +9,7 @@ VERBS = {
     "climb": "train and judge every step of a model's ladder",
     "evaluate": "judge a trained model again, or on other data",
     "predict": "apply a trained model to a file",
+    "generate": "write new data with a trained generator",
 }
 
 

@@ -44,16 +44,18 @@ def test_configs_are_recipes_with_a_header():
 def test_the_default_config_is_the_default_recipe():
     for name in registry.NAMES:
         kind = registry.recipe_type(name)
-        assert parse.resolve(kind, [parse.read_yaml(ROOT / "configs" / f"{name}.yaml")]) == kind()
+        assert parse.resolve(kind, [parse.read_yaml(ROOT / "configs" / f"{name.replace('.', '_')}.yaml")]) == kind()
 
 
 def test_committed_reports_are_of_this_code():
     """Of the default recipe as it is, all gates passed; of the flawed one, with gates failed and said so."""
-    report = json.loads((ROOT / "configs" / "nand.report.json").read_text())
+    for name in registry.NAMES:
+        report = json.loads((ROOT / "configs" / f"{name.replace('.', '_')}.report.json").read_text())
+        kind = registry.recipe_type(name)
+        assert kind.model_validate_json(json.dumps(report["recipe"])) == kind()
+        assert {gate["status"] for gate in report["gates"]} == {"passed"}
+        assert "+changes" not in report["commit"]
     kind = registry.recipe_type("nand")
-    assert kind.model_validate_json(json.dumps(report["recipe"])) == kind()
-    assert {gate["status"] for gate in report["gates"]} == {"passed"}
-    assert "+changes" not in report["commit"]
     flawed = json.loads((ROOT / "configs" / "nand_flawed.report.json").read_text())
     assert kind.model_validate_json(json.dumps(flawed["recipe"])) == kind().with_changes(kind.VARIANTS["flawed"])
     assert "failed" in {gate["status"] for gate in flawed["gates"]}

@@ -1,5 +1,6 @@
 """The one door to the backends: Keras runs on tensorflow, jax or torch, and only this file knows them by name."""
 
+import contextlib
 import importlib.util
 import os
 import platform
@@ -69,6 +70,15 @@ def compiles() -> bool:
     On tensorflow XLA, and on torch `torch.compile`, take up to minutes for a recurrent model before the first answer.
     """
     return current() == "jax"
+
+
+def without_gradients():
+    """A context in which layers are called for their outputs alone; torch would keep what a gradient needs."""
+    if current() != "torch":
+        return contextlib.nullcontext()
+    import torch
+
+    return torch.no_grad()
 
 
 def versions() -> dict[str, str]:

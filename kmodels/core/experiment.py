@@ -63,7 +63,7 @@ def fit(run: Run) -> dict:
     sizes = {name: len(rows) for name, rows in parts.rows.items()}
     console.say(f"data: {parts.describe()}; " + ", ".join(f"{name} {n}" for name, n in sizes.items()))
     training = parts.part("train")
-    examples = task.encode(training, recipe)
+    examples = (task.training_examples or task.encode)(training, recipe)
     per_epoch = data.steps_per_epoch(len(examples), recipe.train.batch_size)
     model = task.build(recipe, per_epoch * recipe.train.epochs)
     console.say(f"model: {model.count_params()} parameters on {backend.current()}")

@@ -50,6 +50,15 @@ def write_json(path: Path, value) -> None:
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
+def write_table(path: Path, table) -> None:
+    """Write a DataFrame as .parquet or, for any other suffix, as CSV with six decimals; whole or not at all."""
+    with replacing(path) as aside:
+        if Path(path).suffix == ".parquet":
+            table.to_parquet(aside, index=False)
+        else:
+            table.to_csv(aside, index=False, float_format="%.6f")
+
+
 def sha256(*paths: Path) -> str:
     """The hash of the named files' contents, in the order given."""
     digest = hashlib.sha256()

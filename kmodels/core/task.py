@@ -89,6 +89,7 @@ class Task:
     headline: the metrics of the summary table, in order. notes(recipe): sentences that a report must carry.
 
     What not every model has:
+    training_examples(records, recipe): Examples to train on, where they are not those of `encode`.
     practise(model, records, examples, recipe): trains on after each epoch, on what the model still gets wrong in its
         training records; returns scalars for TensorBoard.
     transfer(recipe): the recipe of simulated data that lies outside what was trained on; its scores stand in the
@@ -117,6 +118,7 @@ class Task:
     headline: tuple[str, ...]
     notes: Callable[[Any], list[str]]
     ladder: Ladder | None = None
+    training_examples: Callable[[Any, Any], Examples] | None = None
     practise: Callable[["keras.Model", Any, Examples, Any], dict[str, float]] | None = None
     transfer: Callable[[Any], Recipe] | None = None
     generate: Callable[..., Any] | None = None

@@ -37,11 +37,14 @@ class Device:
             self._written = np.zeros((n * slots, rules.geometry.pages), bool)
 
     def frontier(self, slot: np.ndarray) -> np.ndarray:
-        """w of one block of each device: slot (n,) -> (n,)."""
+        """w of one block of each device: slot (n,) -> (n,); of k blocks of each: (k, 1) or (k, n) -> (k, n)."""
         return self._frontier[self._base + slot]
 
     def is_written(self, slot: np.ndarray, page: np.ndarray) -> np.ndarray:
-        """Whether a page of one block of each device is written: (n,) bool; False for page -1."""
+        """Whether a page of one block of each device is written, (n,) bool; of k blocks of each, (k, n).
+
+        Page -1, of an erase, means nothing here.
+        """
         if self._written is None:
             return page < self.frontier(slot)
         return self._written[self._base + slot, np.maximum(page, 0)]
@@ -108,23 +111,28 @@ def oracle(trace: Trace, rules) -> Verdicts:
 
     rules: anything with `geometry`, `read_offset_limit` and `program_order`, such as a recipe's data section.
     """
-    parts = [_codes(trace.take(slice(start, start + BATCH)), rules) for start in range(0, len(trace), BATCH)]
-    return first_violations(np.concatenate(parts))
+    return first_violations(replay(trace, rules)[0])
 
 
-def _codes(trace: Trace, rules) -> np.ndarray:
-    """The codes (n, time) of a batch; halved when its maps of written pages would take too much memory."""
+def replay(trace: Trace, rules) -> tuple[np.ndarray, np.ndarray]:
+    """(codes, frontier) of every operation, (n, time) each: what it breaks, and its block's w before it."""
+    parts = [_replayed(trace.take(slice(start, start + BATCH)), rules) for start in range(0, len(trace), BATCH)]
+    return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
+
+
+def _replayed(trace: Trace, rules) -> tuple[np.ndarray, np.ndarray]:
+    """The same of a batch; halved when its maps of written pages would take too much memory."""
     slot = trace.slots()
     n, n_slots = len(trace), int(slot.max(initial=0)) + 1
     if rules.program_order != "strict" and n > 1 and n * n_slots * rules.geometry.pages > LARGEST_BITMAP:
-        halves = (slice(0, n // 2), slice(n // 2, n))
-        return np.concatenate([_codes(trace.take(half), rules) for half in halves])
+        halves = [_replayed(trace.take(half), rules) for half in (slice(0, n // 2), slice(n // 2, n))]
+        return tuple(np.concatenate(part) for part in zip(*halves, strict=True))
     # Time first: each step then reads and writes memory in a row.
     op, slot, page = (np.ascontiguousarray(part.T) for part in (trace.op, slot, trace.page))
     device = Device(n, n_slots, rules)
     states = [device.step(op[t], slot[t], page[t]) for t in range(len(op))]
     frontier, written = (np.stack(part) for part in zip(*states, strict=True))
-    return violation_codes(op, page, frontier, written, rules).T
+    return violation_codes(op, page, frontier, written, rules).T, frontier.T
 
 
 def first_violations(codes: np.ndarray) -> Verdicts:

@@ -72,29 +72,35 @@ def timeline(trace: Trace, prediction, row: int) -> Figure:
     """A sequence as blocks by time, the page written beside each operation and as colour, the suspicion below."""
     one = trace.take(slice(row, row + 1))
     length = int(one.length[0])
-    op, slot, page = one.op[0, :length], one.slots()[0, :length], one.page[0, :length]
-    height = 1.9 + 0.45 * (slot.max() + 1)
-    made, (upper, lower) = figures.figure(11, height, rows=2)
+    made, (upper, lower) = figures.figure(11, 1.9 + 0.45 * (one.slots().max() + 1), rows=2)
     made.get_layout_engine().set(hspace=0.02)
     lower.set_box_aspect(0.07)
+    operations(upper, one)
+    upper.set(xticks=[])
+    truth = CODES[one.code[0]].replace("_", " ") if one.invalid[0] else "valid"
+    said = "invalid" if prediction.invalid[row] else "valid"
+    upper.set_title(f"truth: {truth};  verdict: {said}, P = {prediction.probability[row]:.3f}", loc="left", fontsize=9)
+    lower.bar(np.arange(length), prediction.suspicion[row, :length], color=RED, width=0.8)
+    lower.set(xlabel="operation", ylabel="suspicion", ylim=(0, 1), xlim=(-1, length))
+    return made
+
+
+def operations(axes, one: Trace) -> None:
+    """Draw a labelled trace of one sequence: blocks by time, pages as numbers and colour, the violation in red."""
+    length = int(one.length[0])
+    op, slot, page = one.op[0, :length], one.slots()[0, :length], one.page[0, :length]
     time = np.arange(length)
     for kind, marker, name in ((ERASE, "X", "erase"), (PROGRAM, "s", "program"), (READ, "o", "read")):
         at = op == kind
         style = {"c": GREY} if kind == ERASE else {"c": page[at], "cmap": "viridis", "vmin": 0, "vmax": page.max()}
-        upper.scatter(time[at], slot[at], marker=marker, s=70, label=name, **style)
+        axes.scatter(time[at], slot[at], marker=marker, s=70, label=name, **style)
     for t in time[op != ERASE]:
-        upper.annotate(page[t], (t, slot[t]), (0, 7), textcoords="offset points", ha="center", fontsize=7)
+        axes.annotate(page[t], (t, slot[t]), (0, 7), textcoords="offset points", ha="center", fontsize=7)
     if one.index[0] >= 0:
-        upper.axvline(one.index[0], color=RED, lw=8, alpha=0.2, zorder=0)
-    upper.set_yticks(range(slot.max() + 1), [_block_name(one, slot, s) for s in range(slot.max() + 1)])
-    upper.set(ylim=(slot.max() + 0.5, -0.7), xlim=(-1, length), xticks=[])
-    upper.legend(frameon=False, ncols=3, loc="lower right", bbox_to_anchor=(1, 1), fontsize=8)
-    truth = CODES[one.code[0]].replace("_", " ") if one.invalid[0] else "valid"
-    said = "invalid" if prediction.invalid[row] else "valid"
-    upper.set_title(f"truth: {truth};  verdict: {said}, P = {prediction.probability[row]:.3f}", loc="left", fontsize=9)
-    lower.bar(time, prediction.suspicion[row, :length], color=RED, width=0.8)
-    lower.set(xlabel="operation", ylabel="suspicion", ylim=(0, 1), xlim=(-1, length))
-    return made
+        axes.axvline(one.index[0], color=RED, lw=8, alpha=0.2, zorder=0)
+    axes.set_yticks(range(slot.max() + 1), [_block_name(one, slot, s) for s in range(slot.max() + 1)])
+    axes.set(ylim=(slot.max() + 0.5, -0.7), xlim=(-1, length))
+    axes.legend(frameon=False, ncols=3, loc="lower right", bbox_to_anchor=(1, 1), fontsize=8)
 
 
 def _block_name(one, slot, number):

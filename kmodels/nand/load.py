@@ -32,7 +32,7 @@ def load(source, recipe, labels: bool = True) -> Trace:
         tables = [_read(path) for path in data_files(source, SUFFIXES)]
     parts = [_trace(table, recipe.data) for table in tables]
     trace = parts[0] if len(parts) == 1 else _together(parts)
-    return _labelled(trace, recipe.data) if labels else trace
+    return labelled(trace, recipe.data) if labels else trace
 
 
 class _Table:
@@ -210,7 +210,7 @@ def _constant(table: _Table, column: str, start: np.ndarray) -> None:
     table.refuse(changes, column, "the label of a sequence is the same on all of its rows")
 
 
-def _labelled(trace: Trace, rules) -> Trace:
+def labelled(trace: Trace, rules) -> Trace:
     """Labels made whole by the oracle: all of them where there are none, else the missing codes and places.
 
     A label of the file is never changed: `valid: false` stays so even where the oracle finds no violation.

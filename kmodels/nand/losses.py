@@ -22,9 +22,10 @@ def focal(target, logit, alpha: float, gamma: float):
 
 
 def operation_cross_entropy(target, logits):
-    """Cross-entropy over the violation codes, averaged over the operations that count.
+    """Cross-entropy over the classes of each operation, averaged over the operations that count.
 
-    target: (batch, time) codes, -1 where an operation does not count. logits: (batch, time, codes). -> (batch,).
+    target: (batch, time) classes (violation codes, or a generator's tokens), -1 where an operation does not count.
+    logits: (batch, time, classes). -> (batch,) [nats per operation].
     """
     counts = ops.cast(target >= 0, "float32")
     log_p = ops.log_softmax(logits, axis=-1)

@@ -58,11 +58,7 @@ class Prediction:
 
     def write(self, path: Path) -> None:
         """Save the frame as .csv or .parquet."""
-        with files.replacing(path) as aside:
-            if Path(path).suffix == ".parquet":
-                self.frame().to_parquet(aside, index=False)
-            else:
-                self.frame().to_csv(aside, index=False, float_format="%.6f")
+        files.write_table(path, self.frame())
 
 
 def decode(model, trace: Trace, outputs: dict) -> Prediction:

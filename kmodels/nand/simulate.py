@@ -55,7 +55,8 @@ def simulate(recipe, folder: Path, report) -> dict[str, str]:
 
 def joined(parts: list[Trace]) -> Trace:
     """Traces of one length behind each other, named 0, 1, 2, ...; two in a row are a pair."""
-    names = [f for f in Trace.__dataclass_fields__ if f not in ("name", "pair")]
+    given = [f for f in Trace.__dataclass_fields__ if getattr(parts[0], f) is not None]
+    names = [f for f in given if f not in ("name", "pair")]
     arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
     n = len(arrays["op"])
     return Trace(**arrays, name=np.arange(n), pair=np.arange(n) // 2)
@@ -70,7 +71,7 @@ def draw_pairs(rng: np.random.Generator, n: int, data) -> Trace:
     waiting = np.resize([CODES.index(name) for name in data.strategies], n)
     pairs = []
     for _ in range(MOST_ROUNDS):
-        blocks = _distinct_blocks(rng, len(waiting), data)
+        blocks = distinct_blocks(rng, len(waiting), data)
         valid = _roll_out(rng, len(waiting), data)
         twin, index, confirmed = corrupted(rng, valid, waiting, data)
         pairs.append(_pairs(valid, twin, blocks, waiting, index, confirmed, data))
@@ -202,7 +203,7 @@ def _illegal_page(rng, frontier, strategy, data):
     return np.minimum(page, data.geometry.pages - 1)
 
 
-def _distinct_blocks(rng, n, data):
+def distinct_blocks(rng, n, data):
     """(n, num_blocks) different block numbers, each row in random order."""
     total = data.geometry.dies * data.geometry.planes * (data.geometry.blocks - data.geometry.first_block)
     blocks = rng.integers(total, size=(n, data.num_blocks))
@@ -221,20 +222,20 @@ def _pairs(valid, twin, blocks, strategy, index, rows, data) -> Trace:
     nothing = np.full(len(index), NONE)
     parts = []
     for rolled, invalid, code, at in ((valid, False, nothing, nothing - 1), (twin, True, strategy, index)):
-        part = _trace(rolled, blocks, data)
+        part = on_blocks(rolled.op, rolled.slot, rolled.page, blocks, data)
         labels = {"invalid": np.full(len(index), invalid), "code": code, "strategy": code, "index": at}
         parts.append(replace(part, **labels).take(rows))
     order = np.arange(2 * len(parts[0])).reshape(2, -1).T.ravel()
     return joined(parts).take(order)
 
 
-def _trace(rolled, blocks, data) -> Trace:
-    """The addresses of rolled-out sequences on blocks of these numbers, (n, num_blocks)."""
-    slot = rolled.slot.T
+def on_blocks(op, slot, page, blocks, data) -> Trace:
+    """Sequences of slots, time first, (time, n) each, on blocks of these numbers, (n, num_blocks)."""
+    slot = slot.T
     first = data.geometry.first_block
     parts = np.unravel_index(blocks, (data.geometry.dies, data.geometry.planes, data.geometry.blocks - first))
     die, plane, block = (np.take_along_axis(part.astype("int32"), slot, axis=1) for part in parts)
     block += first
-    op, page = rolled.op.T.astype("int8"), rolled.page.T.astype("int32")
-    number = np.arange(len(op))
-    return Trace(op=op, die=die, plane=plane, block=block, page=page, name=number, pair=number)
+    number = np.arange(len(slot))
+    addresses = {"die": die, "plane": plane, "block": block, "page": page.T.astype("int32")}
+    return Trace(op=op.T.astype("int8"), **addresses, name=number, pair=number)

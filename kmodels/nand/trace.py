@@ -2,9 +2,12 @@
 
 import math
 from dataclasses import dataclass, fields
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+
+from kmodels.core import files
 
 OPERATIONS = ("erase", "program", "read")
 ERASE, PROGRAM, READ = range(3)
@@ -75,6 +78,10 @@ class Trace:
             table["violation_index"] = np.repeat(self.index, n_steps)
         table["pair"] = np.repeat(self.pair, n_steps)
         return pd.DataFrame(table)
+
+    def write(self, path: Path) -> None:
+        """Save the frame as .csv or .parquet; `load` reads it back."""
+        files.write_table(path, self.frame())
 
 
 def first_appearance(keys: tuple[np.ndarray, ...], real: np.ndarray) -> np.ndarray:

@@ -1,0 +1,58 @@
+"""Every number of a nand.generator run."""
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from kmodels.core.recipe import Recipe, Section, TrainSection
+from kmodels.nand.recipe import Data
+
+
+class Model(Section):
+    """The vocabulary and the network, and how much it writes to be judged."""
+
+    max_hop: int = Field(
+        3, ge=0, le=4096, description="pages that a program skips at most, where program_order lets it skip [pages]"
+    )
+    state: Literal["blocks", "joint"] = Field(
+        "blocks",
+        description="blocks: a GRU state for each block, all with the same weights; joint: one state for the sequence",
+    )
+    embedding: int = Field(32, ge=1, le=1024, description="width of an operation's embedding [1]")
+    hidden: int = Field(48, ge=1, le=4096, description="units of each GRU [1]")
+    layers: int = Field(1, ge=1, le=8, description="GRU layers [1]")
+    dropout: float = Field(0.0, ge=0, lt=1, description="share of features dropped after each GRU layer [1]")
+    samples: int = Field(2000, ge=1, description="sequences of each kind that it writes to be judged [sequences]")
+
+
+class Train(TrainSection):
+    """How it is trained."""
+
+    epochs: int = Field(10, ge=1, description="passes over the training data [epochs]")
+    batch_size: int = Field(64, ge=1, description="examples a step [examples]")
+    learning_rate: float = Field(1e-2, gt=0, le=1, description="Adam's step size at the start")
+    scheme: Literal["sequence", "prefix"] = Field(
+        "sequence",
+        description="sequence: a sequence is an example, every operation a target; prefix: every prefix is an example "
+        "and the operation behind it its one target, as the seed has",
+    )
+
+
+class GeneratorRecipe(Recipe):
+    """Write legal NAND command sequences."""
+
+    VARIANTS: ClassVar = {"prefix": {"train": {"scheme": "prefix"}}, "joint": {"model": {"state": "joint"}}}
+    SMALL_OPERATIONS: ClassVar = True
+    SMOKE: ClassVar = {
+        "data": {"n_sequences": 800, "seq_len": 30},
+        "model": {"hidden": 16, "embedding": 16, "samples": 200},
+        "train": {"epochs": 2},
+    }
+
+    task: Literal["nand.generator"] = Field("nand.generator", description="the model that this recipe belongs to")
+    data: Data = Data()
+    model: Model = Model()
+    train: Train = Train()
+
+
+RECIPE = GeneratorRecipe

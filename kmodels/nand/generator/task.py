@@ -1,0 +1,79 @@
+"""The contents page of the nand.generator model."""
+
+import numpy as np
+
+from kmodels.core import data
+from kmodels.core.errors import UserError
+from kmodels.core.task import Task
+from kmodels.nand.device import oracle
+from kmodels.nand.generator import sample
+from kmodels.nand.generator.diagnostics import diagnostics
+from kmodels.nand.generator.encode import encode, training_examples
+from kmodels.nand.generator.figures import draw
+from kmodels.nand.generator.gates import GATES
+from kmodels.nand.generator.metrics import baselines, decode, metrics
+from kmodels.nand.generator.model import build
+from kmodels.nand.generator.recipe import GeneratorRecipe
+from kmodels.nand.generator.simulate import SIMULATION, simulate
+from kmodels.nand.load import SUFFIXES, load
+from kmodels.nand.trace import CODES
+
+
+def split(trace, recipe) -> dict[str, np.ndarray]:
+    """Rows of the valid sequences alone, parted by pair.
+
+    Raises UserError for a sequence that its file calls valid and the recipe's rules do not.
+    """
+    verdict = oracle(trace, recipe.data)
+    wrong = verdict.invalid & ~trace.invalid
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise UserError(
+            f"sequence {trace.name[row]}: labelled valid, but step {verdict.index[row]} breaks a rule "
+            f"of the recipe, {CODES[verdict.code[row]]} (see data.program_order, data.read_offset_limit)"
+        )
+    parts = data.split_groups(trace.pair, recipe.data.split, recipe.seed)
+    return {name: rows[~trace.invalid[rows]] for name, rows in parts.items()}
+
+
+def notes(recipe: GeneratorRecipe) -> list[str]:
+    """What a reader of the report must know about where its figures come from."""
+    found = [f"judged by {recipe.model.samples} constrained and as many free sequences, temperature 1"]
+    if recipe.train.scheme == "prefix":
+        found.append("one example for every prefix, as the seed has it: the same learned at many times the work")
+    return found
+
+
+TASK = Task(
+    name="nand.generator",
+    question="Which NAND flash command sequences are legal, and can new ones be written?",
+    recipe=GeneratorRecipe,
+    simulation=SIMULATION,
+    suffixes=SUFFIXES,
+    output_suffixes=(".csv", ".parquet"),
+    simulate=simulate,
+    load=load,
+    split=split,
+    encode=encode,
+    training_examples=training_examples,
+    build=build,
+    calibrate=lambda model, trace, outputs: None,
+    decode=decode,
+    metrics=metrics,
+    baselines=baselines,
+    diagnostics=diagnostics,
+    figures=draw,
+    gates=GATES,
+    headline=(
+        "validity_free",
+        "validity_constrained",
+        "novelty",
+        "novelty_free",
+        "coverage",
+        "mix_distance",
+        "offset_mix_distance",
+        "nats_per_operation",
+    ),
+    notes=notes,
+    generate=lambda model, recipe, n, seed, **options: sample.generate(model, n, seed, **options),
+)

@@ -1,0 +1,75 @@
+"""The verb generate as people call it."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from checks import fails_cleanly, only_run
+
+import kmodels
+from kmodels import fit, generate, predict
+from kmodels.nand.device import oracle
+from kmodels.nand.load import load
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """A smoke run of the generator, chosen as a variant, and one of a model that generates nothing."""
+    found = {}
+    for name, words in (("RUN", ["--variant", "generator"]), ("NAND", ["--train.epochs", "1"])):
+        out = tmp_path_factory.mktemp("runs")
+        assert fit.main(["--model", "nand", "--smoke", *words, "--out", str(out)]) == 0
+        found[name] = only_run(out)
+    return found
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_generate_writes_legal_sequences_that_the_loader_reads(runs, tmp_path, capsys, suffix):
+    words = ["--run", str(runs["RUN"]), "--n", "30", "--out", str(tmp_path / f"new{suffix}")]
+    assert generate.main(words) == 0
+    assert "30 sequences written" in capsys.readouterr().out.replace("\n", " ")
+    recipe = kmodels.load(runs["RUN"]).recipe
+    made = load(tmp_path / f"new{suffix}", recipe)
+    assert len(made) == 30 and not oracle(made, recipe.data).invalid.any()
+    assert made.name.tolist() == list(range(30))
+    assert generate.main([*words[:-1], str(tmp_path / f"again{suffix}")]) == 0
+    assert load(tmp_path / f"again{suffix}", recipe).frame().equals(made.frame())
+
+
+def test_free_generation_says_which_are_illegal(runs, tmp_path):
+    out = tmp_path / "free.csv"
+    words = ["--run", str(runs["RUN"]), "--n", "50", "--out", str(out), "--free", "--temperature", "2", "--seed", "3"]
+    assert generate.main(words) == 0
+    table = pd.read_csv(out)
+    assert 0 < table.groupby("sequence")["valid"].first().mean() + 0.01 < 1
+    assert table.loc[~table["valid"], "strategy"].notna().all()
+
+
+def test_predict_scores_a_users_sequences(runs, tmp_path):
+    header = "sequence,step,op,die,plane,block,page\n"
+    legal, illegal = "a,0,erase,0,2,17,\na,1,program,0,2,17,0\n", "b,0,erase,0,2,17,\nb,1,program,0,2,17,5\n"
+    (tmp_path / "mine.csv").write_text(header + legal + illegal)
+    words = ["--run", str(runs["RUN"]), "--data", str(tmp_path / "mine.csv"), "--out", str(tmp_path / "out.csv")]
+    assert predict.main(words) == 0
+    found = pd.read_csv(tmp_path / "out.csv")
+    assert found["sequence"].tolist() == ["a", "b"] and found["illegal_step"].tolist() == [-1, 1]
+    assert np.isfinite(found["perplexity"][0]) and found["log_likelihood_per_operation"][1] == -np.inf
+
+
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        (["--run", "nowhere", "--n", "5", "--out", "y.csv"], "no run folder"),
+        (["--run", "NAND", "--n", "5", "--out", "y.csv"], "a run of nand, which generates nothing"),
+        (["--run", "RUN", "--n", "0", "--out", "y.csv"], "--n 0: expected 1 or more"),
+        (["--run", "RUN", "--n", "many", "--out", "y.csv"], "invalid int value: 'many'"),
+        (["--run", "RUN", "--n", "5", "--temperature", "0", "--out", "y.csv"], "--temperature 0.0: expected"),
+        (["--run", "RUN", "--n", "5", "--temperature", "nan", "--out", "y.csv"], "--temperature nan: expected"),
+        (["--run", "RUN", "--n", "5", "--seed", "-1", "--out", "y.csv"], "--seed -1: expected"),
+        (["--run", "RUN", "--n", "5", "--out", "y.txt"], "suffix must be one of .csv, .parquet"),
+        (["--run", "RUN", "--n", "5", "--out", "y.csv", "--train.epochs", "3"], "--train.epochs"),
+        (["--run", "RUN", "--out", "y.csv"], "--n"),
+    ],
+)
+def test_wrong_usage(runs, words, said, capsys):
+    words = [str(runs.get(word, word)) for word in words]
+    fails_cleanly(capsys, generate.main(words), said)
