@@ -31,12 +31,17 @@ def main(argv=None) -> int:
 def _generate(args, words) -> int:
     cli.no_more(words)
     _check(args)
-    predictor = cli.trained(args)
-    task, out = predictor.task, Path(args.out)
+    from kmodels.core import backend, registry
+    from kmodels.core.run import Run
+
+    run, out = Run.open(args.run), Path(args.out)
+    backend.select(args.backend, run.recipe.SMALL_OPERATIONS)
+    task = registry.task(run.about["model"])
     if task.generate is None:
         raise UserError(f"{args.run}: a run of {task.name}, which generates nothing")
     if out.suffix not in task.output_suffixes:
         raise UserError(f"--out {out}: the suffix must be one of {', '.join(task.output_suffixes)}")
+    predictor = cli.trained(args)
     from kmodels.core import console
 
     options = {"constrained": not args.free, "temperature": args.temperature}

@@ -7,19 +7,20 @@ from checks import fails_cleanly, only_run
 
 import kmodels
 from kmodels import fit, generate, predict
+from kmodels.core import backend
+from kmodels.core.run import Run
 from kmodels.nand.device import oracle
 from kmodels.nand.load import load
+from kmodels.nand.recipe import NandRecipe
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """A smoke run of the generator, chosen as a variant, and one of a model that generates nothing."""
-    found = {}
-    for name, words in (("RUN", ["--variant", "generator"]), ("NAND", ["--train.epochs", "1"])):
-        out = tmp_path_factory.mktemp("runs")
-        assert fit.main(["--model", "nand", "--smoke", *words, "--out", str(out)]) == 0
-        found[name] = only_run(out)
-    return found
+    """A smoke run of the generator, chosen as a variant, and one, begun, of a model that generates nothing."""
+    out = tmp_path_factory.mktemp("runs")
+    assert fit.main(["--model", "nand", "--variant", "generator", "--smoke", "--out", str(out)]) == 0
+    other = Run.create(tmp_path_factory.mktemp("others"), NandRecipe(), backend.current(), None, True)
+    return {"RUN": only_run(out), "NAND": other.path}
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
