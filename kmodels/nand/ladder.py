@@ -135,7 +135,7 @@ LADDER = Ladder(
                 Gate("invalid F1", "invalid_f1", 0.995, "ours"),
                 Gate("F1 of every strategy", "worst_strategy_f1", 0.99, "ours"),
                 Gate("first violation found", "localisation", 0.99, "ours"),
-                Gate("accuracy on longer sequences elsewhere", "transfer_accuracy", 0.97, "ours"),
+                Gate("longer sequences elsewhere", "transfer_accuracy", 0.97, "ours"),
             ),
         ),
         Step(
@@ -147,7 +147,7 @@ LADDER = Ladder(
                 Gate("invalid F1", "invalid_f1", 0.995, "ours"),
                 Gate("F1 of every strategy", "worst_strategy_f1", 0.99, "ours"),
                 Gate("first violation found", "localisation", 0.99, "ours"),
-                Gate("accuracy on longer sequences elsewhere", "transfer_accuracy", 0.97, "ours"),
+                Gate("longer sequences elsewhere", "transfer_accuracy", 0.97, "ours"),
             ),
         ),
     ),

@@ -34,7 +34,7 @@ def transfer(recipe: NandRecipe) -> NandRecipe:
     """Sequences of 200 operations on 8 blocks, all of them at addresses that no training sequence has."""
     blocks = recipe.data.geometry.blocks
     data = {
-        "n_sequences": min(1000, recipe.data.n_sequences),
+        "n_sequences": 2 * max(20, min(500, recipe.data.n_sequences // 40)),
         "seq_len": 200,
         "num_blocks": 8,
         "corruption": "exact",
@@ -71,6 +71,7 @@ TASK = Task(
         "f1_stale_read",
         "worst_strategy_f1",
         "localisation",
+        "transfer_accuracy",
         "balanced_accuracy",
         "mcc",
         "auroc",
