@@ -163,7 +163,10 @@ def test_tensorboard_has_every_diagnostic(task, smoke_run):
     scalars = events.Tags()["scalars"]
     wanted = {"training/loss", "training/learning_rate", "training/gradient_norm", "validation/loss"}
     assert wanted <= set(scalars)
+    epochs = [row["epoch"] for row in history]
     for tag in scalars:
-        assert [e.step for e in events.Scalars(tag)] == [row["epoch"] for row in history], tag
+        steps = [event.step for event in events.Scalars(tag)]
+        # Of the practice some figures exist only after epochs that left something to practise.
+        assert set(steps) <= set(epochs) if tag.startswith("practise/") else steps == epochs, tag
     assert events.Scalars("validation/loss")[-1].value == pytest.approx(history[-1]["val_loss"], rel=1e-6)
     assert events.Tags()["images"]

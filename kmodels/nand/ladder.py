@@ -90,7 +90,7 @@ LADDER = Ladder(
             "the most suspect operation",
             {
                 "model": {"bidirectional": True, "reading": "block", "pooling": "worst"},
-                "train": {"epochs": 15, "batch_size": 128, "learning_rate": 5e-3, "schedule": "cosine"},
+                "train": {"learning_rate": 5e-3, "schedule": "cosine"},
             },
             (
                 Gate("accuracy", "accuracy", 0.75, "seed"),
@@ -102,10 +102,11 @@ LADDER = Ladder(
         ),
         Step(
             "larger",
-            "embedding 64, hidden 256, dropout 0.3, up to 30 epochs with a patience of 5: the values of the seed",
+            "embedding 64, hidden 256, dropout 0.3, batches of 128, up to 30 epochs with a patience of 5: the values of "
+            "the seed",
             {
                 "model": {"embedding": 64, "hidden": 256, "dropout": 0.3},
-                "train": {"epochs": 30, "patience": 5, "min_delta": 1e-3, "learning_rate": 2e-3},
+                "train": {"epochs": 30, "batch_size": 128, "patience": 5, "min_delta": 1e-3, "learning_rate": 2e-3},
             },
             (
                 Gate("two points more", "accuracy_gain", 0.02, "seed"),

@@ -39,7 +39,16 @@ def test_targets_mark_the_first_violation_only():
 @pytest.mark.parametrize("encoding", ["slots", "normalized"])
 def test_tokens_fit_their_tables_and_padding_is_zero(encoding, features):
     recipe = NandRecipe().with_changes(
-        {"model": {"encoding": encoding, "features": features, "max_slots": 2, "max_page": 4, "max_difference": 2}}
+        {
+            "model": {
+                "encoding": encoding,
+                "reading": "time",
+                "features": features,
+                "max_slots": 2,
+                "max_page": 4,
+                "max_difference": 2,
+            }
+        }
     )
     trace = simulate.draw_pairs(np.random.default_rng(0), 50, recipe.data)
     trace.op[:, 40:] = PAD

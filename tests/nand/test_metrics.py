@@ -26,7 +26,9 @@ def perfect(trace, wrong=()):
 
 
 def passes(scores) -> bool:
-    return all(gate.judge(scores.values)["status"] == "passed" for gate in GATES)
+    """All gates of the test part; that of the transfer data needs a second prediction."""
+    gates = [gate for gate in GATES if not gate.metric.startswith("transfer_")]
+    return all(gate.judge(scores.values)["status"] == "passed" for gate in gates)
 
 
 def test_perfect_passes(trace):
