@@ -102,8 +102,8 @@ LADDER = Ladder(
         ),
         Step(
             "larger",
-            "embedding 64, hidden 256, dropout 0.3, batches of 128, up to 30 epochs with a patience of 5: the values of "
-            "the seed",
+            "the seed's values: embedding 64, hidden 256, dropout 0.3, batches of 128, up to 30 epochs with a patience "
+            "of 5",
             {
                 "model": {"embedding": 64, "hidden": 256, "dropout": 0.3},
                 "train": {"epochs": 30, "batch_size": 128, "patience": 5, "min_delta": 1e-3, "learning_rate": 2e-3},
