@@ -116,11 +116,11 @@ LADDER = Ladder(
         ),
         Step(
             "features",
-            "page and time differences and block statistics as features; a small network, three epochs and binary "
+            "page and time differences and block statistics as features; a small network, two epochs and binary "
             "cross-entropy (so that probabilities mean what they say) are then enough",
             {
                 "model": {"features": "differences", "embedding": 32, "hidden": 32, "layers": 2, "dropout": 0.4},
-                "train": {"epochs": 3, "patience": 0, "min_delta": 0.0, "learning_rate": 5e-3, "loss": "bce"},
+                "train": {"epochs": 2, "patience": 0, "min_delta": 0.0, "learning_rate": 5e-3, "loss": "bce"},
             },
             (
                 Gate("accuracy", "accuracy", 0.995, "ours"),

@@ -106,7 +106,7 @@ class Model(Section):
 class Train(TrainSection):
     """How it is trained."""
 
-    epochs: int = Field(3, ge=1, description="passes over the training data [epochs]")
+    epochs: int = Field(2, ge=1, description="passes over the training data [epochs]")
     learning_rate: float = Field(5e-3, gt=0, le=1, description="Adam's step size at the start")
     loss: Literal["bce", "focal"] = Field("bce", description="of the verdict")
     focal_alpha: float = Field(0.7, gt=0, lt=1, description="focal loss: weight of the invalid class [1]")

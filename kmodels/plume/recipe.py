@@ -1,0 +1,110 @@
+"""Every number of a plume run."""
+
+from typing import ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from kmodels.core.recipe import Recipe, Section, TrainSection
+
+Range = tuple[float, float]
+
+
+class Grid(Section):
+    """The volume: cells of dx x dx x dz, the lowest on sea level."""
+
+    nz: int = Field(10, ge=2, le=200, description="levels [cells]")
+    ny: int = Field(24, ge=4, le=1000, description="cells from south to north [cells]")
+    nx: int = Field(24, ge=4, le=1000, description="cells from west to east [cells]")
+    dx: float = Field(100.0, gt=0, description="width of a cell [m]")
+    dz: float = Field(10.0, gt=0, description="height of a cell [m]")
+
+
+class Data(Section):
+    """What runs there are, and how windows are cut from them."""
+
+    n_runs: int = Field(60, ge=3, description="simulated runs, each with its own terrain, stacks and weather [runs]")
+    frames: int = Field(60, ge=2, description="frames of a run [frames]")
+    frame_seconds: float = Field(60.0, gt=0, description="time between two frames [s]")
+    terrain_height: float = Field(60.0, ge=0, le=150, description="highest hill [m]")
+    stacks: tuple[int, int] = Field((1, 8), description="fewest and most stacks of a run")
+    stack_height: Range = Field((10.0, 60.0), description="stack heights, uniform [m]")
+    emission: Range = Field((0.1, 100.0), description="emission rates, log-uniform [g/s]")
+    wind_speed: Range = Field((0.5, 10.0), description="wind 10 m above ground, uniform [m/s]")
+    turning_minutes: Range = Field((10.0, 30.0), description="time scale of the wind direction's random walk [min]")
+    turning_degrees: float = Field(20.0, ge=0, le=90, description="its standard deviation [degrees]")
+    lid: Range = Field((100.0, 1500.0), description="height of the mixing lid, log-uniform [m]")
+    past: int = Field(6, ge=1, le=500, description="frames that the model sees [frames]")
+    horizon: int = Field(1, ge=1, le=500, description="the target is so many frames after the last one seen [frames]")
+    stride: int = Field(2, ge=1, description="frames between the starts of two windows of a run [frames]")
+    split: tuple[float, float, float] = Field(
+        (0.70, 0.15, 0.15), description="shares of training, validation and test, by run [1]"
+    )
+    grid: Grid = Grid()
+
+    @model_validator(mode="after")
+    def _agrees(self):
+        if self.past + self.horizon > self.frames:
+            raise ValueError(
+                f"past = {self.past} and horizon = {self.horizon} need more frames than frames = {self.frames}"
+            )
+        for name in ("stacks", "stack_height", "emission", "wind_speed", "turning_minutes", "lid"):
+            low, high = getattr(self, name)
+            if not 0 < low <= high:
+                raise ValueError(f"{name} = [{low:g}, {high:g}]: needs 0 < lowest <= highest")
+        top = self.grid.nz * self.grid.dz
+        if self.terrain_height > 0.8 * top:
+            raise ValueError(
+                f"terrain_height = {self.terrain_height:g} m leaves no air below the grid's top, {top:g} m"
+            )
+        if min(self.split) <= 0:
+            raise ValueError(f"split = {self.split}: every part needs a share above 0")
+        return self
+
+
+class Model(Section):
+    """How concentrations are scaled, and the network."""
+
+    architecture: Literal["v1_ensemble", "v2_convlstm"] = Field(
+        "v2_convlstm", description="v1_ensemble: pools every frame to a vector; v2_convlstm: keeps the volume"
+    )
+    wind: bool = Field(True, description="wind of every frame as two more input channels")
+    base: Literal["none", "persistence", "wind_moved"] = Field(
+        "none",
+        description="what the network's output is added to, in log space: nothing, the last frame, or the last "
+        "frame moved by its wind",
+    )
+    c0: float = Field(1e-8, gt=0, description="concentrations enter as log1p(c / c0) [kg m-3]")
+    filters: int = Field(8, ge=1, le=512, description="channels of the encoder and of each ConvLSTM [1]")
+    layers: int = Field(2, ge=1, le=8, description="ConvLSTM layers [1]")
+    kernel: int = Field(3, ge=1, le=9, description="width of every convolution [cells]")
+    remat: bool = Field(False, description="keep fewer values for the gradient and compute them again: less memory")
+
+
+class Train(TrainSection):
+    """How it is trained."""
+
+    epochs: int = Field(10, ge=1, description="passes over the training data [epochs]")
+    batch_size: int = Field(4, ge=1, description="windows a step [windows]")
+    learning_rate: float = Field(2e-3, gt=0, le=1, description="Adam's step size at the start")
+
+
+class PlumeRecipe(Recipe):
+    """Forecast concentration volumes over terrain."""
+
+    VARIANTS: ClassVar = {
+        "v1": {"model": {"architecture": "v1_ensemble", "wind": False}},
+        "no_wind": {"model": {"wind": False}},
+    }
+    SMOKE: ClassVar = {
+        "data": {"n_runs": 4, "frames": 12, "past": 3, "grid": {"nz": 6, "ny": 12, "nx": 12}, "terrain_height": 20.0},
+        "model": {"filters": 4, "layers": 1},
+        "train": {"epochs": 2},
+    }
+
+    task: Literal["plume"] = Field("plume", description="the model that this recipe belongs to")
+    data: Data = Data()
+    model: Model = Model()
+    train: Train = Train()
+
+
+RECIPE = PlumeRecipe
