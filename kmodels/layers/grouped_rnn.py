@@ -35,8 +35,9 @@ class GroupedRNN(keras.layers.Layer):
         if mask is not None:  # what is masked stays last
             groups = ops.where(mask, groups, ops.max(groups) + 1)
         order = ops.argsort(groups * time + ops.arange(time, dtype="int32"), axis=1)
-        outputs = self.rnn(_taken(inputs, order), mask=mask, training=training)
-        return _taken(outputs, ops.argsort(order, axis=1))
+        back = ops.argsort(order, axis=1)
+        outputs = self.rnn(_permuted(inputs, order, back), mask=mask, training=training)
+        return _permuted(outputs, back, order)
 
     def compute_output_shape(self, inputs_shape, groups_shape):
         """(batch, time, features) -> (batch, time, units)."""
@@ -53,5 +54,23 @@ class GroupedRNN(keras.layers.Layer):
         return cls(rnn, **config)
 
 
-def _taken(x, order):
-    return ops.take_along_axis(x, ops.expand_dims(order, -1), axis=1)
+def _permuted(x, order, back):
+    """x[b, order[b, t]]. `back` undoes `order`: the gradient of a permutation is the permutation back.
+
+    Left to itself the gradient of a gather is a scatter, which cost tensorflow a third of the whole training step.
+    """
+
+    @ops.custom_gradient
+    def forward(x):
+        def gradient(*args, upstream=None):
+            return _rows(args[0] if upstream is None else upstream, back)
+
+        return _rows(x, order), gradient
+
+    return forward(x)
+
+
+def _rows(x, order):
+    batch, time, width = ops.shape(x)
+    flat = order + time * ops.expand_dims(ops.arange(batch, dtype="int32"), -1)
+    return ops.reshape(ops.take(ops.reshape(x, (-1, width)), flat, axis=0), (batch, time, width))

@@ -111,3 +111,25 @@ def test_grouped_rnn_of_one_group_is_its_rnn():
     x = RNG.normal(size=(2, 5, 3)).astype("float32")
     y = GroupedRNN(rnn)(x, np.zeros((2, 5), "int32"))
     np.testing.assert_allclose(ops.convert_to_numpy(y), ops.convert_to_numpy(rnn(x)), atol=1e-6)
+
+
+def test_grouped_rnn_learns_as_its_rnn_does_on_sorted_steps():
+    """One step of training gives the same weights, those of a layer below it among them."""
+    x = RNG.normal(size=(2, 6, 3)).astype("float32")
+    target = RNG.normal(size=(2, 6, 4)).astype("float32")
+    groups = np.array([[0, 1, 0, 1, 0, 0], [2, 2, 0, 0, 1, 1]], "int32")
+    order = np.argsort(groups, axis=1, kind="stable")[..., None]
+    steps, strand = keras.Input((None, 3)), keras.Input((None,), dtype="int32")
+    below = keras.layers.Dense(3)(steps)
+    grouped = keras.Model([steps, strand], GroupedRNN(keras.layers.GRU(4, return_sequences=True))(below, strand))
+    below = keras.layers.Dense(3)(steps)
+    plain = keras.Model(steps, keras.layers.GRU(4, return_sequences=True)(below))
+    plain.set_weights(grouped.get_weights())
+    for model, inputs, wanted in (
+        (grouped, [x, groups], target),
+        (plain, np.take_along_axis(x, order, 1), np.take_along_axis(target, order, 1)),
+    ):
+        model.compile(keras.optimizers.SGD(1.0), loss="mse")
+        model.train_on_batch(inputs, wanted)
+    for a, b in zip(grouped.get_weights(), plain.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)
