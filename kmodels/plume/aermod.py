@@ -29,6 +29,7 @@ from kmodels.plume.stored import StoredRun
 
 COLUMNS = ["X", "Y", "CONC", "ZELEV", "ZHILL", "ZFLAG", "AVE", "GRP", "DATE", "NETID"]
 NUMBERS = ["X", "Y", "CONC", "ZELEV", "ZFLAG"]
+WORDS = ["AVE", "GRP", "DATE"]
 
 
 def read(path: Path) -> StoredRun:
@@ -76,13 +77,14 @@ def _table(path: Path) -> pd.DataFrame:
             header=None,
             names=COLUMNS,
             usecols=[name for name in COLUMNS if name not in ("ZHILL", "NETID")],
-            dtype={name: "category" for name in ("AVE", "GRP", "DATE")},
+            dtype={name: str for name in WORDS},
             low_memory=False,
         )
     except (ValueError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read as a POSTFILE: {str(error).strip().splitlines()[0]}") from None
     if table.empty:
         raise UserError(f"{path}: holds no receptors")
+    table = table.astype({name: "category" for name in WORDS})
     for name in NUMBERS:
         numbers = pd.to_numeric(table[name], errors="coerce").to_numpy("float64", na_value=np.nan)
         _refuse(path, table, ~np.isfinite(numbers), name, "expected a number")

@@ -66,11 +66,10 @@ class Forecast:
         """
         if Path(path).suffix not in SUFFIXES:
             raise UserError(f"{path}: a forecast is written as {' or '.join(SUFFIXES)}")
-        data = self.dataset()
-        netcdf.save(path, data, {netcdf.CONCENTRATION: (1, 1, *self.concentration.shape[2:])})
+        netcdf.save(path, self.dataset(), {netcdf.CONCENTRATION: (1, 1, *self.concentration.shape[2:])}, FILL)
 
     def dataset(self) -> xr.Dataset:
-        """The forecast as a CF data set in memory."""
+        """The forecast as a CF data set in memory, NaN below ground."""
         rows = np.arange(len(self.windows))
         maps = self.windows.maps(rows)
         factor = units.CONCENTRATION[self.windows.units]
@@ -93,7 +92,6 @@ class Forecast:
         )
         for name, attributes in self._attributes().items():
             data[name].attrs = attributes
-        data[netcdf.CONCENTRATION].encoding = {"_FillValue": FILL}
         return data
 
     def _attributes(self) -> dict[str, dict[str, str]]:

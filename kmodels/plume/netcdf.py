@@ -67,17 +67,16 @@ def write_runs(path: str | Path, runs: Sequence[PlumeRun]) -> None:
     save(path, dataset(runs), {CONCENTRATION: (1, 1, *runs[0].concentration.shape[1:])})
 
 
-def save(path: str | Path, data: xr.Dataset, chunks: dict[str, tuple[int, ...]]) -> None:
-    """Write a data set; the variables in `chunks` (shape of a chunk by name) compressed. No fill value is made up."""
-    encoding = {name: {"_FillValue": None} for name in data.variables if "_FillValue" not in data[name].encoding}
+def save(path: str | Path, data: xr.Dataset, chunks: dict[str, tuple[int, ...]], fill: float | None = None) -> None:
+    """Write a data set, whole or not at all.
+
+    chunks: the shape of a chunk, by name, of the variables to compress. fill: what stands for NaN in those; the
+    others get no missing value, which coordinates must not have and xarray would make up.
+    """
+    encoding = {name: {"_FillValue": None} for name in data.variables}
     for name, shape in chunks.items():
         # Higher levels cost several times the processor time for a few percent of the size.
-        encoding[name] = encoding.get(name, {}) | {
-            "zlib": True,
-            "complevel": 1,
-            "shuffle": True,
-            "chunksizes": shape,
-        }
+        encoding[name] = {"_FillValue": fill, "zlib": True, "complevel": 1, "shuffle": True, "chunksizes": shape}
     with files.replacing(Path(path)) as aside:
         data.to_netcdf(aside, engine="h5netcdf", format="NETCDF4", encoding=encoding)
 

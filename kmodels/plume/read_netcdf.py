@@ -179,7 +179,7 @@ def _opened(path: Path) -> xr.Dataset:
         engine = "scipy" if file.read(3) == b"CDF" else "h5netcdf"
     try:
         return xr.open_dataset(path, engine=engine, cache=False, decode_times=False)
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, LookupError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(f"{path}: cannot be read as NetCDF: {reason}") from None
 
