@@ -130,18 +130,27 @@ class Windows:
         """
         return self._frames(rows, self.n_past, leads)
 
+    @property
+    def has_wind(self) -> bool:
+        """Whether every run has wind."""
+        return all(run.u is not None and run.v is not None for run in self.runs)
+
     def wind(self, rows) -> np.ndarray | None:
         """Wind of the frames in `past`: (n, n_past, 2, z) float32 [m s-1], eastward and northward.
 
         None where a run has no wind.
         """
-        if any(run.u is None or run.v is None for run in self.runs):
+        if not self.has_wind:
             return None
-        winds = []
-        for run, first in self._places(rows):
-            seen = slice(first, first + self.n_past)
-            winds.append(np.stack([run.u[seen], run.v[seen]], axis=1))
-        return np.array(winds, "float32").reshape(-1, self.n_past, 2, self.shape[0])
+        return np.stack([self.wind_at(rows, age) for age in range(1 - self.n_past, 1)], axis=1)
+
+    def wind_at(self, rows, age: int) -> np.ndarray:
+        """Wind of frame t + age, t the last one of `past`: (n, 2, z) float32 [m s-1]; behind a run's end its last."""
+        found = np.empty((len(self.run[rows]), 2, self.shape[0]), "float32")
+        for k, (run, first) in enumerate(self._places(rows)):
+            frame = min(first + self.n_past - 1 + age, run.n_frames - 1)
+            found[k] = run.u[frame], run.v[frame]
+        return found
 
     def maps(self, rows) -> Maps:
         """Terrain (n, y, x), the mask below ground and the sources (n, z, y, x) of these windows."""
