@@ -16,7 +16,7 @@ class Grid(Section):
     ny: int = Field(24, ge=4, le=1000, description="cells from south to north [cells]")
     nx: int = Field(24, ge=4, le=1000, description="cells from west to east [cells]")
     dx: float = Field(100.0, gt=0, description="width of a cell [m]")
-    dz: float = Field(10.0, gt=0, description="height of a cell [m]")
+    dz: float = Field(20.0, gt=0, description="height of a cell [m]")
 
 
 class Data(Section):

@@ -1,6 +1,7 @@
 """The generator: embedded tokens -> GRU layers -> probability of every next token."""
 
 import json
+
 import keras
 import numpy as np
 from keras import layers, ops

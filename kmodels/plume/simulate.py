@@ -1,0 +1,97 @@
+"""Clouds from stacks over hills: each run has a terrain, stacks, weather and wind of its own.
+
+A run is spun up before its first frame: one crossing of the domain by the wind 10 m above ground, at most half an hour.
+In fast wind the plumes then reach to the domain's side; in slow wind they are there and still grow.
+"""
+
+import math
+import time
+from pathlib import Path
+
+import joblib
+import numpy as np
+
+from kmodels.plume.runs import PlumeRun
+from kmodels.plume.stability import draw_stability
+from kmodels.plume.stacks import BUOYANCY_FLUX, draw_stacks, plume_rise, release_cells
+from kmodels.plume.terrain import draw_domain
+from kmodels.plume.transport import Transport
+from kmodels.plume.wind import draw_directions, wind_over, wind_speed
+
+SIMULATION = 1  # raise it when the same recipe gives other data: cached data is then made again
+LONGEST_SPIN_UP = 1800.0  # s
+WORTH_WORKERS = 1e7  # cells of all frames of all runs: some ten seconds
+
+
+def simulate(recipe, folder: Path, report) -> dict[str, str]:
+    """Write recipe.data.n_runs runs, `plume-00000.nc` and so on; returns how many, and the seconds of one on one core.
+
+    A run depends on recipe.seed and its number alone. Raises UserError where the recipe leaves no room for stacks.
+    """
+    streams = np.random.SeedSequence(recipe.seed).spawn(recipe.data.n_runs)
+    # Worker processes cost seconds to start: worth it only for long simulations.
+    grid = recipe.data.grid
+    long = recipe.data.n_runs * recipe.data.frames * grid.nz * grid.ny * grid.nx > WORTH_WORKERS
+    parallel = joblib.Parallel(n_jobs=-1 if long else 1, return_as="generator")
+    jobs = (joblib.delayed(_write)(stream, i, recipe.data, folder) for i, stream in enumerate(streams))
+    seconds = []
+    for spent in parallel(jobs):
+        seconds.append(spent)
+        report(len(seconds), len(streams))
+    return {"runs": f"{len(seconds)}", "seconds a run": f"{np.mean(seconds):.2f}"}
+
+
+def _write(stream, number: int, data, folder: Path) -> float:
+    """Draw a run and write its file; returns the seconds of drawing."""
+    from kmodels.plume.netcdf import write_run
+
+    started = time.perf_counter()
+    run = draw_run(np.random.default_rng(stream), data, f"plume-{number:05d}")
+    spent = time.perf_counter() - started
+    write_run(folder / f"{run.name}.nc", run)
+    return spent
+
+
+def draw_run(rng: np.random.Generator, data, name: str) -> PlumeRun:
+    """One run of data.frames frames. Its wind (u, v) is the mean over the air of each level at the frame's time.
+
+    data: a recipe's data section.
+    """
+    domain = draw_domain(rng, data)
+    u10 = rng.uniform(*data.wind_speed)
+    stability = draw_stability(rng, u10)
+    stacks = draw_stacks(rng, domain, data)
+    buoyancy = np.exp(rng.uniform(*np.log(BUOYANCY_FLUX), len(stacks)))
+    rise = plume_rise(buoyancy, wind_speed(stacks.height, u10, stability), stability)
+    wind = wind_over(domain, u10, stability)
+    transport = Transport(domain, wind, stability.diffusivities(u10), data.frame_seconds)
+    spin_up = spin_up_frames(domain, u10, data.frame_seconds)
+    pairs = transport.pairs
+    directions = draw_directions(rng, (spin_up + data.frames) * pairs, data.frame_seconds / pairs, data)
+    directions = directions.reshape(-1, pairs)
+    cells = release_cells(domain, stacks, rise)
+    frames = np.zeros((data.frames, *domain.shape), "float32")
+    for frame in range(-spin_up, data.frames):
+        if frame >= 0:
+            # Rounding may leave -1e-30 where there is nothing.
+            np.maximum(transport.concentration, 0.0, out=frames[frame], casting="same_kind")
+        transport.advance(directions[frame + spin_up], cells, stacks.emission)
+    u, v = wind.profile(domain, directions[spin_up:, 0])
+    return PlumeRun(
+        name=name,
+        time=np.arange(data.frames) * data.frame_seconds,
+        x=domain.x,
+        y=domain.y,
+        z=domain.z,
+        terrain=domain.ground,
+        stacks=stacks,
+        concentration=frames,
+        u=u,
+        v=v,
+    )
+
+
+def spin_up_frames(domain, u10: float, frame_seconds: float) -> int:
+    """Frames before the first one that is kept."""
+    width = max(domain.grid.nx, domain.grid.ny) * domain.grid.dx
+    return math.ceil(min(width / u10, LONGEST_SPIN_UP) / frame_seconds)
