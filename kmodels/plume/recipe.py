@@ -69,7 +69,7 @@ class Model(Section):
     )
     wind: bool = Field(True, description="wind of every frame as two more input channels")
     base: Literal["none", "persistence", "wind_moved"] = Field(
-        "none",
+        "persistence",
         description="what the network's output is added to, in log space: nothing, the last frame, or the last "
         "frame moved by its wind",
     )
@@ -93,11 +93,18 @@ class PlumeRecipe(Recipe):
     """Forecast concentration volumes over terrain."""
 
     VARIANTS: ClassVar = {
-        "v1": {"model": {"architecture": "v1_ensemble", "wind": False}},
-        "no_wind": {"model": {"wind": False}},
+        "v1": {"model": {"architecture": "v1_ensemble", "wind": False, "base": "none"}},
+        "v2": {"model": {"wind": False, "base": "none"}},
     }
     SMOKE: ClassVar = {
-        "data": {"n_runs": 4, "frames": 12, "past": 3, "grid": {"nz": 6, "ny": 12, "nx": 12}, "terrain_height": 20.0},
+        "data": {
+            "n_runs": 8,
+            "frames": 36,
+            "past": 3,
+            "stride": 3,
+            "grid": {"nz": 6, "ny": 12, "nx": 12},
+            "terrain_height": 20.0,
+        },
         "model": {"filters": 4, "layers": 1},
         "train": {"epochs": 2},
     }
