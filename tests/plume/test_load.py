@@ -12,7 +12,7 @@ from kmodels.plume import load as loader
 from kmodels.plume import netcdf, units
 from kmodels.plume.load import load
 
-CALM = RECIPE.with_changes({"model": {"wind": False}, "data": {"past": 1, "horizon": 1}})
+CALM = RECIPE.with_changes({"model": {"wind": False}, "data": {"past": 1, "horizon": 1, "grid": {"dz": 10.0}}})
 NAME = netcdf.CONCENTRATION
 
 
@@ -32,7 +32,7 @@ def refused(path, said, recipe=RECIPE, **options):
 
 def test_files_of_a_folder_and_runs_of_a_file(tmp_path):
     netcdf.write_runs(tmp_path / "1.nc", [plain_run("a"), plain_run("b")])
-    netcdf.write_run(tmp_path / "2.nc", plain_run("c", frames=6))
+    write(netcdf.dataset([plain_run("c", frames=6)]), tmp_path / "2.nc")
     windows = load(tmp_path, RECIPE)
     assert windows.groups.tolist() == ["a"] * 4 + ["b"] * 4 + ["c"] * 2
     assert windows.cell == (10.0, 100.0, 100.0) and windows.frame_seconds == 60.0
@@ -154,13 +154,13 @@ def test_missing_values_below_ground_are_no_concentration(tmp_path):
     ],
 )
 def test_files_that_disagree(tmp_path, other, said):
-    netcdf.write_run(tmp_path / "1.nc", plain_run("a"))
-    netcdf.write_run(tmp_path / "2.nc", other)
+    write(netcdf.dataset([plain_run("a")]), tmp_path / "1.nc")
+    write(netcdf.dataset([other]), tmp_path / "2.nc")
     refused(tmp_path, said)
 
 
 def test_files_of_other_cells_or_frame_intervals(tmp_path):
-    netcdf.write_run(tmp_path / "1.nc", plain_run("a"))
+    write(netcdf.dataset([plain_run("a")]), tmp_path / "1.nc")
     data = netcdf.dataset([plain_run("b")])
     write(data.assign_coords(z=data.z * 2), tmp_path / "2.nc")
     refused(tmp_path, r"cells \(dz, dy, dx\) of \(20, 100, 100\) m; .*1\.nc has \(10, 100, 100\) m")
@@ -169,7 +169,7 @@ def test_files_of_other_cells_or_frame_intervals(tmp_path):
 
 
 def test_without_wind(tmp_path):
-    netcdf.write_run(tmp_path / "r.nc", plain_run(wind=False))
+    write(netcdf.dataset([plain_run(wind=False)]), tmp_path / "r.nc")
     refused(tmp_path, r"eastward_wind: missing; needed where model\.wind is true \(--model\.wind false")
     windows = load(tmp_path, RECIPE.with_changes({"model": {"wind": False}}))
     assert windows.wind([0]) is None
@@ -177,14 +177,14 @@ def test_without_wind(tmp_path):
 
 def test_without_labels_only_the_past_is_needed(tmp_path):
     recipe = RECIPE.with_changes({"data": {"stride": 2}})
-    netcdf.write_run(tmp_path / "r.nc", plain_run(frames=6))
+    write(netcdf.dataset([plain_run(frames=6)]), tmp_path / "r.nc")
     assert load(tmp_path, recipe).first.tolist() == [0]
     windows = load(tmp_path, recipe, labels=False)
     assert windows.first.tolist() == [1, 3] and windows.leads.tolist() == [2, 0]
-    netcdf.write_run(tmp_path / "r.nc", plain_run(frames=3))
+    write(netcdf.dataset([plain_run(frames=3)]), tmp_path / "r.nc")
     refused(tmp_path, "has 3 frames; data.past = 3 and data.horizon = 2 need 5")
     assert load(tmp_path, recipe, labels=False).first.tolist() == [0]
-    netcdf.write_run(tmp_path / "r.nc", plain_run(frames=2))
+    write(netcdf.dataset([plain_run(frames=2)]), tmp_path / "r.nc")
     refused(tmp_path, "has 2 frames; data.past = 3 need 3", labels=False)
 
 
