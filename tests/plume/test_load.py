@@ -284,7 +284,7 @@ def test_archives_that_lack_something(tmp_path):
     refused(tmp_path, r"run_labels\.npz: no such file|run_maps\.npz: cannot", CALM)
 
 
-# --- AERMOD: 2 hours around the turn of a century, 2 x 2 receptors at two heights ---
+# --- AERMOD: 3 hours around the turn of a century, 2 x 2 receptors at two heights ---
 
 HEADER = """\
 * AERMOD ( 21112):  a plain test                                                     11/21/26
@@ -300,7 +300,7 @@ HEADER = """\
 def postfile() -> str:
     """Concentrations 1, 2, 3, ... ug m-3 in the order DATE, ZFLAG, Y, X; terrain 100 m, but 130 m in the north-east."""
     lines, count = [], 0
-    for date in ("99123124", "00010101"):
+    for date in ("99123123", "99123124", "00010101"):
         for flag in (2.0, 12.0):
             for y in (4000.0, 4100.0):
                 for x in (700.0, 800.0):
@@ -320,14 +320,16 @@ def test_postfile(tmp_path, suffix):
     windows = load(tmp_path, CALM)
     assert windows.shape == (2, 2, 2) and windows.cell == (10.0, 100.0, 100.0) and windows.frame_seconds == 3600
     assert windows.x.tolist() == [700, 800] and windows.y.tolist() == [4000, 4100] and windows.z.tolist() == [2, 12]
-    # the hours end at midnight and at one o'clock: hour 24 of 1999 comes before hour 01 of 2000
-    assert windows.start_time.tolist() == [np.datetime64("2000-01-01T00:00", "ns").item()]
+    # the hours end at 23, 24 and 1 o'clock: hour 24 of 1999 comes before hour 01 of 2000
+    hours = np.array(["1999-12-31T23:00", "2000-01-01T00:00"], "datetime64[ns]")
+    np.testing.assert_array_equal(windows.start_time, hours)
     np.testing.assert_allclose(windows.past([0])[0, 0].ravel(), np.arange(1, 9) * 1e-9, rtol=1e-6)
     np.testing.assert_allclose(windows.target([0])[0, 1], [[13e-9, 14e-9], [15e-9, 16e-9]], rtol=1e-6)
+    np.testing.assert_allclose(windows.target([1])[0].ravel(), np.arange(17, 25) * 1e-9, rtol=1e-6)
     maps = windows.maps([0])
     assert maps.terrain[0].tolist() == [[100, 100], [100, 130]]
     assert not maps.below_ground.any() and not maps.source_emission.any()
-    assert windows.units == "ug m-3" and windows.groups.tolist() == ["hours"]
+    assert windows.units == "ug m-3" and windows.groups.tolist() == ["hours", "hours"]
 
 
 def test_the_order_of_receptors_does_not_matter(tmp_path):
@@ -351,11 +353,11 @@ def test_receptors_on_one_level_are_as_high_as_the_recipes_cells(tmp_path):
         ("      2.00000 ", "************* ", r"line 9: CONC = \(empty\); expected a number"),
         ("      2.00000 ", "          two ", "line 9: CONC = two; expected a number"),
         ("130.00   130.00     2.00", "131.00   130.00     2.00", r"line \d+: ZELEV = .*another elevation for this X"),
-        ("1-HR  ALL       99123124", "24-HR  ALL       99123124", "line 8: AVE = 24-HR; expected 1-HR"),
-        ("ALL       00010101", "B         00010101", "line 16: GRP = B; expected one source group, ALL"),
-        ("99123124", "99123125", "line 8: DATE = 99123125; expected YYMMDDHH"),
-        ("99123124", "99133124", "line 8: DATE = 99133124; expected YYMMDDHH"),
-        ("700.00000    4100.00000       3.0", "710.00000    4100.00000       3.0", "16 lines for 2 hours with 3 val"),
+        ("1-HR  ALL       99123124", "24-HR  ALL       99123124", "line 16: AVE = 24-HR; expected 1-HR"),
+        ("ALL       00010101", "B         00010101", "line 24: GRP = B; expected one source group, ALL"),
+        ("99123124", "99123125", "line 16: DATE = 99123125; expected YYMMDDHH"),
+        ("99123124", "99133124", "line 16: DATE = 99133124; expected YYMMDDHH"),
+        ("700.00000    4100.00000       3.0", "710.00000    4100.00000       3.0", "24 lines for 3 hours with 3 val"),
         ("700.00000    4100.00000       3.0", "700.00000    4000.00000       3.0", "line 10: X = 700.0; this rec"),
         ("AVERAGE CONC", "TOTAL DEPO", r"columns X Y TOTAL DEPO ZELEV .*; expected X Y CONC ZELEV ZHILL ZFLAG AVE"),
         ("GRID1\n", "GRID1 a b c\n", "cannot be read as a POSTFILE"),
