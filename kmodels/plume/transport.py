@@ -24,6 +24,7 @@ from kmodels.plume.wind import Wind
 
 COURANT = 0.5  # largest u dt / dx
 EXPLICIT = 0.25  # largest K_h dt / dx^2: no cell gives more than it has
+THINNEST = 0.25  # density that one axis, or x and y, may leave in a cell until the others fill it again
 
 _compiled = numba.njit(cache=True, error_model="numpy", nogil=True)
 
@@ -98,11 +99,16 @@ class Transport:
 
 
 def steps_needed(domain: Domain, wind: Wind, horizontal: float, seconds: float) -> int:
-    """Steps that `seconds` take: the wind's Courant number along x and y stays below COURANT, whatever its direction,
-    and horizontal diffusion [m2 s-1] explicit."""
-    fastest = wind.fastest()
-    rate = max(fastest.x.max(), fastest.y.max()) / domain.grid.dx / COURANT
-    return max(1, math.ceil(seconds * max(rate, horizontal / domain.grid.dx**2 / EXPLICIT)))
+    """Steps that `seconds` take to stay within the limits above along x and y, whatever the wind's direction.
+
+    horizontal: diffusivity [m2 s-1].
+    """
+    fastest, spacing = wind.fastest(), domain.grid.dx
+    parts = [np.hypot(*(np.diff(part[i], axis=2 - i) for part in wind)) for i in (0, 1, 2)]
+    thinning = max(((parts[0] + parts[1]) / spacing).max(), (parts[2] / domain.grid.dz).max())
+    advection = max(fastest.x.max(), fastest.y.max()) / spacing / COURANT
+    diffusion = horizontal / spacing**2 / EXPLICIT
+    return max(1, math.ceil(seconds * max(advection, diffusion, thinning / (1 - THINNEST))))
 
 
 def _sweeps(domain: Domain, wind: Wind, seconds: float) -> list[int]:
