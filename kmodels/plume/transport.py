@@ -57,13 +57,13 @@ class Transport:
         self._density = np.ones(domain.shape)
         self._work = np.zeros((3, self.concentration.size + domain.ground.size))  # faces along z are the most
 
-    def advance(self, directions, cells, rates):
-        """Go on by two steps for each of the directions that the wind then blows to [rad].
+    def advance(self, direction: float, cells, rates):
+        """Go on by all pairs of steps; the wind meanwhile blows to `direction`, counter-clockwise from east [rad].
 
         cells: indices (k, j, i) of sources; rates: their emissions [kg s-1].
         """
-        for direction in directions:
-            courant = [np.cos(direction) * e + np.sin(direction) * n for e, n in zip(*self._courant, strict=True)]
+        courant = [np.cos(direction) * e + np.sin(direction) * n for e, n in zip(*self._courant, strict=True)]
+        for _ in range(self.pairs):
             self._emit(cells, rates)
             for axis in (0, 1, 2):
                 self._advect(axis, courant[axis])
