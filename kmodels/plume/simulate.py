@@ -53,8 +53,10 @@ def _write(stream, number: int, data, folder: Path) -> float:
 
 
 def draw_run(rng: np.random.Generator, data, name: str) -> PlumeRun:
-    """One run of data.frames frames. Its wind (u, v) is the mean over the air of each level at the frame's time.
+    """One run of data.frames frames.
 
+    Its wind (u, v) is the mean over the air of each level; that of a frame blows until the next frame, so what comes
+    next follows from a frame, its wind and what no file tells: stability, plume rise and hills' effect on the wind.
     data: a recipe's data section.
     """
     domain = draw_domain(rng, data)
@@ -66,17 +68,15 @@ def draw_run(rng: np.random.Generator, data, name: str) -> PlumeRun:
     wind = wind_over(domain, u10, stability)
     transport = Transport(domain, wind, stability.diffusivities(u10), data.frame_seconds)
     spin_up = spin_up_frames(domain, u10, data.frame_seconds)
-    pairs = transport.pairs
-    directions = draw_directions(rng, (spin_up + data.frames) * pairs, data.frame_seconds / pairs, data)
-    directions = directions.reshape(-1, pairs)
+    directions = draw_directions(rng, spin_up + data.frames, data.frame_seconds, data)
     cells = release_cells(domain, stacks, rise)
     frames = np.zeros((data.frames, *domain.shape), "float32")
-    for frame in range(-spin_up, data.frames):
-        if frame >= 0:
+    for step, direction in enumerate(directions):
+        if step >= spin_up:
             # Rounding may leave -1e-30 where there is nothing.
-            np.maximum(transport.concentration, 0.0, out=frames[frame], casting="same_kind")
-        transport.advance(directions[frame + spin_up], cells, stacks.emission)
-    u, v = wind.profile(domain, directions[spin_up:, 0])
+            np.maximum(transport.concentration, 0.0, out=frames[step - spin_up], casting="same_kind")
+        transport.advance(direction, cells, stacks.emission)
+    u, v = wind.profile(domain, directions[spin_up:])
     return PlumeRun(
         name=name,
         time=np.arange(data.frames) * data.frame_seconds,

@@ -4,10 +4,12 @@
 
 What leaves a cell enters its neighbour, so mass is kept to rounding: emitted = inside + left.
 
-* Advection: one axis after the other (x, y, z, and z, y, x in the next step: second order), flux-limited Lax-Wendroff
-  (van Leer 1974, 1977: monotone, positive). Air converges along one axis and diverges along another, so each axis also
-  moves the air's own density, which is 1 again after all three: a constant concentration stays constant (Easter 1993,
-  Mon. Weather Rev. 121, 297-304). At most COURANT of a cell's air crosses a face in one go.
+* Two steps at a time, in an order that is the same backwards (Strang 1968: second order): emission, advection along
+  x, y, z, diffusion for both steps, advection along z, y, x, emission.
+* Advection: flux-limited Lax-Wendroff (van Leer 1974, 1977: monotone, positive). Air converges along one axis and
+  diverges along another, so each axis also moves the air's own density, which is 1 again after all three: a constant
+  concentration stays constant (Easter 1993, Mon. Weather Rev. 121, 297-304). At most COURANT of a cell's air crosses
+  a face in one go.
 * Vertical diffusion: implicit, one tridiagonal system a column; as near to Crank-Nicolson as positive values allow.
 * Horizontal diffusion: explicit, second-order Runge-Kutta.
 * Boundaries: nothing passes ground and lid. Clean air blows in at the sides, and at the top where it is open; there is
@@ -23,7 +25,8 @@ from kmodels.plume.terrain import Domain
 from kmodels.plume.wind import Wind
 
 COURANT = 0.5  # largest u dt / dx
-EXPLICIT = 0.25  # largest K_h dt / dx^2: no cell gives more than it has
+EXPLICIT = 0.25  # largest K_h 2 dt / dx^2: no cell gives more than it has
+THINNEST = 0.25  # density that one axis, or x and y, may leave in a cell until the others fill it again
 
 _compiled = numba.njit(cache=True, error_model="numpy", nogil=True)
 
@@ -49,25 +52,24 @@ class Transport:
         scales = [self.seconds / width / n for width, n in zip(reversed(domain.spacing), self.sweeps, strict=True)]
         self._courant = [[scale * faces for scale, faces in zip(scales, part, strict=True)] for part in wind]
         self._open = [faces.astype(float) for faces in domain.open]
-        self._mixing = horizontal * self.seconds / domain.grid.dx**2
-        self._columns = _Columns(domain, vertical * self.seconds / domain.grid.dz**2)
+        self._mixing = 2 * horizontal * self.seconds / domain.grid.dx**2
+        self._columns = _Columns(domain, 2 * vertical * self.seconds / domain.grid.dz**2)
         self._density = np.ones(domain.shape)
         self._work = np.zeros((3, self.concentration.size + domain.ground.size))  # faces along z are the most
 
-    def advance(self, directions, cells, rates):
-        """Go on by two steps for each of the directions that the wind then blows to [rad].
+    def advance(self, direction: float, cells, rates):
+        """Go on by all pairs of steps; the wind meanwhile blows to `direction`, counter-clockwise from east [rad].
 
         cells: indices (k, j, i) of sources; rates: their emissions [kg s-1].
         """
-        for direction in directions:
-            courant = [np.cos(direction) * e + np.sin(direction) * n for e, n in zip(*self._courant, strict=True)]
+        courant = [np.cos(direction) * e + np.sin(direction) * n for e, n in zip(*self._courant, strict=True)]
+        for _ in range(self.pairs):
             self._emit(cells, rates)
-            self._diffuse()
             for axis in (0, 1, 2):
                 self._advect(axis, courant[axis])
+            self._diffuse()
             for axis in (2, 1, 0):
                 self._advect(axis, courant[axis])
-            self._diffuse()
             self._emit(cells, rates)
             # The density is 1 but for the divergence that the wind's solver left: keep the mass, forget the rest.
             self.concentration *= self._density
@@ -83,6 +85,7 @@ class Transport:
         self.emitted += float(amounts.sum())
 
     def _diffuse(self):
+        """For two steps."""
         if self._mixing > 0:
             _diffuse_horizontally(self.concentration, self._open[0], self._open[1], self._mixing, self._work)
         self.left += self._columns.diffuse(self.concentration) * self.cell
@@ -98,11 +101,16 @@ class Transport:
 
 
 def steps_needed(domain: Domain, wind: Wind, horizontal: float, seconds: float) -> int:
-    """Steps that `seconds` take: the wind's Courant number along x and y stays below COURANT, whatever its direction,
-    and horizontal diffusion [m2 s-1] explicit."""
-    fastest = wind.fastest()
-    rate = max(fastest.x.max(), fastest.y.max()) / domain.grid.dx / COURANT
-    return max(1, math.ceil(seconds * max(rate, horizontal / domain.grid.dx**2 / EXPLICIT)))
+    """Steps that `seconds` take to stay within the limits above along x and y, whatever the wind's direction.
+
+    horizontal: diffusivity [m2 s-1].
+    """
+    fastest, spacing = wind.fastest(), domain.grid.dx
+    parts = [np.hypot(*(np.diff(part[i], axis=2 - i) for part in wind)) for i in (0, 1, 2)]
+    thinning = max(((parts[0] + parts[1]) / spacing).max(), (parts[2] / domain.grid.dz).max())
+    advection = max(fastest.x.max(), fastest.y.max()) / spacing / COURANT
+    diffusion = 2 * horizontal / spacing**2 / EXPLICIT
+    return max(1, math.ceil(seconds * max(advection, diffusion, thinning / (1 - THINNEST))))
 
 
 def _sweeps(domain: Domain, wind: Wind, seconds: float) -> list[int]:

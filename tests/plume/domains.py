@@ -20,7 +20,7 @@ def flat(nz, ny, nx, dx, dz, lid=np.inf):
 
 
 def uniform(domain, u=0.0, v=0.0, w=0.0):
-    """The same wind everywhere, for advance(directions=[0.0, ...])."""
+    """The same wind everywhere, for advance(0.0, ...)."""
     parts = (np.full(faces.shape, speed) for faces, speed in zip(domain.open, (u, v, w), strict=True))
     east = Faces(*(part * faces for part, faces in zip(parts, domain.open, strict=True)))
     return Wind(east, Faces(*(np.zeros(faces.shape) for faces in domain.open)))
@@ -30,7 +30,7 @@ def run_to(transport: Transport, frames, cells=((), (), ()), rates=()):
     """Advance by so many frames with the wind to the east."""
     cells = tuple(np.asarray(index, dtype=int) for index in cells)
     for _ in range(frames):
-        transport.advance(np.zeros(transport.pairs), cells, np.asarray(rates, dtype=float))
+        transport.advance(0.0, cells, np.asarray(rates, dtype=float))
     return transport
 
 

@@ -12,7 +12,7 @@ from kmodels.plume import load as loader
 from kmodels.plume import netcdf, units
 from kmodels.plume.load import load
 
-CALM = RECIPE.with_changes({"model": {"wind": False}, "data": {"past": 1, "horizon": 1}})
+CALM = RECIPE.with_changes({"model": {"wind": False}, "data": {"past": 1, "horizon": 1, "grid": {"dz": 10.0}}})
 NAME = netcdf.CONCENTRATION
 
 
@@ -32,7 +32,7 @@ def refused(path, said, recipe=RECIPE, **options):
 
 def test_files_of_a_folder_and_runs_of_a_file(tmp_path):
     netcdf.write_runs(tmp_path / "1.nc", [plain_run("a"), plain_run("b")])
-    netcdf.write_run(tmp_path / "2.nc", plain_run("c", frames=6))
+    write(netcdf.dataset([plain_run("c", frames=6)]), tmp_path / "2.nc")
     windows = load(tmp_path, RECIPE)
     assert windows.groups.tolist() == ["a"] * 4 + ["b"] * 4 + ["c"] * 2
     assert windows.cell == (10.0, 100.0, 100.0) and windows.frame_seconds == 60.0
@@ -154,13 +154,13 @@ def test_missing_values_below_ground_are_no_concentration(tmp_path):
     ],
 )
 def test_files_that_disagree(tmp_path, other, said):
-    netcdf.write_run(tmp_path / "1.nc", plain_run("a"))
-    netcdf.write_run(tmp_path / "2.nc", other)
+    write(netcdf.dataset([plain_run("a")]), tmp_path / "1.nc")
+    write(netcdf.dataset([other]), tmp_path / "2.nc")
     refused(tmp_path, said)
 
 
 def test_files_of_other_cells_or_frame_intervals(tmp_path):
-    netcdf.write_run(tmp_path / "1.nc", plain_run("a"))
+    write(netcdf.dataset([plain_run("a")]), tmp_path / "1.nc")
     data = netcdf.dataset([plain_run("b")])
     write(data.assign_coords(z=data.z * 2), tmp_path / "2.nc")
     refused(tmp_path, r"cells \(dz, dy, dx\) of \(20, 100, 100\) m; .*1\.nc has \(10, 100, 100\) m")
@@ -169,7 +169,7 @@ def test_files_of_other_cells_or_frame_intervals(tmp_path):
 
 
 def test_without_wind(tmp_path):
-    netcdf.write_run(tmp_path / "r.nc", plain_run(wind=False))
+    write(netcdf.dataset([plain_run(wind=False)]), tmp_path / "r.nc")
     refused(tmp_path, r"eastward_wind: missing; needed where model\.wind is true \(--model\.wind false")
     windows = load(tmp_path, RECIPE.with_changes({"model": {"wind": False}}))
     assert windows.wind([0]) is None
@@ -177,14 +177,14 @@ def test_without_wind(tmp_path):
 
 def test_without_labels_only_the_past_is_needed(tmp_path):
     recipe = RECIPE.with_changes({"data": {"stride": 2}})
-    netcdf.write_run(tmp_path / "r.nc", plain_run(frames=6))
+    write(netcdf.dataset([plain_run(frames=6)]), tmp_path / "r.nc")
     assert load(tmp_path, recipe).first.tolist() == [0]
     windows = load(tmp_path, recipe, labels=False)
     assert windows.first.tolist() == [1, 3] and windows.leads.tolist() == [2, 0]
-    netcdf.write_run(tmp_path / "r.nc", plain_run(frames=3))
+    write(netcdf.dataset([plain_run(frames=3)]), tmp_path / "r.nc")
     refused(tmp_path, "has 3 frames; data.past = 3 and data.horizon = 2 need 5")
     assert load(tmp_path, recipe, labels=False).first.tolist() == [0]
-    netcdf.write_run(tmp_path / "r.nc", plain_run(frames=2))
+    write(netcdf.dataset([plain_run(frames=2)]), tmp_path / "r.nc")
     refused(tmp_path, "has 2 frames; data.past = 3 need 3", labels=False)
 
 
@@ -284,7 +284,7 @@ def test_archives_that_lack_something(tmp_path):
     refused(tmp_path, r"run_labels\.npz: no such file|run_maps\.npz: cannot", CALM)
 
 
-# --- AERMOD: 2 hours around the turn of a century, 2 x 2 receptors at two heights ---
+# --- AERMOD: 3 hours around the turn of a century, 2 x 2 receptors at two heights ---
 
 HEADER = """\
 * AERMOD ( 21112):  a plain test                                                     11/21/26
@@ -300,7 +300,7 @@ HEADER = """\
 def postfile() -> str:
     """Concentrations 1, 2, 3, ... ug m-3 in the order DATE, ZFLAG, Y, X; terrain 100 m, but 130 m in the north-east."""
     lines, count = [], 0
-    for date in ("99123124", "00010101"):
+    for date in ("99123123", "99123124", "00010101"):
         for flag in (2.0, 12.0):
             for y in (4000.0, 4100.0):
                 for x in (700.0, 800.0):
@@ -320,14 +320,16 @@ def test_postfile(tmp_path, suffix):
     windows = load(tmp_path, CALM)
     assert windows.shape == (2, 2, 2) and windows.cell == (10.0, 100.0, 100.0) and windows.frame_seconds == 3600
     assert windows.x.tolist() == [700, 800] and windows.y.tolist() == [4000, 4100] and windows.z.tolist() == [2, 12]
-    # the hours end at midnight and at one o'clock: hour 24 of 1999 comes before hour 01 of 2000
-    assert windows.start_time.tolist() == [np.datetime64("2000-01-01T00:00", "ns").item()]
+    # the hours end at 23, 24 and 1 o'clock: hour 24 of 1999 comes before hour 01 of 2000
+    hours = np.array(["1999-12-31T23:00", "2000-01-01T00:00"], "datetime64[ns]")
+    np.testing.assert_array_equal(windows.start_time, hours)
     np.testing.assert_allclose(windows.past([0])[0, 0].ravel(), np.arange(1, 9) * 1e-9, rtol=1e-6)
     np.testing.assert_allclose(windows.target([0])[0, 1], [[13e-9, 14e-9], [15e-9, 16e-9]], rtol=1e-6)
+    np.testing.assert_allclose(windows.target([1])[0].ravel(), np.arange(17, 25) * 1e-9, rtol=1e-6)
     maps = windows.maps([0])
     assert maps.terrain[0].tolist() == [[100, 100], [100, 130]]
     assert not maps.below_ground.any() and not maps.source_emission.any()
-    assert windows.units == "ug m-3" and windows.groups.tolist() == ["hours"]
+    assert windows.units == "ug m-3" and windows.groups.tolist() == ["hours", "hours"]
 
 
 def test_the_order_of_receptors_does_not_matter(tmp_path):
@@ -351,11 +353,11 @@ def test_receptors_on_one_level_are_as_high_as_the_recipes_cells(tmp_path):
         ("      2.00000 ", "************* ", r"line 9: CONC = \(empty\); expected a number"),
         ("      2.00000 ", "          two ", "line 9: CONC = two; expected a number"),
         ("130.00   130.00     2.00", "131.00   130.00     2.00", r"line \d+: ZELEV = .*another elevation for this X"),
-        ("1-HR  ALL       99123124", "24-HR  ALL       99123124", "line 8: AVE = 24-HR; expected 1-HR"),
-        ("ALL       00010101", "B         00010101", "line 16: GRP = B; expected one source group, ALL"),
-        ("99123124", "99123125", "line 8: DATE = 99123125; expected YYMMDDHH"),
-        ("99123124", "99133124", "line 8: DATE = 99133124; expected YYMMDDHH"),
-        ("700.00000    4100.00000       3.0", "710.00000    4100.00000       3.0", "16 lines for 2 hours with 3 val"),
+        ("1-HR  ALL       99123124", "24-HR  ALL       99123124", "line 16: AVE = 24-HR; expected 1-HR"),
+        ("ALL       00010101", "B         00010101", "line 24: GRP = B; expected one source group, ALL"),
+        ("99123124", "99123125", "line 16: DATE = 99123125; expected YYMMDDHH"),
+        ("99123124", "99133124", "line 16: DATE = 99133124; expected YYMMDDHH"),
+        ("700.00000    4100.00000       3.0", "710.00000    4100.00000       3.0", "24 lines for 3 hours with 3 val"),
         ("700.00000    4100.00000       3.0", "700.00000    4000.00000       3.0", "line 10: X = 700.0; this rec"),
         ("AVERAGE CONC", "TOTAL DEPO", r"columns X Y TOTAL DEPO ZELEV .*; expected X Y CONC ZELEV ZHILL ZFLAG AVE"),
         ("GRID1\n", "GRID1 a b c\n", "cannot be read as a POSTFILE"),

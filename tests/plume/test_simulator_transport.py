@@ -20,8 +20,8 @@ def over_hills(seed, lid, **changes):
     wind = wind_over(domain, 4.0, CLASSES["C"])
     transport = Transport(domain, wind, CLASSES["C"].diffusivities(4.0), 60.0)
     cells = (np.array([3, 4]), np.array([5, 8]), np.array([4, 9]))
-    for directions in draw_directions(rng, 10 * transport.pairs, 5.0, section).reshape(10, -1):
-        transport.advance(directions, cells, np.array([0.01, 0.2]))
+    for direction in draw_directions(rng, 10, 60.0, section):
+        transport.advance(direction, cells, np.array([0.01, 0.2]))
     return transport
 
 
@@ -47,7 +47,7 @@ def test_constant_concentration_stays_constant_over_hills():
     domain = draw_domain(np.random.default_rng(2), data(grid={"nz": 10, "ny": 24, "nx": 24, "dz": 20.0}))
     transport = Transport(domain, wind_over(domain, 5.0, CLASSES["D"]), (0.0, 0.0), 10.0)
     transport.concentration[domain.air] = 1.0
-    transport.advance(np.full(transport.pairs, 0.3), ((), (), ()), ())
+    transport.advance(0.3, ((), (), ()), ())
     assert transport.pairs == 1 and transport.sweeps[0] == 1
     across, down = 4, 4 * transport.sweeps[2]  # cells that two sweeps an axis hear of: clean air comes in at the sides
     known = domain.air.copy()  # and at the top
