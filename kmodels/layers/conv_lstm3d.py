@@ -60,10 +60,10 @@ class ConvLSTM3D(keras.layers.ConvLSTM3D):
             x = ops.reshape(x, (-1, *x.shape[2:]))
             if max(*cell.strides, *cell.dilation_rate) == 1:
                 return convolution3d(x, kernel, cell.padding, self.form)
-            return ops.conv(x, kernel, cell.strides, cell.padding, dilation_rate=cell.dilation_rate)
+            return ops.conv(x, kernel, cell.strides, cell.padding, "channels_last", cell.dilation_rate)
 
         gates = _gates(convolved, frames, ops.convert_to_tensor(cell.kernel), dropped)
-        gates = gates if cell.bias is None else gates + cell.bias
+        gates = gates if cell.bias is None else ops.add(gates, cell.bias)
         return ops.reshape(gates, (frames.shape[0], -1, *gates.shape[1:]))
 
     def _step(self, hidden, training):

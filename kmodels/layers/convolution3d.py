@@ -24,7 +24,7 @@ def fastest() -> str:
 
 def native(x, kernel, padding):
     """The backend's own."""
-    return ops.conv(x, kernel, padding=padding)
+    return ops.conv(x, kernel, padding=padding, data_format="channels_last")
 
 
 def shifted(x, kernel, padding):
@@ -51,7 +51,8 @@ def planes(x, kernel, padding):
     nz, ny, nx = x.shape[1] - kz + 1, *x.shape[2:4]
     x = ops.concatenate([x[:, k : k + nz] for k in range(kz)], axis=-1)
     kernel = ops.reshape(ops.transpose(kernel, (1, 2, 0, 3, 4)), (ky, kx, kz * channels, filters))
-    y = ops.conv(ops.reshape(x, (-1, ny, nx, kz * channels)), kernel, padding=padding)
+    x = ops.reshape(x, (-1, ny, nx, kz * channels))
+    y = ops.conv(x, kernel, padding=padding, data_format="channels_last")
     return ops.reshape(y, (-1, nz, *y.shape[1:]))
 
 
