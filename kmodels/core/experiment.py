@@ -73,6 +73,7 @@ def fit(run: Run) -> dict:
     history = _train(
         task, model, run, examples, parts.part("validation"), practise, state[1]["history"] if state else None
     )
+    console.say(f"the training waited for data {_waited(history):.1%} of its time")
     _finish(task, model, run, parts.part("validation"))
     found = judge(task, model, recipe, parts)
     result = report.assemble(
@@ -128,6 +129,12 @@ def _train(task, model, run, examples, validation, practise, history) -> list[di
         return train(model, examples, recipe, run, validate, after_epoch)
     finally:
         monitor.close()
+
+
+def _waited(history) -> float:
+    """The share of all epochs' time in which training waited for data."""
+    seconds = sum(row["seconds"] for row in history)
+    return sum(row["waiting_for_data"] * row["seconds"] for row in history) / seconds
 
 
 def _tag(name: str) -> str:

@@ -20,12 +20,14 @@ from kmodels.plume.wind import draw_directions, wind_over, wind_speed
 
 SIMULATION = 1  # raise it when the same recipe gives other data: cached data is then made again
 LONGEST_SPIN_UP = 1800.0  # s
+RUNS_A_FILE = 10  # opening a file costs a fifth of a second
 WORTH_WORKERS = 1e7  # cells of all frames of all runs: some ten seconds
 
 
 def simulate(recipe, folder: Path, report) -> dict[str, str]:
-    """Write recipe.data.n_runs runs, `plume-00000.nc` and so on; returns how many, and the seconds of one on one core.
+    """Write recipe.data.n_runs runs, some in a file; returns how many there are, and the seconds of one on one core.
 
+    Files are called after their first run: `plume-00000.nc`, `plume-00010.nc` and so on.
     A run depends on recipe.seed and its number alone. Raises UserError where the recipe leaves no room for stacks.
     """
     streams = np.random.SeedSequence(recipe.seed).spawn(recipe.data.n_runs)
@@ -33,23 +35,26 @@ def simulate(recipe, folder: Path, report) -> dict[str, str]:
     grid = recipe.data.grid
     long = recipe.data.n_runs * recipe.data.frames * grid.nz * grid.ny * grid.nx > WORTH_WORKERS
     parallel = joblib.Parallel(n_jobs=-1 if long else 1, return_as="generator")
-    jobs = (joblib.delayed(_write)(stream, i, recipe.data, folder) for i, stream in enumerate(streams))
+    firsts = range(0, len(streams), RUNS_A_FILE)
+    jobs = (joblib.delayed(_write)(streams[k : k + RUNS_A_FILE], k, recipe.data, folder) for k in firsts)
     seconds = []
     for spent in parallel(jobs):
-        seconds.append(spent)
+        seconds += spent
         report(len(seconds), len(streams))
     return {"runs": f"{len(seconds)}", "seconds a run": f"{np.mean(seconds):.2f}"}
 
 
-def _write(stream, number: int, data, folder: Path) -> float:
-    """Draw a run and write its file; returns the seconds of drawing."""
-    from kmodels.plume.netcdf import write_run
+def _write(streams, first: int, data, folder: Path) -> list[float]:
+    """Draw runs and write them into one file; returns the seconds of drawing each."""
+    from kmodels.plume.netcdf import write_runs
 
-    started = time.perf_counter()
-    run = draw_run(np.random.default_rng(stream), data, f"plume-{number:05d}")
-    spent = time.perf_counter() - started
-    write_run(folder / f"{run.name}.nc", run)
-    return spent
+    runs, seconds = [], []
+    for number, stream in enumerate(streams, first):
+        started = time.perf_counter()
+        runs.append(draw_run(np.random.default_rng(stream), data, f"plume-{number:05d}"))
+        seconds.append(time.perf_counter() - started)
+    write_runs(folder / f"{runs[0].name}.nc", runs)
+    return seconds
 
 
 def draw_run(rng: np.random.Generator, data, name: str) -> PlumeRun:
