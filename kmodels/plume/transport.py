@@ -21,7 +21,7 @@ import math
 import numba
 import numpy as np
 
-from kmodels.plume.terrain import Domain
+from kmodels.plume.terrain import Domain, Faces
 from kmodels.plume.wind import Wind
 
 COURANT = 0.5  # largest u dt / dx
@@ -50,7 +50,8 @@ class Transport:
         self.emitted = self.left = 0.0
         self.cell = math.prod(domain.spacing)  # m3
         scales = [self.seconds / width / n for width, n in zip(reversed(domain.spacing), self.sweeps, strict=True)]
-        self._courant = [[scale * faces for scale, faces in zip(scales, part, strict=True)] for part in wind]
+        parts = (Faces(*(scale * f for scale, f in zip(scales, faces, strict=True))) for faces in wind)
+        self._courant = Wind(*parts)  # the same winds in cells a sweep
         self._open = [faces.astype(float) for faces in domain.open]
         self._mixing = 2 * horizontal * self.seconds / domain.grid.dx**2
         self._columns = _Columns(domain, 2 * vertical * self.seconds / domain.grid.dz**2)
@@ -62,7 +63,7 @@ class Transport:
 
         cells: indices (k, j, i) of sources; rates: their emissions [kg s-1].
         """
-        courant = [np.cos(direction) * e + np.sin(direction) * n for e, n in zip(*self._courant, strict=True)]
+        courant = self._courant.towards(direction)
         for _ in range(self.pairs):
             self._emit(cells, rates)
             for axis in (0, 1, 2):

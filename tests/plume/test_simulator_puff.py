@@ -66,3 +66,14 @@ def test_two_engines_agree(name):
     assert found[10] == pytest.approx(expected[10], rel=0.1)
     assert found.sum() == pytest.approx(expected.sum(), rel=0.1)
     assert found.argmax() == 10
+
+
+def test_a_puff_leaves_in_the_middle_of_its_step():
+    """One step of 60 s in 10 m/s, then one to the north: puffs at (300, 600) m and at (0, 300) m."""
+    axis = np.arange(-100.0, 1000.0, 10.0)
+    wind = [[10.0, 0.0], [0.0, 10.0]]
+    c = cloud(axis, axis, np.array([50.0]), (0.0, 0.0, 50.0), 1.0, wind, 60.0, CLASSES["D"])[0]
+    mass_east = c.sum(axis=0)
+    assert axis[mass_east.argmax()] == 0.0 and axis[axis > 150][mass_east[axis > 150].argmax()] == 300.0
+    assert axis[c[:, axis > 150].sum(axis=1).argmax()] == 600.0
+    assert axis[c[:, axis < 150].sum(axis=1).argmax()] == 300.0

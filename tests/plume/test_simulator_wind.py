@@ -42,6 +42,18 @@ def test_flat_country_keeps_the_profile():
     np.testing.assert_allclose(v, np.outer([0, 1, 0.5], expected), atol=1e-9)
 
 
+def test_profile_is_the_mean_over_the_air_of_a_level():
+    domain = draw_domain(np.random.default_rng(1), data())
+    wind = wind_over(domain, 5.0, CLASSES["D"])
+    faces, (u, v) = wind.towards(0.7), wind.profile(domain, np.array([0.7]))
+    for found, part, axis in ((u, faces.x, 2), (v, faces.y, 1)):
+        n = part.shape[axis] - 1
+        centre = (part.take(range(n), axis) + part.take(range(1, n + 1), axis)) / 2
+        expected = [level[air].mean() for level, air in zip(centre, domain.air, strict=True)]
+        np.testing.assert_allclose(found[0], expected, rtol=1e-9)
+    assert u[0, 0] == pytest.approx(v[0, 0] / np.tan(0.7), rel=0.1)
+
+
 def test_potential_flow_over_a_wavy_ground():
     """Uniform flow over h = a (1 - cos k x): linear theory has w = u a k sin(k x) exp(-k (z - a)).
 
