@@ -92,6 +92,7 @@ def test_dropout_drops_only_in_training():
     agree(ours(X), layers()[0](X), 0)
 
 
+@pytest.mark.skipif(BACKEND == "tensorflow", reason="there Keras has XLA compile it, for 20 s")
 def test_channels_first_is_computed_by_keras():
     x = np.moveaxis(X, -1, 2)
     ours = ConvLSTM3D(3, 3, padding="same", data_format="channels_first")
@@ -188,7 +189,7 @@ def test_every_form_is_the_same_convolution(form, padding, size):
 
 @pytest.mark.parametrize("form", convolution3d.FORMS)
 def test_every_form_has_the_same_gradient(form):
-    kernel = np.random.default_rng(3).normal(size=(3, 3, 3, 2, 8)).astype("float32")
+    kernel = np.random.default_rng(3).normal(size=(2, 3, 2, 2, 8)).astype("float32")
     found, expected = (gradients(_Convolution(kernel, "same", f), X[:, 0]) for f in (form, "native"))
     gradients_agree(found, expected)
 
@@ -231,10 +232,9 @@ def test_the_number_of_frames_may_be_unknown():
     agree(model.predict_on_batch(X), theirs(X))
 
 
-@pytest.mark.parametrize("remat", [False, True])
-def test_mixed_precision(remat):
+def test_mixed_precision():
     ours, theirs = layers()
-    low = ConvLSTM3D(3, 3, padding="same", dtype="mixed_bfloat16", remat=remat)
+    low = ConvLSTM3D(3, 3, padding="same", dtype="mixed_bfloat16", remat=True)
     low.build(SHAPE)
     low.set_weights(ours.get_weights())
     y = low(X)
