@@ -41,7 +41,7 @@ def _table(cases, title):
     from kmodels.core import console
 
     table = console.new_table(title)
-    for column in ("case", "ours [s]", "other [s]", "ratio", "lowest-highest", "pairs"):
+    for column in ("case", "ours, s", "other, s", "ratio", "lowest-highest", "pairs"):
         table.add_column(column)
     for case in cases:
         seconds = (console.number(case[name]) for name in ("ours", "theirs"))

@@ -2,6 +2,7 @@
 
 import itertools
 
+import keras
 from keras import ops
 
 
@@ -14,12 +15,28 @@ def convolution3d(x, kernel, padding="same", form="auto"):
     form: a name in FORMS, or "auto", the one that was measured to be fastest here.
     Returns (batch, z', y', x', filters), z' = z for "same" and z - kz + 1 for "valid".
     """
-    return FORMS[fastest() if form == "auto" else form](x, kernel, padding)
+    x, kernel = ops.convert_to_tensor(x), ops.convert_to_tensor(kernel)
+    return FORMS[_fastest(x) if form == "auto" else form](x, kernel, padding)
 
 
-def fastest() -> str:
-    """The name of the fastest form on the backend that Keras runs on and the device that it computes on."""
-    return "native"
+def _fastest(x) -> str:
+    """The name of the fastest form on the backend that Keras runs on and the device that it computes on.
+
+    Seconds, forward | forward and backward, of x (1, 21, 45, 45, 16) with 64 filters of 3 x 3 x 3, on two cores that
+    were busy with other things as well:
+
+                        native         shifted, stacked along x     planes
+        tensorflow   0.15 | 0.55             0.34 | 1.34          0.13 | 0.41
+        torch        0.37 | 1.17             0.42 | 1.49          0.13 | 0.41
+        jax          0.40 | 2.88             0.43 | 1.10          0.06 | 0.50
+
+    On a GPU nothing was measured: there it is the library's own 3-D convolution.
+    """
+    if keras.backend.backend() == "torch":  # it alone computes where its tensor lies
+        cpu = x.device.type == "cpu"
+    else:
+        cpu = keras.distribution.list_devices()[0].startswith("cpu")
+    return "planes" if cpu else "native"
 
 
 def native(x, kernel, padding):

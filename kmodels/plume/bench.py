@@ -32,16 +32,16 @@ def _cases(shape, filters) -> dict[str, Callable]:
     """{name: function that makes (ours, theirs)}; made only when their turn comes, for their memory."""
     cases = {}
     for n in filters:
-        cases[f"training step, {n} filters, against Keras"] = lambda n=n: (
+        cases[f"train, {n} filters, vs Keras"] = lambda n=n: (
             training_step(ConvLSTM3D, shape, n),
             training_step(keras.layers.ConvLSTM3D, shape, n),
         )
-        cases[f"prediction, {n} filters, against Keras"] = lambda n=n: (
+        cases[f"predict, {n} filters, vs Keras"] = lambda n=n: (
             prediction(ConvLSTM3D, shape, n),
             prediction(keras.layers.ConvLSTM3D, shape, n),
         )
     for form in convolution3d.FORMS:
-        cases[f"training step, {filters[0]} filters, auto against form={form}"] = lambda form=form: (
+        cases[f"train, {filters[0]} filters, vs {form}"] = lambda form=form: (
             training_step(ConvLSTM3D, shape, filters[0]),
             training_step(ConvLSTM3D, shape, filters[0], form=form),
         )

@@ -92,6 +92,7 @@ def test_dropout_drops_only_in_training():
     agree(ours(X), layers()[0](X), 0)
 
 
+@pytest.mark.skipif(BACKEND == "tensorflow", reason="there Keras has XLA compile it, for 20 s")
 def test_channels_first_is_computed_by_keras():
     x = np.moveaxis(X, -1, 2)
     ours = ConvLSTM3D(3, 3, padding="same", data_format="channels_first")
@@ -107,14 +108,19 @@ def test_initial_state_is_taken():
     agree(ours(X, initial_state=state), theirs(X, initial_state=state))
 
 
-@pytest.mark.parametrize("options", [{}, {"zero_output_for_mask": True}])
-def test_masked_frames_leave_the_state_alone(options):
+def test_masked_frames_leave_the_state_alone():
     """Keras' loop over masked volumes is right on every backend only when it is unrolled."""
-    options = {"return_sequences": True, "return_state": True} | options
+    options = {"return_sequences": True, "return_state": True}
     ours, theirs = layers(options, theirs={"unroll": True})
     agree(ours(X, mask=MASK), theirs(X, mask=MASK))
-    changed = np.where(MASK[:, :, None, None, None, None], X, 99.0)
-    agree(ours(changed, mask=MASK), ours(X, mask=MASK), 0)
+    changed = np.where(MASK[:, :, None, None, None, None], X, 99.0).astype("float32")
+    agree(ours(changed, mask=MASK), ours(X, mask=MASK), 1e-6)
+
+
+def test_masked_frames_give_zeros_where_asked():
+    plain, zero = (layers({"return_sequences": True}, {"zero_output_for_mask": z})[0] for z in (False, True))
+    expected = np.where(MASK[:, :, None, None, None, None], numbers(plain(X, mask=MASK))[0], 0)
+    agree(zero(X, mask=MASK), expected, 0)
 
 
 def test_backwards_masks_go_with_their_frames():
@@ -178,12 +184,12 @@ def test_every_form_is_the_same_convolution(form, padding, size):
     kernel = np.random.default_rng(3).normal(size=(*size, 2, 8)).astype("float32")
     x = X[:, 0]
     expected = ops.conv(x, kernel, padding=padding)
-    agree(convolution3d.convolution3d(x, ops.convert_to_tensor(kernel), padding, form), expected, 2e-5)
+    agree(convolution3d.convolution3d(x, kernel, padding, form), expected, 2e-5)
 
 
 @pytest.mark.parametrize("form", convolution3d.FORMS)
 def test_every_form_has_the_same_gradient(form):
-    kernel = np.random.default_rng(3).normal(size=(3, 3, 3, 2, 8)).astype("float32")
+    kernel = np.random.default_rng(3).normal(size=(2, 3, 2, 2, 8)).astype("float32")
     found, expected = (gradients(_Convolution(kernel, "same", f), X[:, 0]) for f in (form, "native"))
     gradients_agree(found, expected)
 
@@ -201,9 +207,8 @@ def test_round_trip_with_any_batch_size(tmp_path):
     ours.set_weights(theirs.get_weights())
     model.save(tmp_path / "layer.keras")
     again = keras.saving.load_model(tmp_path / "layer.keras")
-    y = model.predict(X, verbose=0)
-    np.testing.assert_array_equal(y, again.predict(X, verbose=0))
-    np.testing.assert_allclose(again.predict(X[:1], verbose=0), y[:1], atol=1e-6)
+    agree(again(X), model(X), 0)
+    agree(again(X[:1]), numbers(model(X))[0][:1])
     found = again.layers[-1]
     assert type(found) is ConvLSTM3D and found.get_config() == ours.get_config()
     assert keras.saving.get_registered_name(ConvLSTM3D) == "kmodels>ConvLSTM3D"
@@ -224,13 +229,12 @@ def test_the_number_of_frames_may_be_unknown():
     inputs = keras.Input((None, *SHAPE[2:]))
     ours, theirs = layers()
     model = keras.Model(inputs, ours(inputs))
-    agree(model.predict(X, verbose=0), theirs(X))
+    agree(model.predict_on_batch(X), theirs(X))
 
 
-@pytest.mark.parametrize("remat", [False, True])
-def test_mixed_precision(remat):
+def test_mixed_precision():
     ours, theirs = layers()
-    low = ConvLSTM3D(3, 3, padding="same", dtype="mixed_bfloat16", remat=remat)
+    low = ConvLSTM3D(3, 3, padding="same", dtype="mixed_bfloat16", remat=True)
     low.build(SHAPE)
     low.set_weights(ours.get_weights())
     y = low(X)
