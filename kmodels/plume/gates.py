@@ -4,7 +4,6 @@ from kmodels.core.gate import Gate
 
 GATES = (
     Gate("correlation", "pearson", 0.97, "ours"),
-    Gate("correlation, the seed's hope", "pearson", 0.9, "seed"),
     Gate("within a factor of two", "fac2", 0.85, "ours"),
     Gate("bias", "abs_fb", 0.05, "ours", "<="),
     Gate("normalised error", "nmse", 0.3, "ours", "<="),
