@@ -10,6 +10,7 @@ VERBS = {
     "evaluate": "judge a trained model again, or on other data",
     "predict": "apply a trained model to a file",
     "generate": "write new data with a trained generator",
+    "bench": "measure how fast a model's parts are",
 }
 
 

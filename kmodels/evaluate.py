@@ -29,12 +29,12 @@ def _evaluate(args, words) -> int:
     task, recipe = predictor.task, predictor.recipe
     if args.data:
         records = predictor.load(args.data, labels=True)
-        scores, baselines, _ = experiment.judge_file(task, predictor.model, recipe, records)
+        found = experiment.judge_file(task, predictor.model, recipe, records)
     else:
         parts = experiment.prepare(task, recipe, predictor.run.about["data"])
-        scores, baselines, _ = experiment.judge(task, predictor.model, recipe, parts)
+        found = experiment.judge(task, predictor.model, recipe, parts)
     measured = bool(args.data) or not predictor.run.about["smoke"]
-    result = report.judged(task, scores, baselines, measured)
+    result = report.judged(task, found.scores, found.baselines, measured)
     console.show(console.metrics_table(result, task.headline))
     console.show(console.gates_table(result["gates"]))
     console.say(f"\n{report.verdict(result['gates'])}")

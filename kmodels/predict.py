@@ -1,6 +1,7 @@
 """Apply a trained model to a file; the result is written in the field's own format, by the suffix of --out.
 
 python -m kmodels.predict --run runs/nand-20261121-093000-1a2b3c4d --data my_trace.csv --out verdicts.csv
+python -m kmodels.predict --run runs/plume-20261121-093000-1a2b3c4d --data cloud.nc --lead 30 --out forecast.nc
 """
 
 import sys
@@ -15,7 +16,8 @@ def main(argv=None) -> int:
     options = cli.parser("predict", __doc__)
     options.add_argument("--run", required=True, metavar="RUN", help="folder that fit has written")
     options.add_argument("--data", required=True, metavar="PATH", help="your own file or folder; labels are not needed")
-    options.add_argument("--out", required=True, metavar="FILE", help="for nand: .csv or .parquet")
+    options.add_argument("--out", required=True, metavar="FILE", help="for nand: .csv or .parquet; for plume: .nc")
+    options.add_argument("--lead", type=int, metavar="N", help="for plume: forecast N frames, each from the one before")
     cli.add_backend_option(options)
     return cli.run(options, _predict, argv)
 
@@ -27,9 +29,18 @@ def _predict(args, words) -> int:
 
     if Path(args.out).suffix not in predictor.task.output_suffixes:
         raise UserError(f"--out {args.out}: the suffix must be one of {', '.join(predictor.task.output_suffixes)}")
+    if args.lead is not None and (predictor.task.forecast is None or args.lead < 1):
+        raise UserError(
+            f"--lead {args.lead}: at least 1"
+            if predictor.task.forecast
+            else f"--lead: {predictor.task.name} forecasts nothing"
+        )
     records = predictor.load(args.data)
     with console.progress("predicting") as bar:
-        prediction = predictor.predict(records, bar)
+        if args.lead is None:
+            prediction = predictor.predict(records, bar)
+        else:
+            prediction = predictor.forecast(records, args.lead, bar)
     prediction.write(Path(args.out))
     console.say(f"{len(records)} predictions written to {args.out}")
     return 0

@@ -126,8 +126,7 @@ def test_load_in_a_fresh_process_on_every_backend(task, smoke_run, smoke_recipe,
 
     folder = tmp_path / "data"
     folder.mkdir()
-    small = smoke_recipe.with_changes({"seed": 5, "data": {"n_sequences": 100}})
-    task.simulate(small, folder, lambda done, total: None)
+    task.simulate(smoke_recipe.with_changes({"seed": 5}), folder, lambda done, total: None)
     here = kmodels.load(smoke_run).predict(folder).frame().select_dtypes("number")
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)

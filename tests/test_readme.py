@@ -9,6 +9,7 @@ from checks import ROOT
 
 from kmodels.core import parse, registry
 
+MISSED = {}  # gates that a default recipe misses, by model: the README shows them as failed
 TEXT = (ROOT / "README.md").read_text()
 
 
@@ -48,12 +49,12 @@ def test_the_default_config_is_the_default_recipe():
 
 
 def test_committed_reports_are_of_this_code():
-    """Of the default recipe as it is, all gates passed; of the flawed one, with gates failed and said so."""
+    """Of the default recipe as it is, all gates passed but those known; of the flawed one, with gates failed."""
     for name in registry.NAMES:
         report = json.loads((ROOT / "configs" / f"{name.replace('.', '_')}.report.json").read_text())
         kind = registry.recipe_type(name)
         assert kind.model_validate_json(json.dumps(report["recipe"])) == kind()
-        assert {gate["status"] for gate in report["gates"]} == {"passed"}
+        assert {gate["name"] for gate in report["gates"] if gate["status"] != "passed"} == MISSED.get(name, set())
         assert "+changes" not in report["commit"]
     kind = registry.recipe_type("nand")
     flawed = json.loads((ROOT / "configs" / "nand_flawed.report.json").read_text())

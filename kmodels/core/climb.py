@@ -131,10 +131,11 @@ def _findings(what, step, k) -> list[str]:
 
 
 def _with_gains(metrics: dict, before: dict | None) -> dict:
-    """The metrics and, as `<metric>_gain`, their differences to the rung before."""
+    """The metrics and, as `<metric>_gain` and `<metric>_ratio`, how they differ from the rung before's."""
     old = before["metrics"] if before else {}
     both = [name for name, value in metrics.items() if value is not None and old.get(name) is not None]
-    return metrics | {f"{name}_gain": metrics[name] - old[name] for name in both}
+    gains = {f"{name}_gain": metrics[name] - old[name] for name in both}
+    return metrics | gains | {f"{name}_ratio": metrics[name] / old[name] for name in both if old[name]}
 
 
 def _strictest(judged: list[dict]) -> dict:
@@ -165,5 +166,4 @@ def _write_summary(what: Climb, records: list[dict]) -> None:
         return
     files.write_json(what.out / "ladder.json", {"model": what.task.name, "steps": records})
     files.write_text(what.out / "ladder.md", f"# The climb of {what.task.name}\n\n{review.of_ladder(records)}\n")
-    with files.replacing(what.out / "ladder.png") as aside:
-        aside.write_bytes(figures.png(review.picture(records)))
+    files.write_bytes(what.out / "ladder.png", figures.png(review.picture(records)))

@@ -1,7 +1,11 @@
 """Data in an order that is a pure function of (seed, epoch), in batches that all have one shape."""
 
+import contextlib
 import itertools
-from collections.abc import Iterator
+import queue
+import threading
+import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,6 +51,59 @@ def batches(examples, batch_size: int, seed: int, first_step: int = 0) -> Iterat
         rows = order[position * batch_size : (position + 1) * batch_size]
         inputs, targets = examples.take(filled(rows, batch_size))
         yield inputs, targets, (np.arange(batch_size) < len(rows)).astype("float32")
+
+
+class ReadAhead:
+    """Items made by a thread while the ones before are used, in their order.
+
+    items: any iterable. ahead: how many may lie ready. `waited` counts the seconds for which somebody waited for an
+    item: 0 where reading is faster than what is done with it. An error of `items` is raised where it is waited for.
+    """
+
+    END = object()
+
+    def __init__(self, items: Iterable, ahead: int = 2):
+        self.waited = 0.0
+        self._ready = queue.Queue(ahead)
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._fill, args=(items,), daemon=True)
+        self._thread.start()
+
+    def __iter__(self):
+        while not self._closed.is_set():
+            started = time.perf_counter()
+            item, error = self._ready.get()
+            self.waited += time.perf_counter() - started
+            if error is not None:
+                raise error
+            if item is self.END:
+                return
+            yield item
+
+    def close(self) -> None:
+        """End the thread; who waits for an item is told that there is none."""
+        self._closed.set()
+        while self._thread.is_alive():
+            with contextlib.suppress(queue.Empty):
+                self._ready.get_nowait()
+            self._thread.join(0.01)
+        with contextlib.suppress(queue.Full):
+            self._ready.put_nowait((self.END, None))
+
+    def _fill(self, items):
+        try:
+            for item in items:
+                self._put((item, None))
+                if self._closed.is_set():
+                    return
+            self._put((self.END, None))
+        except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits
+            self._put((None, error))
+
+    def _put(self, item):
+        while not self._closed.is_set():
+            with contextlib.suppress(queue.Full):
+                return self._ready.put(item, timeout=0.1)
 
 
 def filled(rows, size):

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from kmodels.core import backend, cache, console, data, figures, files, inferenc
 from kmodels.core.errors import UserError
 from kmodels.core.monitor import Monitor
 from kmodels.core.run import Run
-from kmodels.core.task import Judged, Scores, Task
+from kmodels.core.task import Examined, Judged, Scores, Task
 from kmodels.core.training import train
 
 
@@ -73,13 +73,14 @@ def fit(run: Run) -> dict:
     history = _train(
         task, model, run, examples, parts.part("validation"), practise, state[1]["history"] if state else None
     )
+    console.say(f"the training waited for data {_waited(history):.1%} of its time")
     _finish(task, model, run, parts.part("validation"))
-    scores, baselines, judged = judge(task, model, recipe, parts)
+    found = judge(task, model, recipe, parts)
     result = report.assemble(
         task,
         run,
-        scores,
-        baselines,
+        found.scores,
+        found.baselines,
         history,
         notes=task.notes(recipe),
         data=parts.describe(),
@@ -88,7 +89,9 @@ def fit(run: Run) -> dict:
         duration_s=round(earlier + time.monotonic() - started, 1),
         training_s=round(sum(row["seconds"] for row in history), 1),
     )
-    pictures = {"learning curves": figures.learning_curves(history)} | task.figures(judged)
+    pictures = {"learning curves": figures.learning_curves(history)} | task.figures(found.judged) | found.pictures
+    for name, content in found.files.items():
+        files.write_bytes(run.path / "figures" / name, content)
     report.write(result, pictures, run.path, task.headline)
     return result
 
@@ -128,6 +131,12 @@ def _train(task, model, run, examples, validation, practise, history) -> list[di
         monitor.close()
 
 
+def _waited(history) -> float:
+    """The share of all epochs' time in which training waited for data."""
+    seconds = sum(row["seconds"] for row in history)
+    return sum(row["waiting_for_data"] * row["seconds"] for row in history) / seconds
+
+
 def _tag(name: str) -> str:
     """TensorBoard groups by what stands before the slash."""
     if "/" in name:
@@ -148,26 +157,47 @@ def _finish(task, model, run, validation):
         keras.saving.save_model(model, aside)
 
 
-def judge(task: Task, model, recipe, parts: Parts) -> tuple[Scores, dict[str, Scores], Judged]:
+@dataclass(frozen=True)
+class Found:
+    """What judging gave: the model's scores, the baselines', what figures are drawn of, and of a longer look the
+    pictures and files."""
+
+    judged: Judged
+    baselines: dict[str, Scores]
+    pictures: dict
+    files: dict[str, bytes]
+
+    @property
+    def scores(self) -> Scores:
+        """The model's."""
+        return self.judged.scores
+
+
+def judge(task: Task, model, recipe, parts: Parts) -> Found:
     """Scores of the model and of the baselines on held-out data, and what figures need."""
     return _judge(task, model, recipe, parts.all(), task.transfer if parts.simulated else None)
 
 
-def judge_file(task: Task, model, recipe, records) -> tuple[Scores, dict[str, Scores], Judged]:
+def judge_file(task: Task, model, recipe, records) -> Found:
     """The same on records of the user's, all of them held out."""
     return _judge(task, model, recipe, {"test": records}, None)
 
 
-def _judge(task, model, recipe, parts, transfer):
+def _judge(task, model, recipe, parts, transfer) -> Found:
     """transfer(recipe): the recipe of simulated data from outside; None where there is none to be had."""
-    prediction = task.predict(model, parts["test"], recipe)
+    test = parts["test"]
+    prediction = task.predict(model, test, recipe)
     scores = task.metrics(parts, prediction, recipe.seed)
-    judged = Judged(parts["test"], prediction, scores)
+    baselines = task.baselines(recipe, parts)
     if transfer is not None:
         outside = prepare(task, transfer(recipe), None).records
         there = task.metrics({"test": outside}, task.predict(model, outside, recipe), recipe.seed)
         scores = scores.beside(there, "transfer_")
-    return scores, task.baselines(recipe, parts), replace(judged, scores=scores)
+    examined = task.examine(model, test, recipe) if task.examine else Examined()
+    scores = scores.beside(examined.scores, "")
+    for name, more in examined.baselines.items():
+        baselines[name] = baselines[name].beside(more, "")
+    return Found(Judged(test, prediction, scores), baselines, examined.pictures, examined.files)
 
 
 def show(result: dict, task: Task, folder: Path) -> None:

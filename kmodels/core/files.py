@@ -39,6 +39,12 @@ def replacing(path: Path):
         aside.unlink(missing_ok=True)
 
 
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write `content` to `path`, whole or not at all."""
+    with replacing(path) as aside:
+        aside.write_bytes(content)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write `text` to `path`, whole or not at all."""
     with replacing(path) as aside:

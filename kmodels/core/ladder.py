@@ -12,7 +12,8 @@ from kmodels.core.recipe import Recipe
 class Step:
     """One rung: what changed against the rung before, as a sentence and as fields, and the gates to pass.
 
-    gates: on the metrics of the held-out data; `<metric>_gain` is a metric's difference to the rung before.
+    gates: on the metrics of the held-out data; `<metric>_gain` is a metric's difference to the rung before,
+    `<metric>_ratio` its quotient.
     seed: what the seed document measured on this rung. findings(recipe, records): what the data itself shows, as
     sentences for the review.
     """

@@ -1,5 +1,7 @@
 """A Keras model whose loss is a weighted sum of named terms, and the optimizer that remembers its gradient norm."""
 
+import random
+
 import keras
 from keras import ops
 
@@ -64,6 +66,14 @@ class Adam(keras.optimizers.Adam):
         squares = [ops.sum(ops.square(ops.cast(g, "float32"))) for g in grads if g is not None]
         self.gradient_norm.assign(ops.sqrt(sum(squares)))
         super().apply(grads, trainable_variables)
+
+
+def dropout_seed() -> int:
+    """A seed of its own for a dropout layer, drawn from the run's.
+
+    Without one, Keras on torch draws masks that no saved state restores.
+    """
+    return random.getrandbits(31)
 
 
 def adam(train, steps: int) -> Adam:

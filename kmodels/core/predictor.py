@@ -44,6 +44,12 @@ class Predictor:
 
     def predict(self, data, progress=None):
         """The prediction for a path, a DataFrame or records: `.frame()` tabulates it, `.write(path)` saves it."""
+        return self.task.predict(self.model, self._records(data), self.recipe, progress)
+
+    def forecast(self, data, leads: int, progress=None):
+        """The same for a model that forecasts: so many steps, each from the one before."""
+        return self.task.forecast(self.model, self._records(data), self.recipe, leads, progress)
+
+    def _records(self, data):
         is_records = hasattr(data, "take") and not hasattr(data, "columns")
-        records = data if is_records else self.load(data)
-        return self.task.predict(self.model, records, self.recipe, progress)
+        return data if is_records else self.load(data)

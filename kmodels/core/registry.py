@@ -6,7 +6,8 @@ A dot stands for a folder within: `nand.generator` is in `kmodels/nand/generator
 
 import importlib
 
-NAMES = ("nand", "nand.generator")
+NAMES = ("nand", "nand.generator", "plume")
+BENCHED = ("plume",)  # those with a bench.py
 
 
 def families(name: str) -> list[str]:
@@ -32,3 +33,8 @@ def simulator(name: str):
 def task(name: str):
     """The Task of model `name`. Imports Keras: choose the backend first."""
     return importlib.import_module(f"kmodels.{name}.task").TASK
+
+
+def bench(name: str):
+    """`bench(report, smoke)` of model `name`. Imports Keras: choose the backend first."""
+    return importlib.import_module(f"kmodels.{name}.bench").bench

@@ -47,8 +47,7 @@ def _finite(values: dict) -> dict:
 def write(report: dict, pictures: dict, folder: Path, headline: tuple[str, ...]) -> None:
     """Write figures/*.png, report.html and, last, report.json: its presence says that the run is finished."""
     for name, made in pictures.items():
-        with files.replacing(folder / "figures" / f"{_slug(name)}.png") as aside:
-            aside.write_bytes(figures.png(made))
+        files.write_bytes(folder / "figures" / f"{_slug(name)}.png", figures.png(made))
     files.write_text(folder / "report.html", html(report, pictures, headline))
     files.write_json(folder / "report.json", report)
 

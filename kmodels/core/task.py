@@ -71,6 +71,16 @@ class Judged:
 
 
 @dataclass(frozen=True)
+class Examined:
+    """What a longer look at a trained model found: scores, those of baselines, pictures by title, files by name."""
+
+    scores: Scores = field(default_factory=lambda: Scores({}))
+    baselines: dict[str, Scores] = field(default_factory=dict)
+    pictures: dict[str, "Figure"] = field(default_factory=dict)
+    files: dict[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Task:
     """The contents page of a model. Each part lives in the file of its name.
 
@@ -95,6 +105,8 @@ class Task:
     transfer(recipe): the recipe of simulated data that lies outside what was trained on; its scores stand in the
         report as `transfer_*`.
     generate(model, recipe, n, seed, **options): n new records with `write(path)`.
+    examine(model, records, recipe): Examined; what one prediction of each held-out record does not show.
+    forecast(model, records, recipe, leads, progress): Prediction of so many steps, each from the one before.
     """
 
     name: str
@@ -122,6 +134,8 @@ class Task:
     practise: Callable[["keras.Model", Any, Examples, Any], dict[str, float]] | None = None
     transfer: Callable[[Any], Recipe] | None = None
     generate: Callable[..., Any] | None = None
+    examine: Callable[["keras.Model", Any, Any], Examined] | None = None
+    forecast: Callable[..., Any] | None = None
 
     def predict(self, model, records, recipe, progress=None):
         """The decoded prediction of a model for records."""

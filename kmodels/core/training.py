@@ -42,9 +42,11 @@ def train(model, examples, recipe, run, validate: Callable, after_epoch: Callabl
     with keeper.signals():
         while not keeper.finished():
             epoch, done = divmod(keeper.step, per_epoch)
+            batches = data.batches(examples, recipe.train.batch_size, recipe.seed, keeper.step)
+            keeper.ahead = ahead = data.ReadAhead(batches)
             try:
                 model.fit(
-                    data.batches(examples, recipe.train.batch_size, recipe.seed, keeper.step),
+                    iter(ahead),
                     steps_per_epoch=per_epoch - done,
                     initial_epoch=epoch,
                     epochs=epoch + 1 if done else recipe.train.epochs,
@@ -54,6 +56,7 @@ def train(model, examples, recipe, run, validate: Callable, after_epoch: Callabl
                 )
             finally:
                 keeper.bar.close()
+                ahead.close()
     keeper.restore_best()
     return keeper.history
 
@@ -70,12 +73,15 @@ class Keeper(keras.callbacks.Callback):
         self.signum = None
         self.bar = _Bar(recipe.train.epochs, per_epoch)
         self.running_metrics = None  # of an epoch that was interrupted
+        self.ahead = None  # the ReadAhead of now
+        self.waited = 0.0  # its seconds when the epoch began
 
     # -- what Keras calls -------------------------------------------------------------------------------------
 
     def on_epoch_begin(self, epoch, logs=None):
         """Go on with the running metrics of an interrupted epoch, which fit() has just set to zero."""
         self.epoch_started = time.monotonic()
+        self.waited = self.ahead.waited
         if self.running_metrics is not None:
             _assign(self.model.metrics_variables, self.running_metrics)
             self.running_metrics = None
@@ -96,6 +102,7 @@ class Keeper(keras.callbacks.Callback):
         row = {"epoch": epoch + 1, "learning_rate": self._learning_rate()}
         row |= {name: float(value) for name, value in logs.items()}
         row["gradient_norm"] = float(self.model.optimizer.gradient_norm)
+        row["waiting_for_data"] = (self.ahead.waited - self.waited) / (time.monotonic() - self.epoch_started)
         row |= self.validate(epoch + 1)
         row["seconds"] = time.monotonic() - self.epoch_started
         self.history.append(row)

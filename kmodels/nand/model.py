@@ -1,11 +1,9 @@
 """The classifier: embeddings -> GRU layers -> attention pooling -> verdict, and a head on every operation."""
 
-import random
-
 import keras
 from keras import layers, ops
 
-from kmodels.core.model import TermModel, adam
+from kmodels.core.model import TermModel, adam, dropout_seed
 from kmodels.layers.attention_pooling import AttentionPooling
 from kmodels.layers.grouped_rnn import GroupedRNN
 from kmodels.layers.token_embedding import TokenEmbedding
@@ -160,8 +158,7 @@ def _network(
             x = layer(x, mask=mask)
         else:
             x = GroupedRNN(layer, dtype=policy, name=f"by_block_{k}{suffix}")(x, tokens[..., group_column], mask=mask)
-        # A seed of its own, drawn from the run's: without one, Keras on torch draws masks that no saved state restores.
-        x = layers.Dropout(dropout, seed=random.getrandbits(31), dtype=policy, name=f"dropout_{k}{suffix}")(x)
+        x = layers.Dropout(dropout, seed=dropout_seed(), dtype=policy, name=f"dropout_{k}{suffix}")(x)
     evidence = [AttentionPooling(hidden, dtype=policy, name=f"pooling{suffix}")(x, mask=mask)]
     outputs = {}
     if operation_head or pooling == "worst":

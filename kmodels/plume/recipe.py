@@ -12,17 +12,17 @@ Range = tuple[float, float]
 class Grid(Section):
     """The volume: cells of dx x dx x dz, the lowest on sea level."""
 
-    nz: int = Field(10, ge=2, le=200, description="levels [cells]")
-    ny: int = Field(24, ge=4, le=1000, description="cells from south to north [cells]")
-    nx: int = Field(24, ge=4, le=1000, description="cells from west to east [cells]")
+    nz: int = Field(8, ge=2, le=200, description="levels [cells]")
+    ny: int = Field(20, ge=4, le=1000, description="cells from south to north [cells]")
+    nx: int = Field(20, ge=4, le=1000, description="cells from west to east [cells]")
     dx: float = Field(100.0, gt=0, description="width of a cell [m]")
-    dz: float = Field(10.0, gt=0, description="height of a cell [m]")
+    dz: float = Field(20.0, gt=0, description="height of a cell [m]")
 
 
 class Data(Section):
     """What runs there are, and how windows are cut from them."""
 
-    n_runs: int = Field(60, ge=3, description="simulated runs, each with its own terrain, stacks and weather [runs]")
+    n_runs: int = Field(100, ge=3, description="simulated runs, each with its own terrain, stacks and weather [runs]")
     frames: int = Field(60, ge=2, description="frames of a run [frames]")
     frame_seconds: float = Field(60.0, gt=0, description="time between two frames [s]")
     terrain_height: float = Field(60.0, ge=0, le=150, description="highest hill [m]")
@@ -33,9 +33,9 @@ class Data(Section):
     turning_minutes: Range = Field((10.0, 30.0), description="time scale of the wind direction's random walk [min]")
     turning_degrees: float = Field(20.0, ge=0, le=90, description="its standard deviation [degrees]")
     lid: Range = Field((100.0, 1500.0), description="height of the mixing lid, log-uniform [m]")
-    past: int = Field(6, ge=1, le=500, description="frames that the model sees [frames]")
+    past: int = Field(4, ge=1, le=500, description="frames that the model sees [frames]")
     horizon: int = Field(1, ge=1, le=500, description="the target is so many frames after the last one seen [frames]")
-    stride: int = Field(2, ge=1, description="frames between the starts of two windows of a run [frames]")
+    stride: int = Field(4, ge=1, description="frames between the starts of two windows of a run [frames]")
     split: tuple[float, float, float] = Field(
         (0.70, 0.15, 0.15), description="shares of training, validation and test, by run [1]"
     )
@@ -69,7 +69,7 @@ class Model(Section):
     )
     wind: bool = Field(True, description="wind of every frame as two more input channels")
     base: Literal["none", "persistence", "wind_moved"] = Field(
-        "none",
+        "persistence",
         description="what the network's output is added to, in log space: nothing, the last frame, or the last "
         "frame moved by its wind",
     )
@@ -83,20 +83,28 @@ class Model(Section):
 class Train(TrainSection):
     """How it is trained."""
 
-    epochs: int = Field(10, ge=1, description="passes over the training data [epochs]")
+    epochs: int = Field(6, ge=1, description="passes over the training data [epochs]")
     batch_size: int = Field(4, ge=1, description="windows a step [windows]")
     learning_rate: float = Field(2e-3, gt=0, le=1, description="Adam's step size at the start")
+    mass_weight: float = Field(0.1, ge=0, description="weight of the error in total mass beside that in log space [1]")
 
 
 class PlumeRecipe(Recipe):
     """Forecast concentration volumes over terrain."""
 
     VARIANTS: ClassVar = {
-        "v1": {"model": {"architecture": "v1_ensemble", "wind": False}},
-        "no_wind": {"model": {"wind": False}},
+        "v1": {"model": {"architecture": "v1_ensemble", "wind": False, "base": "none"}},
+        "v2": {"model": {"wind": False, "base": "none"}},
     }
     SMOKE: ClassVar = {
-        "data": {"n_runs": 4, "frames": 12, "past": 3, "grid": {"nz": 6, "ny": 12, "nx": 12}, "terrain_height": 20.0},
+        "data": {
+            "n_runs": 8,
+            "frames": 36,
+            "past": 3,
+            "stride": 3,
+            "grid": {"nz": 6, "ny": 12, "nx": 12},
+            "terrain_height": 20.0,
+        },
         "model": {"filters": 4, "layers": 1},
         "train": {"epochs": 2},
     }

@@ -1,6 +1,8 @@
 """Order, batches and splits are pure functions of their arguments."""
 
 import itertools
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -71,3 +73,36 @@ def test_split_by_group_shares_no_group():
     assert sorted(np.concatenate(list(parts.values()))) == list(range(200))
     other = data.split_groups(groups, (0.70, 0.15, 0.15), seed=1)
     assert not np.array_equal(parts["train"], other["train"])
+
+
+def test_reading_ahead_keeps_the_order_and_counts_the_waiting():
+    def slow():
+        for k in range(5):
+            time.sleep(0.05)
+            yield k
+
+    ahead = data.ReadAhead(slow())
+    assert list(ahead) == [0, 1, 2, 3, 4]
+    assert 0.15 < ahead.waited < 5.0
+    ahead.close()
+    quick = data.ReadAhead(range(5))
+    found = []
+    for item in quick:
+        time.sleep(0.02)
+        found.append(item)
+    assert found == [0, 1, 2, 3, 4] and quick.waited < 0.02
+
+
+def test_reading_ahead_ends_when_closed_and_hands_errors_on():
+    before = threading.active_count()
+    ahead = data.ReadAhead(itertools.count())
+    assert next(iter(ahead)) == 0
+    ahead.close()
+    assert threading.active_count() == before and list(ahead) == []
+
+    def broken():
+        yield 0
+        raise OSError("the disk is gone")
+
+    with pytest.raises(OSError, match="the disk is gone"):
+        list(data.ReadAhead(broken()))

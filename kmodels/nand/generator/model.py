@@ -1,14 +1,13 @@
 """The generator: embedded tokens -> GRU layers -> probability of every next token."""
 
 import json
-import random
 
 import keras
 import numpy as np
 from keras import layers, ops
 
 from kmodels.core import backend
-from kmodels.core.model import TermModel, adam
+from kmodels.core.model import TermModel, adam, dropout_seed
 from kmodels.layers.series_gru import SeriesGRU
 from kmodels.layers.token_embedding import TokenEmbedding
 from kmodels.nand import losses
@@ -160,6 +159,6 @@ def _network(tokens, known: Vocabulary, state, embedding, hidden, depth, dropout
     for k in range(depth):
         x = SeriesGRU(hidden, dtype=policy, name=f"gru_{k}")(x)
         # A seed of its own, drawn from the run's: without one, Keras on torch draws masks that no saved state restores.
-        x = layers.Dropout(dropout, seed=random.getrandbits(31), dtype=policy, name=f"dropout_{k}")(x)
+        x = layers.Dropout(dropout, seed=dropout_seed(), dtype=policy, name=f"dropout_{k}")(x)
     x = layers.Dense(known.size // series_of(state, known), dtype="float32", name="words")(x)
     return layers.Reshape((-1, known.size), dtype="float32", name="token")(ops.transpose(x, (0, 2, 1, 3)))

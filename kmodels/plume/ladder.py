@@ -1,0 +1,42 @@
+"""The ladder of plume: from a network that pools space away to one that corrects what the wind does."""
+
+from kmodels.core.gate import Gate
+from kmodels.core.ladder import Ladder, Step
+
+LADDER = Ladder(
+    (
+        Step(
+            "v1: pooled",
+            "every frame through a small 3-D CNN, pooled to 128 numbers, a Transformer over the frames",
+            {"model": {"architecture": "v1_ensemble", "wind": False, "base": "none"}},
+            (Gate("space is lost", "pearson", 0.5, "seed", "<="),),
+            {"pearson": 0.15},
+        ),
+        Step(
+            "v2: ConvLSTM",
+            "a ConvLSTM keeps the volume while it remembers",
+            {"model": {"architecture": "v2_convlstm"}},
+            (
+                Gate("correlation", "pearson", 0.9, "seed"),
+                Gate("a tenth of v1's error", "mse_ratio", 0.1, "seed", "<="),
+            ),
+        ),
+        Step(
+            "wind",
+            "eastward and northward wind of every frame as two more input channels",
+            {"model": {"wind": True}},
+            (Gate("correlation", "pearson", 0.9, "seed"),),
+        ),
+        Step(
+            "corrects persistence",
+            "the network's output is added to the last frame, in log space",
+            {"model": {"base": "persistence"}},
+            (
+                Gate("correlation", "pearson", 0.97, "ours"),
+                Gate("within a factor of two", "fac2", 0.85, "ours"),
+                Gate("error / persistence's", "mse_ratio_persistence", 0.5, "ours", "<="),
+            ),
+        ),
+    ),
+    figures=("pearson", "fac2", "nmse", "fms", "mse", "rollout_fac2"),
+)

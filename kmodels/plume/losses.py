@@ -1,0 +1,20 @@
+"""What the network is trained on. Fields are log1p(c / c0), (batch, z, y, x); air is 1 above ground and else 0."""
+
+from keras import ops
+
+AXES = (1, 2, 3)
+
+
+def log_error(truth, forecast, air):
+    """Mean over the air's cells of (forecast - truth)^2: (batch,). A factor counts, not a difference."""
+    return ops.sum(air * ops.square(forecast - truth), axis=AXES) / ops.maximum(ops.sum(air, axis=AXES), 1.0)
+
+
+def mass_error(truth, forecast, air):
+    """Squared logarithm of the ratio of the masses, (batch,): errors in log space leave a bias in the sum.
+
+    Masses are in units of c0 times a cell, one of which is added to both, so that an empty volume has none.
+    """
+    masses = (ops.sum(air * ops.expm1(field), axis=AXES) for field in (forecast, truth))
+    forecast, truth = (ops.log1p(mass) for mass in masses)
+    return ops.square(forecast - truth)

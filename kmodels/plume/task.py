@@ -1,0 +1,91 @@
+"""The contents page of the plume model."""
+
+import numpy as np
+
+from kmodels.core import data
+from kmodels.core.task import Task
+from kmodels.plume.diagnostics import diagnostics
+from kmodels.plume.encode import encode, from_log
+from kmodels.plume.examine import examine
+from kmodels.plume.figures import draw
+from kmodels.plume.forecast import SUFFIXES as FORECAST_SUFFIXES
+from kmodels.plume.forecast import Forecast
+from kmodels.plume.gates import GATES
+from kmodels.plume.ladder import LADDER
+from kmodels.plume.load import SUFFIXES, load
+from kmodels.plume.metrics import CLOUD, FLOOR, baselines, compared, free_forecasts, metrics
+from kmodels.plume.model import build
+from kmodels.plume.recipe import PlumeRecipe
+from kmodels.plume.rollout import roll_out
+from kmodels.plume.simulate import SIMULATION, simulate
+
+
+def decode(model, windows, outputs) -> Forecast:
+    """The network's output as concentrations of the target frame."""
+    concentration = from_log(np.asarray(outputs["future"], "float32"), model.c0)
+    return Forecast(windows, concentration[:, None], np.array([windows.horizon]))
+
+
+def judged(parts, forecast, seed):
+    """Scores of a forecast, and its error as a share of the baselines'."""
+    test = parts["test"]
+    free = {name: metrics(test, other, seed) for name, other in free_forecasts(test, test.horizon).items()}
+    return compared(metrics(test, forecast, seed), free)
+
+
+def notes(recipe: PlumeRecipe) -> list[str]:
+    """What a reader of the report must know about where its figures come from."""
+    found = [
+        f"FAC2, MG and VG look at cells where truth or forecast is above {FLOOR:g} kg m-3, and count lower values as "
+        f"that; FMS compares the volumes above {CLOUD:g} kg m-3"
+    ]
+    if recipe.model.wind or recipe.model.base == "wind_moved":
+        found.append(
+            "a roll-out, and the baseline moved by the wind, are given the wind of the frames on the way, as "
+            "from a weather forecast"
+        )
+    return found
+
+
+TASK = Task(
+    name="plume",
+    question="Where will a cloud of pollutant over terrain be in the next minutes?",
+    recipe=PlumeRecipe,
+    simulation=SIMULATION,
+    suffixes=SUFFIXES,
+    output_suffixes=FORECAST_SUFFIXES,
+    simulate=simulate,
+    load=load,
+    split=lambda windows, recipe: data.split_groups(windows.groups, recipe.data.split, recipe.seed),
+    encode=encode,
+    build=build,
+    calibrate=lambda model, windows, outputs: None,
+    decode=decode,
+    metrics=judged,
+    baselines=baselines,
+    diagnostics=diagnostics,
+    figures=draw,
+    gates=GATES,
+    ladder=LADDER,
+    headline=(
+        "pearson",
+        "fac2",
+        "abs_fb",
+        "nmse",
+        "vg",
+        "mg",
+        "nad",
+        "fms",
+        "mse",
+        "mse_ratio_persistence",
+        "mse_ratio_wind_moved",
+        "mass_residual",
+        "rollout_fac2",
+        "rollout_abs_fb",
+        "rollout_pearson",
+        "fac2_lead_30",
+    ),
+    notes=notes,
+    examine=examine,
+    forecast=roll_out,
+)

@@ -1,0 +1,117 @@
+"""Hills, and the air above them as cells and the faces between them."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from kmodels.plume.recipe import Grid
+
+HILLS = (3, 8)  # fewest and most
+HILL_RADIUS = (0.08, 0.20)  # of the domain's longer side
+LID_CLEARANCE = 50.0  # m of air that stay between the highest hill and a lid
+
+
+class Faces(NamedTuple):
+    """One value a face of every cell, by the face's direction: (z, y, x + 1), (z, y + 1, x) and (z + 1, y, x)."""
+
+    x: np.ndarray
+    y: np.ndarray
+    z: np.ndarray
+
+
+@dataclass(frozen=True)
+class Domain:
+    """A box of cells with ground and a lid, both made of whole cells; its sides are open.
+
+    grid: a recipe's Grid. ground: (y, x) [m] above sea level; a cell is solid when its centre lies below it. lid: [m]
+    above sea level, put on the nearest level of faces; above the box its top is open.
+    """
+
+    grid: Grid
+    ground: np.ndarray
+    lid: float = np.inf
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Cells along (z, y, x)."""
+        return self.grid.nz, self.grid.ny, self.grid.nx
+
+    @property
+    def spacing(self) -> tuple[float, float, float]:
+        """Width of a cell along (z, y, x) [m]."""
+        return self.grid.dz, self.grid.dx, self.grid.dx
+
+    @property
+    def x(self) -> np.ndarray:
+        """Cell centres east of the western side [m]."""
+        return (np.arange(self.grid.nx) + 0.5) * self.grid.dx
+
+    @property
+    def y(self) -> np.ndarray:
+        """Cell centres north of the southern side [m]."""
+        return (np.arange(self.grid.ny) + 0.5) * self.grid.dx
+
+    @property
+    def z(self) -> np.ndarray:
+        """Cell centres above sea level [m]."""
+        return (np.arange(self.grid.nz) + 0.5) * self.grid.dz
+
+    @cached_property
+    def air(self) -> np.ndarray:
+        """(z, y, x) bool: cells that are not ground."""
+        return self.z[:, None, None] >= self.ground
+
+    @property
+    def ceiling(self) -> int:
+        """Cells between sea level and the lid, at most all of a column."""
+        return min(self._lid_face(), self.grid.nz)
+
+    def _lid_face(self) -> int:
+        """The level of faces that the lid closes; one more than there are where it lies above the box."""
+        return round(min(self.lid / self.grid.dz, self.grid.nz + 1.0))
+
+    @cached_property
+    def open(self) -> Faces:
+        """Bool, faces that air can pass: between two cells of air or at the box's sides; not through the lid."""
+        faces = Faces(*(_between(self.air, axis) for axis in (2, 1, 0)))
+        faces.z[0] = False
+        if self._lid_face() <= self.grid.nz:
+            faces.z[self._lid_face()] = False
+        return faces
+
+
+def _between(air: np.ndarray, axis: int) -> np.ndarray:
+    """Bool, one more along `axis`: whether the cells on both sides are air; the box's surroundings are."""
+    ends = [(int(a == axis), int(a == axis)) for a in range(air.ndim)]
+    padded = np.pad(air, ends, constant_values=True)
+    n = air.shape[axis]
+    return padded.take(range(n + 1), axis) & padded.take(range(1, n + 2), axis)
+
+
+def draw_ground(rng: np.random.Generator, data) -> np.ndarray:
+    """Random smooth hills, (y, x) [m]: a sum of 3 to 8 Gaussian bells.
+
+    The lowest place is at 0, the highest between 0.3 and 1 times data.terrain_height.
+    """
+    grid = data.grid
+    longest = max(grid.nx, grid.ny) * grid.dx
+    x, y = (np.arange(grid.nx) + 0.5) * grid.dx, (np.arange(grid.ny) + 0.5)[:, None] * grid.dx
+    ground = np.zeros((grid.ny, grid.nx))
+    for _ in range(rng.integers(HILLS[0], HILLS[1] + 1)):
+        east, north = rng.uniform(0, grid.nx * grid.dx), rng.uniform(0, grid.ny * grid.dx)
+        radius = rng.uniform(*HILL_RADIUS) * longest
+        ground += rng.uniform(0.3, 1.0) * np.exp(-((x - east) ** 2 + (y - north) ** 2) / (2 * radius**2))
+    ground -= ground.min()
+    return ground * (rng.uniform(0.3, 1.0) * data.terrain_height / ground.max())
+
+
+def draw_domain(rng: np.random.Generator, data) -> Domain:
+    """Hills under a lid, its height above sea level log-uniform in data.lid but 50 m above the highest hill at least.
+
+    So no valley is cut off from the box's sides: everywhere there is a way out for the air.
+    """
+    ground = draw_ground(rng, data)
+    lid = np.exp(rng.uniform(*np.log(data.lid)))
+    return Domain(data.grid, ground, max(lid, ground.max() + LID_CLEARANCE))

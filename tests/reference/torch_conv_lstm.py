@@ -1,0 +1,71 @@
+"""ConvLSTM3D in plain PyTorch, channels first as PyTorch has it: the second opinion on our layer.
+
+`python tests/reference/torch_conv_lstm.py` measures a training step of the plume bench's stack in turn with this one.
+"""
+
+import torch
+
+
+class TorchConvLSTM3D(torch.nn.Module):
+    """Shi et al. (2015) without peepholes: one convolution of [x_t, h] to the four gates i, f, c, o.
+
+    Input (batch, time, channels, z, y, x); output the last h, or all of them, (batch, [time,] filters, z, y, x).
+    """
+
+    def __init__(self, channels: int, filters: int, kernel: int = 3, return_sequences: bool = False):
+        super().__init__()
+        self.filters, self.return_sequences = filters, return_sequences
+        self.gates = torch.nn.Conv3d(channels + filters, 4 * filters, kernel, padding="same")
+
+    def load(self, kernel, recurrent_kernel, bias):
+        """Take the weights of a Keras layer, (z, y, x, in, out) and (out,)."""
+        both = torch.cat([torch.tensor(kernel), torch.tensor(recurrent_kernel)], dim=3)
+        with torch.no_grad():
+            self.gates.weight.copy_(both.permute(4, 3, 0, 1, 2))
+            self.gates.bias.copy_(torch.tensor(bias))
+
+    def forward(self, x):
+        h = c = x.new_zeros(x.shape[0], self.filters, *x.shape[3:])
+        outputs = []
+        for frame in x.unbind(1):
+            i, f, candidate, o = self.gates(torch.cat([frame, h], dim=1)).chunk(4, dim=1)
+            c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(candidate)
+            h = torch.sigmoid(o) * torch.tanh(c)
+            outputs.append(h)
+        return torch.stack(outputs, dim=1) if self.return_sequences else h
+
+
+def training_step(shape, filters: int):
+    """A function that takes one step of plain gradient descent on two such layers; shape is channels last."""
+    batch, time, *volume, channels = shape
+    net = torch.nn.Sequential(
+        TorchConvLSTM3D(channels, filters, return_sequences=True), TorchConvLSTM3D(filters, filters)
+    )
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.01)
+    x, y = torch.rand(batch, time, channels, *volume), torch.rand(batch, filters, *volume)
+
+    def step():
+        optimizer.zero_grad()
+        loss = torch.nn.functional.mse_loss(net(x), y)
+        loss.backward()
+        optimizer.step()
+        return float(loss)
+
+    return step
+
+
+def main():
+    """ConvLSTM3D of kmodels on torch against this one."""
+    from kmodels.core import backend, measure
+
+    backend.select("torch")
+    from kmodels.layers.conv_lstm3d import ConvLSTM3D
+    from kmodels.plume import bench
+
+    for filters in bench.FILTERS:
+        ours = bench.training_step(ConvLSTM3D, bench.SHAPE, filters)
+        print(filters, "filters:", measure.in_turn(ours, training_step(bench.SHAPE, filters)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,30 @@
+"""The verb that measures."""
+
+import json
+
+import pytest
+from checks import fails_cleanly
+
+from kmodels import bench
+from kmodels.core import backend, registry
+
+
+@pytest.mark.parametrize("name", registry.BENCHED)
+def test_bench_writes_what_it_measured_and_on_what(name, tmp_path, capsys):
+    out = tmp_path / "bench.json"
+    assert bench.main(["--model", name, "--smoke", "--out", str(out)]) == 0
+    found = json.loads(out.read_text())
+    assert found["backend"] == backend.current() and found["smoke"] is True
+    assert {"versions", "hardware", "commit", "cases"} <= set(found)
+    said = " ".join(capsys.readouterr().out.split())
+    for case in found["cases"]:
+        assert case["ours"] > 0 and case["theirs"] > 0 and case["low"] <= case["ratio"] <= case["high"]
+    assert "vs Keras" in said and "ours, s" in said
+
+
+@pytest.mark.parametrize(
+    "words, said",
+    [([], "--model"), (["--model", "nand"], "invalid choice: 'nand'"), (["--model", "plume", "--fast"], "--fast")],
+)
+def test_wrong_usage(words, said, capsys):
+    fails_cleanly(capsys, bench.main(words), said)
