@@ -1,0 +1,202 @@
+"""BatVision's two layouts on disk.
+
+V2: `<location>/{train,val,test}.csv` with `depth path`, `depth file name`, `audio path` and `audio file name`, paths
+relative to the folder of locations; stereo WAV at 44.1 kHz; depth as NumPy arrays [mm], 0 = unknown.
+V1: `{train,val,test}.csv` with `depth path`, `audio path left` and `audio path right`, paths relative to their
+folder; a NumPy array for each ear, at 44.1 kHz; depth as in V2, NaN and infinity = unknown.
+Further columns are ignored. https://github.com/AmandineBtto/Batvision-Dataset
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import soundfile
+
+from kmodels.core import files
+from kmodels.core.errors import UserError
+from kmodels.echo.sound import SAMPLE_RATE
+
+PARTS = ("train", "val", "test")
+V2_AUDIO = ("audio path", "audio file name")
+V2_DEPTH = ("depth path", "depth file name")
+V1_AUDIO = ("audio path left", "audio path right")
+V1_DEPTH = ("depth path",)
+MILLIMETRES = 1000.0
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One row of a CSV. row: its number, 1 for the first after the header. audio: one WAV, or the two ears' arrays.
+
+    location: the folder of the CSV, or in V1, whose one CSV has all, the folder of the audio. depth: None where the
+    CSV names none.
+    """
+
+    table: Path
+    row: int
+    part: str
+    location: str
+    audio: tuple[Path, ...]
+    depth: Path | None
+
+    def refuse(self, path: Path, rule: str) -> UserError:
+        """The error that names CSV, row and file."""
+        return UserError(f"{self.table}: row {self.row}: {path}: {rule}")
+
+
+def write_pair(folder: Path, location: str, number: int, sound, depth) -> dict[str, str]:
+    """Write one pair as V2 does and return its row. sound: (samples, 2). depth: (height, width) [m], 0 = unknown."""
+    name = f"{number:05d}"
+    row = dict(zip(V2_AUDIO, (f"{location}/audio", f"audio_{name}.wav"), strict=True))
+    row |= dict(zip(V2_DEPTH, (f"{location}/depth", f"depth_{name}.npy"), strict=True))
+    for column in ("audio path", "depth path"):
+        (folder / row[column]).mkdir(parents=True, exist_ok=True)
+    wav, array = (folder / row[path] / row[name] for path, name in (V2_AUDIO, V2_DEPTH))
+    soundfile.write(wav, sound, SAMPLE_RATE, subtype="PCM_32")
+    np.save(array, np.rint(np.minimum(depth * MILLIMETRES, np.iinfo(np.uint16).max)).astype(np.uint16))
+    return row
+
+
+def write_tables(folder: Path, location: str, part: str, rows: list[dict]) -> None:
+    """Write a location's three CSVs, all rows into the part's; the last file written is the part's."""
+    columns = [*V2_DEPTH, *V2_AUDIO]
+    for name in sorted(PARTS, key=lambda name: name == part):
+        table = pd.DataFrame(rows if name == part else [], columns=columns)
+        files.write_table(folder / location / f"{name}.csv", table)
+
+
+def tables(path: Path) -> list[Path]:
+    """The CSVs of a data set: the file itself, those of a folder, or those of the folders in it.
+
+    Raises UserError where there is none.
+    """
+    if not path.exists():
+        raise UserError(f"{path}: no such file or folder")
+    if path.is_file():
+        return [path]
+    found = sorted(path.glob("*.csv")) or sorted(path.glob("*/*.csv"))
+    found = [table for table in found if not table.name.startswith(".") and not table.parent.name.startswith(".")]
+    if not found:
+        raise UserError(f"{path}: no CSV here or one folder down; BatVision has train.csv, val.csv and test.csv")
+    return found
+
+
+def read_table(table: Path, labels: bool) -> list[Pair]:
+    """The pairs of a CSV. labels: whether depth must be there. Raises UserError by file, row and column."""
+    try:
+        rows = pd.read_csv(table, dtype=str)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{table}: cannot be read as CSV: {str(error).strip().splitlines()[0]}") from None
+    v1 = V1_AUDIO[0] in rows
+    audio, depth = (V1_AUDIO, V1_DEPTH) if v1 else (V2_AUDIO, V2_DEPTH)
+    with_depth = labels or all(name in rows for name in depth)
+    wanted = [*audio, *(depth if with_depth else ())]
+    missing = [name for name in wanted if name not in rows]
+    if missing:
+        raise UserError(f"{table}: no column {missing[0]!r}; found {', '.join(map(repr, rows.columns))}")
+    for name in wanted:
+        empty = rows[name].isna()
+        if empty.any():
+            raise UserError(f"{table}: row {int(empty.argmax()) + 1}: {name}: empty; expected the name of a file")
+    return [_pair(table, k, row, v1, with_depth) for k, row in enumerate(rows.to_dict("records"), 1)]
+
+
+def _pair(table: Path, number: int, row: dict, v1: bool, with_depth: bool) -> Pair:
+    part = table.stem if table.stem in PARTS else ""
+    if v1:
+        root = table.parent
+        audio = tuple(root / row[name] for name in V1_AUDIO)
+        return Pair(table, number, part, audio[0].parent.name, audio, root / row["depth path"] if with_depth else None)
+    root = table.parent.parent
+    wav, depth = (
+        root / row[path] / row[name] if with_depth or path in V2_AUDIO else None for path, name in (V2_AUDIO, V2_DEPTH)
+    )
+    return Pair(table, number, part, table.parent.name, (wav,), depth)
+
+
+def read_sound(pair: Pair, samples: int) -> np.ndarray:
+    """The first `samples` of both ears: (samples, 2) float32.
+
+    Raises UserError for a file that is missing or broken, of another rate, with other than two channels, too short,
+    with NaN, or with an ear that hears nothing.
+    """
+    if len(pair.audio) == 1:
+        sound = _read_wav(pair, samples)
+    else:
+        ears = [_read_ear(pair, path, samples) for path in pair.audio]
+        sound = np.stack(ears, axis=1)
+    for ear, name in enumerate(("left", "right")):
+        path = pair.audio[ear % len(pair.audio)]
+        heard = sound[:, ear]
+        if not np.isfinite(heard).all():
+            k = int(np.argmin(np.isfinite(heard)))
+            raise pair.refuse(path, f"{name} ear, sample {k} = {heard[k]}; expected a number")
+        if np.ptp(heard) == 0:
+            raise pair.refuse(path, f"{name} ear: every sample is {heard[0]:g}; nothing was recorded")
+    return sound
+
+
+def _read_wav(pair: Pair, samples: int) -> np.ndarray:
+    (path,) = pair.audio
+    if not path.is_file():
+        raise pair.refuse(path, "no such file")
+    try:
+        with soundfile.SoundFile(path) as file:
+            if file.samplerate != SAMPLE_RATE:
+                raise pair.refuse(path, f"{file.samplerate} samples a second; expected {SAMPLE_RATE}")
+            if file.channels != 2:
+                raise pair.refuse(path, f"{file.channels} channels; expected 2, left and right")
+            sound = file.read(samples, dtype="float32", always_2d=True)
+    except soundfile.SoundFileError as error:
+        raise pair.refuse(path, f"cannot be read as sound: {str(error).strip().splitlines()[-1]}") from None
+    return _long_enough(pair, path, sound, samples)
+
+
+def _read_ear(pair: Pair, path: Path, samples: int) -> np.ndarray:
+    sound = _read_array(pair, path)
+    if sound.ndim != 1:
+        raise pair.refuse(path, f"shape {sound.shape}; expected (samples,)")
+    return _long_enough(pair, path, sound, samples)[:samples].astype("float32")
+
+
+def _long_enough(pair: Pair, path: Path, sound: np.ndarray, samples: int) -> np.ndarray:
+    if len(sound) < samples:
+        raise pair.refuse(path, f"{len(sound)} samples; data.max_depth needs {samples}, the time of its echo")
+    return sound
+
+
+def read_depth(pair: Pair) -> np.ndarray:
+    """Depth as it is stored: (height, width) float32 [m], 0 = unknown.
+
+    Raises UserError for a file that is missing or broken, for negative values, in V2 for NaN and infinity, and where
+    all depths are unknown.
+    """
+    path = pair.depth
+    depth = _read_array(pair, path)
+    if depth.ndim != 2:
+        raise pair.refuse(path, f"shape {depth.shape}; expected (height, width)")
+    depth = depth.astype("float32") / np.float32(MILLIMETRES)
+    v1 = len(pair.audio) == 2
+    bad = depth < 0 if v1 else ~(np.isfinite(depth) & (depth >= 0))
+    bad &= ~np.isneginf(depth) if v1 else True
+    if bad.any():
+        y, x = np.unravel_index(int(np.argmax(bad)), bad.shape)
+        raise pair.refuse(path, f"[{y}, {x}] = {depth[y, x] * MILLIMETRES:g} mm; expected a number, 0 or more")
+    depth = np.where(np.isfinite(depth), depth, np.float32(0))
+    if not depth.any():
+        raise pair.refuse(path, "every depth is 0; that means unknown")
+    return depth
+
+
+def _read_array(pair: Pair, path: Path) -> np.ndarray:
+    if not path.is_file():
+        raise pair.refuse(path, "no such file")
+    try:
+        values = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise pair.refuse(path, f"cannot be read as a NumPy array: {str(error).strip().splitlines()[0]}") from None
+    if not isinstance(values, np.ndarray) or values.dtype.kind not in "iuf":
+        raise pair.refuse(path, "expected one array of numbers")
+    return values

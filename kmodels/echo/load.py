@@ -1,0 +1,72 @@
+"""BatVision's files -> EchoPairs. Bad input is refused by CSV, row, file, value and rule."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+
+from kmodels.core import cache
+from kmodels.core.errors import UserError
+from kmodels.echo.batvision import Pair, read_depth, read_sound, read_table, tables
+from kmodels.echo.pairs import EchoPairs
+from kmodels.echo.prepare import resize, resize_depth, spectrogram
+from kmodels.echo.sound import recording_length
+
+SUFFIXES = (".csv",)
+PREPARATION = 1  # raise it when the same files give other arrays: cached ones are then made again
+
+
+def load(path: str | Path, recipe, labels: bool = True) -> EchoPairs:
+    """The pairs of a data set: its folder, the folder of a location, or one CSV, in either of BatVision's layouts.
+
+    Every file is checked and prepared once; the arrays are kept in the cache and made again when a file changes.
+    labels=False: depth may be missing. Raises UserError that names CSV, row, file, value and what is allowed.
+    """
+    path = Path(path).expanduser()
+    pairs = [pair for table in tables(path) for pair in read_table(table.resolve(), labels)]
+    if not pairs:
+        raise UserError(f"{path}: its CSVs name no pair")
+    seen = all(pair.depth is not None for pair in pairs)
+    folder = cache.root() / "echo" / f"prepared-{_key(pairs, recipe.data, seen)}"
+    if not cache.is_whole(folder):
+        cache.make(folder, lambda aside: _prepare(pairs, recipe.data, seen, aside))
+    spectrograms = np.load(folder / "spectrogram.npy", mmap_mode="r")
+    depths = np.load(folder / "depth.npy", mmap_mode="r") if seen else None
+    return EchoPairs(tuple(pairs), np.arange(len(pairs)), spectrograms, depths, recipe.data.max_depth)
+
+
+def _key(pairs: list[Pair], data, seen: bool) -> str:
+    """A hash of what the arrays depend on: sizes and times of the files, and how they are prepared."""
+    stamps = [[str(file), *_stamp(pair, file)] for pair in pairs for file in _files(pair, seen)]
+    text = json.dumps([PREPARATION, data.image_size, data.max_depth, stamps])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _files(pair: Pair, seen: bool) -> tuple[Path, ...]:
+    return (*pair.audio, pair.depth) if seen else pair.audio
+
+
+def _stamp(pair: Pair, file: Path) -> tuple[int, int]:
+    try:
+        status = file.stat()
+    except OSError:
+        raise pair.refuse(file, "no such file") from None
+    return status.st_size, status.st_mtime_ns
+
+
+def _prepare(pairs: list[Pair], data, seen: bool, folder: Path) -> None:
+    """Check every file and write the arrays, a pair at a time."""
+    size, samples = data.image_size, recording_length(data.max_depth)
+    shape = (len(pairs), size, size)
+    spectrograms = np.lib.format.open_memmap(folder / "spectrogram.npy", "w+", "float32", (*shape, 2))
+    depths = np.lib.format.open_memmap(folder / "depth.npy", "w+", "float32", shape) if seen else None
+    for k, pair in enumerate(pairs):
+        spectrograms[k] = resize(spectrogram(read_sound(pair, samples)), size)
+        if seen:
+            depths[k] = resize_depth(read_depth(pair), size, data.max_depth)
+            if not depths[k].any():
+                raise pair.refuse(pair.depth, f"too few known depths: none is left at {size} x {size}")
+    spectrograms.flush()
+    if seen:
+        depths.flush()

@@ -1,0 +1,134 @@
+"""Every number of an echo run."""
+
+from typing import ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from kmodels.core.recipe import Recipe, Section, TrainSection
+
+Range = tuple[float, float]
+
+
+class Data(Section):
+    """What rooms there are, what is heard and seen in them, and how it is prepared."""
+
+    n_rooms: int = Field(600, ge=3, description="simulated rooms [rooms]")
+    pairs_per_room: int = Field(5, ge=1, description="places where the robot stands in a room [pairs]")
+    room_side: Range = Field((3.0, 12.0), description="length and width of a room, uniform [m]")
+    room_height: Range = Field((2.4, 4.5), description="floor to ceiling, uniform [m]")
+    corridor_width: Range = Field((1.5, 2.5), description="width of a room that is a corridor, uniform [m]")
+    unusual: float = Field(
+        1 / 3, ge=0, le=1, description="share of rooms that are L-shaped or corridors, half each [1]"
+    )
+    furniture: tuple[int, int] = Field((0, 8), description="fewest and most boxes that stand in a room [boxes]")
+    absorption: Range = Field((0.05, 0.5), description="share of energy that a surface absorbs, uniform [1]")
+    scattering: Range = Field((0.1, 0.5), description="share of what is reflected that goes everywhere, uniform [1]")
+    head_height: Range = Field((0.8, 1.5), description="loudspeaker, ears and camera above the floor, uniform [m]")
+    ear_spacing: Range = Field((0.15, 0.23), description="distance between the ears, uniform [m]")
+    directivity: float = Field(
+        0.8, ge=0, le=1, description="of loudspeaker and ears; 0: the same everywhere, 1: cardioid [1]"
+    )
+    view: Range = Field((86.0, 57.0), description="width and height of the camera's view [degrees]")
+    stereo_baseline: float = Field(
+        0.12, ge=0, description="depth is unknown where the camera's second eye, so far to the right, sees nothing [m]"
+    )
+    chirp: Range = Field((20.0, 20_000.0), description="first and last frequency of the chirp [Hz]")
+    chirp_ms: float = Field(3.0, gt=0, le=100, description="length of the chirp [ms]")
+    noise: Range = Field((15.0, 40.0), description="power of the echoes over that of the noise, uniform [dB]")
+    image_size: int = Field(64, ge=16, le=1024, description="width and height of spectrograms and depth maps [pixels]")
+    max_depth: float = Field(
+        12.0, gt=0, le=65, description="depth is cut off here, and the sound after the echo from there [m]"
+    )
+    split: tuple[float, float, float] = Field(
+        (0.70, 0.15, 0.15), description="shares of training, validation and test, by room [1]"
+    )
+    split_by: Literal["room", "files"] = Field(
+        "room", description="room: no room is in two parts; files: by train.csv, val.csv and test.csv, as published"
+    )
+
+    @model_validator(mode="after")
+    def _agrees(self):
+        for name in ("room_side", "room_height", "corridor_width", "head_height", "ear_spacing", "view", "chirp"):
+            low, high = getattr(self, name)
+            if not 0 < low <= high and name != "view":
+                raise ValueError(f"{name} = [{low:g}, {high:g}]: needs 0 < lowest <= highest")
+        for name in ("absorption", "scattering"):
+            low, high = getattr(self, name)
+            if not 0 <= low <= high <= 1:
+                raise ValueError(f"{name} = [{low:g}, {high:g}]: needs 0 <= lowest <= highest <= 1")
+        if not 0 <= self.furniture[0] <= self.furniture[1]:
+            raise ValueError(f"furniture = {self.furniture}: needs 0 <= fewest <= most")
+        if self.noise[0] > self.noise[1]:
+            raise ValueError(f"noise = {self.noise}: needs lowest <= highest")
+        if not all(0 < angle < 180 for angle in self.view):
+            raise ValueError(f"view = {self.view}: angles lie between 0 and 180 degrees")
+        if min(self.room_side[0], self.corridor_width[0]) < NARROWEST:
+            raise ValueError(f"room_side and corridor_width: the robot needs {NARROWEST:g} m")
+        if self.head_height[1] > self.room_height[0] - 0.2:
+            raise ValueError(f"head_height up to {self.head_height[1]:g} m needs rooms that are 0.2 m higher")
+        if self.chirp[1] > HIGHEST_FREQUENCY:
+            raise ValueError(f"chirp up to {self.chirp[1]:g} Hz: 44.1 kHz hold no more than {HIGHEST_FREQUENCY:g} Hz")
+        if min(self.split) <= 0:
+            raise ValueError(f"split = {self.split}: every part needs a share above 0")
+        return self
+
+
+NARROWEST = 1.2  # m
+HIGHEST_FREQUENCY = 22_050.0  # Hz
+
+
+class Model(Section):
+    """The network."""
+
+    architecture: Literal["base_residual", "single"] = Field(
+        "base_residual", description="base_residual: two decoders; single: one decoder, for comparison"
+    )
+    width: int = Field(16, ge=1, le=512, description="channels of the encoder's first level [1]")
+    base_width: int = Field(4, ge=1, le=512, description="channels of the base decoder's last level [1]")
+    residual_range: float = Field(0.3, gt=0, le=1, description="largest residual as a share of max_depth [1]")
+
+
+class Train(TrainSection):
+    """How it is trained."""
+
+    epochs: int = Field(20, ge=1, description="passes over the training data [epochs]")
+    batch_size: int = Field(16, ge=1, description="pairs a step [pairs]")
+    learning_rate: float = Field(2e-3, gt=0, le=1, description="Adam's step size at the start")
+    lambda_recon: float = Field(1.0, ge=0, description="weight of the final depth's error [1]")
+    lambda_base: float = Field(1.2, ge=0, description="weight of the base's error against the low-passed truth [1]")
+    lambda_sparse: float = Field(0.05, ge=0, description="weight of the mean size of the residual [1]")
+    lowpass: int = Field(16, ge=1, le=256, description="width of the average that the base is compared with [pixels]")
+    curriculum: Literal["none", "adaptive"] = Field(
+        "none", description="adaptive: lambda_recon 0.3 to 1.0 and lambda_base 2.0 to 0.3 over the warm-up"
+    )
+    warmup_epochs: int = Field(50, ge=1, description="length of the curriculum [epochs]")
+    freeze: Literal["all", "sum_only"] = Field(
+        "all",
+        description="after the warm-up; all: no gradient reaches the base decoder; sum_only: none through the sum, "
+        "as the seed",
+    )
+
+
+class EchoRecipe(Recipe):
+    """See a room by its echoes."""
+
+    VARIANTS: ClassVar = {
+        "flawed": {
+            "model": {"base_width": 16, "residual_range": 0.2},
+            "train": {"lambda_base": 0.8, "lambda_sparse": 0.2},
+        },
+        "adaptive": {"train": {"curriculum": "adaptive"}},
+    }
+    SMOKE: ClassVar = {
+        "data": {"n_rooms": 12, "pairs_per_room": 2, "image_size": 32},
+        "model": {"width": 4, "base_width": 2},
+        "train": {"epochs": 2, "batch_size": 8, "lowpass": 4},
+    }
+
+    task: Literal["echo"] = Field("echo", description="the model that this recipe belongs to")
+    data: Data = Data()
+    model: Model = Model()
+    train: Train = Train()
+
+
+RECIPE = EchoRecipe
