@@ -16,8 +16,8 @@ import soundfile
 
 from kmodels.core import files
 from kmodels.core.errors import UserError
-from kmodels.echo.sound import SAMPLE_RATE
 
+SAMPLE_RATE = 44_100  # Hz
 PARTS = ("train", "val", "test")
 V2_AUDIO = ("audio path", "audio file name")
 V2_DEPTH = ("depth path", "depth file name")
@@ -60,11 +60,12 @@ def write_pair(folder: Path, location: str, number: int, sound, depth) -> dict[s
 
 
 def write_tables(folder: Path, location: str, part: str, rows: list[dict]) -> None:
-    """Write a location's three CSVs, all rows into the part's; the last file written is the part's."""
+    """Write a location's three CSVs, all rows into the part's, which comes last and whole or not at all."""
     columns = [*V2_DEPTH, *V2_AUDIO]
-    for name in sorted(PARTS, key=lambda name: name == part):
-        table = pd.DataFrame(rows if name == part else [], columns=columns)
-        files.write_table(folder / location / f"{name}.csv", table)
+    for name in PARTS:
+        if name != part:
+            pd.DataFrame(columns=columns).to_csv(folder / location / f"{name}.csv", index=False)
+    files.write_table(folder / location / f"{part}.csv", pd.DataFrame(rows, columns=columns))
 
 
 def tables(path: Path) -> list[Path]:

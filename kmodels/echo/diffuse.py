@@ -33,11 +33,13 @@ class Patches(NamedTuple):
 
     def of(self, surfaces: Surfaces, surface, points) -> np.ndarray:
         """(n,) the patches that hold points (n, 3) on the surfaces with these numbers (n,)."""
-        counts = self.counts[surface]
-        sides = surfaces.high[surface] - surfaces.low[surface]
-        along = (points - surfaces.low[surface]) / np.where(sides > 0, sides, 1.0)
-        x, y, z = np.clip((along * counts).astype(int), 0, counts - 1).T
-        return self.first[surface] + (x * counts[:, 1] + y) * counts[:, 2] + z
+        number = np.zeros(len(surface), int)
+        scale = self.counts / np.maximum(surfaces.high - surfaces.low, 1e-9)
+        for x in range(3):
+            count = self.counts[surface, x]
+            place = ((points[:, x] - surfaces.low[surface, x]) * scale[surface, x]).astype(int)
+            number = number * count + np.minimum(np.maximum(place, 0), count - 1)
+        return self.first[surface] + number
 
 
 def patches_of(surfaces: Surfaces, wanted: int = PATCHES) -> Patches:
@@ -111,13 +113,20 @@ def spread(first, share, delay, absorption, scattering, order: int) -> np.ndarra
     incident = np.zeros((*first.shape, order + 2))
     incident[..., 0] = first
     sent = np.zeros(first.shape)
-    _spread(incident, sent, share, delay, absorption, scattering, np.zeros(order + 2))
+    row, target = np.nonzero(share)
+    start = np.searchsorted(row, np.arange(len(share) + 1))
+    ways = (start, target, share[row, target], delay[row, target])
+    _spread(incident, sent, *ways, absorption, scattering, np.zeros(order + 2))
     return sent
 
 
 @compiled
-def _spread(incident, sent, share, delay, absorption, scattering, out):
-    """Fill `incident` and `sent`, step by step. out: (order + 2,) to work in, what leaves a patch by kind."""
+def _spread(incident, sent, start, target, share, delay, absorption, scattering, out):
+    """Fill `incident` and `sent`, step by step.
+
+    start, target, share, delay: the ways from patch i are those from start[i] to start[i + 1], each to its target.
+    out: (order + 2,) to work in, what leaves a patch by kind.
+    """
     n, steps, kinds = incident.shape
     diffuse, order = kinds - 1, kinds - 2
     for t in range(steps):
@@ -133,11 +142,11 @@ def _spread(incident, sent, share, delay, absorption, scattering, out):
             if energy == 0.0:
                 continue
             out[diffuse] = sent[i, t] + reflected * scattering[i] * incident[i, t, 0]
-            for j in range(n):
-                later = t + delay[i, j]
-                if share[i, j] > 0.0 and later < steps:
+            for way in range(start[i], start[i + 1]):
+                later = t + delay[way]
+                if later < steps:
                     for kind in range(1, kinds):
-                        incident[j, later, kind] += share[i, j] * out[kind]
+                        incident[target[way], later, kind] += share[way] * out[kind]
 
 
 @compiled

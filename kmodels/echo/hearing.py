@@ -56,14 +56,29 @@ class Rays(NamedTuple):
     power: np.ndarray
 
 
-def hear(rng: np.random.Generator, room: Room, head: Head, seconds: float, rays: int = RAYS) -> Heard:
-    """What the head hears of its own impulse during so many seconds."""
+class Diffuser(NamedTuple):
+    """What diffuse sound needs to know of a room: its patches, their shares (n, n) and delays (n, n) [steps]."""
+
+    patches: diffuse.Patches
+    share: np.ndarray
+    delay: np.ndarray
+
+
+def diffuser(room: Room) -> Diffuser:
+    """Made once for a room, whoever listens there."""
+    patches = diffuse.patches_of(room.surfaces)
+    share, distance = diffuse.exchange(room.surfaces, patches)
+    return Diffuser(patches, share, np.maximum(_steps(distance), 1))
+
+
+def hear(rng, room: Room, around: Diffuser, head: Head, seconds: float, rays: int = RAYS) -> Heard:
+    """What the head hears of its own impulse during so many seconds. around: `diffuser(room)`."""
     fan = _rays(rng, room, head, rays)
     return Heard(
         tuple(_direct(head, ear) for ear in (0, 1)),
         _specular(room, head),
         _scattered(rng, room, head, fan),
-        _late(room, head, fan, seconds),
+        _late(room, around, head, fan, seconds),
     )
 
 
@@ -114,23 +129,17 @@ def _scattered(rng, room: Room, head: Head, rays: Rays) -> tuple[Arrivals, Arriv
     return tuple(each)
 
 
-def _late(room: Room, head: Head, rays: Rays, seconds: float) -> np.ndarray:
-    surfaces = room.surfaces
-    patches = diffuse.patches_of(surfaces)
-    share, distance = diffuse.exchange(surfaces, patches)
+def _late(room: Room, around: Diffuser, head: Head, rays: Rays, seconds: float) -> np.ndarray:
+    surfaces, patches = room.surfaces, around.patches
     patch = patches.of(surfaces, rays.surface, rays.point)
     delay = _steps(rays.distance)
     first = np.zeros((len(patches.area), int(np.ceil(seconds / diffuse.STEP))))
     soon = delay < first.shape[1]
     np.add.at(first, (patch[soon], delay[soon]), rays.power[soon])
     alpha, scattering = surfaces.absorption[patches.surface], surfaces.scattering[patches.surface]
-    sent = diffuse.spread(first, share, np.maximum(_steps(distance), 1), alpha, scattering, ORDER)
-    return np.stack(
-        [
-            diffuse.gather(sent, patches.area, patch, delay, rays.angle * head.ear_gain(ear, rays.direction) ** 2)
-            for ear in (0, 1)
-        ]
-    )
+    sent = diffuse.spread(first, around.share, around.delay, alpha, scattering, ORDER)
+    weight = [rays.angle * head.ear_gain(ear, rays.direction) ** 2 for ear in (0, 1)]
+    return np.stack([diffuse.gather(sent, patches.area, patch, delay, each) for each in weight])
 
 
 def _steps(distance):

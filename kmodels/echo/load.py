@@ -10,8 +10,7 @@ from kmodels.core import cache
 from kmodels.core.errors import UserError
 from kmodels.echo.batvision import Pair, read_depth, read_sound, read_table, tables
 from kmodels.echo.pairs import EchoPairs
-from kmodels.echo.prepare import resize, resize_depth, spectrogram
-from kmodels.echo.sound import recording_length
+from kmodels.echo.prepare import recording_length, resize, resize_depth, spectrogram
 
 SUFFIXES = (".csv",)
 PREPARATION = 1  # raise it when the same files give other arrays: cached ones are then made again

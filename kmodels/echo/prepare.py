@@ -6,10 +6,18 @@ import numpy as np
 from scipy import fft
 from scipy.signal.windows import hann
 
+from kmodels.echo.batvision import SAMPLE_RATE
+
+FIELD_SPEED_OF_SOUND = 340.0  # m s-1, by which the field cuts its recordings
 N_FFT = 512
 WINDOW = 64
 HOP = 16
 KNOWN = 0.5  # of what a pixel averages must be known, else it is unknown
+
+
+def recording_length(max_depth: float) -> int:
+    """Samples until the echo from max_depth [m], as the field counts them: int(2 max_depth / 340 * 44100)."""
+    return int(2 * max_depth / FIELD_SPEED_OF_SOUND * SAMPLE_RATE)
 
 
 def spectrogram(sound: np.ndarray) -> np.ndarray:

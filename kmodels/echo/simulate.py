@@ -7,18 +7,19 @@ import joblib
 import numpy as np
 
 from kmodels.core.data import split_groups
-from kmodels.echo.batvision import PARTS, write_pair, write_tables
+from kmodels.echo.batvision import PARTS, SAMPLE_RATE, write_pair, write_tables
 from kmodels.echo.head import Head, depth_image
-from kmodels.echo.hearing import hear
+from kmodels.echo.hearing import Diffuser, diffuser, hear
+from kmodels.echo.prepare import recording_length
 from kmodels.echo.room import Room, draw_position, draw_room
-from kmodels.echo.sound import SAMPLE_RATE, record, recording_length
+from kmodels.echo.sound import record
 
 SIMULATION = 1  # raise it when the same recipe gives other data: cached data is then made again
 WORTH_WORKERS = 500  # pairs: worker processes take seconds to start
 
 
 def simulate(recipe, folder: Path, report) -> dict[str, str]:
-    """Write recipe.data.n_rooms locations of pairs_per_room pairs; returns their number and the speed of one core.
+    """Write recipe.data.n_rooms locations of pairs_per_room pairs; returns their number and a core's speed.
 
     A room depends on recipe.seed and its number alone. Its three CSVs are written last: rooms whose CSVs are there
     are not made again. All pairs of a room are in one part, the same as that of a split by room.
@@ -47,27 +48,28 @@ def _is_written(location: Path) -> bool:
 
 
 def _write_room(stream, data, folder: Path, name: str, part: str) -> float:
-    """Draw a room and write its pairs; returns the seconds that it took."""
-    started = time.perf_counter()
+    """Draw a room and write its pairs; returns the processor seconds that it took."""
+    started = time.process_time()
     rng = np.random.default_rng(stream)
     room = draw_room(rng, data)
+    around = diffuser(room)
     rows = []
     for number in range(data.pairs_per_room):
-        sound, depth = draw_pair(rng, room, data)
+        sound, depth = draw_pair(rng, room, around, data)
         rows.append(write_pair(folder, name, number, sound, depth))
     write_tables(folder, name, part, rows)
-    return time.perf_counter() - started
+    return time.process_time() - started
 
 
-def draw_pair(rng: np.random.Generator, room: Room, data) -> tuple[np.ndarray, np.ndarray]:
+def draw_pair(rng: np.random.Generator, room: Room, around: Diffuser, data) -> tuple[np.ndarray, np.ndarray]:
     """What the robot hears, (samples, 2), and sees, (size, size) [m], from a random place in a room.
 
-    data: a recipe's data section.
+    around: `diffuser(room)`. data: a recipe's data section.
     """
     head = Head(
         draw_position(rng, room, data), rng.uniform(0, 2 * np.pi), rng.uniform(*data.ear_spacing), data.directivity
     )
     samples = recording_length(data.max_depth)
-    heard = hear(rng, room, head, samples / SAMPLE_RATE)
+    heard = hear(rng, room, around, head, samples / SAMPLE_RATE)
     sound = record(rng, heard, samples, data)
     return sound, depth_image(room.surfaces, head, data.image_size, data.view, data.stereo_baseline)

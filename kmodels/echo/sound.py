@@ -7,19 +7,13 @@ from scipy import fft
 from scipy.signal import chirp as sweep
 from scipy.signal.windows import tukey
 
+from kmodels.echo.batvision import SAMPLE_RATE
 from kmodels.echo.diffuse import STEP
-from kmodels.echo.hearing import SPEED_OF_SOUND, Heard
+from kmodels.echo.hearing import Heard
 
-SAMPLE_RATE = 44_100  # Hz
-FINE = 8  # impulses are placed on a grid so many times finer
+FINE = 4  # impulses are placed on a grid so many times finer
 FULL_SCALE = 32.0  # pressure of a recording's largest number; the echo of a wall 1 m away is 1/2
-FIELD_SPEED_OF_SOUND = 340.0  # m s-1, by which the field cuts its recordings
 TAPER = 0.1  # of the chirp fades in and out
-
-
-def recording_length(max_depth: float) -> int:
-    """Samples until the echo from max_depth [m], as the field counts them: int(2 max_depth / 340 * 44100)."""
-    return int(2 * max_depth / FIELD_SPEED_OF_SOUND * SAMPLE_RATE)
 
 
 @cache
@@ -61,21 +55,13 @@ def record(rng: np.random.Generator, heard: Heard, samples: int, data) -> np.nda
     Noise is added as loud as data.noise says, measured against the echoes: the direct sound does not count.
     """
     signal = chirp(*data.chirp, data.chirp_ms)
-    echoes = [response((heard.specular[ear], heard.scattered[ear]), heard.late[ear], samples, rng) for ear in (0, 1)]
-    direct = [response((heard.direct[ear],), heard.late[ear] * 0, samples, rng) for ear in (0, 1)]
-    echoes, direct = (_played(signal, np.array(part), samples) for part in (echoes, direct))
-    decibels = rng.uniform(*data.noise)
-    loudness = np.sqrt(np.mean(echoes**2)) * 10 ** (-decibels / 20)
-    noise = rng.normal(scale=loudness, size=echoes.shape) if loudness > 0 else 0.0
-    return np.clip((echoes + direct + noise).T / FULL_SCALE, -1, 1)
-
-
-def _played(signal, responses, samples: int) -> np.ndarray:
-    """(2, samples) of a signal through two impulse responses."""
     length = fft.next_fast_len(samples + len(signal) - 1, real=True)
-    return fft.irfft(fft.rfft(responses, length) * fft.rfft(signal, length), length)[:, :samples]
-
-
-def arrival(distance: float) -> float:
-    """The sample at which the echo from a distance [m] begins."""
-    return 2 * distance / SPEED_OF_SOUND * SAMPLE_RATE
+    spectrum = fft.rfft(signal, length)
+    responses = [response((heard.specular[ear], heard.scattered[ear]), heard.late[ear], samples, rng) for ear in (0, 1)]
+    echoes = fft.irfft(fft.rfft(responses, length) * spectrum, length)[:, :samples]
+    turns = fft.rfftfreq(length, 1 / SAMPLE_RATE)
+    delayed = [each.pressure * np.exp(-2j * np.pi * turns * each.seconds) for each in heard.direct]
+    direct = fft.irfft(np.array(delayed) * spectrum, length)[:, :samples]
+    loudness = np.sqrt(np.mean(echoes**2)) * 10 ** (-rng.uniform(*data.noise) / 20)
+    noise = loudness * rng.normal(size=echoes.shape)
+    return np.clip((echoes + direct + noise).T / FULL_SCALE, -1, 1)
