@@ -84,7 +84,10 @@ def exchange(surfaces: Surfaces, patches: Patches) -> tuple[np.ndarray, np.ndarr
 
 @compiled
 def _form_factors(surfaces, patches):
-    """cos cos A A / (pi r^2) between patches that see each other, and their distances."""
+    """cos cos A A / (pi r^2 + A) between patches that see each other, and their distances.
+
+    A in the sum: near ones do not take more than there is (Wallace et al. 1989).
+    """
     n = len(patches.surface)
     kernel, distance = np.zeros((n, n)), np.zeros((n, n))
     for i in range(n):
@@ -96,7 +99,8 @@ def _form_factors(surfaces, patches):
             arriving = surfaces.facing[b] * (one[v] - other[v])
             if leaving > 0.0 and arriving > 0.0 and visible(surfaces, one, other):
                 square = (other[0] - one[0]) ** 2 + (other[1] - one[1]) ** 2 + (other[2] - one[2]) ** 2
-                factor = leaving * arriving * patches.area[i] * patches.area[j] / (np.pi * square**2)
+                nearby = np.pi * square + (patches.area[i] + patches.area[j]) / 2
+                factor = leaving * arriving / square * patches.area[i] * patches.area[j] / nearby
                 kernel[i, j] = kernel[j, i] = factor
                 distance[i, j] = distance[j, i] = np.sqrt(square)
     return kernel, distance

@@ -11,7 +11,7 @@ from kmodels.echo.batvision import SAMPLE_RATE
 from kmodels.echo.diffuse import STEP
 from kmodels.echo.hearing import Heard
 
-FINE = 4  # impulses are placed on a grid so many times finer
+FINE = 8  # impulses are placed on a grid so many times finer
 FULL_SCALE = 32.0  # pressure of a recording's largest number; the echo of a wall 1 m away is 1/2
 TAPER = 0.1  # of the chirp fades in and out
 
