@@ -27,7 +27,7 @@ def _simulate(args, words) -> int:
 
     simulate = registry.simulator(recipe.task)
     with console.progress("simulating") as bar:
-        facts = cache.make(out, lambda aside: simulate(recipe, aside, bar))
+        facts = cache.make(out, lambda aside: simulate(recipe, aside, bar), recipe.digest())
     for name, value in facts.items():
         console.say(f"{name:<12} {value}")
     console.say(f"{'written':<12} {out}")

@@ -1,18 +1,23 @@
 """Simulated data on disk: made once for each recipe, checked when read, safe for processes that run at once."""
 
+import contextlib
+import glob
 import hashlib
 import json
 import os
+import platform
 import shutil
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+import psutil
 
 from kmodels.core import files
 from kmodels.core.errors import UserError
 
 MANIFEST = "manifest.json"
+NOBODY = 0  # the process of a folder that was left to whoever comes next
 LEFTOVER_AGE = 24 * 3600.0  # seconds after which an unfinished folder is nobody's
 
 
@@ -51,20 +56,45 @@ def is_whole(folder: Path) -> bool:
         return False
 
 
-def make(folder: Path, fill: Callable[[Path], object]):
-    """Fill a folder aside and rename it into place; who comes second keeps the first one's. Returns fill's answer."""
+def make(folder: Path, fill: Callable[[Path], object], key: str = ""):
+    """Fill a folder aside and rename it into place; who comes second keeps the first one's. Returns fill's answer.
+
+    Where an earlier call for this folder and key was interrupted or killed, `fill` is given what that one left.
+    """
     folder.parent.mkdir(parents=True, exist_ok=True)
     _remove_leftovers(folder.parent)
-    aside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".aside-"))
+    aside = _aside(folder, key)
     try:
         with files.naming(folder):
             answer = fill(aside)
-        sizes = {path.name: path.stat().st_size for path in sorted(aside.iterdir())}
+        paths = sorted(path for path in aside.rglob("*") if path.is_file())
+        sizes = {path.relative_to(aside).as_posix(): path.stat().st_size for path in paths}
         files.write_json(aside / MANIFEST, {"bytes": sizes})
         _put_in_place(aside, folder)
         return answer
+    except KeyboardInterrupt:
+        aside.rename(_aside_name(folder, key, NOBODY))
+        raise
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def _aside(folder: Path, key: str) -> Path:
+    """A folder to fill: the one that an interrupted call for the same folder and key left, else an empty one."""
+    own = _aside_name(folder, key, os.getpid())
+    for left in folder.parent.glob(glob.escape(_aside_name(folder, key, "").name) + "*"):
+        process = left.name.split("-")[-2]
+        if process.isdigit() and (int(process) == NOBODY or not psutil.pid_exists(int(process))):
+            with contextlib.suppress(OSError):  # another process was faster
+                return left.rename(own)
+    own.mkdir()
+    return own
+
+
+def _aside_name(folder: Path, key: str, process: int | str) -> Path:
+    """Named after what is made and by whom; a name that ends in "-" is the beginning of all such names."""
+    start = f".aside-{folder.name}-{key}-{platform.node()}-"
+    return folder.with_name(start + (f"{process}-{os.urandom(4).hex()}" if process != "" else ""))
 
 
 def _put_in_place(aside: Path, folder: Path) -> None:
@@ -91,7 +121,8 @@ def _remove_leftovers(parent: Path) -> None:
 
 
 def data_files(path: str | Path, suffixes: tuple[str, ...]) -> list[Path]:
-    """The data files that a path names: the file itself, or those of a folder with one of the suffixes, sorted.
+    """The data files that a path names: the file itself, or those of a folder with one of the suffixes, sorted;
+    where it has none, those of the folders in it.
 
     Raises UserError when there is none.
     """
@@ -100,7 +131,13 @@ def data_files(path: str | Path, suffixes: tuple[str, ...]) -> list[Path]:
         raise UserError(f"{path}: no such file or folder")
     if path.is_file():
         return [path]
-    found = sorted(p for p in path.iterdir() if p.suffix.lower() in suffixes and not p.name.startswith("."))
-    if not found:
-        raise UserError(f"{path}: no file here ends in {' or '.join(suffixes)}")
-    return found
+    for pattern in ("*", "*/*"):
+        found = sorted(p for p in path.glob(pattern) if p.suffix.lower() in suffixes and _is_shown(p, path))
+        if found:
+            return found
+    raise UserError(f"{path}: no file here ends in {' or '.join(suffixes)}")
+
+
+def _is_shown(file: Path, folder: Path) -> bool:
+    """Whether neither the file nor a folder on the way to it is hidden."""
+    return not any(name.startswith(".") for name in file.relative_to(folder).parts)

@@ -68,22 +68,6 @@ def write_tables(folder: Path, location: str, part: str, rows: list[dict]) -> No
     files.write_table(folder / location / f"{part}.csv", pd.DataFrame(rows, columns=columns))
 
 
-def tables(path: Path) -> list[Path]:
-    """The CSVs of a data set: the file itself, those of a folder, or those of the folders in it.
-
-    Raises UserError where there is none.
-    """
-    if not path.exists():
-        raise UserError(f"{path}: no such file or folder")
-    if path.is_file():
-        return [path]
-    found = sorted(path.glob("*.csv")) or sorted(path.glob("*/*.csv"))
-    found = [table for table in found if not table.name.startswith(".") and not table.parent.name.startswith(".")]
-    if not found:
-        raise UserError(f"{path}: no CSV here or one folder down; BatVision has train.csv, val.csv and test.csv")
-    return found
-
-
 def read_table(table: Path, labels: bool) -> list[Pair]:
     """The pairs of a CSV. labels: whether depth must be there. Raises UserError by file, row and column."""
     try:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from kmodels.core import cache
+from kmodels.core import cache, console
 from kmodels.core.errors import UserError
-from kmodels.echo.batvision import Pair, read_depth, read_sound, read_table, tables
+from kmodels.echo.batvision import Pair, read_depth, read_sound, read_table
 from kmodels.echo.pairs import EchoPairs
 from kmodels.echo.prepare import recording_length, resize, resize_depth, spectrogram
 
@@ -23,13 +23,14 @@ def load(path: str | Path, recipe, labels: bool = True) -> EchoPairs:
     labels=False: depth may be missing. Raises UserError that names CSV, row, file, value and what is allowed.
     """
     path = Path(path).expanduser()
-    pairs = [pair for table in tables(path) for pair in read_table(table.resolve(), labels)]
+    pairs = [pair for table in cache.data_files(path, SUFFIXES) for pair in read_table(table.resolve(), labels)]
     if not pairs:
         raise UserError(f"{path}: its CSVs name no pair")
     seen = all(pair.depth is not None for pair in pairs)
     folder = cache.root() / "echo" / f"prepared-{_key(pairs, recipe.data, seen)}"
     if not cache.is_whole(folder):
-        cache.make(folder, lambda aside: _prepare(pairs, recipe.data, seen, aside))
+        with console.progress("preparing") as bar:
+            cache.make(folder, lambda aside: _prepare(pairs, recipe.data, seen, aside, bar))
     spectrograms = np.load(folder / "spectrogram.npy", mmap_mode="r")
     depths = np.load(folder / "depth.npy", mmap_mode="r") if seen else None
     return EchoPairs(tuple(pairs), np.arange(len(pairs)), spectrograms, depths, recipe.data.max_depth)
@@ -54,7 +55,7 @@ def _stamp(pair: Pair, file: Path) -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
 
 
-def _prepare(pairs: list[Pair], data, seen: bool, folder: Path) -> None:
+def _prepare(pairs: list[Pair], data, seen: bool, folder: Path, report) -> None:
     """Check every file and write the arrays, a pair at a time."""
     size, samples = data.image_size, recording_length(data.max_depth)
     shape = (len(pairs), size, size)
@@ -66,6 +67,7 @@ def _prepare(pairs: list[Pair], data, seen: bool, folder: Path) -> None:
             depths[k] = resize_depth(read_depth(pair), size, data.max_depth)
             if not depths[k].any():
                 raise pair.refuse(pair.depth, f"too few known depths: none is left at {size} x {size}")
+        report(k + 1, len(pairs))
     spectrograms.flush()
     if seen:
         depths.flush()

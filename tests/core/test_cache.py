@@ -1,8 +1,10 @@
 """Simulated data is made once, noticed when damaged, and safe for processes that run at once."""
 
 import threading
+import time
 
 import pytest
+from checks import run_python
 
 from kmodels.core import cache, files
 from kmodels.core.errors import UserError
@@ -68,6 +70,60 @@ def test_a_simulation_that_fails_leaves_nothing(tmp_path):
     assert list((tmp_path / "cache" / "counted").iterdir()) == []
 
 
+class Stopped(Simulator):
+    """A Task that writes two files, each in a folder, and is interrupted before the second once."""
+
+    def simulate(self, recipe, folder, report):
+        self.calls += 1
+        for name in ("a", "b"):
+            if name == "b" and self.calls == 1:
+                raise KeyboardInterrupt
+            if not (folder / name).exists():
+                (folder / name).mkdir()
+                (folder / name / "data.txt").write_text(f"{self.calls}")
+
+
+def test_an_interrupted_simulation_is_given_what_it_left():
+    task = Stopped()
+    with pytest.raises(KeyboardInterrupt):
+        made(task)
+    made(task, NandRecipe(seed=1))  # another recipe starts anew
+    folder = made(task)
+    assert [(folder / name / "data.txt").read_text() for name in ("a", "b")] == ["1", "3"]
+    assert sum(path.name.startswith(".") for path in folder.parent.iterdir()) == 0
+
+
+def test_a_killed_simulation_is_continued_a_running_one_is_not(tmp_path):
+    code = (
+        "import os, sys; from pathlib import Path; from kmodels.core import cache;"
+        "cache.make(Path(sys.argv[1]), lambda aside: ((aside / 'a').write_text('old'), os._exit(9)))"
+    )
+    run_python("-c", code, tmp_path / "data", check=9)
+    held, found = threading.Event(), []
+
+    def hold(aside):
+        found.append((aside / "a").exists())
+        held.wait(20)
+
+    first = threading.Thread(target=lambda: cache.make(tmp_path / "data", hold))
+    first.start()
+    while not found:
+        time.sleep(0.01)
+    cache.make(tmp_path / "data", lambda aside: found.append((aside / "a").exists()))
+    held.set()
+    first.join()
+    assert found == [True, False]
+
+
+def test_a_file_in_a_folder_cut_short_is_noticed():
+    task = Stopped()
+    task.calls = 1
+    folder = made(task)
+    assert cache.is_whole(folder)
+    (folder / "a" / "data.txt").write_text("")
+    assert not cache.is_whole(folder)
+
+
 def test_two_at_once_do_not_harm_each_other():
     both = Simulator(hold=threading.Barrier(2))
     found = []
@@ -94,6 +150,14 @@ def test_files_are_whole_or_not_there(tmp_path):
     with pytest.raises(ValueError, match="not JSON compliant"):
         files.write_json(path, float("nan"))
     assert path.read_text() == "old"
+
+
+def test_files_of_a_folder_or_of_the_folders_in_it(tmp_path):
+    for name in ("one/a.csv", "two/b.csv", "two/.hidden.csv", ".aside/c.csv", "two/deep/d.csv", "two/e.txt"):
+        files.write_text(tmp_path / name, "")
+    assert cache.data_files(tmp_path, (".csv",)) == [tmp_path / "one" / "a.csv", tmp_path / "two" / "b.csv"]
+    files.write_text(tmp_path / "top.csv", "")
+    assert cache.data_files(tmp_path, (".csv",)) == [tmp_path / "top.csv"]
 
 
 def test_no_data_in_a_folder(tmp_path):
