@@ -72,7 +72,10 @@ def diffuser(room: Room) -> Diffuser:
 
 
 def hear(rng, room: Room, around: Diffuser, head: Head, seconds: float, rays: int = RAYS) -> Heard:
-    """What the head hears of its own impulse during so many seconds. around: `diffuser(room)`."""
+    """What the head hears of its own impulse during so many seconds.
+
+    rng: numpy's Generator. around: `diffuser(room)`. rays: how many look for what scatters and for what is late.
+    """
     fan = _rays(rng, room, head, rays)
     return Heard(
         tuple(_direct(head, ear) for ear in (0, 1)),

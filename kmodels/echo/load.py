@@ -23,7 +23,7 @@ def load(path: str | Path, recipe, labels: bool = True) -> EchoPairs:
     labels=False: depth may be missing. Raises UserError that names CSV, row, file, value and what is allowed.
     """
     path = Path(path).expanduser()
-    pairs = [pair for table in cache.data_files(path, SUFFIXES) for pair in read_table(table.resolve(), labels)]
+    pairs = [pair for table in cache.data_files(path, SUFFIXES) for pair in read_table(table.absolute(), labels)]
     if not pairs:
         raise UserError(f"{path}: its CSVs name no pair")
     seen = all(pair.depth is not None for pair in pairs)

@@ -4,7 +4,6 @@ from functools import cache
 
 import numpy as np
 from scipy import fft
-from scipy.signal.windows import hann
 
 from kmodels.echo.batvision import SAMPLE_RATE
 
@@ -29,7 +28,7 @@ def spectrogram(sound: np.ndarray) -> np.ndarray:
     half = WINDOW // 2
     padded = np.pad(np.asarray(sound, "float32"), ((half, half), (0, 0)), mode="reflect")
     frames = np.lib.stride_tricks.sliding_window_view(padded, WINDOW, axis=0)[::HOP][: 1 + len(sound) // HOP]
-    spectrum = fft.rfft(frames * hann(WINDOW, sym=False).astype("float32"), N_FFT, axis=-1)
+    spectrum = fft.rfft(frames * np.hanning(WINDOW + 1)[:-1].astype("float32"), N_FFT, axis=-1)
     return np.abs(spectrum).transpose(2, 0, 1)
 
 
