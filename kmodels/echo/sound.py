@@ -4,8 +4,6 @@ from functools import cache
 
 import numpy as np
 from scipy import fft
-from scipy.signal import chirp as sweep
-from scipy.signal.windows import tukey
 
 from kmodels.echo.batvision import SAMPLE_RATE
 from kmodels.echo.diffuse import STEP
@@ -13,14 +11,18 @@ from kmodels.echo.hearing import Heard
 
 FINE = 8  # impulses are placed on a grid so many times finer
 FULL_SCALE = 32.0  # pressure of a recording's largest number; the echo of a wall 1 m away is 1/2
-TAPER = 0.1  # of the chirp fades in and out
+FADE = 0.05  # of the chirp fades in, and as much out
 
 
 @cache
 def chirp(first: float, last: float, milliseconds: float) -> np.ndarray:
-    """A linear sweep between two frequencies [Hz]: (samples,), at most 1."""
+    """A linear sweep, cos(2 pi (f1 t + (f2 - f1) t^2 / 2 T)), from f1 to f2 [Hz] in T: (samples,), at most 1."""
+    # Not from scipy.signal: importing that takes a second, in every worker process.
     seconds = np.arange(round(milliseconds / 1000 * SAMPLE_RATE)) / SAMPLE_RATE
-    return sweep(seconds, first, milliseconds / 1000, last) * tukey(len(seconds), TAPER)
+    rate = (last - first) / (milliseconds / 1000)
+    fade = np.hanning(2 * int(FADE * len(seconds)) + 1)[: int(FADE * len(seconds))]
+    envelope = np.concatenate([fade, np.ones(len(seconds) - 2 * len(fade)), fade[::-1]])
+    return envelope * np.cos(2 * np.pi * (first * seconds + rate * seconds**2 / 2))
 
 
 def response(arrivals, late, samples: int, rng: np.random.Generator) -> np.ndarray:
