@@ -9,6 +9,7 @@ import pytest
 import soundfile
 
 from kmodels.core.errors import UserError
+from kmodels.echo import batvision
 from kmodels.echo import load as loader
 from kmodels.echo.load import load
 from kmodels.echo.pairs import split
@@ -93,6 +94,17 @@ def test_the_simulator_writes_v2(simulated):
     assert (info.samplerate, info.channels, info.subtype, info.frames) == (44_100, 2, "PCM_32", 1556)
     stored = np.load(simulated / row["depth path"] / row["depth file name"])
     assert stored.dtype == np.uint16 and stored.shape == (16, 16) and 300 < np.median(stored) < 17_000
+
+
+def test_a_pair_is_written_in_millimetres_and_full_scale(tmp_path):
+    """1.2346 m is 1235 mm; more than 16 bits hold is the most that they hold; sound keeps 31 bits."""
+    seen = np.array([[1.2346, 0.0], [12.0, 80.0]])
+    row = batvision.write_pair(tmp_path, "hall", 3, sound(), seen)
+    stored = np.load(tmp_path / row["depth path"] / row["depth file name"])
+    assert stored.tolist() == [[1235, 0], [12_000, 65_535]]
+    read, rate = soundfile.read(tmp_path / row["audio path"] / row["audio file name"])
+    assert rate == 44_100
+    np.testing.assert_allclose(read, sound(), atol=1e-9)
 
 
 def test_what_is_written_is_what_is_read(simulated):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from kmodels.echo.head import Head, depth_image
-from kmodels.echo.raycast import cast, visible
+from kmodels.echo.raycast import cast, surfaces_of, visible
 from kmodels.echo.recipe import Data
 from kmodels.echo.room import CLEARANCE, WALL_CLEARANCE, build_room, draw_position, draw_room
 
@@ -59,6 +59,19 @@ def test_round_the_corner_of_an_l():
     assert cast(room.surfaces, long_leg, ahead)[0].tolist() == [7.0, 1.0]  # the wall that is cut in is 1 m away
     assert not visible(room.surfaces, long_leg, short_leg)
     assert visible(room.surfaces, long_leg, np.array([1.0, 1.0, 1.5]))
+
+
+def test_surfaces_are_seen_from_the_front_and_hide_from_all_sides():
+    """A wall lets a ray from behind pass; a box, all front outside, hides whatever side of the middle it stands on."""
+    wall = surfaces_of([(0, (3.0, -9.0, -9.0), (3.0, 9.0, 9.0), -1)], 0.1, 0.1)
+    ahead, back = np.array([[1.0, 0, 0]]), np.array([[-1.0, 0, 0]])
+    assert cast(wall, np.zeros(3), ahead)[0].tolist() == [3.0]
+    assert cast(wall, np.array([5.0, 0, 0]), back)[1].tolist() == [-1]
+    for x in (1.0, 5.0, 8.5):
+        room = build_room((10.0, 4.0, 3.0), boxes=[((x, 1.0, 0.0), (x + 0.2, 3.0, 2.0))])
+        one, other = np.array([0.5, 2.0, 1.0]), np.array([9.5, 2.0, 1.0])
+        assert not visible(room.surfaces, one, other) and not visible(room.surfaces, other, one)
+        assert visible(room.surfaces, one + np.array([0, 0, 1.5]), other + np.array([0, 0, 1.5]))
 
 
 def test_second_eye_casts_a_shadow():

@@ -85,6 +85,27 @@ def test_a_path_leaves_and_arrives_as_by_a_mirror():
     np.testing.assert_allclose(found.arrival, [[3.0, -1.0, 0.0]])
 
 
+def test_a_path_by_two_mirrors_in_a_corner():
+    """From (1, 3) over x = 0 and y = 0 to (2, 1): the image is (-1, -3), the points are (0, 5/3) and (5/4, 0)."""
+    far = 50.0
+    corner = surfaces_of([(0, (0, 0, -far), (0, far, far), 1), (1, (0, 0, -far), (far, 0, far), 1)], 0.0, 0.0)
+    found = specular_paths(corner, 2, 2, np.array([1.0, 3.0, 0.0]), np.array([[2.0, 1.0, 0.0]]))
+    (k,) = np.flatnonzero(np.isclose(found.length, 5.0))
+    assert len(found.length) == 3
+    np.testing.assert_allclose(found.departure[k], [-1.0, 5 / 3 - 3, 0.0])
+    np.testing.assert_allclose(found.arrival[k], [5 / 4 - 2, -1.0, 0.0])
+
+
+@pytest.mark.parametrize("side, paths", [(1.0, 0), (-1.0, 0), (3.0, 1)])
+def test_what_stands_in_a_leg_hides_the_echo(side, paths):
+    """A box on the ear's leg, on the source's leg, and on none."""
+    low, high = np.array([1.4, side - 0.1, -1.0]), np.array([1.6, side + 0.1, 1.0])
+    faces = [(0, low, (1.4, *high[1:]), -1), (0, (1.6, *low[1:]), high, 1)]
+    wall_and_box = surfaces_of([(0, (3.0, -50.0, -50.0), (3.0, 50.0, 50.0), -1), *faces], 0.0, 0.0)
+    found = specular_paths(wall_and_box, 1, 1, np.array([0.0, -2.0, 0.0]), np.array([[0.0, 2.0, 0.0]]))
+    assert np.isclose(found.length, np.hypot(6.0, 4.0)).sum() == paths
+
+
 def test_furniture_hides_a_wall_and_echoes_itself():
     empty, full = (build_room((9.0, 9.0, 3.0), boxes=boxes) for boxes in ([], [((6.0, 3.0, 0.0), (6.5, 6.0, 3.0))]))
     place = np.array([4.0, 4.5, 1.5])
