@@ -36,7 +36,10 @@ class EchoPairs:
 
     @property
     def groups(self) -> np.ndarray:
-        """(n,) the room of each pair: what is learned in a room is not tested there."""
+        """(n,) the room of each pair: what is learned in a room is not tested there.
+
+        V2's location; V1 names no rooms: its pairs are split by their CSVs (data.split_by).
+        """
         return np.array([pair.location for pair in self.sources])[self.index]
 
     @property
