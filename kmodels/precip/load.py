@@ -147,7 +147,7 @@ def _checked_rain(series: Series, rows: np.ndarray, land: np.ndarray):
     if most < WET:
         file, name = series.pieces[0]
         file.refuse(
-            name, f"at most {most:g} mm/day in all files; expected rain of {WET:g} or more, are the units right?"
+            name, f"at most {most:g} mm/day on any day; {WET:g} or more expected somewhere: are the units right?"
         )
     if kept is not None:
         return kept.__getitem__, observed, mean
