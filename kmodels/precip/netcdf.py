@@ -81,11 +81,11 @@ def write_coarse(path: Path, first_day: int, states: np.ndarray, axes: dict[str,
     first = {"long_name": "latent rain", "units": "1", "cell_methods": "time: mean"} if oracle else RAIN_ATTRIBUTES
     data[names[0]].attrs = first
     for c in COVARIATES:
-        words = c.standard_name.replace("_", " ")
         data[c.name].attrs = {
             "standard_name": c.standard_name,
-            "long_name": words,
+            "long_name": c.standard_name.replace("_", " "),
             "units": c.units,
+            **({"units_metadata": "temperature: on_scale"} if c.units == "K" else {}),
             "cell_methods": "time: mean",
         }
     save(path, data, {name: (len(states), *states.shape[1:3]) for name in names})

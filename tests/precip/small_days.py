@@ -10,7 +10,16 @@ from kmodels.precip.recipe import RECIPE
 from kmodels.precip.simulate import simulate
 
 RECIPE_SMALL = RECIPE().with_changes(
-    {"data": {"n_days": 12, "outer_scale": 4.0, "block_days": 4, "gap_days": 1, "grid": {"ny": 8, "nx": 6, "block": 2}}}
+    {
+        "seed": 7,
+        "data": {
+            "n_days": 12,
+            "outer_scale": 4.0,
+            "block_days": 4,
+            "gap_days": 1,
+            "grid": {"ny": 8, "nx": 6, "block": 2},
+        },
+    }
 )
 
 
