@@ -46,7 +46,7 @@ class Data(Section):
     """What the simulated days are like, and how the days of any data are read and split."""
 
     n_days: int = Field(1100, ge=3, description="simulated days, one after the other [days]")
-    slope: float = Field(3.0, gt=2, le=6, description="the power spectrum falls as wavenumber to this power [1]")
+    slope: float = Field(3.0, gt=2, le=4, description="the power spectrum falls as wavenumber to this power [1]")
     outer_scale: float = Field(20.0, gt=0, description="wavelength beyond which it is flat [fine cells]")
     rho: float = Field(0.45, ge=0, lt=1, description="share of the latent variance that a whole day has in common [1]")
     day_memory: float = Field(0.5, ge=0, lt=1, description="correlation of a day's common part with yesterday's [1]")

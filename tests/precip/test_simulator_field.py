@@ -58,6 +58,17 @@ def test_covariance_with_a_cell_and_with_a_sum_of_cells():
     np.testing.assert_allclose(torus.covariance_with(weights), first - 2 * second, atol=1e-3)
 
 
+def test_a_grid_much_smaller_than_the_outer_scale():
+    corner = np.zeros((8, 8))
+    corner[0, 0] = 1.0
+    for slope in (3.0, 4.0):
+        found = Torus((8, 8), slope, 40.0).covariance_with(corner)
+        y, x = np.mgrid[:8, :8]
+        np.testing.assert_allclose(found, covariance(np.hypot(y, x), slope, 40.0), atol=2e-3)
+    with pytest.raises(ValueError, match="too small for an outer scale of 40 cells"):
+        Torus((8, 8), 6.0, 40.0)
+
+
 def test_percentiles_of_the_marginal():
     """Those that its parameters were chosen for."""
     for level, amount in [(0.90, 11.7), (0.95, 20.1), (0.99, 43.6)]:

@@ -98,7 +98,7 @@ def test_crps_against_quadrature(oracle, days):
     ends = [0, truth / 2, truth, 2 * truth, 4 * truth + 500]
     expected = sum(quad(squared, a, b, limit=200)[0] for a, b in itertools.pairwise(ends))
     found = oracle.crps(state, rain)[0, 4, 4]
-    assert found == pytest.approx(expected, rel=0.01)
+    assert found == pytest.approx(expected, rel=0.001)
 
 
 def test_no_other_law_scores_better(oracle, days):

@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
+from kmodels.precip.coast import distance_to_coast
 from kmodels.precip.gaussian_field import covariance
 from kmodels.precip.recipe import RECIPE
 from kmodels.precip.weather import COVARIATES, Weather, block_mean, predictors
@@ -81,6 +82,15 @@ def test_the_coarse_state_has_block_means_of_rain_and_what_goes_with_it(days, la
 def test_with_an_oracle_the_state_shows_the_latent_field_but_no_rain():
     some = weather(oracle=True).independent(np.random.default_rng(0), 400)
     assert (some.state[..., 0] - block_mean(some.latent, 4)).std() == pytest.approx(0.1, abs=0.01)
+
+
+def test_distance_to_coast():
+    """A degree of latitude, or of longitude on the equator, is 111.2 km; to the nearest cell of the other kind."""
+    lat, lon = np.meshgrid([0.0, 1.0], [358.0, 359.0, 0.0], indexing="ij")
+    land = np.array([[True, True, False], [True, True, True]])
+    expected = np.array([[2.0, 1.0, 1.0], [5**0.5, 2**0.5, 1.0]]) * 111.19
+    np.testing.assert_allclose(distance_to_coast(land, lat, lon), expected, rtol=1e-3)
+    assert not distance_to_coast(np.ones((2, 3), bool), lat, lon).any()
 
 
 def test_names_of_predictors():
