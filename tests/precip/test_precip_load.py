@@ -189,6 +189,9 @@ def test_rain_that_is_read_when_asked_for(folder, plain, monkeypatch):
     np.testing.assert_array_equal(days.land_mean, plain.land_mean)
     rewrite(folder / FINE, with_value("pr", (7, 2, 3), -1.0))
     refused(folder, r"pr\[time=7, lat=2, lon=3\] = -1;")
+    rewrite(folder / FINE, with_value("pr", (7, 2, 3), 0.0))
+    rewrite(folder / COARSE, lambda d: d.isel(time=[2, 9]))
+    np.testing.assert_array_equal(load(folder, RECIPE_SMALL).rain([1]), plain.rain([9]))
 
 
 def test_missing_rain_over_the_sea_is_not_observed(folder, plain):
