@@ -91,7 +91,7 @@ def _remove_leftovers(parent: Path) -> None:
 
 
 def data_files(path: str | Path, suffixes: tuple[str, ...]) -> list[Path]:
-    """The data files that a path names: the file itself, or those of a folder with one of the suffixes, sorted.
+    """The data files that a path names: the file itself, or what a folder holds that ends in one of these, sorted.
 
     Raises UserError when there is none.
     """
@@ -100,7 +100,7 @@ def data_files(path: str | Path, suffixes: tuple[str, ...]) -> list[Path]:
         raise UserError(f"{path}: no such file or folder")
     if path.is_file():
         return [path]
-    found = sorted(p for p in path.iterdir() if p.suffix.lower() in suffixes and not p.name.startswith("."))
+    found = sorted(p for p in path.iterdir() if p.name.lower().endswith(suffixes) and not p.name.startswith("."))
     if not found:
         raise UserError(f"{path}: no file here ends in {' or '.join(suffixes)}")
     return found
