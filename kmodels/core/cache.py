@@ -121,8 +121,8 @@ def _remove_leftovers(parent: Path) -> None:
 
 
 def data_files(path: str | Path, suffixes: tuple[str, ...]) -> list[Path]:
-    """The data files that a path names: the file itself, or those of a folder with one of the suffixes, sorted;
-    where it has none, those of the folders in it.
+    """The data files that a path names: the file itself, or what a folder holds that ends in one of these, sorted;
+    where it holds none, what the folders in it hold.
 
     Raises UserError when there is none.
     """
@@ -132,7 +132,7 @@ def data_files(path: str | Path, suffixes: tuple[str, ...]) -> list[Path]:
     if path.is_file():
         return [path]
     for pattern in ("*", "*/*"):
-        found = sorted(p for p in path.glob(pattern) if p.suffix.lower() in suffixes and _is_shown(p, path))
+        found = sorted(p for p in path.glob(pattern) if p.name.lower().endswith(suffixes) and _is_shown(p, path))
         if found:
             return found
     raise UserError(f"{path}: no file here ends in {' or '.join(suffixes)}")

@@ -66,10 +66,12 @@ def write_table(path: Path, table) -> None:
 
 
 def sha256(*paths: Path) -> str:
-    """The hash of the named files' contents, in the order given."""
+    """The hash of the named files' contents, in the order given; of a folder those of all its files, sorted."""
     digest = hashlib.sha256()
-    for path in paths:
-        with Path(path).open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
+    for path in map(Path, paths):
+        inside = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+        for each in inside:
+            with each.open("rb") as file:
+                while block := file.read(1 << 20):
+                    digest.update(block)
     return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""ConvLSTM in three dimensions of space: Keras' own layer, faster and with less memory."""
+"""ConvLSTM in three dimensions of space: Keras' own layer with other convolutions, and with less memory."""
 
 import keras
 from keras import ops

@@ -25,10 +25,10 @@ def _fastest(x) -> str:
     Seconds, forward | forward and backward, of x (1, 21, 45, 45, 16) with 64 filters of 3 x 3 x 3, on two cores that
     were busy with other things as well:
 
-                        native         shifted, stacked along x     planes
-        tensorflow   0.15 | 0.55             0.34 | 1.34          0.13 | 0.41
-        torch        0.37 | 1.17             0.42 | 1.49          0.13 | 0.41
-        jax          0.40 | 2.88             0.43 | 1.10          0.06 | 0.50
+                        native         stacked        planes
+        tensorflow   0.15 | 0.55    0.34 | 1.34    0.13 | 0.41
+        torch        0.37 | 1.17    0.42 | 1.49    0.13 | 0.41
+        jax          0.40 | 2.88    0.43 | 1.10    0.16 | 0.62
 
     On a GPU nothing was measured: there it is the library's own 3-D convolution.
     """

@@ -12,7 +12,8 @@ from kmodels.plume.metrics import FLOOR, MICROGRAMS, air_of
 
 COLOURS = {"model": BLUE, "persistence": GREY, "wind_moved": ORANGE}
 SHOWN = 20_000  # cells of a scatter plot
-FRAMES_PER_SECOND = 4
+FRAMES_PER_SECOND = 3
+EVERY = 2  # leads a picture of the film
 
 
 def draw(judged: Judged) -> dict[str, Figure]:
@@ -118,12 +119,16 @@ def film(truth: np.ndarray, forecast: Forecast, row: int) -> bytes:
         axis.set(title=name, aspect="equal", xticks=[], yticks=[])
     made.colorbar(pictures[1], ax=axes, shrink=0.8, label="ug m-3")
 
+    made.suptitle(" ")
+    made.draw_without_rendering()
+    made.set_layout_engine("none")  # laid out once: each frame again would take most of the time
+
     def show(lead):
         for picture, column in zip(pictures, columns, strict=True):
             picture.set_array(column[lead])
         made.suptitle(f"{forecast.lead_time[lead] / 60:.0f} min")
 
-    return _gif(FuncAnimation(made, show, frames=len(truth)))
+    return _gif(FuncAnimation(made, show, frames=range(0, len(truth), EVERY)))
 
 
 def _gif(animation) -> bytes:

@@ -8,6 +8,7 @@ import pandas as pd
 import xarray as xr
 
 from kmodels.core.errors import UserError
+from kmodels.core.netcdf import global_attributes, save
 from kmodels.plume import netcdf, units
 from kmodels.plume.windows import Windows
 
@@ -66,7 +67,7 @@ class Forecast:
         """
         if Path(path).suffix not in SUFFIXES:
             raise UserError(f"{path}: a forecast is written as {' or '.join(SUFFIXES)}")
-        netcdf.save(path, self.dataset(), {netcdf.CONCENTRATION: (1, 1, *self.concentration.shape[2:])}, FILL)
+        save(path, self.dataset(), {netcdf.CONCENTRATION: (1, 1, *self.concentration.shape[2:])}, FILL)
 
     def dataset(self) -> xr.Dataset:
         """The forecast as a CF data set in memory, NaN below ground."""
@@ -88,7 +89,7 @@ class Forecast:
             "run_name": ("window", self.windows.groups.astype(object)),
         }
         data = xr.Dataset(
-            variables, coordinates, attrs=netcdf.global_attributes("Forecast of a pollutant over terrain")
+            variables, coordinates, attrs=global_attributes("Forecast of a pollutant over terrain", "plume")
         )
         for name, attributes in self._attributes().items():
             data[name].attrs = attributes

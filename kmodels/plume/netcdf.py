@@ -20,10 +20,9 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from kmodels.core import files
+from kmodels.core.netcdf import global_attributes, save
 from kmodels.plume.runs import PlumeRun
 
-CONVENTIONS = "CF-1.11"
 CONCENTRATION = "mass_concentration_of_pollutant_in_air"
 EPOCH = np.datetime64("2000-01-01T00:00:00", "ns")  # the date of a simulated run's first frame, which has none
 TIME_UNITS = "seconds since 2000-01-01 00:00:00"
@@ -67,20 +66,6 @@ def write_runs(path: str | Path, runs: Sequence[PlumeRun]) -> None:
     save(path, dataset(runs), {CONCENTRATION: (1, 1, *runs[0].concentration.shape[1:])})
 
 
-def save(path: str | Path, data: xr.Dataset, chunks: dict[str, tuple[int, ...]], fill: float | None = None) -> None:
-    """Write a data set, whole or not at all.
-
-    chunks: the shape of a chunk, by name, of the variables to compress. fill: what stands for NaN in those; the
-    others get no missing value, which coordinates must not have and xarray would make up.
-    """
-    encoding = {name: {"_FillValue": None} for name in data.variables}
-    for name, shape in chunks.items():
-        # Higher levels cost several times the processor time for a few percent of the size.
-        encoding[name] = {"_FillValue": fill, "zlib": True, "complevel": 1, "shuffle": True, "chunksizes": shape}
-    with files.replacing(Path(path)) as aside:
-        data.to_netcdf(aside, engine="h5netcdf", format="NETCDF4", encoding=encoding)
-
-
 def dataset(runs: Sequence[PlumeRun]) -> xr.Dataset:
     """Runs of one grid and one time axis as a CF data set in memory."""
     first = runs[0]
@@ -108,20 +93,10 @@ def dataset(runs: Sequence[PlumeRun]) -> xr.Dataset:
         "x": ("x", np.asarray(first.x, "float64")),
         "run_name": ("run", np.array([run.name for run in runs], dtype=object)),
     }
-    data = xr.Dataset(variables, coordinates, attrs=global_attributes("Runs of a pollutant over terrain"))
+    data = xr.Dataset(variables, coordinates, attrs=global_attributes("Runs of a pollutant over terrain", "plume"))
     for name in data.variables:
         data[name].attrs = dict(ATTRIBUTES[name])
     return data
-
-
-def global_attributes(title: str) -> dict[str, str]:
-    """The global attributes of a file of ours."""
-    return {
-        "Conventions": CONVENTIONS,
-        "title": title,
-        "source": "kmodels plume",
-        "history": "written by kmodels",
-    }
 
 
 def _refuse_differing(runs: Sequence[PlumeRun]) -> None:

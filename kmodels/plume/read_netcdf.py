@@ -14,6 +14,8 @@ import numpy as np
 import xarray as xr
 
 from kmodels.core.errors import UserError
+from kmodels.core.netcdf import opened, refuse_values
+from kmodels.core.units import canonical
 from kmodels.plume import units
 from kmodels.plume.netcdf import CONCENTRATION
 from kmodels.plume.runs import Stacks
@@ -42,7 +44,7 @@ def _runs(file: "_File") -> list[StoredRun]:
     stacks = _stacks(file, len(names))
     altitude = file.coordinate("z").attrs.get("standard_name") != "height"
     axes = {axis: file.coordinate(axis).to_numpy().astype("float64") for axis in "xyz"}
-    unit = units.canonical(concentration.attrs["units"])
+    unit = canonical(concentration.attrs["units"])
     runs = []
     for k, name in enumerate(names):
         terrain = file.values("surface_altitude", ("y", "x"), units.LENGTH, k)
@@ -84,22 +86,15 @@ class _File:
 
     def __init__(self, path: Path):
         self.path = path
-        self.data = _renamed(_opened(path))
+        self.data = _renamed(opened(path))
 
     def refuse(self, name: str, rule: str):
         """Raise for a variable."""
         raise UserError(f"{self.path}: {name}: {rule}")
 
     def refuse_values(self, bad: np.ndarray, values: np.ndarray, name: str, dims, rule: str, first=0, **fixed) -> None:
-        """Raise for the first element of the mask `bad`, if there is one.
-
-        dims: of the mask, whose first index counts from `first`. fixed: indices in dimensions that it has not.
-        """
-        if bad.any():
-            at = np.unravel_index(int(np.argmax(bad)), bad.shape)
-            places = {**fixed, **dict(zip(dims, (at[0] + first, *at[1:]), strict=True))}
-            index = ", ".join(f"{dim}={place}" for dim, place in places.items())
-            raise UserError(f"{self.path}: {name}[{index}] = {values[at]:g}; {rule}")
+        """Raise for the first element of the mask `bad`, if there is one."""
+        refuse_values(self.path, name, bad, values, dims, rule, first, **fixed)
 
     def has(self, name: str) -> bool:
         """Whether the file has a variable."""
@@ -129,7 +124,7 @@ class _File:
         if not match:
             shown = " or ".join("(run, " + ", ".join(d) + ")" for d in choices)
             self.refuse(found, f"has dimensions ({', '.join(map(str, variable.dims))}); expected {shown}")
-        if allowed is not None and units.canonical(variable.attrs.get("units", "")) not in allowed:
+        if allowed is not None and canonical(variable.attrs.get("units", "")) not in allowed:
             given = repr(variable.attrs["units"]) if "units" in variable.attrs else "missing"
             self.refuse(found, f"units {given}; expected {' or '.join(allowed)}")
         return variable.transpose("run", *match[0], missing_dims="ignore")
@@ -137,7 +132,7 @@ class _File:
     def values(self, name: str, dims: tuple[str, ...], allowed: dict, run: int | None = None) -> np.ndarray:
         """A small variable, of one run where `run` is given, in this package's units; every element a number."""
         variable = self.variable(name, dims, allowed)
-        factor = allowed[units.canonical(variable.attrs["units"])]
+        factor = allowed[canonical(variable.attrs["units"])]
         fixed = {"run": run} if "run" in variable.dims else {}
         array = _of_run(variable, run).to_numpy().astype("float64")
         self.refuse_values(~np.isfinite(array), array, variable.name, dims, "expected a number", **fixed)
@@ -171,17 +166,6 @@ class _File:
                 self.refuse("run_name", f"{len(names)} names for {count} runs")
             return names
         return [self.path.stem] if count == 1 else [f"{self.path.stem}_{k}" for k in range(count)]
-
-
-def _opened(path: Path) -> xr.Dataset:
-    """The file as xarray sees it, nothing read; NetCDF-4 through h5netcdf, NetCDF-3 through SciPy."""
-    with path.open("rb") as file:
-        engine = "scipy" if file.read(3) == b"CDF" else "h5netcdf"
-    try:
-        return xr.open_dataset(path, engine=engine, cache=False, decode_times=False)
-    except (OSError, ValueError, TypeError, LookupError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise UserError(f"{path}: cannot be read as NetCDF: {reason}") from None
 
 
 def _renamed(data: xr.Dataset) -> xr.Dataset:

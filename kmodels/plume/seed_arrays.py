@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from kmodels.core.errors import UserError
+from kmodels.core.units import canonical
 from kmodels.plume import units
 from kmodels.plume.netcdf import EPOCH
 from kmodels.plume.runs import Stacks
@@ -42,7 +43,7 @@ def read(path: Path, data) -> StoredRun:
         raise UserError(f"{labels_file}: conc has shape {conc.shape}; expected (time, y, x, z)")
     for name in ("terrain", "source_q", "source_h"):
         _check_map(maps_file, name, maps[name], conc.shape[1:3])
-    unit = units.canonical(labels.get("units", "kg m-3"))
+    unit = canonical(labels.get("units", "kg m-3"))
     if unit not in units.CONCENTRATION:
         raise UserError(f"{labels_file}: units {unit!r}; expected {' or '.join(units.CONCENTRATION)}")
     frames = np.moveaxis(conc, 3, 1)

@@ -1,32 +1,18 @@
 """Runs as CF NetCDF: what a CF checker says, how frames lie on disk, what comes back."""
 
-import subprocess
-import sys
 from dataclasses import replace
 
 import h5py
 import numpy as np
 import pytest
 import xarray as xr
+from cf_check import check_cf
 from plain_runs import RECIPE, plain_run
 
 from kmodels.plume import netcdf, read_netcdf
 from kmodels.plume.forecast import Forecast
 from kmodels.plume.load import load
 from kmodels.plume.runs import Stacks
-
-CHECK = """
-import sys
-from compliance_checker.runner import CheckSuite, ComplianceChecker
-CheckSuite.load_all_available_checkers()
-passed, errors = ComplianceChecker.run_checker(sys.argv[1:], ["cf:1.11"], 0, "strict")
-sys.exit(1 if errors or not passed else 0)
-"""
-
-
-def check_cf(*paths):
-    """The strictest verdict of the IOOS checker, offline; in a process of its own, for it brings another HDF5."""
-    return subprocess.run([sys.executable, "-c", CHECK, *map(str, paths)], capture_output=True, text=True)
 
 
 def test_a_cf_checker_finds_nothing(tmp_path):

@@ -1,0 +1,63 @@
+"""Gaussian fields on a grid, of mean 0 and variance 1, whose power spectrum is a power law with an outer scale.
+
+The spectral density over wavenumbers f [1/cell] is flat below f0 = 1 / L and falls as f^-slope above:
+
+    S(f) ~ (f0^2 + f^2)^(-slope/2)
+
+That is Whittle's and Matern's covariance (Whittle 1954, Biometrika 41, 434-449), of smoothness nu = slope / 2 - 1:
+
+    C(r) = 2^(1-nu) / Gamma(nu) (2 pi f0 r)^nu K_nu(2 pi f0 r),   for slope = 3: exp(-2 pi r / L)
+
+Drawn exactly on a torus larger than the grid, whose covariance matrix the Fourier transform makes diagonal (circulant
+embedding; Dietrich and Newsam 1997, SIAM J. Sci. Comput. 18, 1088-1107).
+"""
+
+import math
+
+import numpy as np
+from scipy import fft
+from scipy.special import gamma, kv
+
+NEGATIVE = 1e-3  # share of the variance in negative eigenvalues, which no field has, above which a torus is too small
+
+
+def covariance(distance, slope: float, outer_scale: float) -> np.ndarray:
+    """C(r) [1]. distance, outer_scale: [cells]."""
+    nu = slope / 2 - 1
+    scaled = np.maximum(2 * np.pi * np.asarray(distance, float) / outer_scale, 1e-10)  # K_nu(0) is infinite, C(0) is 1
+    return 2 ** (1 - nu) / gamma(nu) * scaled**nu * kv(nu, scaled)
+
+
+class Torus:
+    """A periodic grid that holds the wanted one in its corner, with so wide a margin that no cell sees itself.
+
+    shape: (y, x) of the wanted grid [cells]. `size` is the torus' own.
+    """
+
+    def __init__(self, shape: tuple[int, int], slope: float, outer_scale: float):
+        self.shape = shape
+        margin = math.ceil(2 * outer_scale)
+        self.size = tuple(fft.next_fast_len(max(n + margin, 2 * n), real=True) for n in shape)
+        away = [np.minimum(np.arange(n), n - np.arange(n)) for n in self.size]
+        eigenvalues = fft.rfft2(covariance(np.hypot(away[0][:, None], away[1]), slope, outer_scale)).real
+        lost = -eigenvalues.clip(max=0).sum() / eigenvalues.clip(min=0).sum()
+        if lost > NEGATIVE:
+            raise ValueError(f"a torus of {self.size} cells is too small for an outer scale of {outer_scale:g} cells")
+        self._spectrum = eigenvalues.clip(min=0)
+
+    def draw(self, rng: np.random.Generator, *count: int) -> np.ndarray:
+        """A field on the whole torus, or `count` independent ones: (*count, Y, X) [1]."""
+        return self._filtered(rng.standard_normal((*count, *self.size)), np.sqrt(self._spectrum))
+
+    def covariance_with(self, weights: np.ndarray) -> np.ndarray:
+        """Covariance (y, x) of each cell of the grid with a weighted sum of its cells. weights: (y, x)."""
+        padded = np.zeros(self.size)
+        padded[: self.shape[0], : self.shape[1]] = weights
+        return self.grid(self._filtered(padded, self._spectrum))
+
+    def grid(self, field: np.ndarray) -> np.ndarray:
+        """The wanted grid's part of a field on the torus."""
+        return field[..., : self.shape[0], : self.shape[1]]
+
+    def _filtered(self, field: np.ndarray, response: np.ndarray) -> np.ndarray:
+        return fft.irfft2(fft.rfft2(field) * response, s=self.size)

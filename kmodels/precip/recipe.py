@@ -1,0 +1,161 @@
+"""Every number of a precip run."""
+
+from typing import ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from kmodels.core.recipe import Recipe, Section, TrainSection
+
+
+class Grid(Section):
+    """The fine grid; blocks of block x block of its cells are the coarse one's."""
+
+    ny: int = Field(52, ge=2, le=2000, description="fine cells from south to north [cells]")
+    nx: int = Field(44, ge=2, le=2000, description="fine cells from west to east [cells]")
+    block: int = Field(4, ge=2, le=100, description="fine cells along a side of a coarse one [cells]")
+
+    @model_validator(mode="after")
+    def _agrees(self):
+        for name in ("ny", "nx"):
+            cells = getattr(self, name)
+            if cells % self.block:
+                raise ValueError(f"{name} = {cells} is no multiple of block = {self.block}: grids that do not nest")
+        return self
+
+    @property
+    def fine(self) -> tuple[int, int]:
+        """(y, x) [fine cells]."""
+        return self.ny, self.nx
+
+    @property
+    def coarse(self) -> tuple[int, int]:
+        """(y, x) [coarse cells]."""
+        return self.ny // self.block, self.nx // self.block
+
+
+class Marginal(Section):
+    """How much it rains in a cell on a day: dry, or an amount of the extended generalized Pareto law."""
+
+    wet_share: float = Field(0.35, gt=0, le=1, description="share of cells and days with rain [1]")
+    kappa: float = Field(0.78, gt=0, description="shape of the lower tail [1]")
+    sigma: float = Field(10.35, gt=0, description="scale [mm/day]")
+    xi: float = Field(0.14, gt=0, lt=0.5, description="shape of the upper tail; variance is finite below 1/2 [1]")
+
+
+class Data(Section):
+    """What the simulated days are like, and how the days of any data are read and split."""
+
+    n_days: int = Field(1100, ge=3, description="simulated days, one after the other [days]")
+    slope: float = Field(3.0, gt=2, le=4, description="the power spectrum falls as wavenumber to this power [1]")
+    outer_scale: float = Field(20.0, gt=0, description="wavelength beyond which it is flat [fine cells]")
+    rho: float = Field(0.45, ge=0, lt=1, description="share of the latent variance that a whole day has in common [1]")
+    day_memory: float = Field(0.5, ge=0, lt=1, description="correlation of a day's common part with yesterday's [1]")
+    field_memory: float = Field(0.3, ge=0, lt=1, description="correlation of the rest with yesterday's, moved [1]")
+    wind: tuple[int, int] = Field((3, 9), description="(north, east) that a day moves the field [fine cells]")
+    oracle: bool = Field(
+        False, description="the coarse state shows the latent field instead of rain, so that p(Y|X) is known exactly"
+    )
+    noise: float = Field(0.1, gt=0, description="with oracle: standard deviation added to that view [1]")
+    predictors: tuple[str, ...] = Field(
+        (), description="coarse variables that the model sees, in this order; empty: those of the simulator"
+    )
+    heavy_quantile: float = Field(
+        0.95, gt=0, lt=1, description="a day is heavy if its mean over land lies above this quantile of training days"
+    )
+    block_days: int = Field(30, ge=1, description="days that follow each other and stay in one part of a split [days]")
+    gap_days: int = Field(3, ge=0, description="days left out where a block follows one of another part [days]")
+    split: tuple[float, float, float] = Field(
+        (0.70, 0.15, 0.15), description="shares of training, validation and test, by block [1]"
+    )
+    grid: Grid = Grid()
+    marginal: Marginal = Marginal()
+
+    @model_validator(mode="after")
+    def _agrees(self):
+        if min(self.split) <= 0:
+            raise ValueError(f"split = {self.split}: every part needs a share above 0")
+        if self.gap_days >= self.block_days:
+            raise ValueError(f"gap_days = {self.gap_days} leaves nothing of block_days = {self.block_days}")
+        if len(set(self.predictors)) < len(self.predictors):
+            raise ValueError(f"predictors = {self.predictors}: a name twice")
+        return self
+
+
+class Model(Section):
+    """The network: two encoders, a latent head, a decoder."""
+
+    injection: Literal["none", "all", "first", "first_two"] = Field(
+        "first", description="blocks of the decoder that see the coarse map itself, not only its summary"
+    )
+    prior: Literal["standard", "learned"] = Field(
+        "learned", description="standard: z ~ N(0, I); learned: z ~ p(z|x), a normal law given by the coarse state"
+    )
+    base_filters: int = Field(16, ge=1, le=512, description="channels of the finest convolutions [1]")
+    state_filters: tuple[int, int] = Field((32, 64), description="channels of the coarse state's convolutions [1]")
+    state_hidden: int = Field(256, ge=1, description="width of the coarse state's dense layer [1]")
+    d_x: int = Field(64, ge=1, description="length of the coarse state's summary [1]")
+    d_y: int = Field(256, ge=1, description="length of the rain field's summary [1]")
+    d_z: int = Field(128, ge=1, description="latent dimensions [1]")
+    rain_pool: int = Field(8, ge=1, description="the rain encoder's maps are pooled to so many cells a side [cells]")
+    rain_hidden: int = Field(512, ge=1, description="width of the rain encoder's dense layer [1]")
+    latent_hidden: int = Field(256, ge=1, description="width of the latent head [1]")
+    decoder_hidden: int = Field(512, ge=1, description="width of the decoder's first layer [1]")
+    injected_filters: int = Field(32, ge=1, description="channels of the coarse map that the decoder sees [1]")
+    dropout: float = Field(0.1, ge=0, lt=1, description="share of the coarse state's summary that is dropped [1]")
+
+
+class Train(TrainSection):
+    """How it is trained."""
+
+    epochs: int = Field(25, ge=1, description="passes over the training data [epochs]")
+    batch_size: int = Field(64, ge=2, description="days a step [days]")
+    learning_rate: float = Field(3e-4, gt=0, le=1, description="AdamW's step size after the warm-up")
+    final_learning_rate: float = Field(1e-6, ge=0, description="AdamW's step size at the last step")
+    warmup_epochs: int = Field(5, ge=0, description="epochs over which the step size rises from 0 [epochs]")
+    weight_decay: float = Field(5e-4, ge=0, description="AdamW's decay of weights [1]")
+    heavy_share: float = Field(0.2, ge=0, le=1, description="least share of heavy days in a batch [1]")
+    checkpoint_epochs: int = Field(10, ge=1, description="keep a checkpoint every so many epochs [epochs]")
+    scale: float = Field(11.7, gt=0, description="rain at which the weight of an error is 1 [mm/day]")
+    w_min: float = Field(0.1, gt=0, description="smallest weight of an error [1]")
+    w_max: float = Field(10.0, gt=0, description="largest weight of an error, before the tail's boost [1]")
+    tail_quantile: float = Field(0.99, gt=0, lt=1, description="rain above this quantile of training days is tail [1]")
+    tail_boost: float = Field(5.0, ge=1, description="factor on the weight of errors there [1]")
+    lambda_mass: float = Field(0.005, ge=0, description="weight of the difference of the sums over land [1]")
+    lambda_gradient: float = Field(0.1, ge=0, description="weight of the difference of spatial gradients [1]")
+    beta_kl: float = Field(0.01, ge=0, description="weight of the Kullback-Leibler divergence after its warm-up [1]")
+    beta_warmup_epochs: int = Field(50, ge=0, description="epochs over which that weight rises from 0 [epochs]")
+    objective: Literal["elbo", "crps"] = Field(
+        "elbo", description="crps: also the fair CRPS of fields drawn from the prior, the path that is used later"
+    )
+    crps_weight: float = Field(5.0, ge=0, description="weight of that score [1]")
+    crps_members: int = Field(2, ge=2, description="fields drawn for it, a day and step [fields]")
+
+    @model_validator(mode="after")
+    def _agrees(self):
+        if self.w_min > self.w_max:
+            raise ValueError(f"w_min = {self.w_min:g} lies above w_max = {self.w_max:g}")
+        return self
+
+
+class PrecipRecipe(Recipe):
+    """Plausible fields of daily rain for a coarse state."""
+
+    VARIANTS: ClassVar = {
+        "v1": {"model": {"injection": "none", "prior": "standard"}, "train": {"beta_kl": 0.05, "w_max": 2.0}},
+        "v2": {"model": {"injection": "all", "prior": "standard"}},
+        "v3": {"model": {"injection": "first", "prior": "standard"}},
+        "v4": {"model": {"injection": "first", "prior": "learned"}, "train": {"objective": "crps"}},
+    }
+    SMOKE: ClassVar = {
+        "data": {"n_days": 120, "block_days": 10, "grid": {"ny": 24, "nx": 16}, "outer_scale": 8.0},
+        "model": {"base_filters": 4, "d_z": 8, "rain_pool": 2},
+        "train": {"epochs": 2, "batch_size": 16},
+    }
+
+    task: Literal["precip"] = Field("precip", description="the model that this recipe belongs to")
+    data: Data = Data()
+    model: Model = Model()
+    train: Train = Train()
+
+
+RECIPE = PrecipRecipe
