@@ -67,33 +67,30 @@ def _hdf5(file: Path, data, labels: bool) -> Part:
     try:
         with h5py.File(file, "r") as opened:
             stored = hdf5.read(opened, file)
-            order = _pixel_order(stored, data, labels)
-            wavelength = _wavelength(file, stored.wavelength, data, labels)
+            _check_patterns(file, stored.patterns.shape, data)
             if labels and stored.spectra is None:
                 raise UserError(f"{file}: spectra: missing; expected a dataset (structure, 2, 2, w)")
+            wavelength = _wavelength(file, stored.wavelength, data, labels)
+            order = _pixel_order(stored, data, labels)
             spectra = stored.spectra if labels else None
             if spectra is not None:
                 wanted = (len(stored.patterns), 2, 2, len(wavelength))
                 _check_shape(file, "spectra", spectra.shape, wanted, "(structure, row, column, wavelength)")
             source = Source(file, "spectra")
-            blocks = _blocks(stored.patterns, spectra, Source(file, "patterns"), source, data)
+            blocks = _blocks(stored.patterns, spectra, Source(file, "patterns"), source)
             return _part(file, wavelength, order, _shares(blocks, source, 1.0))
     except (OSError, RuntimeError, KeyError, ValueError) as error:
-        if getattr(error, "errno", None) and isinstance(error, PermissionError):
-            raise
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(f"{file}: cannot be read as HDF5: {reason}") from None
 
 
 def _pixel_order(stored: hdf5.Stored, data, labels: bool) -> str:
     """The file's order of colours, which must be the recipe's."""
-    if stored.pixel_order is None and not labels:
-        return data.pixel_order
-    if stored.pixel_order != data.pixel_order:
-        raise UserError(
-            f"{stored.path}: attribute pixel_order = {stored.pixel_order!r}; data.pixel_order = {data.pixel_order!r}"
-        )
-    return stored.pixel_order
+    found, expected = stored.pixel_order, data.pixel_order
+    if (found is None and labels) or found not in (None, expected):
+        given = "missing" if found is None else repr(found)
+        raise UserError(f"{stored.path}: attribute pixel_order: {given}; data.pixel_order = {expected!r}")
+    return expected
 
 
 def _wavelength(file: Path, wavelength: np.ndarray | None, data, labels: bool) -> np.ndarray:
@@ -114,6 +111,7 @@ def _pair(file: Path, data, labels: bool) -> Part:
     """The structures of a NumPy pair."""
     patterns_file, spectra_file = seed_arrays.pair_of(file)
     patterns = seed_arrays.read_patterns(patterns_file)
+    _check_patterns(patterns_file, patterns.shape, data)
     source, spectra = Source(spectra_file, "spectra"), None
     if labels:
         if spectra_file.exists():
@@ -121,10 +119,17 @@ def _pair(file: Path, data, labels: bool) -> Part:
         spectra = seed_arrays.read_spectra(spectra_file)
         wanted = (len(patterns), 3, data.n_wavelengths)
         _check_shape(spectra_file, "spectra", spectra.shape, wanted, "(structure, colour, wavelength)")
-    blocks = _blocks(patterns, spectra, Source(patterns_file, "patterns"), source, data)
+    blocks = _blocks(patterns, spectra, Source(patterns_file, "patterns"), source)
     shares = _shares(blocks, source, -1.0, lambda rgb: seed_arrays.four_pixels(rgb, data.pixel_order))
     notes = (seed_arrays.NOTE,) if labels else ()
     return _part(patterns_file, data.wavelengths(), data.pixel_order, shares, notes)
+
+
+def _check_patterns(file: Path, shape: tuple, data) -> None:
+    """Refuse patterns of a size that the recipe's network does not take."""
+    if len(shape) != 3 or shape[1:] != (data.pixels, data.pixels):
+        rule = f"expected (structure, y, x) with y = x = data.pixels = {data.pixels}"
+        raise UserError(f"{file}: patterns: has shape {shape}; {rule}")
 
 
 def _check_shape(file: Path, name: str, shape: tuple, wanted: tuple, layout: str) -> None:
@@ -166,13 +171,8 @@ def _part(file: Path, wavelength, pixel_order: str, blocks: list, notes: tuple[s
     )
 
 
-def _blocks(patterns, spectra, pattern_source: Source, spectra_source: Source, data):
+def _blocks(patterns, spectra, pattern_source: Source, spectra_source: Source):
     """(first number, patterns (n, y, x) uint8, spectra as stored or None) of a block after the other, looked at."""
-    if patterns.ndim != 3 or patterns.shape[1:] != (data.pixels, data.pixels):
-        raise UserError(
-            f"{pattern_source.file}: {pattern_source.name}: has shape {patterns.shape}; expected (structure, y, x) "
-            f"with y = x = data.pixels = {data.pixels}"
-        )
     for first in range(0, len(patterns), BLOCK):
         block = np.asarray(patterns[first : first + BLOCK])
         _check(pattern_source, ~np.isin(block, (0, 1)), block, first, "expected 0 or 1")
