@@ -42,7 +42,7 @@ def test_indices_as_published():
 
 
 def airy(n1, n2, n3, wavelength, height):
-    """Transmittance of a film (Born and Wolf, section 7.6, intensities): a form without complex numbers."""
+    """Transmittance of a film from intensities alone (Born and Wolf, Principles of Optics, section 1.6.4)."""
     r12, r23 = (n1 - n2) / (n1 + n2), (n2 - n3) / (n2 + n3)
     cosine = np.cos(4 * np.pi * n2 * height / wavelength)
     reflectance = (r12**2 + r23**2 + 2 * r12 * r23 * cosine) / (1 + r12**2 * r23**2 + 2 * r12 * r23 * cosine)
@@ -166,3 +166,18 @@ def test_how_far_from_the_exact_scalar_solution(patterns):
 def test_a_pattern_of_another_size_is_refused(solver):
     with pytest.raises(ValueError, match="expected a square multiple of 32"):
         solver.solve(np.zeros((128, 100)))
+
+
+@pytest.mark.parametrize(
+    "changes, said",
+    [
+        ({"grid": 28, "pixels": 224}, r"grid = 28 is too coarse for the shortest wavelength: needs more than 30"),
+        ({"grid": 48}, r"grid = 48 does not divide pixels = 128"),
+        ({"wavelength": [300.0, 700.0]}, r"wavelength = 300: the materials are known from 310 nm on"),
+        ({"wavelength": [700.0, 400.0]}, r"wavelength = \[700, 400\]: needs 0 < lowest < highest"),
+        ({"smallest_feature": 300.0}, r"smallest_feature = 300 nm: at most an eighth of the period"),
+    ],
+)
+def test_recipes_that_cannot_be_simulated(changes, said):
+    with pytest.raises(ValueError, match=said):
+        section(**changes)
