@@ -111,7 +111,9 @@ def test_copies_stay_on_one_side(tmp_path):
 def test_blocks_of_a_large_file_keep_their_numbers(tmp_path, monkeypatch):
     monkeypatch.setattr("kmodels.metasurface.load.BLOCK", 2)
     write(tmp_path / "a.h5")
-    np.testing.assert_array_equal(load(tmp_path, RECIPE_32).patterns(), PATTERNS)
+    found = load(tmp_path, RECIPE_32)
+    np.testing.assert_array_equal(found.patterns(), PATTERNS)
+    assert found.names.tolist() == ["a:0", "a:1", "a:2", "a:3"]
     write(tmp_path / "a.h5", spectra=changed(SPECTRA, (3, 1, 0, 2), 2.0))
     refused(tmp_path, r"spectra\[3, 1, 0, 2\] = 2")
 
