@@ -3,6 +3,7 @@
 Formats, by suffix: HDF5 (.h5, .hdf5, see hdf5.py) and the seed's NumPy pairs (.npy, see seed_arrays.py).
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +23,7 @@ LFS = b"version https://git-lfs"
 
 @dataclass(frozen=True)
 class Part:
-    """What one file, or one pair, gives; the same fields as Structures. numbers: (n,) index in the file."""
+    """What one file, or one pair, gives: the fields of Structures, and numbers: (n,) index in the file."""
 
     file: Path
     bits: np.ndarray
@@ -145,7 +146,7 @@ class Source:
     name: str
 
 
-def _part(file: Path, wavelength, pixel_order: str, blocks: list, notes: tuple[str, ...] = ()) -> Part:
+def _part(file: Path, wavelength, pixel_order: str, blocks: Iterable, notes: tuple[str, ...] = ()) -> Part:
     """The structures of a file, from (numbers, patterns, spectra) of its blocks; unsimulated ones are left out."""
     numbers, bits, spectra, prints, dropped = [], [], [], [], 0
     for first, patterns, shares in blocks:
@@ -193,7 +194,7 @@ def _check(source: Source, bad: np.ndarray, values: np.ndarray, first: int, rule
 
 def _shares(blocks, source: Source, sign: float, change=lambda shares: shares):
     """The blocks with spectra turned into shares in [0, 1]."""
-    rule = "a share of the light lies in [0, 1]" if sign > 0 else "expected -1 .. 0, as the others in this file are"
+    rule = "a share of the light lies in [0, 1]" if sign > 0 else "expected -1 .. 0, the sign of such files"
     for first, patterns, stored in blocks:
         shares = None
         if stored is not None:

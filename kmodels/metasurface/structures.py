@@ -14,8 +14,9 @@ class Structures:
     bits: (n, y, x / 8) uint8, patterns of 1 (silicon nitride) and 0, eight pixels a byte: a large set stays in memory.
     spectra: (n, 2, 2, wavelength) float32, share of the light that each camera pixel gets, rows and columns; None
     where nobody knows. wavelength: (wavelength,) in vacuum [nm]. pixel_order: colours of the camera pixels, such as
-    "RGGB", first row then second. names: (n,) file and index. dropped: rows of the files left out as unsimulated.
-    notes: what a reader of results must know about the files.
+    "RGGB", first row then second. names: (n,) file and index. groups: (n,) the same number for a structure and its
+    copies, turned, flipped or shifted, so that a split keeps them together. dropped: rows of the files left out as
+    unsimulated. notes: what a reader of results must know about the files.
     """
 
     bits: np.ndarray

@@ -195,7 +195,7 @@ def test_bad_layout_of_hdf5(tmp_path, change, said):
     [
         ({"patterns": changed(PATTERNS[:, None], (1, 0, 3, 4), 255)}, r"patterns\[1, 3, 4\] = 255; expected 0 or 1"),
         ({"patterns": PATTERNS}, r"patterns\.npy: has shape \(4, 32, 32\); expected \(structure, 1, y, x\)"),
-        ({"spectra": changed(RGB, (2, 1, 0), 0.1)}, r"spectra\[2, 1, 0\] = 0\.1; expected -1 .. 0, as the others"),
+        ({"spectra": changed(RGB, (2, 1, 0), 0.1)}, r"spectra\[2, 1, 0\] = 0\.1; expected -1 .. 0, the sign of"),
         ({"spectra": changed(RGB, (2, 1, 0), -1.5)}, r"spectra\[2, 1, 0\] = -1\.5; expected -1 .. 0"),
         ({"spectra": changed(RGB, (2, 1, 0), np.nan)}, r"spectra\.npy: spectra\[2, 1, 0\] = nan; expected a number"),
         ({"spectra": RGB[:3]}, r"spectra\.npy: spectra: has shape \(3, 3, 3\); expected .* = \(4, 3, 3\)"),
