@@ -1,0 +1,74 @@
+"""Fourier mixing: every place of a periodic field hears of every other one, through a filter over frequencies."""
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable("kmodels")
+class FourierMixing(keras.layers.Layer):
+    """A learned filter over space, one for each channel: y = F^-1 (W F x), a circular convolution as wide as the field.
+
+    F is the real two-dimensional Fourier transform over (y, x), W a complex number for each channel and frequency,
+    started at 1 + 0i plus noise, so that the layer starts close to doing nothing. (The global filter of Rao et al.
+    2021; residual, norm and activation are left to the network.)
+
+    noise: standard deviation of the real and the imaginary part of W - 1 at the start.
+    Input (batch, y, x, channels), y and x known and of any size; output the same shape. All is computed in float32,
+    whatever the dtype policy, and handed on in the policy's compute type.
+    """
+
+    def __init__(self, noise: float = 0.02, **kwargs):
+        # Cast to bfloat16 on the way in, an input would have lost what float32 could keep.
+        super().__init__(autocast=False, **kwargs)
+        self.noise = noise
+
+    def build(self, input_shape):
+        """Create W."""
+        _, ny, nx, channels = input_shape
+        if ny is None or nx is None:
+            raise ValueError(f"input of shape {tuple(input_shape)}; y and x must be known")
+        for name, mean in (("real", 1.0), ("imag", 0.0)):
+            weight = self.add_weight(
+                name=name,
+                shape=(channels, ny, nx // 2 + 1),
+                initializer=keras.initializers.RandomNormal(mean, self.noise),
+                dtype="float32",
+                autocast=False,
+            )
+            setattr(self, name, weight)
+
+    def call(self, inputs):
+        """Transform, multiply, transform back."""
+        x = ops.transpose(ops.cast(inputs, "float32"), (0, 3, 1, 2))
+        real, imag = rfft2(x)
+        filtered = (real * self.real - imag * self.imag, real * self.imag + imag * self.real)
+        y = irfft2(filtered, x.shape[-2:])
+        return ops.cast(ops.transpose(y, (0, 2, 3, 1)), self.compute_dtype)
+
+    def compute_output_shape(self, input_shape):
+        """That of the input."""
+        return input_shape
+
+    def get_config(self):
+        """The constructor's arguments."""
+        return {**super().get_config(), "noise": self.noise}
+
+
+def rfft2(x):
+    """(real, imaginary) part of the discrete Fourier transform over the last two axes, as `numpy.fft.rfft2`.
+
+    x: (..., y, x) float32. Returns two tensors (..., y, x // 2 + 1).
+    """
+    real, imag = (ops.swapaxes(part, -1, -2) for part in ops.rfft(x))
+    return tuple(ops.swapaxes(part, -1, -2) for part in ops.fft((real, imag)))
+
+
+def irfft2(spectrum, size):
+    """The inverse of `rfft2`, as `numpy.fft.irfft2`.
+
+    spectrum: (real, imaginary), each (..., y, x // 2 + 1). size: (y, x). Returns (..., y, x).
+    """
+    real, imag = (ops.swapaxes(part, -1, -2) for part in spectrum)
+    # keras.ops has no inverse of fft: with real and imaginary part exchanged, before and after, fft is its own.
+    imag, real = (ops.swapaxes(part, -1, -2) / size[0] for part in ops.fft((imag, real)))
+    return ops.irfft((real, imag), fft_length=size[1])
