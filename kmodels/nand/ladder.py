@@ -86,8 +86,8 @@ LADDER = Ladder(
         ),
         Step(
             "both ways, block by block",
-            "a bidirectional GRU that reads one block's operations after the other's, and a verdict that also sees "
-            "the most suspect operation",
+            "a bidirectional GRU that reads one block's operations after the other's, and a verdict on the "
+            "most suspect operation",
             {
                 "model": {"bidirectional": True, "reading": "block", "pooling": "worst"},
                 "train": {"learning_rate": 5e-3},
@@ -102,11 +102,11 @@ LADDER = Ladder(
         ),
         Step(
             "larger",
-            "the seed's values, embedding 64, hidden 256, dropout 0.3, with batches of 128; twelve epochs, where the "
+            "the seed's values, embedding 64, hidden 256, dropout 0.3, with batches of 128; eight epochs, where the "
             "seed has up to thirty",
             {
                 "model": {"embedding": 64, "hidden": 256, "dropout": 0.3},
-                "train": {"epochs": 12, "batch_size": 128, "learning_rate": 3e-3, "schedule": "cosine"},
+                "train": {"epochs": 8, "batch_size": 128, "learning_rate": 3e-3, "schedule": "cosine"},
             },
             (
                 Gate("two points more", "accuracy_gain", 0.02, "seed"),
@@ -116,11 +116,11 @@ LADDER = Ladder(
         ),
         Step(
             "features",
-            "page and time differences and block statistics as features; a small network, two epochs and binary "
+            "page and time differences and block statistics as features; a small network, four epochs and binary "
             "cross-entropy (so that probabilities mean what they say) are then enough",
             {
                 "model": {"features": "differences", "embedding": 32, "hidden": 32, "layers": 2, "dropout": 0.4},
-                "train": {"epochs": 2, "learning_rate": 5e-3, "loss": "bce"},
+                "train": {"epochs": 4, "learning_rate": 5e-3, "loss": "bce"},
             },
             (
                 Gate("accuracy", "accuracy", 0.995, "ours"),
@@ -129,8 +129,9 @@ LADDER = Ladder(
         ),
         Step(
             "every operation",
-            "a second head says of every operation whether it is the first violation, and which",
-            {"model": {"operation_head": True}},
+            "a second head says of every operation whether it is the first violation, and which; with so much more to "
+            "learn from, two epochs are enough",
+            {"model": {"operation_head": True}, "train": {"epochs": 2}},
             (
                 Gate("accuracy", "accuracy", 0.995, "ours"),
                 Gate("invalid F1", "invalid_f1", 0.995, "ours"),
@@ -141,8 +142,9 @@ LADDER = Ladder(
         ),
         Step(
             "ensemble",
-            "three networks of different random start, and their mean probability (soft voting)",
-            {"model": {"members": 3}},
+            "three networks of different random start, and their mean probability (soft voting), which is of use once "
+            "each of them is good: four epochs",
+            {"model": {"members": 3}, "train": {"epochs": 4}},
             (
                 Gate("accuracy", "accuracy", 0.995, "ours"),
                 Gate("invalid F1", "invalid_f1", 0.995, "ours"),
