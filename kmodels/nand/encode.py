@@ -23,6 +23,8 @@ def columns(recipe) -> dict[str, int]:
             "slot": model.max_slots,
             "page": model.max_page + 2,
         }
+    if model.reading == "block":
+        found["first"] = 2
     if model.features == "differences":
         found |= {
             "difference": 2 * model.max_difference + 2,
@@ -50,6 +52,8 @@ def encode(trace: Trace, recipe) -> ArrayExamples:
             "slot": slot % recipe.model.max_slots,
             "page": np.minimum(trace.page, recipe.model.max_page) + 1,
         }
+    if recipe.model.reading == "block":
+        tokens["first"] = firsts(slot)
     if recipe.model.features == "differences":
         tokens |= differences(trace, slot, recipe.model.max_difference)
     if recipe.model.features == "oracle_flags":
@@ -68,6 +72,12 @@ def _targets(trace):
     operation[rows[known], trace.index[known]] = trace.code[known]
     operation[trace.invalid & ~known] = -1
     return {"invalid": trace.invalid.astype("float32"), "operation": operation}
+
+
+def firsts(slot: np.ndarray) -> np.ndarray:
+    """(n, time) 1 at the first operation of every block, else 0; slots are numbered by first appearance."""
+    before = np.maximum.accumulate(slot, axis=1)[:, :-1]
+    return (slot > np.pad(before, ((0, 0), (1, 0)), constant_values=-1)).astype("int32")
 
 
 def normalized(trace: Trace, geometry) -> np.ndarray:

@@ -116,11 +116,11 @@ LADDER = Ladder(
         ),
         Step(
             "features",
-            "page and time differences and block statistics as features; a small network, four epochs and binary "
+            "page and time differences and block statistics as features; a small network, two epochs and binary "
             "cross-entropy (so that probabilities mean what they say) are then enough",
             {
                 "model": {"features": "differences", "embedding": 32, "hidden": 32, "layers": 2, "dropout": 0.4},
-                "train": {"epochs": 4, "learning_rate": 5e-3, "loss": "bce"},
+                "train": {"epochs": 2, "learning_rate": 5e-3, "loss": "bce"},
             },
             (
                 Gate("accuracy", "accuracy", 0.995, "ours"),
@@ -129,9 +129,8 @@ LADDER = Ladder(
         ),
         Step(
             "every operation",
-            "a second head says of every operation whether it is the first violation, and which; with so much more to "
-            "learn from, two epochs are enough",
-            {"model": {"operation_head": True}, "train": {"epochs": 2}},
+            "a second head says of every operation whether it is the first violation, and which",
+            {"model": {"operation_head": True}},
             (
                 Gate("accuracy", "accuracy", 0.995, "ours"),
                 Gate("invalid F1", "invalid_f1", 0.995, "ours"),

@@ -46,7 +46,8 @@ class NandClassifier(TermModel):
     also numbers (batch, time, numbers) float32. Outputs: invalid (batch,), the logit that the sequence breaks a rule;
     with operation_head also operation (batch, time, codes), logits of the code of the first violation.
 
-    group_column: the token column that says which block an operation is on, where blocks are read one after another.
+    group_column: the token column that says which block an operation is on, where blocks are read one after another;
+    it is not embedded.
     members: so many networks of different random start, trained on the same batches, each by its own loss. Their mean
     probability is the output (soft voting); their own logits are the outputs each_invalid (batch, members) and
     each_operation (batch, members, time, codes).
@@ -146,7 +147,11 @@ def _network(
     """The graph of one network from inputs to logits; logits are float32 whatever the policy."""
     tokens = inputs["tokens"]
     mask = ops.not_equal(tokens[..., 0], 0)
-    x = TokenEmbedding(sizes, embedding, dtype=policy, name=f"tokens_embedded{suffix}")(tokens)
+    # A block's number says which operations belong together and nothing else. Embedded, it made noise of every block
+    # beyond those trained on: 50% to 98% right on sequences of eight blocks after a training on three.
+    read = [k for k in range(len(sizes)) if k != group_column]
+    embed = TokenEmbedding([sizes[k] for k in read], embedding, dtype=policy, name=f"tokens_embedded{suffix}")
+    x = embed(ops.take(tokens, read, axis=-1))
     if "numbers" in inputs:
         x = layers.Concatenate(dtype=policy, name=f"with_numbers{suffix}")([x, inputs["numbers"]])
     x = own = layers.Dense(4 * embedding, activation="gelu", dtype=policy, name=f"mixed{suffix}")(x)
@@ -178,8 +183,7 @@ def _network(
 def _worst(suspicion, mask):
     """The most suspect operation's log-odds of breaking a rule, any rule: (batch,).
 
-    A sequence is invalid when one of its operations is. A mean over all of them, however weighted, was moved across
-    the verdict's threshold by sequences four times as long as those trained on.
+    A sequence is invalid when one of its operations is, however many others there are.
     """
     odds = ops.logsumexp(suspicion[..., 1:], axis=-1) - suspicion[..., 0]
     return ops.max(ops.where(mask, odds, -1e4), axis=1)

@@ -35,6 +35,11 @@ def test_targets_mark_the_first_violation_only():
     np.testing.assert_array_equal(targets["operation"][rows, trace.index[rows]], trace.code[rows])
 
 
+def test_the_first_operation_of_a_block_is_marked():
+    slot = np.array([[0, 1, 0, 2, 1, 3, 0], [0, 0, 1, 1, 0, 0, 0]])
+    np.testing.assert_array_equal(encode.firsts(slot), [[1, 1, 0, 1, 0, 1, 0], [1, 0, 1, 0, 0, 0, 0]])
+
+
 @pytest.mark.parametrize("features", ["none", "differences", "oracle_flags"])
 @pytest.mark.parametrize("encoding", ["slots", "normalized"])
 def test_tokens_fit_their_tables_and_padding_is_zero(encoding, features):
@@ -42,7 +47,7 @@ def test_tokens_fit_their_tables_and_padding_is_zero(encoding, features):
         {
             "model": {
                 "encoding": encoding,
-                "reading": "time",
+                "reading": "block" if encoding == "slots" else "time",
                 "features": features,
                 "max_slots": 2,
                 "max_page": 4,

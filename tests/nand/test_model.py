@@ -142,3 +142,18 @@ def test_it_learns():
     outputs, terms = inference.predict_and_score(model, examples, 64)
     assert terms["loss"] < 0.2
     assert ((outputs["invalid"] > 0) == examples.targets["invalid"]).mean() > 0.95
+
+
+def test_a_blocks_number_says_nothing_but_which_operations_belong_together():
+    """Sequences of more blocks than any trained on are read like others."""
+    recipe = small()
+    model = build(recipe, 1)
+    tokens = some(recipe).inputs["tokens"]
+    slot = list(encode.columns(recipe)).index("slot")
+    renumbered = tokens.copy()
+    renumbered[..., slot] = np.where(tokens[..., 0] == 0, 0, 3 * tokens[..., slot] + 5)
+    one, other = (inference.predict(model, data.ArrayExamples({"tokens": x}, {}), 32) for x in (tokens, renumbered))
+    equal_arrays(one, other, 1e-6)
+    tokens[..., slot] = 0
+    mixed = inference.predict(model, data.ArrayExamples({"tokens": tokens}, {}), 32)
+    assert np.abs(mixed["invalid"] - one["invalid"]).max() > 1e-3
