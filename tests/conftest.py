@@ -1,5 +1,6 @@
 """The suite runs on one backend, chosen by KERAS_BACKEND as everywhere; data is cached in a folder of its own."""
 
+import functools
 import os
 from pathlib import Path
 
@@ -36,11 +37,21 @@ def smoke_recipe(task):
 
 
 @pytest.fixture(scope="session")
-def smoke_run(task, tmp_path_factory):
-    """A finished smoke run of the task, made once, to read and never to change."""
+def smoke_runs(tmp_path_factory):
+    """`smoke_runs(name)`: a finished smoke run of that model, made once, to read and never to change."""
     from kmodels import fit
 
-    out = tmp_path_factory.mktemp("runs")
-    assert fit.main(["--model", task.name, "--smoke", "--out", str(out)]) == 0
-    (run,) = out.iterdir()
-    return run
+    @functools.cache
+    def made(name):
+        out = tmp_path_factory.mktemp("runs")
+        assert fit.main(["--model", name, "--smoke", "--out", str(out)]) == 0
+        (run,) = out.iterdir()
+        return run
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def smoke_run(task, smoke_runs):
+    """A finished smoke run of the task, made once, to read and never to change."""
+    return smoke_runs(task.name)

@@ -8,7 +8,7 @@ import pytest
 from checks import equal_arrays, examples, report_of, run_python
 from keras import ops
 
-from kmodels.core import backend, data, gate, inference, parse
+from kmodels.core import backend, data, gate, inference, parse, registry
 from kmodels.core.errors import UserError
 from kmodels.core.recipe import leaves
 
@@ -110,31 +110,41 @@ def test_a_term_weight_can_be_changed_between_steps(task, smoke_recipe):
 
 SCRIPT = """
 import sys, json, numpy, kmodels
-predictor = kmodels.load(sys.argv[1])
-frame = predictor.predict(sys.argv[2]).frame()
-numbers = frame.select_dtypes("number")
-numpy.savez(sys.argv[3], **{name: numbers[name].to_numpy() for name in numbers})
+for run, data, there in json.loads(sys.argv[1]):
+    numbers = kmodels.load(run).predict(data).frame().select_dtypes("number")
+    numpy.savez(there, **{name: numbers[name].to_numpy() for name in numbers})
 import keras
 print(keras.config.backend())
 """
 
 
-@pytest.mark.parametrize("name", backend.installed())
-def test_load_in_a_fresh_process_on_every_backend(task, smoke_run, smoke_recipe, name, tmp_path):
-    """A process that imports kmodels alone gives the same numbers, on any backend, whatever backend trained."""
+@pytest.fixture(scope="module")
+def predicted(smoke_runs, tmp_path_factory):
+    """{model: (run, folder with other data, what this process predicts for it)}."""
     import kmodels
 
-    folder = tmp_path / "data"
-    folder.mkdir()
-    task.simulate(smoke_recipe.with_changes({"seed": 5}), folder, lambda done, total: None)
-    here = kmodels.load(smoke_run).predict(folder).frame().select_dtypes("number")
+    found = {}
+    for name in registry.NAMES:
+        task = registry.task(name)
+        recipe = task.recipe().with_changes(task.recipe.SMOKE).with_changes({"seed": 5})
+        folder = tmp_path_factory.mktemp("data")
+        task.simulate(recipe, folder, lambda done, total: None)
+        numbers = kmodels.load(smoke_runs(name)).predict(folder).frame().select_dtypes("number")
+        found[name] = smoke_runs(name), folder, {column: numbers[column].to_numpy() for column in numbers}
+    return found
+
+
+@pytest.mark.parametrize("name", backend.installed())
+def test_load_in_a_fresh_process_on_every_backend(predicted, name, tmp_path):
+    """A process that imports kmodels alone gives the same numbers, on any backend, whatever backend trained."""
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
-    done = run_python(script, smoke_run, folder, tmp_path / "there.npz", backend=name, check=0)
+    work = [(str(run), str(folder), str(tmp_path / f"{model}.npz")) for model, (run, folder, _) in predicted.items()]
+    done = run_python(script, json.dumps(work), backend=name, check=0)
     assert done.stdout.split()[-1] == name
-    with np.load(tmp_path / "there.npz") as there:
-        tolerance = 0.0 if name == backend.current() else 1e-5
-        equal_arrays({k: here[k].to_numpy() for k in here}, dict(there), tolerance)
+    for model, (_, _, here) in predicted.items():
+        with np.load(tmp_path / f"{model}.npz") as there:
+            equal_arrays(here, dict(there), 0.0 if name == backend.current() else 1e-5)
 
 
 def test_report_holds_what_a_reader_needs(task, smoke_run):
