@@ -86,8 +86,8 @@ LADDER = Ladder(
         ),
         Step(
             "both ways, block by block",
-            "a bidirectional GRU that reads one block's operations after the other's, and a verdict on the "
-            "most suspect operation",
+            "a bidirectional GRU that reads one block's operations after the other's, and a verdict that also sees "
+            "the most suspect operation",
             {
                 "model": {"bidirectional": True, "reading": "block", "pooling": "worst"},
                 "train": {"learning_rate": 5e-3},
@@ -142,8 +142,8 @@ LADDER = Ladder(
         Step(
             "ensemble",
             "three networks of different random start, and their mean probability (soft voting), which is of use once "
-            "each of them is good: four epochs",
-            {"model": {"members": 3}, "train": {"epochs": 4}},
+            "each of them is good: three epochs",
+            {"model": {"members": 3}, "train": {"epochs": 3}},
             (
                 Gate("accuracy", "accuracy", 0.995, "ours"),
                 Gate("invalid F1", "invalid_f1", 0.995, "ours"),

@@ -1,4 +1,4 @@
-"""The classifier: embeddings -> GRU layers -> a suspicion of every operation -> verdict."""
+"""The classifier: embeddings -> GRU layers -> attention pooling -> verdict, and a head on every operation."""
 
 import keras
 from keras import layers, ops
@@ -164,29 +164,23 @@ def _network(
         else:
             x = GroupedRNN(layer, dtype=policy, name=f"by_block_{k}{suffix}")(x, tokens[..., group_column], mask=mask)
         x = layers.Dropout(dropout, seed=dropout_seed(), dtype=policy, name=f"dropout_{k}{suffix}")(x)
+    evidence = [AttentionPooling(hidden, dtype=policy, name=f"pooling{suffix}")(x, mask=mask)]
     outputs = {}
     if operation_head or pooling == "worst":
         # Beside its context each operation's own features: a rule that shows in a few of them is learned from some
         # dozens of examples that way, and not at all through two layers of saturated gates and dropout.
-        with_own = layers.Concatenate(dtype=policy, name=f"context_and_own{suffix}")([x, own])
-        suspicion = layers.Dense(len(CODES), dtype="float32", name=f"operation{suffix}")(with_own)
-    if operation_head:
-        outputs["operation"] = suspicion
-    if pooling == "worst":
-        outputs["invalid"] = _worst(suspicion, mask)
-    else:
-        pooled = AttentionPooling(hidden, dtype=policy, name=f"pooling{suffix}")(x, mask=mask)
-        outputs["invalid"] = ops.squeeze(layers.Dense(1, dtype="float32", name=f"verdict{suffix}")(pooled), -1)
+        x = layers.Concatenate(dtype=policy, name=f"context_and_own{suffix}")([x, own])
+        suspicion = layers.Dense(len(CODES), dtype="float32", name=f"operation{suffix}")(x)
+        if operation_head:
+            outputs["operation"] = suspicion
+        if pooling == "worst":
+            # A sequence is invalid when its worst operation is: the verdict sees each code's largest logit, too.
+            # Either alone learns much later: the attention has to find the one operation that matters, and a maximum
+            # teaches one operation of each sequence.
+            evidence.append(ops.max(ops.where(ops.expand_dims(mask, -1), suspicion, -1e4), axis=1))
+    evidence = layers.Concatenate(dtype="float32", name=f"evidence{suffix}")(evidence)
+    outputs["invalid"] = ops.squeeze(layers.Dense(1, dtype="float32", name=f"verdict{suffix}")(evidence), -1)
     return outputs
-
-
-def _worst(suspicion, mask):
-    """The most suspect operation's log-odds of breaking a rule, any rule: (batch,).
-
-    A sequence is invalid when one of its operations is, however many others there are.
-    """
-    odds = ops.logsumexp(suspicion[..., 1:], axis=-1) - suspicion[..., 0]
-    return ops.max(ops.where(mask, odds, -1e4), axis=1)
 
 
 def _voted(members: list[dict]) -> dict[str, keras.KerasTensor]:

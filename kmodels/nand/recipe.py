@@ -79,8 +79,8 @@ class Model(Section):
     )
     pooling: Literal["worst", "attention"] = Field(
         "worst",
-        description="what the verdict sees; attention: a weighted mean over the operations; worst: how suspect the "
-        "most suspect one is",
+        description="what the verdict sees; attention: a weighted mean over the operations; worst: also the most "
+        "suspect one",
     )
     embedding: int = Field(32, ge=1, le=1024, description="width of an operation's embedding [1]")
     hidden: int = Field(32, ge=1, le=4096, description="units of each GRU and direction [1]")
