@@ -82,9 +82,9 @@ def fit(run: Run) -> dict:
         found.scores,
         found.baselines,
         history,
-        notes=task.notes(recipe),
+        notes=task.notes(recipe) + (task.hints(history, recipe) if task.hints else []),
         data=parts.describe(),
-        data_hash=files.sha256(*parts.paths),
+        data_hash=files.sha256(*(task.files(parts.records) if task.files else parts.paths)),
         sizes=sizes,
         duration_s=round(earlier + time.monotonic() - started, 1),
         training_s=round(sum(row["seconds"] for row in history), 1),
@@ -197,7 +197,7 @@ def _judge(task, model, recipe, parts, transfer) -> Found:
     examined = task.examine(model, test, recipe) if task.examine else Examined()
     scores = scores.beside(examined.scores, "")
     for name, more in examined.baselines.items():
-        baselines[name] = baselines[name].beside(more, "")
+        baselines[name] = baselines.get(name, Scores({})).beside(more, "")
     return Found(Judged(test, prediction, scores), baselines, examined.pictures, examined.files)
 
 
