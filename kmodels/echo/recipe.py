@@ -137,7 +137,7 @@ class EchoRecipe(Recipe):
         "adaptive": {"train": {"curriculum": "adaptive"}},
     }
     SMOKE: ClassVar = {
-        "data": {"n_rooms": 12, "pairs_per_room": 2, "image_size": 32},
+        "data": {"n_rooms": 12, "pairs_per_room": 5, "image_size": 32},
         "model": {"width": 4, "base_width": 2},
         "train": {"epochs": 2, "batch_size": 8, "lowpass": 2, "warmup_epochs": 1},
     }
