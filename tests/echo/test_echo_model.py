@@ -144,3 +144,25 @@ def test_the_freeze_freezes_to_the_last_bit_and_compiles_nothing(monkeypatch):
     assert changed["all"] == learned - base
     if backend.current() != "torch":  # which traces nothing
         assert len(traced) == first, "compiled again"
+
+
+def test_a_plain_pytorch_twin_agrees():
+    """The same weights and noise: depth, base, residual and the loss to 1e-4."""
+    torch = pytest.importorskip("torch")
+    from reference.torch_echo import TorchEcho
+
+    recipe = TINY.with_changes({"model": {"width": 4, "base_width": 2}, "train": {"curriculum": "none"}})
+    model, some = build(recipe, 1), noise()
+    rng = np.random.default_rng(1)
+    for variable in model.variables:
+        if variable.path.split("/")[-1] in ("gamma", "beta", "moving_mean", "moving_variance"):
+            variable.assign(rng.uniform(0.5, 1.5, variable.shape))
+    twin = TorchEcho(4, 2).eval()
+    twin.load(numpy_of(model.variables))
+    found, terms = inference.predict_and_score(model, some, 8)
+    with torch.no_grad():
+        outputs = twin(torch.tensor(some.inputs["spectrogram"]).permute(0, 3, 1, 2))
+        loss = twin.loss(outputs, *map(torch.tensor, some.targets.values()), (1.0, 1.2, 0.05))
+    for name, array in zip(("depth", "base", "residual"), outputs, strict=True):
+        np.testing.assert_allclose(found[name], array.numpy(), atol=1e-4, err_msg=name)
+    assert terms["loss"] == pytest.approx(float(loss), abs=1e-4)
