@@ -16,7 +16,9 @@ def main(argv=None) -> int:
     options = cli.parser("predict", __doc__)
     options.add_argument("--run", required=True, metavar="RUN", help="folder that fit has written")
     options.add_argument("--data", required=True, metavar="PATH", help="your own file or folder; labels are not needed")
-    options.add_argument("--out", required=True, metavar="FILE", help="for nand: .csv or .parquet; for plume: .nc")
+    options.add_argument(
+        "--out", required=True, metavar="PATH", help="for nand: .csv or .parquet; for plume: .nc; for echo: a folder"
+    )
     options.add_argument("--lead", type=int, metavar="N", help="for plume: forecast N frames, each from the one before")
     cli.add_backend_option(options)
     return cli.run(options, _predict, argv)
@@ -28,7 +30,7 @@ def _predict(args, words) -> int:
     from kmodels.core import console
 
     if Path(args.out).suffix not in predictor.task.output_suffixes:
-        raise UserError(f"--out {args.out}: the suffix must be one of {', '.join(predictor.task.output_suffixes)}")
+        raise UserError(f"--out {args.out}: {_allowed(predictor.task.output_suffixes)}")
     if args.lead is not None and (predictor.task.forecast is None or args.lead < 1):
         raise UserError(
             f"--lead {args.lead}: at least 1"
@@ -44,6 +46,13 @@ def _predict(args, words) -> int:
     prediction.write(Path(args.out))
     console.say(f"{len(records)} predictions written to {args.out}")
     return 0
+
+
+def _allowed(suffixes) -> str:
+    """What --out must be; the suffix "" stands for a folder."""
+    if suffixes == ("",):
+        return "name a folder; it has no suffix"
+    return f"the suffix must be one of {', '.join(suffixes)}"
 
 
 if __name__ == "__main__":

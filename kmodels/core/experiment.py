@@ -82,14 +82,15 @@ def fit(run: Run) -> dict:
         found.scores,
         found.baselines,
         history,
-        notes=task.notes(recipe),
+        notes=task.notes(recipe) + (task.hints(history, recipe) if task.hints else []),
         data=parts.describe(),
-        data_hash=files.sha256(*parts.paths),
+        data_hash=files.sha256(*(task.files(parts.records) if task.files else parts.paths)),
         sizes=sizes,
         duration_s=round(earlier + time.monotonic() - started, 1),
         training_s=round(sum(row["seconds"] for row in history), 1),
     )
-    pictures = {"learning curves": figures.learning_curves(history)} | task.figures(found.judged) | found.pictures
+    curves = figures.learning_curves(history, task.kept_by)
+    pictures = {"learning curves": curves} | task.figures(found.judged) | found.pictures
     for name, content in found.files.items():
         files.write_bytes(run.path / "figures" / name, content)
     report.write(result, pictures, run.path, task.headline)
@@ -126,7 +127,7 @@ def _train(task, model, run, examples, validation, practise, history) -> list[di
     if history is None:
         monitor.recipe(recipe.to_yaml())
     try:
-        return train(model, examples, recipe, run, validate, after_epoch)
+        return train(model, examples, recipe, run, validate, after_epoch, task.schedule, task.kept_by)
     finally:
         monitor.close()
 
@@ -196,7 +197,7 @@ def _judge(task, model, recipe, parts, transfer) -> Found:
     examined = task.examine(model, test, recipe) if task.examine else Examined()
     scores = scores.beside(examined.scores, "")
     for name, more in examined.baselines.items():
-        baselines[name] = baselines[name].beside(more, "")
+        baselines[name] = baselines.get(name, Scores({})).beside(more, "")
     return Found(Judged(test, prediction, scores), baselines, examined.pictures, examined.files)
 
 

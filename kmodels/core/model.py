@@ -76,9 +76,9 @@ def dropout_seed() -> int:
     return random.getrandbits(31)
 
 
-def adam(train, steps: int) -> Adam:
-    """The optimizer of a recipe's `train` section for a training of `steps` steps."""
+def adam(train, steps: int, kind: type[Adam] = Adam, **options) -> Adam:
+    """The optimizer of a recipe's `train` section for a training of `steps` steps; options: of another kind of Adam."""
     rate = train.learning_rate
     if train.schedule == "cosine":
         rate = keras.optimizers.schedules.CosineDecay(rate, decay_steps=steps)
-    return Adam(learning_rate=rate, global_clipnorm=train.clip_norm or None)
+    return kind(learning_rate=rate, global_clipnorm=train.clip_norm or None, **options)

@@ -99,13 +99,20 @@ class Task:
     headline: the metrics of the summary table, in order. notes(recipe): sentences that a report must carry.
 
     What not every model has:
+    schedule(model, recipe, epoch): sets what changes in the course of a training, such as the weights of the loss
+        terms, at the beginning of epoch 0, 1, ...; a pure function of the epoch, so that a resumed run is the same.
+    kept_by: the validation figure, as a row of the history names it, whose lowest value says which epoch is kept.
+        Another than `val_loss` where a schedule moves the weights: their sum is then not comparable across epochs.
+    hints(history, recipe): sentences about the course of a training, for the report: what to try where it went wrong.
+    files(records): every file that they were read from, where those named by `suffixes` only name further ones.
     training_examples(records, recipe): Examples to train on, where they are not those of `encode`.
     practise(model, records, examples, recipe): trains on after each epoch, on what the model still gets wrong in its
         training records; returns scalars for TensorBoard.
     transfer(recipe): the recipe of simulated data that lies outside what was trained on; its scores stand in the
         report as `transfer_*`.
     generate(model, recipe, n, seed, **options): n new records with `write(path)`.
-    examine(model, records, recipe): Examined; what one prediction of each held-out record does not show.
+    examine(model, records, recipe): Examined; what one prediction of each held-out record does not show. Baselines
+        that need the model are made here, too.
     forecast(model, records, recipe, leads, progress): Prediction of so many steps, each from the one before.
     """
 
@@ -130,6 +137,10 @@ class Task:
     headline: tuple[str, ...]
     notes: Callable[[Any], list[str]]
     ladder: Ladder | None = None
+    schedule: Callable[["keras.Model", Any, int], None] | None = None
+    kept_by: str = "val_loss"
+    hints: Callable[[list[dict], Any], list[str]] | None = None
+    files: Callable[[Any], list[Path]] | None = None
     training_examples: Callable[[Any, Any], Examples] | None = None
     practise: Callable[["keras.Model", Any, Examples, Any], dict[str, float]] | None = None
     transfer: Callable[[Any], Recipe] | None = None

@@ -31,7 +31,7 @@ class Pair:
     """One row of a CSV. row: its number, 1 for the first after the header. audio: one WAV, or the two ears' arrays.
 
     location: the folder of the CSV, or in V1, whose one CSV has all, the folder of the audio. depth: None where the
-    CSV names none.
+    CSV names none. Of a recording that no CSV names, table is its folder and row its place there.
     """
 
     table: Path
@@ -40,6 +40,11 @@ class Pair:
     location: str
     audio: tuple[Path, ...]
     depth: Path | None
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Recording and, where it has one, depth."""
+        return self.audio if self.depth is None else (*self.audio, self.depth)
 
     def refuse(self, path: Path, rule: str) -> UserError:
         """The error that names CSV, row and file."""
@@ -99,6 +104,13 @@ def _pair(table: Path, number: int, row: dict, v1: bool, with_depth: bool) -> Pa
         root / row[path] / row[name] if with_depth or path in V2_AUDIO else None for path, name in (V2_AUDIO, V2_DEPTH)
     )
     return Pair(table, number, part, table.parent.name, (wav,), depth)
+
+
+def recordings(path: Path) -> list[Pair]:
+    """A WAV, or those in a folder, as pairs without depth, for files that no CSV names; [] where there is none."""
+    inside = sorted(p for p in path.iterdir() if not p.name.startswith(".")) if path.is_dir() else [path]
+    wavs = [p.absolute() for p in inside if p.suffix.lower() == ".wav"]
+    return [Pair(wav.parent, k, "", wav.parent.name, (wav,), None) for k, wav in enumerate(wavs, 1)]
 
 
 def read_sound(pair: Pair, samples: int) -> np.ndarray:

@@ -8,7 +8,7 @@ import numpy as np
 
 from kmodels.core import cache, console
 from kmodels.core.errors import UserError
-from kmodels.echo.batvision import Pair, read_depth, read_sound, read_table
+from kmodels.echo.batvision import Pair, read_depth, read_sound, read_table, recordings
 from kmodels.echo.pairs import EchoPairs
 from kmodels.echo.prepare import recording_length, resize, resize_depth, spectrogram
 
@@ -19,13 +19,12 @@ PREPARATION = 1  # raise it when the same files give other arrays: cached ones a
 def load(path: str | Path, recipe, labels: bool = True) -> EchoPairs:
     """The pairs of a data set: its folder, the folder of a location, or one CSV, in either of BatVision's layouts.
 
-    Every file is checked and prepared once; the arrays are kept in the cache and made again when a file changes.
-    labels=False: depth may be missing. Raises UserError that names CSV, row, file, value and what is allowed.
+    Without labels a WAV, or a folder of them, does as well, and depth may be missing. Every file is checked and
+    prepared once; the arrays are kept in the cache and made again when a file changes. Raises UserError that names
+    CSV, row, file, value and what is allowed.
     """
     path = Path(path).expanduser()
-    pairs = [pair for table in cache.data_files(path, SUFFIXES) for pair in read_table(table.absolute(), labels)]
-    if not pairs:
-        raise UserError(f"{path}: its CSVs name no pair")
+    pairs = _pairs(path, labels)
     seen = all(pair.depth is not None for pair in pairs)
     folder = cache.root() / "echo" / f"prepared-{_key(pairs, recipe.data, seen)}"
     if not cache.is_whole(folder):
@@ -34,6 +33,20 @@ def load(path: str | Path, recipe, labels: bool = True) -> EchoPairs:
     spectrograms = np.load(folder / "spectrogram.npy", mmap_mode="r")
     depths = np.load(folder / "depth.npy", mmap_mode="r") if seen else None
     return EchoPairs(tuple(pairs), np.arange(len(pairs)), spectrograms, depths, recipe.data.max_depth)
+
+
+def _pairs(path: Path, labels: bool) -> list[Pair]:
+    """What the path names: recordings, or the rows of CSVs."""
+    if path.exists() and (path.suffix.lower() == ".wav" or (path.is_dir() and not any(path.glob("*.csv")))):
+        found = recordings(path)
+        if found and labels:
+            raise UserError(f"{path}: recordings without depth; name the CSV that has both")
+        if found:
+            return found
+    pairs = [pair for table in cache.data_files(path, SUFFIXES) for pair in read_table(table.absolute(), labels)]
+    if not pairs:
+        raise UserError(f"{path}: its CSVs name no pair")
+    return pairs
 
 
 def _key(pairs: list[Pair], data, seen: bool) -> str:

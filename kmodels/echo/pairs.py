@@ -1,6 +1,7 @@
 """Pairs of what was heard and what was seen, prepared once and read from disk when they are used."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -63,6 +64,12 @@ class EchoPairs:
     def stored_depth(self, row: int) -> np.ndarray:
         """Depth as it is on disk, for protocols that resize it in their own way: (height, width) float32 [m]."""
         return read_depth(self.sources[self.index[row]])
+
+
+def files(pairs: EchoPairs) -> list[Path]:
+    """Every file that the pairs were read from: CSVs, recordings, depths."""
+    tables = dict.fromkeys(pair.table for pair in pairs.sources)
+    return [*tables, *(file for pair in pairs.sources for file in pair.files)]
 
 
 def split(pairs: EchoPairs, recipe) -> dict[str, np.ndarray]:

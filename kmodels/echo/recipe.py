@@ -83,8 +83,20 @@ class Model(Section):
     architecture: Literal["base_residual", "single"] = Field(
         "base_residual", description="base_residual: two decoders; single: one decoder, for comparison"
     )
-    width: int = Field(16, ge=1, le=512, description="channels of the encoder's first level [1]")
+    spectrogram: Literal["log", "magnitude"] = Field(
+        "log", description="what the network is given; log: log1p(magnitude / 0.001); magnitude: as the field does"
+    )
+    width: int = Field(
+        16, ge=1, le=512, description="channels of the encoder's first level and the residual decoder's last [1]"
+    )
     base_width: int = Field(4, ge=1, le=512, description="channels of the base decoder's last level [1]")
+    single_width: float | None = Field(
+        None,
+        ge=1,
+        le=1024,
+        description="channels of the single decoder's last level; none: as many weights as base and residual "
+        "decoder have together [1]",
+    )
     residual_range: float = Field(0.3, gt=0, le=1, description="largest residual as a share of max_depth [1]")
 
 
@@ -97,15 +109,20 @@ class Train(TrainSection):
     lambda_recon: float = Field(1.0, ge=0, description="weight of the final depth's error [1]")
     lambda_base: float = Field(1.2, ge=0, description="weight of the base's error against the low-passed truth [1]")
     lambda_sparse: float = Field(0.05, ge=0, description="weight of the mean size of the residual [1]")
-    lowpass: int = Field(16, ge=1, le=256, description="width of the average that the base is compared with [pixels]")
+    lowpass: int = Field(
+        4,
+        ge=1,
+        le=256,
+        description="width of the average that the base is compared with; the seed's 16 of 256 [pixels]",
+    )
     curriculum: Literal["none", "adaptive"] = Field(
         "none", description="adaptive: lambda_recon 0.3 to 1.0 and lambda_base 2.0 to 0.3 over the warm-up"
     )
-    warmup_epochs: int = Field(50, ge=1, description="length of the curriculum [epochs]")
+    warmup_epochs: int = Field(10, ge=1, description="length of the curriculum [epochs]")
     freeze: Literal["all", "sum_only"] = Field(
         "all",
-        description="after the warm-up; all: no gradient reaches the base decoder; sum_only: none through the sum, "
-        "as the seed",
+        description="after the curriculum's warm-up; all: the base decoder stays as it is; sum_only: no gradient "
+        "reaches it through the sum, but its own loss trains it on, as the seed",
     )
 
 
@@ -120,9 +137,9 @@ class EchoRecipe(Recipe):
         "adaptive": {"train": {"curriculum": "adaptive"}},
     }
     SMOKE: ClassVar = {
-        "data": {"n_rooms": 12, "pairs_per_room": 2, "image_size": 32},
+        "data": {"n_rooms": 12, "pairs_per_room": 5, "image_size": 32},
         "model": {"width": 4, "base_width": 2},
-        "train": {"epochs": 2, "batch_size": 8, "lowpass": 4},
+        "train": {"epochs": 2, "batch_size": 8, "lowpass": 2, "warmup_epochs": 1},
     }
 
     task: Literal["echo"] = Field("echo", description="the model that this recipe belongs to")

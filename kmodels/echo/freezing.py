@@ -1,0 +1,66 @@
+"""Freezing a part of a network in mid-training: on every backend, without compiling again, to the last bit.
+
+Flipping `trainable` is ignored by tensorflow's compiled step and breaks jax's; a gradient of zero still lets Adam's
+momentum move a weight; and batch normalisation goes on averaging what it sees. So each has a gate, a variable.
+"""
+
+import keras
+from keras import ops
+
+from kmodels.core.model import Adam
+
+
+@keras.saving.register_keras_serializable("kmodels")
+class FreezingAdam(Adam):
+    """Adam that leaves some variables exactly as they are while its variable `frozen` is 1.
+
+    freezes: the beginning of these variables' paths.
+    """
+
+    def __init__(self, *args, freezes: str = "", **kwargs):
+        super().__init__(*args, **kwargs)
+        self.freezes = freezes
+
+    def build(self, variables):
+        """Create Adam's slots and the gate."""
+        if self.built:
+            return
+        super().build(variables)
+        self.frozen = self.add_variable(shape=(), initializer="zeros", name="frozen")
+
+    def apply(self, grads, trainable_variables=None):
+        """One update, taken back for the frozen variables."""
+        if trainable_variables is not None:
+            self.build(trainable_variables)
+        gated = [v for v in self._trainable_variables if v.path.startswith(self.freezes)] if self.freezes else []
+        before = [ops.copy(v) for v in gated]
+        super().apply(grads, trainable_variables)
+        for variable, old in zip(gated, before, strict=True):
+            variable.assign(ops.where(self.frozen > 0, old, variable))
+
+    def get_config(self):
+        """The constructor's arguments."""
+        return super().get_config() | {"freezes": self.freezes}
+
+
+@keras.saving.register_keras_serializable("kmodels")
+class FreezableNormalization(keras.layers.BatchNormalization):
+    """Batch normalisation that, while its variable `frozen` is 1, trains as it infers and averages no more."""
+
+    def build(self, input_shape):
+        """Create the layer's weights and the gate."""
+        super().build(input_shape)
+        self.frozen = self.add_weight(
+            name="frozen", shape=(), initializer="zeros", trainable=False, autocast=False, dtype="float32"
+        )
+
+    def call(self, inputs, training=None, mask=None):
+        """inputs: (batch, ..., channels); returns the same shape."""
+        fixed = super().call(inputs, training=False, mask=mask)
+        if not training:
+            return fixed
+        before = [ops.copy(v) for v in (self.moving_mean, self.moving_variance)]
+        free = super().call(inputs, training=True, mask=mask)
+        for variable, old in zip((self.moving_mean, self.moving_variance), before, strict=True):
+            variable.assign(ops.where(self.frozen > 0, old, variable))
+        return ops.where(self.frozen > 0, fixed, free)

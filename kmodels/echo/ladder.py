@@ -1,0 +1,65 @@
+"""The ladder of echo: from two equal decoders to a small base that stays; and two controls of what the claim rests on.
+
+A rung's changes are put upon those below it, so the controls change the best rung, one thing each.
+"""
+
+from kmodels.core.gate import Gate
+from kmodels.core.ladder import Ladder, Step
+
+SEED_GATES = (
+    Gate("the residual is used", "sparse", 0.15, "seed", ">=", "m"),
+    Gate("within 25%", "delta1", 0.45, "seed"),
+)
+OURS = (
+    Gate("error / mean map's", "rmse_ratio_mean_map", 0.5, "ours", "<="),
+    Gate("within 25%", "delta1", 0.75, "ours"),
+)
+
+LADDER = Ladder(
+    (
+        Step(
+            "flawed: equal decoders",
+            "base and residual decoder of one size, residual up to 0.2 max_depth, lambda_base 0.8, lambda_sparse 0.2",
+            {
+                "model": {"architecture": "base_residual", "base_width": 16, "residual_range": 0.2},
+                "train": {"lambda_base": 0.8, "lambda_sparse": 0.2, "curriculum": "none"},
+            },
+            seed={"rmse": 2.6},
+        ),
+        Step(
+            "small base",
+            "the base decoder a quarter as wide, residual up to 0.3 max_depth, lambda_base 1.2, lambda_sparse 0.05",
+            {
+                "model": {"base_width": 4, "residual_range": 0.3},
+                "train": {"lambda_base": 1.2, "lambda_sparse": 0.05},
+            },
+            (*SEED_GATES, Gate("15% under the flawed one", "rmse_ratio", 0.85, "seed", "<=")),
+            {"rmse": 2.2, "delta1": 0.45},
+        ),
+        Step(
+            "curriculum",
+            "lambda_recon 0.3 to 1 and lambda_base 2 to 0.3 over the warm-up; then no gradient reaches the base "
+            "through the sum, while its own loss trains it on",
+            {"train": {"curriculum": "adaptive", "freeze": "sum_only"}},
+            SEED_GATES,
+        ),
+        Step(
+            "true freeze",
+            "after the warm-up the base decoder stays as it is, to the last bit",
+            {"train": {"freeze": "all"}},
+            (*SEED_GATES, *OURS),
+        ),
+        Step(
+            "control: large base",
+            "the base decoder as wide as the residual's: does a small one generalise better?",
+            {"model": {"base_width": 16}},
+            (Gate("base gap / small base's", "base_gap_ratio", 1.05, "ours"),),
+        ),
+        Step(
+            "control: single decoder",
+            "one decoder with as many weights as a small base and a residual decoder together",
+            {"model": {"base_width": 4, "architecture": "single"}},
+        ),
+    ),
+    figures=("rmse", "delta1", "rmse_ratio_mean_map", "sparse", "base_gap"),
+)

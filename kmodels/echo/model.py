@@ -1,0 +1,159 @@
+"""The network: a U-Net with one encoder and two decoders, whose sum is the depth; or with one, for comparison."""
+
+import keras
+from keras import layers, ops
+
+from kmodels.core.model import TermModel, adam
+from kmodels.echo import losses
+from kmodels.echo.freezing import FreezableNormalization, FreezingAdam
+from kmodels.echo.recipe import EchoRecipe
+from kmodels.echo.sizes import EARS, LEVELS, channels, decoder_widths
+
+
+@keras.saving.register_keras_serializable("kmodels")
+class EchoModel(TermModel):
+    """Input "spectrogram" (batch, size, size, 2); outputs (batch, size, size) [m]: "depth", and of its parts
+
+        base = sigmoid(.) max_depth,   residual = tanh(.) residual_range max_depth,
+        depth = clip(base + residual, 0, max_depth).
+
+    widths: {"base": channels of its decoder's last level, "residual": ...}, or {"depth": ...} for a single decoder.
+    term_weights: of the loss terms recon, base and sparse (see `losses`); the single decoder has the first alone.
+    detached: {"sum": ..., "loss": ...}, variables: 1 where no gradient reaches the base through the sum, or through
+    its own loss.
+    """
+
+    def __init__(
+        self,
+        size,
+        width=16,
+        widths=None,
+        max_depth=12.0,
+        residual_range=0.3,
+        term_weights=None,
+        policy="float32",
+        **kwargs,
+    ):
+        widths = dict(widths or {"base": 4, "residual": 16})
+        term_weights = dict(term_weights or {"recon": 1.0, "base": 1.2, "sparse": 0.05})
+        self_config = {k: v for k, v in locals().items() if k not in ("self", "kwargs", "__class__")}
+        spectrogram = keras.Input((size, size, EARS), name="spectrogram")
+        skips = _encoder(spectrogram, width, policy)
+        logits = {name: _decoder(skips, decoder_width, name, policy) for name, decoder_width in widths.items()}
+        outputs = _depths(logits, max_depth, residual_range)
+        super().__init__(term_weights, inputs={"spectrogram": spectrogram}, outputs=outputs, **kwargs)
+        self._config = self_config
+        self.max_depth = max_depth
+        self.detached = {name: self._gate(f"detached_{name}") for name in ("sum", "loss")}
+
+    def _gate(self, name):
+        return self.add_weight(
+            name=name, shape=(), dtype="float32", initializer="zeros", trainable=False, autocast=False
+        )
+
+    def terms(self, x, y, y_pred):
+        """recon, base, sparse: the mean absolute errors of `losses` over pixels of known depth [m]."""
+        truth = y["depth"]
+        valid = ops.cast(truth > 0, "float32")
+        if "base" not in y_pred:
+            return {"recon": losses.reconstruction(truth, y_pred["depth"], valid)}
+        base, residual = y_pred["base"], y_pred["residual"]
+        depth = ops.clip(losses.partly_detached(base, self.detached["sum"]) + residual, 0.0, self.max_depth)
+        own = losses.partly_detached(base, self.detached["loss"])
+        return {
+            "recon": losses.reconstruction(truth, depth, valid),
+            "base": losses.base_error(y["coarse"], own, valid),
+            "sparse": losses.sparsity(residual, valid),
+        }
+
+    def freeze_base(self, how: str) -> None:
+        """From now on. how: "none"; "sum_only": no gradient through the sum; "all": its decoder stays as it is."""
+        everything = float(how == "all")
+        self.detached["sum"].assign(float(how != "none"))
+        self.detached["loss"].assign(everything)
+        for layer in self.layers:
+            if isinstance(layer, FreezableNormalization) and layer.name.startswith(BASE):
+                layer.frozen.assign(everything)
+        self.optimizer.build(self.trainable_variables)
+        self.optimizer.frozen.assign(everything)
+
+    def get_config(self):
+        """The constructor's arguments."""
+        return {"name": self.name, **self._config}
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        """The model of a configuration."""
+        return cls(**config)
+
+
+BASE = "base_"  # so begin the names of the base decoder's layers
+
+
+def _convolved(x, n, name, policy, normalization=layers.BatchNormalization):
+    """3 x 3 convolution, normalised, ReLU."""
+    x = layers.Conv2D(n, 3, padding="same", use_bias=False, dtype=policy, name=f"{name}_conv")(x)
+    return layers.ReLU(dtype=policy)(normalization(dtype=policy, name=f"{name}_norm")(x))
+
+
+def _encoder(x, width, policy):
+    """The features of every level, the finest first; the coarsest with one more convolution."""
+    found = []
+    for level, n in enumerate(channels(width)):
+        if level:
+            x = layers.MaxPooling2D(dtype=policy)(x)
+        for k in range(2):
+            x = _convolved(x, n, f"encoder_{level}{'ab'[k]}", policy)
+        found.append(x)
+    found[-1] = _convolved(x, n, "bottom", policy)
+    return found
+
+
+def _decoder(skips, width, name, policy):
+    """Logits (batch, size, size): halved in channels, doubled in size, joined with the encoder's level, convolved.
+
+    A decoder narrower than the encoder reads the first of its channels, which costs no weights.
+    """
+    own = channels(width)
+    x = _first(skips[-1], own[-1])
+    for level in range(LEVELS - 2, -1, -1):
+        n = own[level]
+        x = layers.Conv2D(n, 1, dtype=policy, name=f"{name}_{level}_up")(x)
+        x = layers.UpSampling2D(interpolation="bilinear", dtype=policy)(x)
+        x = layers.Concatenate(dtype=policy)([x, _first(skips[level], n)])
+        x = _convolved(x, n, f"{name}_{level}", policy, FreezableNormalization)
+    logit = layers.Conv2D(1, 1, dtype=policy, name=f"{name}_out")(x)
+    return ops.cast(ops.squeeze(logit, -1), "float32")
+
+
+def _first(x, n):
+    return x if x.shape[-1] <= n else x[..., :n]
+
+
+def _depths(logits, max_depth, residual_range):
+    """Depths [m] of the decoders' logits, as the class says."""
+    if "depth" in logits:
+        return {"depth": ops.sigmoid(logits["depth"]) * max_depth}
+    base = ops.sigmoid(logits["base"]) * max_depth
+    residual = ops.tanh(logits["residual"]) * (residual_range * max_depth)
+    return {"depth": ops.clip(base + residual, 0.0, max_depth), "base": base, "residual": residual}
+
+
+def build(recipe: EchoRecipe, steps: int) -> EchoModel:
+    """The compiled model of a recipe for a training of `steps` steps."""
+    model, train = recipe.model, recipe.train
+    terms = {"recon": train.lambda_recon}
+    if model.architecture == "base_residual":
+        terms |= {"base": train.lambda_base, "sparse": train.lambda_sparse}
+    network = EchoModel(
+        size=recipe.data.image_size,
+        width=model.width,
+        widths=decoder_widths(model),
+        max_depth=recipe.data.max_depth,
+        residual_range=model.residual_range,
+        term_weights=terms,
+        policy=train.precision,
+        name="echo",
+    )
+    network.compile(optimizer=adam(train, steps, FreezingAdam, freezes=BASE))
+    return network

@@ -1,0 +1,82 @@
+"""The contents page of the echo model."""
+
+from kmodels.core.task import Task
+from kmodels.echo import sizes
+from kmodels.echo.curriculum import schedule
+from kmodels.echo.diagnostics import diagnostics, hints
+from kmodels.echo.encode import encode
+from kmodels.echo.examine import examine
+from kmodels.echo.figures import draw
+from kmodels.echo.gates import GATES
+from kmodels.echo.ladder import LADDER
+from kmodels.echo.load import SUFFIXES, load
+from kmodels.echo.metrics import baselines, metrics
+from kmodels.echo.model import build
+from kmodels.echo.pairs import files, split
+from kmodels.echo.prediction import SUFFIXES as OUTPUT_SUFFIXES
+from kmodels.echo.prediction import decode
+from kmodels.echo.recipe import EchoRecipe
+from kmodels.echo.simulate import SIMULATION, simulate
+
+
+def notes(recipe: EchoRecipe) -> list[str]:
+    """What a reader of the report must know."""
+    parts = sizes.weights(recipe.model)
+    found = ["weights to train: " + ", ".join(f"{name} {n / 1e6:.2f} M" for name, n in parts.items())]
+    train = recipe.train
+    if train.curriculum == "adaptive" and train.warmup_epochs >= train.epochs:
+        found.append(f"the base was never frozen: {train.epochs} epochs are no more than the warm-up")
+    found.append(
+        "shuffled audio: the model hears another room. Its error lies above the mean map's where it believes what "
+        "it hears; below, it would know something without listening"
+    )
+    return found
+
+
+TASK = Task(
+    name="echo",
+    question="What does a room look like to somebody who claps and listens?",
+    recipe=EchoRecipe,
+    simulation=SIMULATION,
+    suffixes=SUFFIXES,
+    output_suffixes=OUTPUT_SUFFIXES,
+    simulate=simulate,
+    load=load,
+    split=split,
+    encode=encode,
+    build=build,
+    calibrate=lambda model, pairs, outputs: None,
+    decode=decode,
+    metrics=metrics,
+    baselines=baselines,
+    diagnostics=diagnostics,
+    figures=draw,
+    gates=GATES,
+    ladder=LADDER,
+    headline=(
+        "rmse",
+        "mae",
+        "abs_rel",
+        "log10",
+        "delta1",
+        "delta2",
+        "delta3",
+        "rmse_ratio_mean_map",
+        "shuffled_ratio",
+        "sparse",
+        "base_mae_trained",
+        "base_mae_unseen",
+        "rmse_batvision",
+        "delta1_batvision",
+        "rmse_echogeom",
+        "delta1_echogeom",
+        "rmse_htf",
+        "delta1_htf",
+    ),
+    notes=notes,
+    schedule=schedule,
+    kept_by="val_rmse",
+    hints=hints,
+    files=files,
+    examine=examine,
+)

@@ -1,0 +1,168 @@
+"""The network's sizes and parts, what it is trained on, the curriculum, and a freeze that freezes."""
+
+import numpy as np
+import pytest
+from checks import ROOT
+
+from kmodels.core import backend, data, inference, parse
+from kmodels.echo import curriculum, losses, sizes
+from kmodels.echo.encode import QUIET, coarse, scaled
+from kmodels.echo.model import build
+from kmodels.echo.recipe import EchoRecipe
+
+SIZE = 16
+TINY = EchoRecipe().with_changes(
+    {"data": {"image_size": SIZE}, "model": {"width": 2, "base_width": 1}, "train": {"curriculum": "adaptive"}}
+)
+FULL = parse.resolve(EchoRecipe, [parse.read_yaml(ROOT / "configs" / "echo_full.yaml")])
+
+
+def noise(n=8, seed=0):
+    """Random examples: there is nothing to learn in them."""
+    rng = np.random.default_rng(seed)
+    depth = rng.uniform(0.5, 8.0, (n, SIZE, SIZE)).astype("float32")
+    inputs = {"spectrogram": rng.uniform(0, 6, (n, SIZE, SIZE, 2)).astype("float32")}
+    return data.ArrayExamples(inputs, {"depth": depth, "coarse": coarse(depth, 4)})
+
+
+def numpy_of(variables) -> dict:
+    return {v.path: inference.as_numpy(v) for v in variables}
+
+
+def test_the_seeds_numbers_of_weights():
+    """Millions: base 0.4, residual 6.8, in all 19.5; with two equal decoders 25.9. The encoder has what is left."""
+    small, flawed = FULL.model, FULL.model.model_copy(update={"base_width": 64})
+    for model, wanted in (
+        (small, {"base": 0.4, "residual": 6.8, "total": 19.5}),
+        (flawed, {"base": 6.8, "residual": 6.8, "total": 25.9}),
+    ):
+        found = sizes.weights(model)
+        for name, millions in wanted.items():
+            assert found[name] == pytest.approx(millions * 1e6, rel=0.05), name
+    assert 15 < sizes.weights(small)["residual"] / sizes.weights(small)["base"] < 18
+    single = small.model_copy(update={"architecture": "single"})
+    assert sizes.weights(single)["total"] == pytest.approx(sizes.weights(small)["total"], rel=0.01)
+
+
+@pytest.mark.parametrize("architecture", ["base_residual", "single"])
+def test_the_network_has_the_weights_that_are_counted(architecture):
+    recipe = TINY.with_changes({"model": {"architecture": architecture, "base_width": 2, "width": 3}})
+    model = build(recipe, 1)
+    counted = sizes.weights(recipe.model)
+    found = dict.fromkeys(counted, 0)
+    for variable in model.trainable_variables:
+        part = variable.path.split("_")[0]
+        found[part if part in found else "encoder"] += int(np.prod(variable.shape))
+        found["total"] += int(np.prod(variable.shape))
+    assert found == counted
+
+
+def test_the_parts_add_up_and_stay_in_their_range():
+    recipe = TINY.with_changes({"data": {"max_depth": 6.0}, "model": {"residual_range": 0.5}})
+    model = build(recipe, 1)
+    for variable in model.trainable_variables:
+        if variable.path.endswith(("base_out/kernel", "residual_out/kernel")):
+            variable.assign(50 * inference.as_numpy(variable))  # to the ends of the ranges
+    found = inference.predict(model, noise(), 8)
+    base, residual = found["base"], found["residual"]
+    np.testing.assert_allclose(found["depth"], np.clip(base + residual, 0, 6), atol=1e-5)
+    assert base.min() >= 0 and base.max() <= 6 and np.abs(residual).max() <= 3.0 + 1e-5
+    assert np.abs(residual).max() > 1.5 and (found["depth"] != base).any()
+
+
+def test_losses_by_hand():
+    """Two pixels are known: errors of 1 m and 3 m; the base is off by 2 m and 0 m; the residual is -1 m and 3 m."""
+    truth = np.array([[[2.0, 0.0], [4.0, 0.0]]], "float32")
+    valid = (truth > 0).astype("float32")
+    base = np.array([[[4.0, 9.0], [4.0, 9.0]]], "float32")
+    residual = np.array([[[-1.0, 9.0], [3.0, 9.0]]], "float32")
+    tensors = inference.as_tensors((truth, base, residual, valid))
+    truth, base, residual, valid = tensors
+    for term, expected in (
+        (losses.reconstruction(truth, base + residual, valid), 2.0),
+        (losses.base_error(truth, base, valid), 1.0),
+        (losses.sparsity(residual, valid), 2.0),
+        (losses.sparsity(residual, 0 * valid), 0.0),
+    ):
+        assert inference.as_numpy(term) == pytest.approx([expected])
+
+
+def test_what_the_base_is_compared_with_leaves_unknown_pixels_out():
+    depth = np.zeros((1, 9, 9), "float32")
+    depth[0, 4, 4], depth[0, 4, 5] = 2.0, 6.0
+    found = coarse(depth, 3)[0]
+    assert found[4, 4] == pytest.approx(4.0) and found[4, 3] == pytest.approx(2.0)
+    assert found[0, 0] == 0.0, "nothing is known around it"
+    np.testing.assert_allclose(coarse(np.full((1, 9, 9), 3.0, "float32"), 4), 3.0, rtol=1e-5)
+
+
+def test_the_networks_input():
+    magnitude = np.array([0.0, QUIET, 1.0], "float32")
+    np.testing.assert_allclose(scaled(magnitude, "log"), np.log([1.0, 2.0, 1001.0]), rtol=1e-5)
+    assert scaled(magnitude, "magnitude") is magnitude
+
+
+def test_the_curriculum_is_a_function_of_the_epoch():
+    """lambda_recon 0.3 to 1.0, lambda_base 2.0 to 0.3 over ten epochs; then frozen."""
+    train = TINY.train
+    for epoch, recon, base in ((0, 0.3, 2.0), (5, 0.65, 1.15), (10, 1.0, 0.3), (40, 1.0, 0.3)):
+        assert curriculum.weights(train, epoch) == pytest.approx({"recon": recon, "base": base, "sparse": 0.05})
+        assert curriculum.frozen(train, epoch) == ("all" if epoch >= 10 else "none")
+    without = train.model_copy(update={"curriculum": "none"})
+    assert curriculum.weights(without, 40) == {"recon": 1.0, "base": 1.2, "sparse": 0.05}
+    assert curriculum.frozen(without, 40) == "none"
+
+
+def test_the_freeze_freezes_to_the_last_bit_and_compiles_nothing(monkeypatch):
+    """Of the base decoder not one weight and not one moving average moves, though Adam has momentum; the rest does."""
+    traced = []
+    real = losses.reconstruction
+    monkeypatch.setattr(losses, "reconstruction", lambda *fields: traced.append(1) or real(*fields))
+    model, stream = build(TINY, 10), data.batches(noise(), 4, 0)
+    schedule = {
+        how: TINY.with_changes({"train": {"freeze": how}}) if how != "none" else TINY for how in ("sum_only", "all")
+    }
+    changed = {}
+    for name, recipe, epoch in (
+        ("warm-up", TINY, 0),
+        ("sum_only", schedule["sum_only"], 10),
+        ("all", schedule["all"], 10),
+        ("warm-up again", TINY, 3),
+    ):
+        curriculum.schedule(model, recipe, epoch)
+        before = numpy_of(model.variables)
+        model.fit(stream, steps_per_epoch=2, verbose=0, shuffle=False)
+        after = numpy_of(model.variables)
+        changed[name] = {path for path in before if not np.array_equal(before[path], after[path])}
+        if name == "warm-up":
+            first = len(traced)
+    learned = {v.path for v in model.variables if "norm/" in v.path or v.path.endswith(("kernel", "bias"))}
+    learned -= {path for path in learned if path.endswith("frozen")}
+    base = {path for path in learned if path.startswith("base_")}
+    assert len(base) > 20 and changed["warm-up"] == changed["warm-up again"] == learned
+    assert changed["sum_only"] == learned, "its own loss trains the base on"
+    assert changed["all"] == learned - base
+    if backend.current() != "torch":  # which traces nothing
+        assert len(traced) == first, "compiled again"
+
+
+def test_a_plain_pytorch_twin_agrees():
+    """The same weights and noise: depth, base, residual and the loss to 1e-4."""
+    torch = pytest.importorskip("torch")
+    from reference.torch_echo import TorchEcho
+
+    recipe = TINY.with_changes({"model": {"width": 4, "base_width": 2}, "train": {"curriculum": "none"}})
+    model, some = build(recipe, 1), noise()
+    rng = np.random.default_rng(1)
+    for variable in model.variables:
+        if variable.path.split("/")[-1] in ("gamma", "beta", "moving_mean", "moving_variance"):
+            variable.assign(rng.uniform(0.5, 1.5, variable.shape))
+    twin = TorchEcho(4, 2).eval()
+    twin.load(numpy_of(model.variables))
+    found, terms = inference.predict_and_score(model, some, 8)
+    with torch.no_grad():
+        outputs = twin(torch.tensor(some.inputs["spectrogram"]).permute(0, 3, 1, 2))
+        loss = twin.loss(outputs, *map(torch.tensor, some.targets.values()), (1.0, 1.2, 0.05))
+    for name, array in zip(("depth", "base", "residual"), outputs, strict=True):
+        np.testing.assert_allclose(found[name], array.numpy(), atol=1e-4, err_msg=name)
+    assert terms["loss"] == pytest.approx(float(loss), abs=1e-4)

@@ -1,0 +1,137 @@
+"""The echo network in plain PyTorch, channels first as PyTorch has it: the second opinion on ours.
+
+`python tests/reference/torch_echo.py` measures a training step of the default recipe, on the backend that
+KERAS_BACKEND names, in turn with this one.
+"""
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+
+def convolved(before: int, n: int) -> nn.Sequential:
+    norm = nn.BatchNorm2d(n, eps=1e-3, momentum=0.01)
+    return nn.Sequential(nn.Conv2d(before, n, 3, padding=1, bias=False), norm, nn.ReLU())
+
+
+class Decoder(nn.Module):
+    def __init__(self, read: list[int], own: list[int]):
+        super().__init__()
+        self.first = min(read[-1], own[-1])
+        before, ups, joins = self.first, [], []
+        for level in (3, 2, 1, 0):
+            n = own[level]
+            ups.append(nn.Conv2d(before, n, 1))
+            joins.append(convolved(n + min(read[level], n), n))
+            before = n
+        self.own, self.ups, self.joins = own, nn.ModuleList(ups), nn.ModuleList(joins)
+        self.out = nn.Conv2d(before, 1, 1)
+
+    def forward(self, skips):
+        x = skips[-1][:, : self.first]
+        for up, join, level in zip(self.ups, self.joins, (3, 2, 1, 0), strict=True):
+            x = functional.interpolate(up(x), scale_factor=2, mode="bilinear")
+            x = join(torch.cat([x, skips[level][:, : self.own[level]]], dim=1))
+        return self.out(x)[:, 0]
+
+
+class TorchEcho(nn.Module):
+    """Input (batch, ears, frequency, time); outputs depth, base, residual (batch, y, x) [m]."""
+
+    def __init__(self, width: int, base_width: int, max_depth: float = 12.0, residual_range: float = 0.3):
+        super().__init__()
+        read = [width, 2 * width, 4 * width, 8 * width, 8 * width]
+        befores = [2, *read[:-1]]
+        self.levels = nn.ModuleList(
+            nn.Sequential(convolved(b, n), convolved(n, n)) for b, n in zip(befores, read, strict=True)
+        )
+        self.bottom = convolved(read[-1], read[-1])
+        self.base, self.residual = (Decoder(read, [w, 2 * w, 4 * w, 8 * w]) for w in (base_width, width))
+        self.max_depth, self.residual_range = max_depth, residual_range
+
+    def forward(self, x):
+        skips = []
+        for k, level in enumerate(self.levels):
+            x = level(functional.max_pool2d(x, 2) if k else x)
+            skips.append(x)
+        skips[-1] = self.bottom(x)
+        base = torch.sigmoid(self.base(skips)) * self.max_depth
+        residual = torch.tanh(self.residual(skips)) * (self.residual_range * self.max_depth)
+        return torch.clamp(base + residual, 0, self.max_depth), base, residual
+
+    def loss(self, outputs, truth, coarse, weights):
+        """weights: of recon, base, sparse."""
+        depth, base, residual = outputs
+        valid = (truth > 0).float()
+        count = valid.sum((1, 2)).clamp(min=1)
+        terms = [((valid * e.abs()).sum((1, 2)) / count).mean() for e in (depth - truth, base - coarse, residual)]
+        return sum(w * term for w, term in zip(weights, terms, strict=True))
+
+    def load(self, arrays: dict) -> None:
+        """Take the weights of a Keras model: {path: array}."""
+        blocks = {"bottom": self.bottom}
+        for k, level in enumerate(self.levels):
+            blocks |= {f"encoder_{k}a": level[0], f"encoder_{k}b": level[1]}
+        for name, decoder in (("base", self.base), ("residual", self.residual)):
+            for k, level in enumerate((3, 2, 1, 0)):
+                blocks[f"{name}_{level}"] = decoder.joins[k]
+                _take(decoder.ups[k], arrays, f"{name}_{level}_up")
+            _take(decoder.out, arrays, f"{name}_out")
+        for name, (conv, norm, _) in blocks.items():
+            _take(conv, arrays, f"{name}_conv")
+            for mine, its in (
+                (norm.weight, "gamma"),
+                (norm.bias, "beta"),
+                (norm.running_mean, "moving_mean"),
+                (norm.running_var, "moving_variance"),
+            ):
+                mine.data.copy_(torch.tensor(arrays[f"{name}_norm/{its}"]))
+
+
+def _take(conv, arrays, name):
+    conv.weight.data.copy_(torch.tensor(arrays[f"{name}/kernel"]).permute(3, 2, 0, 1))
+    if conv.bias is not None:
+        conv.bias.data.copy_(torch.tensor(arrays[f"{name}/bias"]))
+
+
+def training_step(width, base_width, batch, size, weights):
+    """A function that takes one step with Adam on random examples and returns the loss."""
+    net = TorchEcho(width, base_width)
+    optimizer = torch.optim.Adam(net.parameters(), lr=2e-3, eps=1e-7)
+    x, truth = torch.rand(batch, 2, size, size), 8 * torch.rand(batch, size, size)
+
+    def step():
+        optimizer.zero_grad()
+        loss = net.loss(net(x), truth, truth, weights)
+        loss.backward()
+        nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        optimizer.step()
+        return float(loss)
+
+    return step
+
+
+def main():
+    """A training step of kmodels against this one."""
+    from kmodels.core import backend, measure
+
+    chosen = backend.select()
+    import numpy as np
+
+    from kmodels.echo.model import build
+    from kmodels.echo.recipe import EchoRecipe
+
+    recipe = EchoRecipe()
+    model, size, batch = build(recipe, 100), recipe.data.image_size, recipe.train.batch_size
+    rng = np.random.default_rng(0)
+    truth = rng.uniform(0, 8, (batch, size, size)).astype("float32")
+    inputs = {"spectrogram": rng.uniform(0, 1, (batch, size, size, 2)).astype("float32")}
+    train = recipe.train
+    weights = train.lambda_recon, train.lambda_base, train.lambda_sparse
+    ours = lambda: float(model.train_on_batch(inputs, {"depth": truth, "coarse": truth}))  # noqa: E731
+    theirs = training_step(recipe.model.width, recipe.model.base_width, batch, size, weights)
+    print(chosen, measure.in_turn(ours, theirs))
+
+
+if __name__ == "__main__":
+    main()
