@@ -5,7 +5,7 @@ import numpy as np
 from kmodels.core.task import Judged
 from kmodels.precip import figures
 from kmodels.precip.judge import GAPS, kl_by_dimension, latent, shuffled
-from kmodels.precip.metrics import Thresholds, combined, sums_of
+from kmodels.precip.metrics import combined
 
 MEMBERS = 6
 SCALARS = ("crps", "spread_skill", "p99_ratio", "p95_ratio", "max_ratio", "mean_ratio", "diversity", "ralsd")
@@ -17,10 +17,9 @@ def diagnostics(judged: Judged) -> tuple[dict, dict]:
     mae_tail is the posterior's, as in the seed; it says which epoch is kept.
     """
     drawn = judged.prediction.like(members=min(MEMBERS, judged.prediction.members))
-    at = Thresholds.of(drawn.known)
-    sums = {mode: sums_of(drawn.like(mode=mode), at) for mode in ("prior", "posterior")}
-    sums["shuffled"] = sums_of(shuffled(drawn).like(members=drawn.members), at)
-    found = {mode: combined(one, np.ones(len(drawn.days))) for mode, one in sums.items()}
+    draws = {"prior": drawn, "posterior": drawn.like(mode="posterior", members=2)}
+    draws["shuffled"] = shuffled(draws["posterior"])
+    found = {mode: combined(one.sums, np.ones(len(drawn.days))) for mode, one in draws.items()}
     prior, posterior = found["prior"], found["posterior"]
     scalars = {"mae_tail": posterior["mae_tail"], "prior_mae_tail": prior["mae_tail"]}
     scalars |= {name: prior[name] for name in SCALARS}
@@ -31,8 +30,8 @@ def diagnostics(judged: Judged) -> tuple[dict, dict]:
     scalars = {name: float(value) for name, value in scalars.items() if np.isfinite(value)}
     pictures = {
         "draws": figures.maps(drawn),
-        "rank histogram": figures.rank_histogram(sums["prior"]),
-        "spectra": figures.spectra(sums["prior"], drawn.days.domain.shape),
+        "rank histogram": figures.rank_histogram(drawn.sums),
+        "spectra": figures.spectra(drawn.sums, drawn.days.domain.shape),
         "latent dimensions": figures.latent_dimensions(kl_by_dimension(drawn)),
     }
     return scalars, pictures

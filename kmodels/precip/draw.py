@@ -8,7 +8,7 @@ import numpy as np
 from kmodels.core import inference
 from kmodels.core.errors import UserError
 from kmodels.precip.days import Days
-from kmodels.precip.encode import encode
+from kmodels.precip.encode import DayExamples
 from kmodels.precip.load import load
 from kmodels.precip.recipe import PrecipRecipe
 from kmodels.precip.sampler import STREAMS, Sampler
@@ -36,7 +36,7 @@ def draw(
     _check(mode, samples, temperature, days, seed)
     found = load(path, recipe, labels=mode == "posterior" or days == "heavy")
     found = found.take(_rows(found, days, float(model.known()["heavy"])))
-    outputs = inference.predict(model.coder, encode(found, recipe), recipe.train.batch_size)
+    outputs = inference.predict(model.coder, DayExamples(found, recipe, noise=False), recipe.train.batch_size)
     return Sampler.of(model, found, outputs, samples, mode=mode, temperature=temperature, seed=seed, progress=progress)
 
 

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kmodels.core import data
-from kmodels.precip.days import Days
+from kmodels.precip.days import Days, heavy_threshold
 from kmodels.precip.recipe import PrecipRecipe
 from kmodels.precip.split import day_numbers
 from kmodels.precip.statistics import is_rain
@@ -51,12 +50,13 @@ class DayExamples:
 
     inputs: state (rows, Y, X, C); rain (rows, y, x) [mm/day], 0 where nobody knows it; static (rows, y, x, 2) = land,
     distance to the coast / 100 km; noise_* (rows, 1 + crps_members or 1, ...), standard normal, the same for the same
-    day: what the sampling layers use while nothing is trained. targets: rain, and observed (rows, y, x), 1 where it is
-    known.
+    day: what the sampling layers use while nothing is trained; left out with noise=False, for the network's coder.
+    targets: rain, and observed (rows, y, x), 1 where it is known.
     """
 
     days: Days
     recipe: PrecipRecipe
+    noise: bool = True
 
     def __len__(self) -> int:
         return len(self.days)
@@ -73,15 +73,19 @@ class DayExamples:
         rain = days.rain(rows) if days.has_rain else np.zeros((len(rows), *domain.shape), "float32")
         static = np.stack([domain.land, domain.distance_to_coast / COAST_KM], axis=-1).astype("float32")
         inputs = {"state": states(days, rows), "rain": rain, "static": np.tile(static, (len(rows), 1, 1, 1))}
-        shapes = noise_shapes(self.recipe.model, domain.shape)
-        drawn = [
-            draw_noise(np.random.default_rng([DRAW_STREAM, number]), shapes, self.fields)
-            for number in day_numbers(days.dates[rows]).tolist()
-        ]
-        inputs |= {name: np.stack([one[name] for one in drawn]) for name in shapes}
+        if self.noise:
+            inputs |= self._noise(rows)
         if not days.has_rain:
             return inputs, {}
         return inputs, {"rain": rain, "observed": np.tile(domain.observed.astype("float32"), (len(rows), 1, 1))}
+
+    def _noise(self, rows) -> dict[str, np.ndarray]:
+        shapes = noise_shapes(self.recipe.model, self.days.domain.shape)
+        drawn = [
+            draw_noise(np.random.default_rng([DRAW_STREAM, number]), shapes, self.fields)
+            for number in day_numbers(self.days.dates[rows]).tolist()
+        ]
+        return {name: np.stack([one[name] for one in drawn]) for name in shapes}
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,9 +125,7 @@ def encode(days: Days, recipe: PrecipRecipe) -> DayExamples:
     return DayExamples(days, recipe)
 
 
-def training_examples(days: Days, recipe: PrecipRecipe) -> data.ArrayExamples | StratifiedExamples:
+def training_examples(days: Days, recipe: PrecipRecipe) -> StratifiedExamples:
     """Examples to train on, heavy days in every batch."""
-    from kmodels.precip.days import heavy_threshold
-
     heavy = days.heavy(heavy_threshold(days, recipe.data.heavy_quantile))
     return StratifiedExamples(DayExamples(days, recipe), heavy, recipe.train.heavy_share)

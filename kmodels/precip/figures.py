@@ -9,7 +9,7 @@ from kmodels.core.task import Judged
 from kmodels.precip import spectrum
 from kmodels.precip.judge import kl_by_dimension
 from kmodels.precip.load import WET
-from kmodels.precip.metrics import DAYS_A_YEAR, Sums, Thresholds, quantile, sums_of
+from kmodels.precip.metrics import DAYS_A_YEAR, Sums, quantile
 from kmodels.precip.sampler import Sampler
 
 DRAWS = 4
@@ -18,7 +18,7 @@ DRAWS = 4
 def draw(judged: Judged) -> dict[str, Figure]:
     """{title: Figure} of held-out days."""
     drawn = judged.prediction
-    sums = sums_of(drawn, Thresholds.of(drawn.known))
+    sums = drawn.sums
     return {
         "draws": maps(drawn),
         "rank histogram": rank_histogram(sums),

@@ -5,7 +5,7 @@ import numpy as np
 from kmodels.core.task import Scores
 from kmodels.precip import baselines as free
 from kmodels.precip.days import Days
-from kmodels.precip.metrics import Thresholds, combined, sums_of, verified
+from kmodels.precip.metrics import Thresholds, combined, mean_crps, scores, sums_of
 from kmodels.precip.sampler import Sampler
 from kmodels.precip.statistics import measured
 
@@ -16,19 +16,15 @@ COMPARED = ("climatology", "bilinear", "rainfarm", "oracle")
 
 def metrics(parts: dict[str, Days], drawn: Sampler, seed: int) -> Scores:
     """Scores of prior draws; `posterior_*` of posterior ones; `crps_ratio_*` to the baselines' CRPS; latent figures."""
-    at = Thresholds.of(drawn.known)
-    prior, _ = verified(drawn, at, seed)
-    posterior = combined(sums_of(_posterior(drawn), at), np.ones(len(drawn.days)))
+    prior = scores(drawn.sums, seed)
+    posterior = combined(_posterior(drawn).sums, np.ones(len(drawn.days)))
     values = dict(prior.values)
     values |= {f"posterior_{name}": _finite(posterior[name]) for name in ("crps", "diversity", "mae_tail", *GAPS)}
     values |= {f"gap_{name}": _ratio(values[name], posterior[name]) for name in GAPS}
     values |= latent(drawn)
     others = free.ensembles(drawn.model.recipe, parts, drawn.members)
     for name in COMPARED:
-        theirs = None
-        if name in others:
-            sums = sums_of(others[name], at)
-            theirs = float(sums.each["crps"].mean())
+        theirs = mean_crps(others[name]) if name in others else None
         values[f"crps_ratio_{name}"] = _ratio(values["crps"], theirs)
     return Scores(values, prior.intervals)
 
@@ -73,7 +69,7 @@ def shuffled(drawn: Sampler) -> Sampler:
     """Posterior draws whose z are those of another day: they are as good as the real ones where z says nothing."""
     order = np.roll(np.arange(len(drawn.days)), 1)
     code = drawn.code | {name: drawn.code[name][order] for name in ("mean", "log_variance")}
-    return _posterior(drawn).like(code=code)
+    return drawn.like(mode="posterior", code=code)
 
 
 def _posterior(drawn: Sampler) -> Sampler:

@@ -2,6 +2,7 @@
 
 from kmodels.core.gate import Gate
 from kmodels.core.ladder import Ladder, Step
+from kmodels.precip.recipe import V1
 
 SEED_REAL_MAX = 187.0  # mm/day, the real maximum of the seed's heavy days: its figures are ratios to it here
 
@@ -10,18 +11,7 @@ LADDER = Ladder(
         Step(
             "V1: summary alone",
             "the decoder knows the coarse state by its summary; beta 0.05, weights up to 2",
-            {
-                "model": {"injection": "none", "prior": "standard", "noise": 0},
-                "train": {
-                    "objective": "elbo",
-                    "beta": "fixed",
-                    "beta_kl": 0.05,
-                    "w_max": 2.0,
-                    "lambda_reconstruction": 1.0,
-                    "lambda_mass": 0.005,
-                    "lambda_gradient": 0.1,
-                },
-            },
+            V1,
             (Gate("the prior's extremes are lost", "max_ratio", 0.5, "seed", "<="),),
             {"max_ratio": 12 / SEED_REAL_MAX, "posterior_max_ratio": 162 / SEED_REAL_MAX},
         ),

@@ -7,7 +7,6 @@ import numpy as np
 from kmodels.core import verification
 from kmodels.core.task import Scores
 from kmodels.precip import spectrum
-from kmodels.precip.days import Days
 from kmodels.precip.ensemble import Ensemble
 from kmodels.precip.load import WET
 
@@ -115,18 +114,40 @@ def _events(x, y, at: Thresholds) -> dict[str, np.ndarray]:
     return found
 
 
+def crps(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """(days,) fair continuous ranked probability score; of one member its absolute error. x: (days, members, cells)."""
+    # Here, because it takes seconds to import.
+    from scores.probability import crps_for_ensemble
+
+    return crps_for_ensemble(*_arrays(x, y), "member", **_how(x)).values
+
+
+def mean_crps(ensemble: Ensemble) -> float:
+    """The mean of `crps` over all days of an ensemble [mm/day]."""
+    days, observed = ensemble.days, ensemble.days.domain.observed
+    found = [crps(fields[..., observed], days.rain(rows)[..., observed]) for rows, fields in ensemble.blocks()]
+    return float(np.concatenate(found).mean(dtype="float64"))
+
+
+def _arrays(x, y):
+    import xarray as xr
+
+    return xr.DataArray(x, dims=("day", "member", "cell")), xr.DataArray(y, dims=("day", "cell"))
+
+
+def _how(x) -> dict:
+    return {"method": "fair" if x.shape[1] > 1 else "ecdf", "preserve_dims": ("day",)}
+
+
 def _library(x, y, fields, truth, observed, at: Thresholds) -> dict[str, np.ndarray]:
     """Fair CRPS, its parts above thresholds, and fractions skill scores of each day."""
-    # Here, because they take seconds to import.
     import xarray as xr
-    from scores.probability import crps_for_ensemble, tail_tw_crps_for_ensemble
+    from scores.probability import tail_tw_crps_for_ensemble
     from scores.spatial import fss_2d
 
-    ens, obs = xr.DataArray(x, dims=("day", "member", "cell")), xr.DataArray(y, dims=("day", "cell"))
-    how = {"method": "fair" if x.shape[1] > 1 else "ecdf", "preserve_dims": ("day",)}
-    found = {"crps": crps_for_ensemble(ens, obs, "member", **how).values}
+    found = {"crps": crps(x, y)}
     for name in ("p95", "p99"):
-        score = tail_tw_crps_for_ensemble(ens, obs, "member", getattr(at, name), **how)
+        score = tail_tw_crps_for_ensemble(*_arrays(x, y), "member", getattr(at, name), **_how(x))
         found[f"twcrps_{name}"] = score.values
     dims = ("day", "member", "y", "x")
     some = xr.DataArray(np.where(observed, fields[:, :PAIRS], 0), dims=dims)
@@ -242,14 +263,3 @@ def scores(sums: Sums, seed: int, resamples: int = 300) -> Scores:
             if len(numbers) > resamples / 2:
                 intervals[name] = tuple(np.quantile(numbers, [0.025, 0.975]).tolist())
     return Scores({name: value if np.isfinite(value) else None for name, value in values.items()}, intervals)
-
-
-def verified(ensemble: Ensemble, at: Thresholds, seed: int, resamples: int = 300) -> tuple[Scores, Sums]:
-    """Scores of an ensemble whose days have rain, and what they were made of."""
-    sums = sums_of(ensemble, at)
-    return scores(sums, seed, resamples), sums
-
-
-def rain_of(days: Days) -> np.ndarray:
-    """(n, y, x) [mm/day] of all days."""
-    return days.rain(np.arange(len(days)))

@@ -1,6 +1,7 @@
 """Drawing fields from a trained model: the coarse state is encoded once, the draws of a day are one batch."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -10,6 +11,7 @@ from kmodels.precip.days import Days
 from kmodels.precip.encode import draw_noise, noise_shapes
 from kmodels.precip.ensemble import Ensemble
 from kmodels.precip.load import WET
+from kmodels.precip.metrics import Sums, Thresholds, sums_of
 from kmodels.precip.split import day_numbers
 
 CODES = ("summary", "map", "mean", "log_variance", "prior_mean", "prior_log_variance")
@@ -44,6 +46,11 @@ class Sampler(Ensemble):
     def known(self) -> dict[str, np.ndarray]:
         """The statistics of the training days."""
         return self.model.known()
+
+    @cached_property
+    def sums(self) -> Sums:
+        """What the scores of these draws are made of, by the thresholds of the training days."""
+        return sums_of(self, Thresholds.of(self.known))
 
     def fields(self, rows) -> np.ndarray:
         """(rows, members, y, x) float32 [mm/day]; a field's numbers depend on its day, mode, seed and place alone."""

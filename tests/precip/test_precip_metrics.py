@@ -74,6 +74,7 @@ def test_by_hand():
     fair = (4 + 16) / 2 - 20 / 2
     assert sums.each["crps"] == pytest.approx([fair, 0.0])
     above = (abs(12 - 14) + abs(30 - 14)) / 2 - 18 / 2  # what lies below 12 counts as 12
+    assert metrics.mean_crps(Ensemble(days_of(rain), 2, lambda rows: fields[rows])) == pytest.approx(fair / 2)
     assert values["twcrps_p95"] == pytest.approx(above / 2)
     assert values["spread_skill"] == pytest.approx(np.sqrt(1.5 * 200 / 2) / np.sqrt(36 / 2))
     assert values["mass_bias"] == pytest.approx(20 / 14 - 1)
@@ -105,7 +106,7 @@ def test_quantiles_of_a_histogram(showers):
 
 
 def test_intervals_hold_the_value(showers):
-    found, _ = metrics.verified(Ensemble(days_of(showers[:, 0]), 20, lambda rows: showers[rows, 1:]), AT, 0, 50)
+    found = metrics.scores(score(showers[:, 0], showers[:, 1:])[1], 0, 50)
     low, high = found.intervals["crps"]
     assert low < found.values["crps"] < high
 
