@@ -144,6 +144,10 @@ class Train(TrainSection):
         (1, 2, 4), min_length=1, description="the score is one of means over blocks of so many cells a side [cells]"
     )
 
+    def kept_epochs(self, done: int) -> set[int]:
+        """Every checkpoint_epochs-th."""
+        return set(range(self.checkpoint_epochs, done + 1, self.checkpoint_epochs))
+
     @model_validator(mode="after")
     def _agrees(self):
         if self.w_min > self.w_max:

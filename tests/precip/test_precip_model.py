@@ -270,6 +270,10 @@ def test_heavy_days_are_those_of_the_training_days_threshold(network, folder, da
     np.testing.assert_array_equal(made.days.land_mean, days.land_mean[days.land_mean > network.known()["heavy"]])
 
 
+def test_a_checkpoint_every_ten_epochs_is_kept():
+    assert SMALL.train.kept_epochs(25) == {10, 20} and SMALL.train.kept_epochs(9) == set()
+
+
 def test_the_configurations_are_recipes():
     from checks import ROOT
 
