@@ -2,6 +2,7 @@
 
   python -m kmodels.evaluate --run runs/nand-20261121-093000-1a2b3c4d
   python -m kmodels.evaluate --run runs/nand-20261121-093000-1a2b3c4d --data my_trace.csv
+  python -m kmodels.evaluate --run runs/precip-20261121-093000-1a2b3c4d --checkpoints all
 
 Exit status: 0 no gate failed, 1 a gate failed, 2 bad input or usage. The run folder is left as it is.
 """
@@ -16,6 +17,7 @@ def main(argv=None) -> int:
     options = cli.parser("evaluate", __doc__)
     options.add_argument("--run", required=True, metavar="RUN", help="folder that fit has written")
     options.add_argument("--data", metavar="PATH", help="your own labelled file or folder, judged as a whole")
+    options.add_argument("--checkpoints", choices=("all",), help="judge every saved state of the training instead")
     options.add_argument("--out", metavar="FILE", help="write the figures to this JSON file, too")
     cli.add_backend_option(options)
     return cli.run(options, _evaluate, argv)
@@ -27,6 +29,8 @@ def _evaluate(args, words) -> int:
     from kmodels.core import console, experiment, files, report
 
     task, recipe = predictor.task, predictor.recipe
+    if args.checkpoints:
+        return _checkpoints(args, predictor)
     if args.data:
         records = predictor.load(args.data, labels=True)
         found = experiment.judge_file(task, predictor.model, recipe, records)
@@ -41,6 +45,22 @@ def _evaluate(args, words) -> int:
     if args.out:
         files.write_json(args.out, result)
     return experiment.status(result)
+
+
+def _checkpoints(args, predictor) -> int:
+    """Every saved state beside the others, so that nobody trusts the best one by one figure blindly."""
+    from kmodels.core import checkpoints, console, experiment, files
+
+    if args.data:
+        parts = {"test": predictor.load(args.data, labels=True)}
+    else:
+        parts = experiment.prepare(predictor.task, predictor.recipe, predictor.run.about["data"]).all()
+    with console.progress("judging") as bar:
+        found = checkpoints.judged(predictor, parts, bar)
+    console.show(checkpoints.table(found, predictor.task.headline))
+    if args.out:
+        files.write_json(args.out, {epoch: scores.values for epoch, scores in found.items()})
+    return 0
 
 
 if __name__ == "__main__":

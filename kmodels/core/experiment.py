@@ -66,6 +66,8 @@ def fit(run: Run) -> dict:
     examples = (task.training_examples or task.encode)(training, recipe)
     per_epoch = data.steps_per_epoch(len(examples), recipe.train.batch_size)
     model = task.build(recipe, per_epoch * recipe.train.epochs)
+    if task.adapt is not None:
+        task.adapt(model, training)
     console.say(f"model: {model.count_params()} parameters on {backend.current()}")
     state = run.load_state()
     earlier = state[1]["seconds"] if state else 0.0

@@ -50,6 +50,10 @@ class Predictor:
         """The same for a model that forecasts: so many steps, each from the one before."""
         return self.task.forecast(self.model, self._records(data), self.recipe, leads, progress)
 
+    def draw(self, path, progress=None, **options):
+        """Many answers to each record of a path, from a model that draws; options are those of the task's `draw`."""
+        return self.task.draw(self.model, self.recipe, path, progress=progress, **options)
+
     def _records(self, data):
         is_records = hasattr(data, "take") and not hasattr(data, "columns")
         return data if is_records else self.load(data)

@@ -38,6 +38,10 @@ class TrainSection(Section):
         600.0, gt=0, description="save within an epoch, too, when the last save is this old [s]"
     )
 
+    def kept_epochs(self, done: int) -> set[int]:
+        """Of `done` epochs those whose states are kept to the end, beside the best and the last."""
+        return set()
+
 
 class Recipe(Section):
     """The base of every model's recipe: sections `data`, `model` and `train`, and a seed.

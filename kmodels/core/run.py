@@ -106,13 +106,17 @@ class Run:
             if path.name not in {self._state(k).name for k in keep | {step}}:
                 shutil.rmtree(path, ignore_errors=True)
 
+    def saved_steps(self) -> list[int]:
+        """The steps of all saved training states, rising."""
+        return sorted(int(path.name.removeprefix("step-")) for path in self.checkpoints.glob("step-*"))
+
     def load_state(self, step: int | None = None) -> tuple[list[np.ndarray], dict] | None:
         """The state saved at `step`, or the newest; None when there is none."""
         if step is None:
-            saved = sorted(self.checkpoints.glob("step-*")) if self.checkpoints.exists() else []
+            saved = self.saved_steps()
             if not saved:
                 return None
-            step = int(saved[-1].name.removeprefix("step-"))
+            step = saved[-1]
         folder = self._state(step)
         with np.load(folder / "variables.npz", allow_pickle=False) as arrays:
             variables = [arrays[name] for name in sorted(arrays.files)]

@@ -99,6 +99,8 @@ class Task:
     headline: the metrics of the summary table, in order. notes(recipe): sentences that a report must carry.
 
     What not every model has:
+    adapt(model, records): sets in a new model what it takes from its training records as it finds them, such as their
+        mean, before it is trained.
     schedule(model, recipe, epoch): sets what changes in the course of a training, such as the weights of the loss
         terms, at the beginning of epoch 0, 1, ...; a pure function of the epoch, so that a resumed run is the same.
     kept_by: the validation figure, as a row of the history names it, whose lowest value says which epoch is kept.
@@ -110,6 +112,8 @@ class Task:
         training records; returns scalars for TensorBoard.
     transfer(recipe): the recipe of simulated data that lies outside what was trained on; its scores stand in the
         report as `transfer_*`.
+    draw(model, recipe, path, progress, **options): Prediction of many answers to each record of a file; options are
+        those of the verb predict that were given: mode, samples, temperature, days, seed.
     generate(model, recipe, n, seed, **options): n new records with `write(path)`.
     examine(model, records, recipe): Examined; what one prediction of each held-out record does not show. Baselines
         that need the model are made here, too.
@@ -137,6 +141,7 @@ class Task:
     headline: tuple[str, ...]
     notes: Callable[[Any], list[str]]
     ladder: Ladder | None = None
+    adapt: Callable[["keras.Model", Any], None] | None = None
     schedule: Callable[["keras.Model", Any, int], None] | None = None
     kept_by: str = "val_loss"
     hints: Callable[[list[dict], Any], list[str]] | None = None
@@ -144,6 +149,7 @@ class Task:
     training_examples: Callable[[Any, Any], Examples] | None = None
     practise: Callable[["keras.Model", Any, Examples, Any], dict[str, float]] | None = None
     transfer: Callable[[Any], Recipe] | None = None
+    draw: Callable[..., Any] | None = None
     generate: Callable[..., Any] | None = None
     examine: Callable[["keras.Model", Any, Any], Examined] | None = None
     forecast: Callable[..., Any] | None = None

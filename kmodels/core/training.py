@@ -146,11 +146,12 @@ class Keeper(keras.callbacks.Callback):
         return gain
 
     def save(self):
-        """Save the state of this step; of older ones only the best epoch's stays."""
+        """Save the state of this step; of older ones the best epoch's stays, and those that the recipe keeps."""
         now = time.monotonic()
         about = {"history": self.history, "seconds": self.seconds + now - self.started}
         values = [inference.as_numpy(v) for v in variables(self.model)]
-        keep = {self.best()["epoch"] * self.per_epoch} if self.history else set()
+        epochs = self.train.kept_epochs(len(self.history)) | ({self.best()["epoch"]} if self.history else set())
+        keep = {epoch * self.per_epoch for epoch in epochs}
         self.run.save_state(self.step, values, about, keep)
         self.saved = now
 

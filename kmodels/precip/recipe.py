@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from kmodels.core.recipe import Recipe, Section, TrainSection
+from kmodels.core.recipe import Recipe, Section, TrainSection, merge
 
 
 class Grid(Section):
@@ -101,17 +101,21 @@ class Model(Section):
     latent_hidden: int = Field(256, ge=1, description="width of the latent head [1]")
     decoder_hidden: int = Field(512, ge=1, description="width of the decoder's first layer [1]")
     injected_filters: int = Field(32, ge=1, description="channels of the coarse map that the decoder sees [1]")
-    dropout: float = Field(0.1, ge=0, lt=1, description="share of the coarse state's summary that is dropped [1]")
+    noise: int = Field(
+        4, ge=0, le=64, description="channels of white noise that each block of the decoder sees; 0: none [1]"
+    )
+    dropout: float = Field(0.1, ge=0, lt=1, description="share of the encoders' dense layers that is dropped [1]")
+    members: int = Field(50, ge=2, description="fields drawn for each held-out day to judge the model [fields]")
 
 
 class Train(TrainSection):
     """How it is trained."""
 
     epochs: int = Field(25, ge=1, description="passes over the training data [epochs]")
-    batch_size: int = Field(64, ge=2, description="days a step [days]")
-    learning_rate: float = Field(3e-4, gt=0, le=1, description="AdamW's step size after the warm-up")
+    batch_size: int = Field(16, ge=2, description="days a step [days]")
+    learning_rate: float = Field(1e-3, gt=0, le=1, description="AdamW's step size after the warm-up")
     final_learning_rate: float = Field(1e-6, ge=0, description="AdamW's step size at the last step")
-    warmup_epochs: int = Field(5, ge=0, description="epochs over which the step size rises from 0 [epochs]")
+    warmup_epochs: int = Field(1, ge=0, description="epochs over which the step size rises from 0 [epochs]")
     weight_decay: float = Field(5e-4, ge=0, description="AdamW's decay of weights [1]")
     heavy_share: float = Field(0.2, ge=0, le=1, description="least share of heavy days in a batch [1]")
     checkpoint_epochs: int = Field(10, ge=1, description="keep a checkpoint every so many epochs [epochs]")
@@ -120,15 +124,29 @@ class Train(TrainSection):
     w_max: float = Field(10.0, gt=0, description="largest weight of an error, before the tail's boost [1]")
     tail_quantile: float = Field(0.99, gt=0, lt=1, description="rain above this quantile of training days is tail [1]")
     tail_boost: float = Field(5.0, ge=1, description="factor on the weight of errors there [1]")
-    lambda_mass: float = Field(0.005, ge=0, description="weight of the difference of the sums over land [1]")
-    lambda_gradient: float = Field(0.1, ge=0, description="weight of the difference of spatial gradients [1]")
+    lambda_reconstruction: float = Field(0.1, ge=0, description="weight of the weighted error of a posterior draw [1]")
+    lambda_mass: float = Field(0.0, ge=0, description="weight of the difference of the sums over land [1]")
+    lambda_gradient: float = Field(0.0, ge=0, description="weight of the difference of spatial gradients [1]")
     beta_kl: float = Field(0.01, ge=0, description="weight of the Kullback-Leibler divergence after its warm-up [1]")
-    beta_warmup_epochs: int = Field(50, ge=0, description="epochs over which that weight rises from 0 [epochs]")
+    beta: Literal["fixed", "elbo"] = Field(
+        "elbo",
+        description="weight of the Kullback-Leibler divergence; elbo: the one that makes the sum a bound of the "
+        "likelihood, whatever beta_kl says",
+    )
+    beta_warmup_epochs: int = Field(5, ge=0, description="epochs over which that weight rises from 0 [epochs]")
     objective: Literal["elbo", "crps"] = Field(
-        "elbo", description="crps: also the fair CRPS of fields drawn from the prior, the path that is used later"
+        "crps", description="crps: also the fair CRPS of fields drawn from the prior, the path that is used later"
     )
     crps_weight: float = Field(5.0, ge=0, description="weight of that score [1]")
-    crps_members: int = Field(2, ge=2, description="fields drawn for it, a day and step [fields]")
+    log_crps: float = Field(3.0, ge=0, description="weight of the same score of log1p(rain), as a share of it [1]")
+    crps_members: int = Field(2, ge=2, le=16, description="fields drawn for it, a day and step [fields]")
+    crps_scales: tuple[int, ...] = Field(
+        (1, 2, 4), min_length=1, description="the score is one of means over blocks of so many cells a side [cells]"
+    )
+
+    def kept_epochs(self, done: int) -> set[int]:
+        """Every checkpoint_epochs-th."""
+        return set(range(self.checkpoint_epochs, done + 1, self.checkpoint_epochs))
 
     @model_validator(mode="after")
     def _agrees(self):
@@ -137,18 +155,39 @@ class Train(TrainSection):
         return self
 
 
+# What the seed's versions have in common: nothing of what repairs the draws from its prior.
+SEED = {
+    "model": {"injection": "first", "prior": "standard", "noise": 0},
+    "train": {
+        "objective": "elbo",
+        "beta": "fixed",
+        "lambda_reconstruction": 1.0,
+        "lambda_mass": 0.005,
+        "lambda_gradient": 0.1,
+    },
+}
+V1 = merge(SEED, {"model": {"injection": "none"}, "train": {"beta_kl": 0.05, "w_max": 2.0}})
+
+
 class PrecipRecipe(Recipe):
     """Plausible fields of daily rain for a coarse state."""
 
     VARIANTS: ClassVar = {
-        "v1": {"model": {"injection": "none", "prior": "standard"}, "train": {"beta_kl": 0.05, "w_max": 2.0}},
-        "v2": {"model": {"injection": "all", "prior": "standard"}},
-        "v3": {"model": {"injection": "first", "prior": "standard"}},
-        "v4": {"model": {"injection": "first", "prior": "learned"}, "train": {"objective": "crps"}},
+        "v1": V1,
+        "v2": merge(SEED, {"model": {"injection": "all"}}),
+        "v3": SEED,
+        "oracle": {"data": {"oracle": True}},
     }
     SMOKE: ClassVar = {
         "data": {"n_days": 120, "block_days": 10, "grid": {"ny": 24, "nx": 16}, "outer_scale": 8.0},
-        "model": {"base_filters": 4, "d_z": 8, "rain_pool": 2},
+        "model": {
+            "base_filters": 4,
+            "d_z": 8,
+            "rain_pool": 2,
+            "rain_hidden": 32,
+            "decoder_hidden": 32,
+            "members": 8,
+        },
         "train": {"epochs": 2, "batch_size": 16},
     }
 

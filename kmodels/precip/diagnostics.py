@@ -1,0 +1,37 @@
+"""What TensorBoard shows after every epoch, on validation days."""
+
+import numpy as np
+
+from kmodels.core.task import Judged
+from kmodels.precip import figures
+from kmodels.precip.judge import GAPS, kl_by_dimension, latent, shuffled
+from kmodels.precip.metrics import combined
+
+MEMBERS = 6
+SCALARS = ("crps", "spread_skill", "p99_ratio", "p95_ratio", "max_ratio", "mean_ratio", "diversity", "ralsd")
+
+
+def diagnostics(judged: Judged) -> tuple[dict, dict]:
+    """(scalars, pictures) of a few draws a day, from the prior and from the posterior.
+
+    mae_tail is the posterior's, as in the seed; it says which epoch is kept.
+    """
+    drawn = judged.prediction.like(members=min(MEMBERS, judged.prediction.members))
+    draws = {"prior": drawn, "posterior": drawn.like(mode="posterior", members=2)}
+    draws["shuffled"] = shuffled(draws["posterior"])
+    found = {mode: combined(one.sums, np.ones(len(drawn.days))) for mode, one in draws.items()}
+    prior, posterior = found["prior"], found["posterior"]
+    scalars = {"mae_tail": posterior["mae_tail"], "prior_mae_tail": prior["mae_tail"]}
+    scalars |= {name: prior[name] for name in SCALARS}
+    scalars |= {f"posterior_{name}": posterior[name] for name in ("crps", "diversity", *GAPS)}
+    scalars |= {f"gap_{name}": prior[name] / posterior[name] if posterior[name] else np.nan for name in GAPS}
+    scalars["shuffle_crps"] = found["shuffled"]["crps"] - posterior["crps"]
+    scalars |= latent(drawn)
+    scalars = {name: float(value) for name, value in scalars.items() if np.isfinite(value)}
+    pictures = {
+        "draws": figures.maps(drawn),
+        "rank histogram": figures.rank_histogram(drawn.sums),
+        "spectra": figures.spectra(drawn.sums, drawn.days.domain.shape),
+        "latent dimensions": figures.latent_dimensions(kl_by_dimension(drawn)),
+    }
+    return scalars, pictures

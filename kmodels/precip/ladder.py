@@ -1,0 +1,75 @@
+"""The ladder of precip: the seed's three versions, then what repairs the draws from its prior."""
+
+from kmodels.core.gate import Gate
+from kmodels.core.ladder import Ladder, Step
+from kmodels.precip.recipe import V1
+
+SEED_REAL_MAX = 187.0  # mm/day, the real maximum of the seed's heavy days: its figures are ratios to it here
+
+LADDER = Ladder(
+    (
+        Step(
+            "V1: summary alone",
+            "the decoder knows the coarse state by its summary; beta 0.05, weights up to 2",
+            V1,
+            (Gate("the prior's extremes are lost", "max_ratio", 0.5, "seed", "<="),),
+            {"max_ratio": 12 / SEED_REAL_MAX, "posterior_max_ratio": 162 / SEED_REAL_MAX},
+        ),
+        Step(
+            "V2: coarse map everywhere",
+            "all blocks of the decoder see the coarse map; beta 0.01, weights up to 10",
+            {"model": {"injection": "all"}, "train": {"beta_kl": 0.01, "w_max": 10.0}},
+            (Gate("the prior's maximum rises", "max_ratio_gain", 0.1, "seed"),),
+            {"max_ratio": 120 / SEED_REAL_MAX, "posterior_max_ratio": 189 / SEED_REAL_MAX, "diversity": 0.23},
+        ),
+        Step(
+            "V3: coarse map first",
+            "only the first block sees it",
+            {"model": {"injection": "first"}},
+            (Gate("diversity", "diversity", 0.2, "seed"),),
+            {"posterior_max_ratio": 185 / SEED_REAL_MAX},
+        ),
+        Step(
+            "V4: learned prior",
+            "z ~ p(z|x), a normal law that the coarse state gives, and the weight of the divergence that makes the "
+            "loss a bound of the likelihood",
+            {"model": {"prior": "learned"}, "train": {"beta": "elbo"}},
+            (Gate("prior P99 / posterior P99", "gap_p99_ratio", 0.9, "ours"),),
+        ),
+        Step(
+            "V4: scored draws",
+            "white noise enters every block of the decoder, and the fair CRPS of draws from the prior is trained on",
+            {
+                "model": {"noise": 4},
+                "train": {
+                    "objective": "crps",
+                    "lambda_reconstruction": 0.1,
+                    "lambda_mass": 0.0,
+                    "lambda_gradient": 0.0,
+                },
+            },
+            (
+                Gate("prior maximum / real, heavy days", "max_ratio", 0.86, "seed"),
+                Gate("diversity of prior draws", "diversity", 0.2, "seed"),
+                Gate("CRPS / RainFARM's", "crps_ratio_rainfarm", 0.85, "ours", "<="),
+                Gate("spread / skill, at least", "spread_skill", 0.9, "ours"),
+                Gate("spectra", "ralsd", 1.5, "ours", "<=", "dB"),
+            ),
+        ),
+    ),
+    figures=(
+        "max_ratio",
+        "posterior_max_ratio",
+        "diversity",
+        "mean_ratio",
+        "p95_ratio",
+        "gap_p99_ratio",
+        "posterior_diversity",
+        "crps",
+        "crps_ratio_rainfarm",
+        "spread_skill",
+        "p99_ratio",
+        "ralsd",
+        "kl",
+    ),
+)

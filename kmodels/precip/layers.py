@@ -1,0 +1,69 @@
+"""The network's own layers: scales of the training days, and noise that is new in every training step."""
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable("kmodels")
+class Climate(keras.layers.Layer):
+    """Keeps the statistics of the training days (see statistics.py) and scales rain and coarse state with them.
+
+    shapes: {name: shape} of the statistics. Called with rain (batch, y, x) [mm/day] and states (batch, Y, X, C), it
+    returns both as numbers of mean 0 and standard deviation 1.
+    """
+
+    def __init__(self, shapes: dict[str, tuple[int, ...]], **kwargs):
+        super().__init__(**kwargs)
+        self.shapes = {name: tuple(shape) for name, shape in shapes.items()}
+        for name, shape in self.shapes.items():
+            start = "ones" if name.endswith("sd") or name == "mean_weight" else "zeros"
+            weight = self.add_weight(name=name, shape=shape, initializer=start, trainable=False, autocast=False)
+            setattr(self, name, weight)
+
+    def call(self, rain, states):
+        """(scaled log1p of the rain, scaled states)."""
+        rain = (ops.log1p(ops.cast(rain, "float32")) - self.rain_mean) / self.rain_sd
+        return rain, (ops.cast(states, "float32") - self.state_mean) / self.state_sd
+
+    def to_rain(self, scaled):
+        """The rain [mm/day] of scaled fields (..., y, x): expm1(max(0, sd x + mean)), never negative."""
+        return ops.expm1(ops.relu(scaled * self.rain_sd + self.rain_mean))
+
+    def get_config(self):
+        """The constructor's arguments."""
+        return {**super().get_config(), "shapes": self.shapes}
+
+
+@keras.saving.register_keras_serializable("kmodels")
+class Rain(keras.layers.Layer):
+    """Scaled fields (..., y, x) as rain [mm/day], by the statistics of a Climate."""
+
+    def __init__(self, climate: Climate, **kwargs):
+        super().__init__(**kwargs)
+        self.climate = climate
+
+    def call(self, scaled):
+        """The rain."""
+        return self.climate.to_rain(ops.cast(scaled, "float32"))
+
+    def get_config(self):
+        """Not saved alone: the model that holds both layers is built anew."""
+        return super().get_config()
+
+
+@keras.saving.register_keras_serializable("kmodels")
+class FreshNoise(keras.layers.Layer):
+    """Hands on the noise that it is given; in training standard normal noise of that shape, new in every step."""
+
+    def __init__(self, seed: int, **kwargs):
+        super().__init__(**kwargs)
+        self.seed = seed
+        self.generator = keras.random.SeedGenerator(seed)
+
+    def call(self, noise, training=None):
+        """Noise of the same shape."""
+        return keras.random.normal(ops.shape(noise), dtype="float32", seed=self.generator) if training else noise
+
+    def get_config(self):
+        """The constructor's arguments."""
+        return {**super().get_config(), "seed": self.seed}
