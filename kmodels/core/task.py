@@ -99,6 +99,10 @@ class Task:
     headline: the metrics of the summary table, in order. notes(recipe): sentences that a report must carry.
 
     What not every model has:
+    schedule(model, recipe, epoch): sets what changes in the course of a training, such as the weights of the loss
+        terms, at the beginning of epoch 0, 1, ...; a pure function of the epoch, so that a resumed run is the same.
+    kept_by: the validation figure, as a row of the history names it, whose lowest value says which epoch is kept.
+        Another than `val_loss` where a schedule moves the weights: their sum is then not comparable across epochs.
     training_examples(records, recipe): Examples to train on, where they are not those of `encode`.
     practise(model, records, examples, recipe): trains on after each epoch, on what the model still gets wrong in its
         training records; returns scalars for TensorBoard.
@@ -130,6 +134,8 @@ class Task:
     headline: tuple[str, ...]
     notes: Callable[[Any], list[str]]
     ladder: Ladder | None = None
+    schedule: Callable[["keras.Model", Any, int], None] | None = None
+    kept_by: str = "val_loss"
     training_examples: Callable[[Any, Any], Examples] | None = None
     practise: Callable[["keras.Model", Any, Examples, Any], dict[str, float]] | None = None
     transfer: Callable[[Any], Recipe] | None = None

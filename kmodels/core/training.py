@@ -26,17 +26,27 @@ def variables(model) -> list:
     return [*model.variables, *model.optimizer.variables, *model.metrics_variables]
 
 
-def train(model, examples, recipe, run, validate: Callable, after_epoch: Callable) -> list[dict]:
+def train(
+    model,
+    examples,
+    recipe,
+    run,
+    validate: Callable,
+    after_epoch: Callable,
+    schedule: Callable | None = None,
+    kept_by: str = "val_loss",
+) -> list[dict]:
     """Train a compiled TermModel by `recipe.train`, from the run's last saved state on; keep its best epoch.
 
     examples: training Examples. validate(epoch) -> {"val_loss": ..., ...}, called after each epoch.
     after_epoch(row): told the epoch's row of the history, for showing and diagnostics.
-    Returns the history, a row an epoch. The model holds the weights of the epoch with the lowest `val_loss`.
+    schedule(model, recipe, epoch): called before the first step of epoch 0, 1, ..., and of an epoch taken up again.
+    Returns the history, a row an epoch. The model holds the weights of the epoch with the lowest `row[kept_by]`.
     Raises Stopped on Ctrl-C or SIGTERM, once the state is saved.
     """
     model.optimizer.build(model.trainable_variables)
     per_epoch = data.steps_per_epoch(len(examples), recipe.train.batch_size)
-    keeper = Keeper(run, recipe, per_epoch, validate, after_epoch)
+    keeper = Keeper(run, recipe, per_epoch, validate, after_epoch, schedule, kept_by)
     keeper.set_model(model)
     keeper.restore()
     with keeper.signals():
@@ -64,10 +74,10 @@ def train(model, examples, recipe, run, validate: Callable, after_epoch: Callabl
 class Keeper(keras.callbacks.Callback):
     """Counts steps, validates, saves, stops: everything that happens between two steps or two epochs."""
 
-    def __init__(self, run, recipe, per_epoch, validate, after_epoch):
+    def __init__(self, run, recipe, per_epoch, validate, after_epoch, schedule=None, kept_by="val_loss"):
         super().__init__()
-        self.run, self.train, self.per_epoch = run, recipe.train, per_epoch
-        self.validate, self.after_epoch = validate, after_epoch
+        self.run, self.recipe, self.train, self.per_epoch = run, recipe, recipe.train, per_epoch
+        self.validate, self.after_epoch, self.schedule, self.kept_by = validate, after_epoch, schedule, kept_by
         self.step, self.history, self.seconds = 0, [], 0.0
         self.saved = self.started = time.monotonic()
         self.signum = None
@@ -79,9 +89,11 @@ class Keeper(keras.callbacks.Callback):
     # -- what Keras calls -------------------------------------------------------------------------------------
 
     def on_epoch_begin(self, epoch, logs=None):
-        """Go on with the running metrics of an interrupted epoch, which fit() has just set to zero."""
+        """Set what is scheduled; go on with the running metrics of an interrupted epoch, which fit() set to zero."""
         self.epoch_started = time.monotonic()
         self.waited = self.ahead.waited
+        if self.schedule is not None:
+            self.schedule(self.model, self.recipe, epoch)
         if self.running_metrics is not None:
             _assign(self.model.metrics_variables, self.running_metrics)
             self.running_metrics = None
@@ -115,8 +127,8 @@ class Keeper(keras.callbacks.Callback):
     # -- state ------------------------------------------------------------------------------------------------
 
     def best(self) -> dict:
-        """The epoch with the lowest validation loss; the earliest of equals."""
-        return min(self.history, key=lambda row: row["val_loss"])
+        """The epoch with the lowest `kept_by`; the earliest of equals."""
+        return min(self.history, key=lambda row: row[self.kept_by])
 
     def finished(self) -> bool:
         """Whether all epochs are done or patience is at its end; a pure function of the history."""
@@ -126,11 +138,11 @@ class Keeper(keras.callbacks.Callback):
         return bool(self.train.patience and done and done - self._last_gain() >= self.train.patience)
 
     def _last_gain(self) -> int:
-        """The last epoch whose validation loss was lower than every earlier one's by more than min_delta."""
+        """The last epoch whose `kept_by` was lower than every earlier one's by more than min_delta."""
         gain, lowest = 0, math.inf
         for row in self.history:
-            if row["val_loss"] < lowest - self.train.min_delta:
-                gain, lowest = row["epoch"], row["val_loss"]
+            if row[self.kept_by] < lowest - self.train.min_delta:
+                gain, lowest = row["epoch"], row[self.kept_by]
         return gain
 
     def save(self):

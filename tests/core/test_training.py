@@ -143,6 +143,22 @@ def test_patience_is_a_pure_function_of_the_history(tmp_path):
         assert keeper.finished() is finished, losses
 
 
+def test_a_schedule_is_told_every_epoch_and_another_figure_than_the_loss_can_say_what_is_kept():
+    from types import SimpleNamespace
+
+    from kmodels.nand.recipe import NandRecipe
+
+    recipe, told = NandRecipe().with_changes({"train": {"patience": 1, "epochs": 9}}), []
+    keeper = training.Keeper(None, recipe, 10, None, None, lambda *about: told.append(about), "val_error")
+    keeper.ahead = SimpleNamespace(waited=0.0)
+    keeper.set_model("the model")
+    for epoch in (0, 4, 4):  # the last one taken up again in its middle
+        keeper.on_epoch_begin(epoch)
+    assert told == [("the model", recipe, epoch) for epoch in (0, 4, 4)]
+    keeper.history = [{"epoch": k + 1, "val_loss": -k, "val_error": error} for k, error in enumerate((3.0, 1.0, 2.0))]
+    assert keeper.best()["epoch"] == 2 and keeper.finished()
+
+
 def test_a_loss_that_is_no_number_ends_the_run_and_keeps_a_finite_state(tmp_path, capsys):
     words = [*TINY, "--out", str(tmp_path), "--train.learning_rate", "1.0", "--train.clip_norm", "0"]
     import kmodels.nand.losses as losses
