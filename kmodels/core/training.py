@@ -113,7 +113,7 @@ class Keeper(keras.callbacks.Callback):
         """Validate, remember, show, save; end the training when patience is at its end."""
         row = {"epoch": epoch + 1, "learning_rate": self._learning_rate()}
         row |= {name: float(value) for name, value in logs.items()}
-        row["gradient_norm"] = float(self.model.optimizer.gradient_norm)
+        row |= self._gradients()
         row["waiting_for_data"] = (self.ahead.waited - self.waited) / (time.monotonic() - self.epoch_started)
         row |= self.validate(epoch + 1)
         row["seconds"] = time.monotonic() - self.epoch_started
@@ -187,6 +187,13 @@ class Keeper(keras.callbacks.Callback):
             f"the loss is no longer a finite number at step {self.step} (first in: {', '.join(names) or 'loss'}); "
             f"the last saved state is finite. Try a smaller --train.learning_rate or --train.clip_norm"
         )
+
+    def _gradients(self) -> dict[str, float]:
+        """The last step's gradient norm, and the share of the epoch's steps in which it was clipped."""
+        optimizer = self.model.optimizer
+        norm, clipped = float(optimizer.gradient_norm), float(optimizer.clipped)
+        optimizer.clipped.assign(0.0)
+        return {"gradient_norm": norm, "clipped_steps": clipped / self.per_epoch}
 
     def _learning_rate(self) -> float:
         return float(inference.as_numpy(self.model.optimizer.learning_rate))
