@@ -72,7 +72,7 @@ def grids_of(wavelength: np.ndarray, data) -> np.ndarray:
 
 
 def on_wavelengths(values: np.ndarray, wavelength: np.ndarray, data) -> np.ndarray:
-    """Values (structures, grids, ..., w) on the grids of `grids_of` as (structures, ..., k) on the wavelengths asked."""
+    """Values (structures, grids, ..., w) on the grids of `grids_of` as (structures, ..., k) on the wavelengths."""
     if values.shape[1] == 1 and values.shape[-1] == len(wavelength):
         return values[:, 0]
     place, shifts = _places(wavelength, data)

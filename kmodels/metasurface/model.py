@@ -1,6 +1,9 @@
 """The diffraction net: convolutions over a periodic pattern, then wavelengths that ask its tokens."""
 
+from dataclasses import dataclass
+
 import keras
+import numpy as np
 from keras import layers, ops
 
 from kmodels.core.model import TermModel, adam, dropout_seed
@@ -13,6 +16,18 @@ from kmodels.metasurface.wavelengths import SHORTEST, SinesOfWavelength, Spectru
 
 PIXELS = 4
 EVEN_SHARE = -1.0986123  # logit of 1/4
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a trained network knows of its data: the range of wavelengths [nm] and how many there are in it."""
+
+    wavelength: tuple[float, float]
+    n_wavelengths: int
+
+    def wavelengths(self) -> np.ndarray:
+        """(n_wavelengths,) [nm]."""
+        return np.linspace(*self.wavelength, self.n_wavelengths)
 
 
 @keras.saving.register_keras_serializable("kmodels")
@@ -63,6 +78,7 @@ class DiffractionNet(TermModel):
         super().__init__(dict(term_weights), inputs=inputs, outputs=outputs, **kwargs)
         self._config = self_config
         self.pixel_weights = pixel_weights(pixel_order, blue_weight)
+        self.facts = Facts(tuple(band), n_wavelengths)
         self.seen, self.attention = pattern, attention  # tensors of the graph, for pictures
 
     def terms(self, x, y, y_pred):
