@@ -191,7 +191,7 @@ class Parts:
         outputs = PIXELS + (kind == "conserving")
         if kind == "shared":
             hidden = self.dropped(self.dense(width, "head", "silu")(decoded), "head_dropout")
-            logits = self.dense(outputs, "shares")(hidden)
+            logits = self.dense(outputs, "shares", kernel_initializer=_small())(hidden)
         else:
             logits = ops.concatenate([self.one_head(decoded, k) for k in range(outputs)], -1)
         logits = ops.cast(logits, "float32")
@@ -202,13 +202,13 @@ class Parts:
     def one_head(self, decoded, k):
         """(batch, w, 1): the logit of one detector."""
         hidden = self.dropped(self.dense(self.net["d_model"], f"head_{k}", "silu")(decoded), "head_dropout")
-        return self.dense(1, f"share_{k}")(hidden)
+        return self.dense(1, f"share_{k}", kernel_initializer=_small())(hidden)
 
     # -- small ones -------------------------------------------------------------------------------------------
 
-    def dense(self, units, name, activation=None):
+    def dense(self, units, name, activation=None, **options):
         """A dense layer."""
-        return layers.Dense(units, activation=activation, dtype=self.policy, name=name)
+        return layers.Dense(units, activation=activation, dtype=self.policy, name=name, **options)
 
     def normed(self, x, name):
         """Layer norm."""
@@ -240,6 +240,11 @@ class Positions(keras.layers.Layer):
 def _ends(x, axis, width):
     """The first and the last `width` places of axis 1 or 2."""
     return (x[:, :width], x[:, -width:]) if axis == 1 else (x[:, :, :width], x[:, :, -width:])
+
+
+def _small():
+    """Of the last kernels: every pattern's spectra start close to the learned spectrum."""
+    return keras.initializers.RandomNormal(stddev=0.02)
 
 
 def _two_by_two(shares):
