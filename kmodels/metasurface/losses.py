@@ -27,4 +27,4 @@ def spectral_terms(truth, predicted, weights) -> dict:
     slope = error[..., 1:] - error[..., :-1]
     bend = slope[..., 1:] - slope[..., :-1]
     values = ops.square(error), ops.square(relative), ops.square(slope), ops.abs(bend)
-    return {name: ops.mean(weights * v, axis=(1, 2, 3)) for name, v in zip(TERMS, values, strict=True)}
+    return {name: ops.mean(ops.multiply(weights, v), axis=(1, 2, 3)) for name, v in zip(TERMS, values, strict=True)}

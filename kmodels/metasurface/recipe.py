@@ -145,7 +145,7 @@ class MetasurfaceRecipe(Recipe):
         },
     }
     SMOKE: ClassVar = {
-        "data": {"n_structures": 40, "n_wavelengths": 31, "pixels": 32, "grid": 32, "slices": 3},
+        "data": {"n_structures": 60, "n_wavelengths": 31, "pixels": 32, "grid": 32, "slices": 3},
         "model": {"stem": 8, "channels": [8, 8, 8, 8], "blocks": 1, "d_model": 16, "heads": 2, "decoder_blocks": 1},
         "train": {"epochs": 2},
     }

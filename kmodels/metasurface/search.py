@@ -46,7 +46,8 @@ class Search:
         fill = ops.mean(soft, axis=(1, 2))
         low, high = self.data.fill
         outside = ops.relu(low - fill) + ops.relu(fill - high)
-        return OUTSIDE_FILL * ops.sum(ops.square(outside)) - ops.sum(ops.cast(shares, "float32") * self.weights)
+        reached = ops.sum(ops.multiply(ops.cast(shares, "float32"), self.weights))
+        return OUTSIDE_FILL * ops.sum(ops.square(outside)) - reached
 
     def smoothed(self, noise):
         """Periodic noise smoothed by a Gaussian as wide as the smallest feature; its spread is that of white noise."""
@@ -55,7 +56,7 @@ class Search:
         k = 2 * np.pi * np.fft.fftfreq(n)
         gaussian = np.exp(-0.5 * width**2 * (k[:, None] ** 2 + k[: n // 2 + 1] ** 2))
         gaussian = (gaussian * 2 * width * np.sqrt(np.pi)).astype("float32")
-        return irfft2(tuple(part * gaussian for part in rfft2(noise)), (n, n))
+        return irfft2(tuple(ops.multiply(part, gaussian) for part in rfft2(noise)), (n, n))
 
     def run(self, rng: np.random.Generator, report: Callable[[int, int, str], None]) -> np.ndarray:
         """Patterns (found, y, x) uint8 that keep the rules of the recipe, one from each start that leads to one.

@@ -26,7 +26,7 @@ class SinesOfWavelength(keras.layers.Layer):
         low, high = self.band
         frequencies = np.geomspace(0.5, self.highest_frequency, self.width // 2).astype("float32")
         position = (ops.cast(wavelength, "float32") - low) / (high - low)
-        phase = 2 * math.pi * ops.expand_dims(position, -1) * frequencies
+        phase = ops.multiply(ops.expand_dims(position, -1), 2 * math.pi * frequencies)
         return ops.cast(ops.concatenate([ops.sin(phase), ops.cos(phase)], axis=-1), self.compute_dtype)
 
     def compute_output_shape(self, input_shape):
@@ -68,7 +68,9 @@ class SpectrumBias(keras.layers.Layer):
         left = ops.clip(ops.floor(position), 0, self.knots - 2)
         part = ops.expand_dims(position - left, -1)
         left = ops.cast(left, "int32")
-        return (1 - part) * ops.take(self.spectrum, left, axis=0) + part * ops.take(self.spectrum, left + 1, axis=0)
+        # Times one: tensorflow's gradient of what is taken from a variable is sparse, and its norm another.
+        spectrum = ops.multiply(self.spectrum, 1.0)
+        return (1 - part) * ops.take(spectrum, left, axis=0) + part * ops.take(spectrum, left + 1, axis=0)
 
     def compute_output_shape(self, input_shape):
         """(batch, w, outputs)."""
