@@ -81,6 +81,45 @@ def without_gradients():
     return torch.no_grad()
 
 
+def value_and_gradient(function):
+    """x (NumPy, float32) -> (value, d value / d x), both NumPy, for a function of one tensor that gives one number."""
+    return {"tensorflow": _tensorflow_gradient, "jax": _jax_gradient, "torch": _torch_gradient}[current()](function)
+
+
+def _tensorflow_gradient(function):
+    import tensorflow as tf
+
+    @tf.function
+    def both(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            value = function(x)
+        return value, tape.gradient(value, x)
+
+    return lambda x: tuple(part.numpy() for part in both(tf.convert_to_tensor(x)))
+
+
+def _jax_gradient(function):
+    import jax
+    import numpy as np
+
+    both = jax.jit(jax.value_and_grad(function))
+    return lambda x: tuple(np.asarray(part) for part in both(x))
+
+
+def _torch_gradient(function):
+    import keras
+    import torch
+
+    def both(x):
+        tensor = keras.ops.convert_to_tensor(x).requires_grad_()
+        value = function(tensor)
+        (slope,) = torch.autograd.grad(value, tensor)
+        return value.detach().cpu().numpy(), slope.cpu().numpy()
+
+    return both
+
+
 def versions() -> dict[str, str]:
     """The versions that decide a result."""
     names = ("kmodels", "keras", current(), "numpy", "pandas", "scikit-learn")

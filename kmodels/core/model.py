@@ -50,21 +50,29 @@ class TermModel(keras.Model):
 
 @keras.saving.register_keras_serializable("kmodels")
 class Adam(keras.optimizers.Adam):
-    """Adam that keeps the last step's gradient norm, before clipping, in the variable `gradient_norm`."""
+    """Adam that keeps what its gradients were like before they were clipped.
+
+    gradient_norm: variable, sqrt(sum g^2) of the last step. clipped: variable, the steps since it was last set to 0
+    whose norm was above `global_clipnorm`.
+    """
 
     def build(self, variables):
-        """Create Adam's slots and the norm's variable."""
+        """Create Adam's slots and the two variables."""
         if self.built:
             return
         super().build(variables)
         self.gradient_norm = self.add_variable(shape=(), initializer="zeros", name="gradient_norm")
+        self.clipped = self.add_variable(shape=(), initializer="zeros", name="clipped")
 
     def apply(self, grads, trainable_variables=None):
-        """One update; sqrt(sum g^2) over all gradients is kept."""
+        """One update."""
         if trainable_variables is not None:
             self.build(trainable_variables)
         squares = [ops.sum(ops.square(ops.cast(g, "float32"))) for g in grads if g is not None]
-        self.gradient_norm.assign(ops.sqrt(sum(squares)))
+        norm = ops.sqrt(sum(squares))
+        self.gradient_norm.assign(norm)
+        if self.global_clipnorm:
+            self.clipped.assign_add(ops.cast(norm > self.global_clipnorm, "float32"))
         super().apply(grads, trainable_variables)
 
 

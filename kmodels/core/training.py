@@ -11,6 +11,7 @@ import keras
 
 from kmodels.core import console, data, inference
 from kmodels.core.errors import UserError
+from kmodels.core.live import LiveWeights
 
 
 class Stopped(Exception):  # noqa: N818 - not an error: somebody asked for it
@@ -85,6 +86,7 @@ class Keeper(keras.callbacks.Callback):
         self.running_metrics = None  # of an epoch that was interrupted
         self.ahead = None  # the ReadAhead of now
         self.waited = 0.0  # its seconds when the epoch began
+        self.live = LiveWeights(run)
 
     # -- what Keras calls -------------------------------------------------------------------------------------
 
@@ -94,6 +96,7 @@ class Keeper(keras.callbacks.Callback):
         self.waited = self.ahead.waited
         if self.schedule is not None:
             self.schedule(self.model, self.recipe, epoch)
+        self.live.apply(self.model)
         if self.running_metrics is not None:
             _assign(self.model.metrics_variables, self.running_metrics)
             self.running_metrics = None
@@ -113,11 +116,13 @@ class Keeper(keras.callbacks.Callback):
         """Validate, remember, show, save; end the training when patience is at its end."""
         row = {"epoch": epoch + 1, "learning_rate": self._learning_rate()}
         row |= {name: float(value) for name, value in logs.items()}
-        row["gradient_norm"] = float(self.model.optimizer.gradient_norm)
+        row |= self._gradients()
         row["waiting_for_data"] = (self.ahead.waited - self.waited) / (time.monotonic() - self.epoch_started)
+        row |= self._contributions(row)
         row |= self.validate(epoch + 1)
         row["seconds"] = time.monotonic() - self.epoch_started
         self.history.append(row)
+        self.live.read(list(self.model.term_weights))
         # First the curves, then the state: a kill between them repeats the epoch, and its curves are then replaced.
         self.after_epoch(row)
         self.save()
@@ -148,7 +153,7 @@ class Keeper(keras.callbacks.Callback):
     def save(self):
         """Save the state of this step; of older ones the best epoch's stays, and those that the recipe keeps."""
         now = time.monotonic()
-        about = {"history": self.history, "seconds": self.seconds + now - self.started}
+        about = {"history": self.history, "seconds": self.seconds + now - self.started, "live": self.live.edit}
         values = [inference.as_numpy(v) for v in variables(self.model)]
         epochs = self.train.kept_epochs(len(self.history)) | ({self.best()["epoch"]} if self.history else set())
         keep = {epoch * self.per_epoch for epoch in epochs}
@@ -163,6 +168,7 @@ class Keeper(keras.callbacks.Callback):
         values, about = state
         _assign(variables(self.model), values)
         self.step, self.history, self.seconds = about["step"], about["history"], about["seconds"]
+        self.live.edit = about["live"]
         if self.step % self.per_epoch:
             self.running_metrics = values[-len(self.model.metrics_variables) :]
 
@@ -188,6 +194,22 @@ class Keeper(keras.callbacks.Callback):
             f"the loss is no longer a finite number at step {self.step} (first in: {', '.join(names) or 'loss'}); "
             f"the last saved state is finite. Try a smaller --train.learning_rate or --train.clip_norm"
         )
+
+    def _contributions(self, row) -> dict[str, float]:
+        """Of each loss term the weight, the weighted mean over the epoch and its share of the loss."""
+        weights = {name: float(weight) for name, weight in self.model.term_weights.items()}
+        parts = {name: weight * row[name] for name, weight in weights.items()}
+        total = sum(parts.values()) or 1.0
+        shares = {f"share/{name}": part / total for name, part in parts.items()}
+        named = {"weight/": weights, "contribution/": parts}
+        return {prefix + name: value for prefix, of in named.items() for name, value in of.items()} | shares
+
+    def _gradients(self) -> dict[str, float]:
+        """The last step's gradient norm, and the share of the epoch's steps in which it was clipped."""
+        optimizer = self.model.optimizer
+        norm, clipped = float(optimizer.gradient_norm), float(optimizer.clipped)
+        optimizer.clipped.assign(0.0)
+        return {"gradient_norm": norm, "clipped_steps": clipped / self.per_epoch}
 
     def _learning_rate(self) -> float:
         return float(inference.as_numpy(self.model.optimizer.learning_rate))

@@ -23,13 +23,18 @@ NANOMETRES = {"nm": 1.0, "um": 1e3, "µm": 1e3, "μm": 1e3, "m": 1e9}
 CHUNK = 32  # structures that are compressed together
 
 
-def write(path: str | Path, patterns, spectra, wavelength, attributes: dict) -> None:
-    """Save structures, whole or not at all; shapes and units as above, wavelength in nm."""
+def write(path: str | Path, patterns, spectra, wavelength, attributes: dict, reflected=None) -> None:
+    """Save structures, whole or not at all; shapes and units as above, wavelength in nm.
+
+    reflected: (structure, w) share that is reflected, where somebody knows it; a dataset of that name.
+    """
     layout = {
         "wavelength": (("wavelength",), np.asarray(wavelength, "float64"), "nm"),
         "patterns": (("structure", "y", "x"), np.asarray(patterns, "uint8"), "1"),
         "spectra": (("structure", "row", "column", "wavelength"), np.asarray(spectra, "float32"), "1"),
     }
+    if reflected is not None:
+        layout["reflected"] = (("structure", "wavelength"), np.asarray(reflected, "float32"), "1")
     with files.replacing(Path(path)) as aside, h5netcdf.File(aside, "w") as file:
         file.dimensions = {dim: n for dims, v, _ in layout.values() for dim, n in zip(dims, v.shape, strict=True)}
         for name, (dims, values, units) in layout.items():

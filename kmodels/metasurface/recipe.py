@@ -115,8 +115,8 @@ class Train(TrainSection):
     w_grad: float = Field(100.0, ge=0, description="weight of the error of first differences along wavelength [1]")
     w_curvature: float = Field(1.0, ge=0, description="weight of the error of second differences [1]")
     blue_weight: float = Field(1.0, gt=0, description="weight of the blue pixel beside the others' 1 [1]")
-    weight_schedule: tuple[tuple[int, Literal["w_mse", "w_rel", "w_grad", "w_curvature"], float], ...] = Field(
-        (), description="(epoch, name, weight): from the end of that epoch on, a loss weight is this"
+    weight_schedule: tuple[tuple[int, Literal["mse", "rel", "grad", "curvature"], float], ...] = Field(
+        (), description="(epoch, term, weight): from the end of that epoch on, the weight of a loss term is this"
     )
 
     @model_validator(mode="after")
@@ -145,7 +145,7 @@ class MetasurfaceRecipe(Recipe):
         },
     }
     SMOKE: ClassVar = {
-        "data": {"n_structures": 40, "n_wavelengths": 31, "pixels": 32, "grid": 32, "slices": 3},
+        "data": {"n_structures": 60, "n_wavelengths": 31, "pixels": 32, "grid": 32, "slices": 3},
         "model": {"stem": 8, "channels": [8, 8, 8, 8], "blocks": 1, "d_model": 16, "heads": 2, "decoder_blocks": 1},
         "train": {"epochs": 2},
     }
