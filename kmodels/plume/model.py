@@ -25,6 +25,7 @@ class PlumeModel(TermModel):
         shape,
         architecture="v2_convlstm",
         wind=True,
+        transport=True,
         base=False,
         filters=8,
         depth=2,
@@ -43,6 +44,8 @@ class PlumeModel(TermModel):
         }
         if wind:
             inputs["wind"] = keras.Input((past, volume[0], 2), name="wind")
+        if transport:
+            inputs["transport"] = keras.Input((*volume, 2), name="transport")
         if base:
             inputs["base"] = keras.Input(tuple(volume), name="base")
         network = {"v1_ensemble": _ensemble, "v2_convlstm": _convlstm}[architecture]
@@ -66,7 +69,7 @@ class PlumeModel(TermModel):
         return cls(**config)
 
 
-def _convlstm(inputs, shape, wind, filters, depth, kernel, remat, policy, **_):
+def _convlstm(inputs, shape, wind, transport, filters, depth, kernel, remat, policy, **_):
     """v2: frames -> ConvLSTM -> fused with the maps -> back to one field, all of it at the volume's resolution."""
     past, *volume = shape
 
@@ -84,11 +87,17 @@ def _convlstm(inputs, shape, wind, filters, depth, kernel, remat, policy, **_):
         x = ConvLSTM3D(
             filters, kernel, padding="same", return_sequences=not last, remat=remat, dtype=policy, name=f"memory_{k}"
         )(x)
-    coarse = convolved(inputs["static"], max(filters // 2, 1), "maps_0")
+    maps = inputs["static"]
+    if transport:
+        maps = ops.concatenate([maps, inputs["transport"]], -1)
+    coarse = convolved(maps, max(filters // 2, 1), "maps_0")
     maps = convolved(coarse, filters, "maps_1")
     x = convolved(ops.concatenate([x, maps], -1), filters, "fusion")
     x = convolved(ops.concatenate([x, frames[:, -1]], -1), filters, "decoder_0")
-    x = convolved(ops.concatenate([x, coarse], -1), max(filters // 2, 1), "decoder_1")
+    x = ops.concatenate([x, coarse], -1)
+    if transport:
+        x = ops.concatenate([x, inputs["transport"], inputs["past"][:, -1, ..., None]], -1)
+    x = convolved(x, max(filters // 2, 1), "decoder_1")
     return ops.squeeze(convolved(x, 1, "field", None), -1)
 
 
@@ -138,6 +147,7 @@ def build(recipe: PlumeRecipe, steps: int) -> PlumeModel:
         shape=(recipe.data.past, grid.nz, grid.ny, grid.nx),
         architecture=model.architecture,
         wind=model.wind,
+        transport=model.transport,
         base=model.base != "none",
         filters=model.filters,
         depth=model.layers,

@@ -59,8 +59,20 @@ def test_wind_reaches_the_forecast_only_where_asked_for(windows):
     inputs, _ = encode.encode(windows, SMALL).take(np.arange(2))
     calm = inputs | {"wind": np.zeros_like(inputs["wind"])}
     assert np.abs(_predict(model, inputs) - _predict(model, calm)).max() > 1e-6
-    without = encode.encode(windows, SMALL.with_changes({"model": {"wind": False}})).take(np.arange(2))[0]
-    assert set(without) == {"past", "static", "base"}
+    without = SMALL.with_changes({"model": {"wind": False, "transport": False}})
+    assert set(encode.encode(windows, without).take(np.arange(2))[0]) == {"past", "static", "base"}
+
+
+def test_transport_moves_each_of_the_last_two_frames_by_its_own_wind(windows):
+    rows = np.array([0, 7])
+    past, winds, maps = windows.past(rows), windows.wind(rows), windows.maps(rows)
+    cell_a_frame = windows.cell[2] / windows.frame_seconds  # m/s that move a cell a frame
+    winds = np.zeros_like(winds)
+    winds[:, -1, 0], winds[:, -2, 1] = cell_a_frame, -2 * windows.cell[1] / windows.frame_seconds
+    found = encode.transport(past, winds, np.zeros_like(maps.below_ground), windows)
+    np.testing.assert_allclose(found[..., 1:, 0], past[:, -1, ..., :-1], rtol=1e-5)
+    np.testing.assert_allclose(found[..., :-2, :, 1], past[:, -2, ..., 2:, :], rtol=1e-5)
+    assert (found[..., 0, 0] == 0).all() and (found[..., -2:, :, 1] == 0).all()
 
 
 def _predict(model, inputs):
