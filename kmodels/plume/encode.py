@@ -27,9 +27,9 @@ def from_log(values: np.ndarray, c0: float) -> np.ndarray:
 class WindowExamples:
     """Examples that are read from disk when they are taken.
 
-    inputs: past (rows, past, z, y, x) = log1p(c / c0); wind (rows, past, z, 2) in 10 m/s, where the recipe asks for
-    it; static (rows, z, y, x, 3) = ground, emission, stack height; transport (rows, z, y, x, 2) and base (rows, z, y, x)
-    like past, where the recipe asks for them. targets: future (rows, z, y, x) like past, and air (rows, z, y, x), 1 above ground.
+    inputs: past (rows, past, z, y, x) = log1p(c / c0); static (rows, z, y, x, 3) = ground, emission, stack height;
+    where the recipe asks for them wind (rows, past, z, 2) in 10 m/s, and, like past, transport (rows, z, y, x, 2) and
+    base (rows, z, y, x). targets: future (rows, z, y, x) like past, and air (rows, z, y, x), 1 above ground.
     """
 
     windows: Windows

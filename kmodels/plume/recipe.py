@@ -95,6 +95,7 @@ class Train(TrainSection):
     batch_size: int = Field(4, ge=1, description="windows a step [windows]")
     learning_rate: float = Field(2e-3, gt=0, le=1, description="Adam's step size at the start")
     mass_weight: float = Field(0.1, ge=0, description="weight of the error in total mass beside that in log space [1]")
+    peak_weight: float = Field(0.1, ge=0, description="weight of the relative squared error of concentrations [1]")
 
 
 class PlumeRecipe(Recipe):

@@ -7,6 +7,7 @@ from plain_runs import RECIPE, plain_run
 
 from kmodels.core import inference, parse
 from kmodels.plume import encode, load, netcdf, rollout
+from kmodels.plume.losses import log_error, mass_error, peak_error
 from kmodels.plume.metrics import persistence
 from kmodels.plume.model import build
 from kmodels.plume.recipe import PlumeRecipe
@@ -42,6 +43,16 @@ def test_the_maps_hold_ground_emission_and_height(windows):
     np.testing.assert_array_equal(static[..., 0], maps.below_ground[0])
     cell = np.unravel_index(np.argmax(static[..., 1]), static.shape[:3])
     assert static[cell][1] == pytest.approx(np.log1p(5.0)) and static[cell][2] == pytest.approx(0.25)
+
+
+def test_losses_by_hand():
+    truth = np.log1p(np.array([3.0, 1.0, 0.0, 9.0], "float32")).reshape(1, 1, 2, 2)
+    forecast = np.log1p(np.array([6.0, 1.0, 1.0, 0.0], "float32")).reshape(1, 1, 2, 2)
+    air = np.array([1.0, 1.0, 1.0, 0.0], "float32").reshape(1, 1, 2, 2)  # the last cell is ground
+    found = [float(np.asarray(one(truth, forecast, air))[0]) for one in (log_error, mass_error, peak_error)]
+    by_hand = [(np.log(7 / 4) ** 2 + np.log(2) ** 2) / 3, np.log(9 / 5) ** 2, (3**2 + 1**2) / (3**2 + 1 + 1)]
+    assert found == pytest.approx(by_hand, rel=1e-5)
+    assert all(float(np.asarray(one(truth, truth, air))[0]) == 0 for one in (log_error, mass_error, peak_error))
 
 
 @pytest.mark.parametrize("architecture", ["v1_ensemble", "v2_convlstm"])
