@@ -27,9 +27,9 @@ def from_log(values: np.ndarray, c0: float) -> np.ndarray:
 class WindowExamples:
     """Examples that are read from disk when they are taken.
 
-    inputs: past (rows, past, z, y, x) = log1p(c / c0); wind (rows, past, z, 2) in 10 m/s, where the recipe asks for
-    it; static (rows, z, y, x, 3) = ground, emission, stack height; base (rows, z, y, x) like past, where the recipe
-    asks for one. targets: future (rows, z, y, x) like past, and air (rows, z, y, x), 1 above ground.
+    inputs: past (rows, past, z, y, x) = log1p(c / c0); static (rows, z, y, x, 3) = ground, emission, stack height;
+    where the recipe asks for them wind (rows, past, z, 2) in 10 m/s, and, like past, transport (rows, z, y, x, 2) and
+    base (rows, z, y, x). targets: future (rows, z, y, x) like past, and air (rows, z, y, x), 1 above ground.
     """
 
     windows: Windows
@@ -43,7 +43,7 @@ class WindowExamples:
         """(inputs, targets) of these rows."""
         model = self.recipe.model
         past = self.windows.past(rows)
-        winds = self.windows.wind(rows) if model.wind or model.base == "wind_moved" else None
+        winds = self.windows.wind(rows) if model.needs_wind else None
         maps = self.windows.maps(rows)
         inputs = inputs_of(past, winds, maps, self.windows, self.recipe)
         if not self.targets:
@@ -58,6 +58,8 @@ def inputs_of(past, winds, maps, windows: Windows, recipe: PlumeRecipe) -> dict[
     inputs = {"past": to_log(past, model.c0), "static": static(maps)}
     if model.wind:
         inputs["wind"] = np.swapaxes(winds, -1, -2) / np.float32(WIND_SCALE)
+    if model.transport:
+        inputs["transport"] = to_log(transport(past, winds, maps.below_ground, windows), model.c0)
     if model.base != "none":
         inputs["base"] = to_log(base(past[:, -1], winds, maps.below_ground, windows, recipe), model.c0)
     return inputs
@@ -67,8 +69,20 @@ def base(last, winds, below_ground, windows: Windows, recipe: PlumeRecipe) -> np
     """The forecast that the network corrects: (rows, z, y, x) [kg m-3]."""
     if recipe.model.base == "persistence":
         return last
-    seconds = windows.frame_seconds * windows.horizon
-    return moved(last, winds[:, -1], seconds, windows.cell, below_ground)
+    return _carried(last, winds[:, -1], windows, below_ground)
+
+
+def transport(past, winds, below_ground, windows: Windows) -> np.ndarray:
+    """Frames t and t - 1, each carried on by its own wind: (rows, z, y, x, 2) [kg m-3].
+
+    The second is what the transport made of frame t - 1, without what was emitted since and with all errors of so
+    crude a step; frame t itself tells what is missing from it, and so from the first.
+    """
+    return np.stack([_carried(past[:, k], winds[:, k], windows, below_ground) for k in (-1, -2)], axis=-1)
+
+
+def _carried(frame, wind, windows, below_ground):
+    return moved(frame, wind, windows.frame_seconds * windows.horizon, windows.cell, below_ground)
 
 
 def static(maps) -> np.ndarray:

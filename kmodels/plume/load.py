@@ -117,9 +117,10 @@ def _metres(cell: tuple[float, ...]) -> str:
 def _check_wind(run: StoredRun, model) -> None:
     """Refuse a run without the wind that the network asks for."""
     for name, wind in (("eastward_wind", run.u), ("northward_wind", run.v)):
-        if model.wind and wind is None:
+        if model.needs_wind and wind is None:
             raise UserError(
-                f"{run.file}: {name}: missing; needed where model.wind is true (--model.wind false does without)"
+                f"{run.file}: {name}: missing; this recipe needs it (--model.wind false --model.transport false does "
+                "without)"
             )
 
 

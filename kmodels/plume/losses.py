@@ -18,3 +18,12 @@ def mass_error(truth, forecast, air):
     masses = (ops.sum(air * ops.expm1(field), axis=AXES) for field in (forecast, truth))
     forecast, truth = (ops.log1p(mass) for mass in masses)
     return ops.square(forecast - truth)
+
+
+def peak_error(truth, forecast, air):
+    """sum (c' - c)^2 / sum c^2 of the concentrations themselves, (batch,): in log space a peak counts like any cell.
+
+    In units of c0; one is added to the denominator, so that an empty volume has none that is zero.
+    """
+    forecast, truth = ops.expm1(forecast), ops.expm1(truth)
+    return ops.sum(air * ops.square(forecast - truth), axis=AXES) / (ops.sum(air * ops.square(truth), axis=AXES) + 1.0)

@@ -6,7 +6,7 @@ from keras import layers, ops
 from kmodels.core.model import TermModel, adam, dropout_seed
 from kmodels.layers.conv3d import Conv3D
 from kmodels.layers.conv_lstm3d import ConvLSTM3D
-from kmodels.plume.losses import log_error, mass_error
+from kmodels.plume.losses import log_error, mass_error, peak_error
 from kmodels.plume.recipe import PlumeRecipe
 
 LOWEST_BASE = 0.01  # log1p(c / c0) below which the base counts as clean air: its inverse softplus must be finite
@@ -17,7 +17,7 @@ class PlumeModel(TermModel):
     """Inputs as `encode.WindowExamples` gives them; output "future" (batch, z, y, x) = log1p(c / c0), never negative.
 
     shape: (past, z, y, x). c0: the scale of the fields [kg m-3]. The other arguments are those of the recipe. Loss
-    terms: log, mass (see `losses`).
+    terms: log, mass, peak (see `losses`).
     """
 
     def __init__(
@@ -25,6 +25,7 @@ class PlumeModel(TermModel):
         shape,
         architecture="v2_convlstm",
         wind=True,
+        transport=True,
         base=False,
         filters=8,
         depth=2,
@@ -32,6 +33,7 @@ class PlumeModel(TermModel):
         remat=False,
         c0=1e-8,
         mass_weight=0.1,
+        peak_weight=0.1,
         policy="float32",
         **kwargs,
     ):
@@ -43,18 +45,22 @@ class PlumeModel(TermModel):
         }
         if wind:
             inputs["wind"] = keras.Input((past, volume[0], 2), name="wind")
+        if transport:
+            inputs["transport"] = keras.Input((*volume, 2), name="transport")
         if base:
             inputs["base"] = keras.Input(tuple(volume), name="base")
         network = {"v1_ensemble": _ensemble, "v2_convlstm": _convlstm}[architecture]
         outputs = {"future": _positive(network(inputs, **self_config), inputs)}
-        super().__init__({"log": 1.0, "mass": mass_weight}, inputs=inputs, outputs=outputs, **kwargs)
+        weights = {"log": 1.0, "mass": mass_weight, "peak": peak_weight}
+        super().__init__(weights, inputs=inputs, outputs=outputs, **kwargs)
         self._config = self_config
         self.c0 = c0
 
     def terms(self, x, y, y_pred):
-        """log: mean squared error in log space. mass: squared logarithm of the ratio of the masses."""
+        """log: mean squared error in log space. mass: squared logarithm of the ratio of the masses. peak: relative
+        squared error of the concentrations."""
         fields = y["future"], ops.cast(y_pred["future"], "float32"), y["air"]
-        return {"log": log_error(*fields), "mass": mass_error(*fields)}
+        return {"log": log_error(*fields), "mass": mass_error(*fields), "peak": peak_error(*fields)}
 
     def get_config(self):
         """The constructor's arguments."""
@@ -66,7 +72,7 @@ class PlumeModel(TermModel):
         return cls(**config)
 
 
-def _convlstm(inputs, shape, wind, filters, depth, kernel, remat, policy, **_):
+def _convlstm(inputs, shape, wind, transport, filters, depth, kernel, remat, policy, **_):
     """v2: frames -> ConvLSTM -> fused with the maps -> back to one field, all of it at the volume's resolution."""
     past, *volume = shape
 
@@ -84,11 +90,17 @@ def _convlstm(inputs, shape, wind, filters, depth, kernel, remat, policy, **_):
         x = ConvLSTM3D(
             filters, kernel, padding="same", return_sequences=not last, remat=remat, dtype=policy, name=f"memory_{k}"
         )(x)
-    coarse = convolved(inputs["static"], max(filters // 2, 1), "maps_0")
+    maps = inputs["static"]
+    if transport:
+        maps = ops.concatenate([maps, inputs["transport"]], -1)
+    coarse = convolved(maps, max(filters // 2, 1), "maps_0")
     maps = convolved(coarse, filters, "maps_1")
     x = convolved(ops.concatenate([x, maps], -1), filters, "fusion")
     x = convolved(ops.concatenate([x, frames[:, -1]], -1), filters, "decoder_0")
-    x = convolved(ops.concatenate([x, coarse], -1), max(filters // 2, 1), "decoder_1")
+    x = ops.concatenate([x, coarse], -1)
+    if transport:
+        x = ops.concatenate([x, inputs["transport"], inputs["past"][:, -1, ..., None]], -1)
+    x = convolved(x, max(filters // 2, 1), "decoder_1")
     return ops.squeeze(convolved(x, 1, "field", None), -1)
 
 
@@ -138,6 +150,7 @@ def build(recipe: PlumeRecipe, steps: int) -> PlumeModel:
         shape=(recipe.data.past, grid.nz, grid.ny, grid.nx),
         architecture=model.architecture,
         wind=model.wind,
+        transport=model.transport,
         base=model.base != "none",
         filters=model.filters,
         depth=model.layers,
@@ -145,6 +158,7 @@ def build(recipe: PlumeRecipe, steps: int) -> PlumeModel:
         remat=model.remat,
         c0=model.c0,
         mass_weight=recipe.train.mass_weight,
+        peak_weight=recipe.train.peak_weight,
         policy=recipe.train.precision,
         name="plume",
     )

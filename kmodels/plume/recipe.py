@@ -33,7 +33,7 @@ class Data(Section):
     turning_minutes: Range = Field((10.0, 30.0), description="time scale of the wind direction's random walk [min]")
     turning_degrees: float = Field(20.0, ge=0, le=90, description="its standard deviation [degrees]")
     lid: Range = Field((100.0, 1500.0), description="height of the mixing lid, log-uniform [m]")
-    past: int = Field(4, ge=1, le=500, description="frames that the model sees [frames]")
+    past: int = Field(3, ge=1, le=500, description="frames that the model sees [frames]")
     horizon: int = Field(1, ge=1, le=500, description="the target is so many frames after the last one seen [frames]")
     stride: int = Field(4, ge=1, description="frames between the starts of two windows of a run [frames]")
     split: tuple[float, float, float] = Field(
@@ -73,28 +73,37 @@ class Model(Section):
         description="what the network's output is added to, in log space: nothing, the last frame, or the last "
         "frame moved by its wind",
     )
+    transport: bool = Field(
+        True, description="the last two frames, each moved by its wind, as two more maps: what comes, what came"
+    )
     c0: float = Field(1e-8, gt=0, description="concentrations enter as log1p(c / c0) [kg m-3]")
     filters: int = Field(8, ge=1, le=512, description="channels of the encoder and of each ConvLSTM [1]")
     layers: int = Field(2, ge=1, le=8, description="ConvLSTM layers [1]")
     kernel: int = Field(3, ge=1, le=9, description="width of every convolution [cells]")
     remat: bool = Field(False, description="keep fewer values for the gradient and compute them again: less memory")
 
+    @property
+    def needs_wind(self) -> bool:
+        """Whether the wind is asked of the data."""
+        return self.wind or self.transport or self.base == "wind_moved"
+
 
 class Train(TrainSection):
     """How it is trained."""
 
-    epochs: int = Field(6, ge=1, description="passes over the training data [epochs]")
+    epochs: int = Field(4, ge=1, description="passes over the training data [epochs]")
     batch_size: int = Field(4, ge=1, description="windows a step [windows]")
     learning_rate: float = Field(2e-3, gt=0, le=1, description="Adam's step size at the start")
     mass_weight: float = Field(0.1, ge=0, description="weight of the error in total mass beside that in log space [1]")
+    peak_weight: float = Field(0.1, ge=0, description="weight of the relative squared error of concentrations [1]")
 
 
 class PlumeRecipe(Recipe):
     """Forecast concentration volumes over terrain."""
 
     VARIANTS: ClassVar = {
-        "v1": {"model": {"architecture": "v1_ensemble", "wind": False, "base": "none"}},
-        "v2": {"model": {"wind": False, "base": "none"}},
+        "v1": {"model": {"architecture": "v1_ensemble", "wind": False, "transport": False, "base": "none"}},
+        "v2": {"model": {"wind": False, "transport": False, "base": "none"}},
     }
     SMOKE: ClassVar = {
         "data": {
@@ -113,6 +122,12 @@ class PlumeRecipe(Recipe):
     data: Data = Data()
     model: Model = Model()
     train: Train = Train()
+
+    @model_validator(mode="after")
+    def _agrees(self):
+        if self.model.transport and self.data.past < 2:
+            raise ValueError(f"model.transport looks at two frames; data.past = {self.data.past}")
+        return self
 
 
 RECIPE = PlumeRecipe

@@ -22,11 +22,10 @@ def roll_out(model, windows: Windows, recipe, leads: int, progress: Callable[[in
         raise UserError(f"this model forecasts {recipe.data.horizon} frames ahead; a roll-out needs data.horizon = 1")
     rows = np.arange(len(windows))
     past, maps = windows.past(rows), windows.maps(rows)
-    needs_wind = recipe.model.wind or recipe.model.base == "wind_moved"
     found = []
     for lead in range(leads):
         winds = None
-        if needs_wind:
+        if recipe.model.needs_wind:
             ages = range(lead - windows.n_past + 1, lead + 1)
             winds = np.stack([windows.wind_at(rows, age) for age in ages], axis=1)
         inputs = encode.inputs_of(past, winds, maps, windows, recipe)

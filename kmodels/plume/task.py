@@ -39,7 +39,7 @@ def notes(recipe: PlumeRecipe) -> list[str]:
         f"FAC2, MG and VG look at cells where truth or forecast is above {FLOOR:g} kg m-3, and count lower values as "
         f"that; FMS compares the volumes above {CLOUD:g} kg m-3"
     ]
-    if recipe.model.wind or recipe.model.base == "wind_moved":
+    if recipe.model.needs_wind:
         found.append(
             "a roll-out, and the baseline moved by the wind, are given the wind of the frames on the way, as "
             "from a weather forecast"

@@ -12,7 +12,8 @@ from kmodels.plume import load as loader
 from kmodels.plume import netcdf, units
 from kmodels.plume.load import load
 
-CALM = RECIPE.with_changes({"model": {"wind": False}, "data": {"past": 1, "horizon": 1, "grid": {"dz": 10.0}}})
+WITHOUT_WIND = {"wind": False, "transport": False}
+CALM = RECIPE.with_changes({"model": WITHOUT_WIND, "data": {"past": 1, "horizon": 1, "grid": {"dz": 10.0}}})
 NAME = netcdf.CONCENTRATION
 
 
@@ -94,8 +95,8 @@ def with_step(coordinate, index, by):
     [
         (without(NAME), rf"r\.nc: {NAME}: missing$"),
         (without("surface_altitude"), rf"r\.nc: surface_altitude: missing; needed beside {NAME}"),
-        (without("eastward_wind"), r"r\.nc: eastward_wind: missing; needed where model\.wind is true"),
-        (without("northward_wind"), r"r\.nc: northward_wind: missing; needed where model\.wind is true"),
+        (without("eastward_wind"), r"r\.nc: eastward_wind: missing; this recipe needs it"),
+        (without("northward_wind"), r"r\.nc: northward_wind: missing; this recipe needs it"),
         (without("stack_height"), r"stack_height: missing"),
         (without("z"), r"r\.nc: z: missing; a coordinate variable holds the cell centres in m"),
         (without("time"), r"r\.nc: time: missing"),
@@ -170,8 +171,8 @@ def test_files_of_other_cells_or_frame_intervals(tmp_path):
 
 def test_without_wind(tmp_path):
     write(netcdf.dataset([plain_run(wind=False)]), tmp_path / "r.nc")
-    refused(tmp_path, r"eastward_wind: missing; needed where model\.wind is true \(--model\.wind false")
-    windows = load(tmp_path, RECIPE.with_changes({"model": {"wind": False}}))
+    refused(tmp_path, r"eastward_wind: missing; this recipe needs it \(--model\.wind false")
+    windows = load(tmp_path, RECIPE.with_changes({"model": WITHOUT_WIND}))
     assert windows.wind([0]) is None
 
 
@@ -273,7 +274,11 @@ def test_bad_archives(tmp_path, changes, said):
 
 def test_archives_that_lack_something(tmp_path):
     archive(tmp_path)
-    refused(tmp_path, r"run_labels\.npz: eastward_wind: missing", RECIPE.with_changes({"data": {"past": 1}}))
+    refused(
+        tmp_path,
+        r"run_labels\.npz: eastward_wind: missing",
+        RECIPE.with_changes({"model": {"transport": False}, "data": {"past": 1}}),
+    )
     (tmp_path / "run_maps.npz").unlink()
     refused(tmp_path, r"run_maps\.npz: no such file; a run is NAME_maps\.npz and NAME_labels\.npz", CALM)
     np.savez(tmp_path / "run_maps.npz", terrain=np.zeros((3, 4)))

@@ -7,6 +7,7 @@ from plain_runs import RECIPE, plain_run
 
 from kmodels.core import inference, parse
 from kmodels.plume import encode, load, netcdf, rollout
+from kmodels.plume.losses import log_error, mass_error, peak_error
 from kmodels.plume.metrics import persistence
 from kmodels.plume.model import build
 from kmodels.plume.recipe import PlumeRecipe
@@ -44,6 +45,16 @@ def test_the_maps_hold_ground_emission_and_height(windows):
     assert static[cell][1] == pytest.approx(np.log1p(5.0)) and static[cell][2] == pytest.approx(0.25)
 
 
+def test_losses_by_hand():
+    truth = np.log1p(np.array([3.0, 1.0, 0.0, 9.0], "float32")).reshape(1, 1, 2, 2)
+    forecast = np.log1p(np.array([6.0, 1.0, 1.0, 0.0], "float32")).reshape(1, 1, 2, 2)
+    air = np.array([1.0, 1.0, 1.0, 0.0], "float32").reshape(1, 1, 2, 2)  # the last cell is ground
+    found = [float(np.asarray(one(truth, forecast, air))[0]) for one in (log_error, mass_error, peak_error)]
+    by_hand = [(np.log(7 / 4) ** 2 + np.log(2) ** 2) / 3, np.log(9 / 5) ** 2, (3**2 + 1**2) / (3**2 + 1 + 1)]
+    assert found == pytest.approx(by_hand, rel=1e-5)
+    assert all(float(np.asarray(one(truth, truth, air))[0]) == 0 for one in (log_error, mass_error, peak_error))
+
+
 @pytest.mark.parametrize("architecture", ["v1_ensemble", "v2_convlstm"])
 @pytest.mark.parametrize("base", ["none", "persistence", "wind_moved"])
 def test_forecasts_are_never_negative_and_nothing_is_below_ground(windows, architecture, base):
@@ -59,8 +70,20 @@ def test_wind_reaches_the_forecast_only_where_asked_for(windows):
     inputs, _ = encode.encode(windows, SMALL).take(np.arange(2))
     calm = inputs | {"wind": np.zeros_like(inputs["wind"])}
     assert np.abs(_predict(model, inputs) - _predict(model, calm)).max() > 1e-6
-    without = encode.encode(windows, SMALL.with_changes({"model": {"wind": False}})).take(np.arange(2))[0]
-    assert set(without) == {"past", "static", "base"}
+    without = SMALL.with_changes({"model": {"wind": False, "transport": False}})
+    assert set(encode.encode(windows, without).take(np.arange(2))[0]) == {"past", "static", "base"}
+
+
+def test_transport_moves_each_of_the_last_two_frames_by_its_own_wind(windows):
+    rows = np.array([0, 7])
+    past, winds, maps = windows.past(rows), windows.wind(rows), windows.maps(rows)
+    cell_a_frame = windows.cell[2] / windows.frame_seconds  # m/s that move a cell a frame
+    winds = np.zeros_like(winds)
+    winds[:, -1, 0], winds[:, -2, 1] = cell_a_frame, -2 * windows.cell[1] / windows.frame_seconds
+    found = encode.transport(past, winds, np.zeros_like(maps.below_ground), windows)
+    np.testing.assert_allclose(found[..., 1:, 0], past[:, -1, ..., :-1], rtol=1e-5)
+    np.testing.assert_allclose(found[..., :-2, :, 1], past[:, -2, ..., 2:, :], rtol=1e-5)
+    assert (found[..., 0, 0] == 0).all() and (found[..., -2:, :, 1] == 0).all()
 
 
 def _predict(model, inputs):
