@@ -231,10 +231,15 @@ class _Network:
     # -- pieces -----------------------------------------------------------------------------------------------
 
     def _conv(self, x, filters, name, kernel=3, strides=1, norm=True):
-        x = layers.Conv2D(filters, kernel, strides=strides, padding="same", dtype=self.policy, name=name)(x)
-        if norm:
-            x = layers.BatchNormalization(momentum=MOMENTUM, dtype=self.policy, name=f"{name}_norm")(x)
-        return layers.ReLU(dtype=self.policy)(x) if norm else x
+        """A convolution; with norm, batch normalization, whose own shift makes a bias idle, and ReLU behind it."""
+        x = layers.Conv2D(
+            filters, kernel, strides=strides, padding="same", use_bias=not norm, dtype=self.policy, name=name
+        )(x)
+        if not norm:
+            return x
+        return layers.ReLU(dtype=self.policy)(
+            layers.BatchNormalization(momentum=MOMENTUM, dtype=self.policy, name=f"{name}_norm")(x)
+        )
 
     def _dense(self, x, units, name, activation=None):
         return layers.Dense(units, activation=activation, dtype=self.policy, name=name)(x)

@@ -179,14 +179,18 @@ class PrecipRecipe(Recipe):
         "oracle": {"data": {"oracle": True}},
     }
     SMOKE: ClassVar = {
-        "data": {"n_days": 120, "block_days": 10, "grid": {"ny": 24, "nx": 16}, "outer_scale": 8.0},
+        "data": {"n_days": 90, "block_days": 6, "grid": {"ny": 24, "nx": 16}, "outer_scale": 8.0},
         "model": {
             "base_filters": 4,
             "d_z": 8,
             "rain_pool": 2,
             "rain_hidden": 32,
             "decoder_hidden": 32,
-            "members": 8,
+            "state_hidden": 32,
+            "latent_hidden": 32,
+            "d_x": 16,
+            "d_y": 32,
+            "members": 6,
         },
         "train": {"epochs": 2, "batch_size": 16},
     }
