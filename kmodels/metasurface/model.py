@@ -106,12 +106,13 @@ class Parts:
     def encoder(self, pattern):
         """(tokens (batch, tokens, d_model), whole (batch, channels)): what stands where, and the pattern as a whole."""
         net = self.net
-        x = self.conv(pattern, net["stem"], 5, 2, "stem")
+        x = self.conv(pattern, net["stem"], 5, net["stem_stride"], "stem")
         x = self.activated(x, "stem")
         stages = []
         for stage, channels in enumerate(net["channels"]):
             for block in range(net["blocks"]):
-                x = self.residual(x, channels, 1 if block else 2, f"stage_{stage}_{block}")
+                halved = block == 0 and (stage > 0 or net["stem_stride"] == 2)
+                x = self.residual(x, channels, 2 if halved else 1, f"stage_{stage}_{block}")
             if stage == 1 and net["fourier_mixing"]:
                 mixed = FourierMixing(dtype=self.policy, name="fourier_mixing")(x)
                 x = self.activated(ops.add(x, mixed), "fourier")
@@ -119,27 +120,28 @@ class Parts:
         x = self.activated(x, "last")
         whole = ops.mean(x, axis=(1, 2))
         local = x if net["tokens"] == 17 else self.activated(stages[2], "third")
-        local = self.dense(net["d_model"], "local_tokens")(local)
+        # Without biases: each token has a learned position.
+        local = self.dense(net["d_model"], "local_tokens", use_bias=False)(local)
         local = layers.Reshape((-1, net["d_model"]), dtype=self.policy)(local)
-        tokens = ops.concatenate([local, ops.expand_dims(self.dense(net["d_model"], "global_token")(whole), 1)], 1)
+        token = self.dense(net["d_model"], "global_token", use_bias=False)(whole)
+        tokens = ops.concatenate([local, ops.expand_dims(token, 1)], 1)
         return Positions(dtype=self.policy, name="positions")(tokens), whole
 
     def residual(self, x, channels, stride, name):
-        """x + (1 x 1) o activated o (3 x 3) o activated x; the shortcut is a 1 x 1 convolution where shapes change."""
-        inner = self.conv(self.activated(x, f"{name}_in"), channels, 3, stride, f"{name}_3x3")
-        inner = self.dropped(self.activated(inner, f"{name}_out"), "residual_dropout")
-        inner = self.conv(inner, channels, 1, 1, f"{name}_1x1")
+        """x + (1 x 1) o activated o (3 x 3) x; the shortcut is a 1 x 1 convolution where shapes change."""
+        inner = self.activated(self.conv(x, channels, 3, stride, f"{name}_3x3"), name)
+        inner = self.conv(self.dropped(inner, "residual_dropout"), channels, 1, 1, f"{name}_1x1", bias=True)
         if stride > 1 or x.shape[-1] != channels:
             x = self.conv(x, channels, 1, stride, f"{name}_shortcut")
         return ops.add(x, inner)
 
-    def conv(self, x, channels, width, stride, name):
+    def conv(self, x, channels, width, stride, name, bias=False):
         """A convolution over a field that is periodic along both axes."""
         around = width // 2
         for axis in (1, 2) if around else ():
             first, last = _ends(x, axis, around)
             x = ops.concatenate([last, x, first], axis)
-        return layers.Conv2D(channels, width, stride, dtype=self.policy, name=name)(x)
+        return layers.Conv2D(channels, width, stride, use_bias=bias, dtype=self.policy, name=name)(x)
 
     def activated(self, x, name):
         """Group norm, eight channels or more a group, and SiLU."""
@@ -192,17 +194,14 @@ class Parts:
         if kind == "shared":
             hidden = self.dropped(self.dense(width, "head", "silu")(decoded), "head_dropout")
             logits = self.dense(outputs, "shares", kernel_initializer=_small())(hidden)
-        else:
-            logits = ops.concatenate([self.one_head(decoded, k) for k in range(outputs)], -1)
+        else:  # all detectors side by side: as wide as one each
+            hidden = self.dropped(self.dense(outputs * width, "heads", "silu")(decoded), "head_dropout")
+            hidden = layers.Reshape((-1, outputs, width), dtype=self.policy)(hidden)
+            logits = DetectorLogits(dtype=self.policy, name="shares")(hidden)
         logits = ops.cast(logits, "float32")
         start = 0.0 if kind == "conserving" else EVEN_SHARE
         logits = logits + SpectrumBias(band, n_wavelengths, outputs, start, name="spectrum")(wavelength)
         return ops.softmax(logits) if kind == "conserving" else ops.sigmoid(logits)
-
-    def one_head(self, decoded, k):
-        """(batch, w, 1): the logit of one detector."""
-        hidden = self.dropped(self.dense(self.net["d_model"], f"head_{k}", "silu")(decoded), "head_dropout")
-        return self.dense(1, f"share_{k}", kernel_initializer=_small())(hidden)
 
     # -- small ones -------------------------------------------------------------------------------------------
 
@@ -237,6 +236,27 @@ class Positions(keras.layers.Layer):
         return input_shape
 
 
+@keras.saving.register_keras_serializable("kmodels")
+class DetectorLogits(keras.layers.Layer):
+    """A last dense layer for each detector: y[d] = <W[d], x[d]> + b[d].
+
+    Input (batch, w, detectors, width); output (batch, w, detectors).
+    """
+
+    def build(self, input_shape):
+        """Create W and b."""
+        self.kernel = self.add_weight(name="kernel", shape=input_shape[-2:], initializer=_small())
+        self.bias = self.add_weight(name="bias", shape=input_shape[-2:-1], initializer="zeros")
+
+    def call(self, hidden):
+        """Weigh and sum."""
+        return ops.sum(hidden * self.kernel, axis=-1) + self.bias
+
+    def compute_output_shape(self, input_shape):
+        """(batch, w, detectors)."""
+        return input_shape[:-1]
+
+
 def _ends(x, axis, width):
     """The first and the last `width` places of axis 1 or 2."""
     return (x[:, :width], x[:, -width:]) if axis == 1 else (x[:, :, :width], x[:, :, -width:])
@@ -269,4 +289,6 @@ def build(recipe: MetasurfaceRecipe, steps: int) -> DiffractionNet:
         name="metasurface",
     )
     network.compile(optimizer=adam(train, steps))
+    # Now, not within the first step: tensorflow would trace that twice.
+    network.optimizer.build(network.trainable_variables)
     return network

@@ -84,6 +84,9 @@ class Model(Section):
     invariant: bool = Field(False, description="make the 32 symmetries exact in the network")
     fourier_mixing: bool = Field(True, description="a filter over all frequencies behind the second stage")
     stem: int = Field(16, ge=1, le=1024, description="channels of the first convolution [1]")
+    stem_stride: Literal[2, 4] = Field(
+        4, description="of the first convolution; the first stage then halves the resolution, or leaves it [pixels]"
+    )
     channels: tuple[int, int, int, int] = Field((24, 32, 48, 64), description="channels of the four stages [1]")
     blocks: int = Field(2, ge=1, le=16, description="residual blocks of a stage [blocks]")
     residual_dropout: float = Field(0.0, ge=0, lt=1, description="share of features dropped in residual blocks [1]")
@@ -106,7 +109,7 @@ class Model(Section):
 class Train(TrainSection):
     """How it is trained: w_mse MSE + w_rel relative + w_grad first + w_curvature second differences."""
 
-    epochs: int = Field(30, ge=1, description="passes over the training data [epochs]")
+    epochs: int = Field(20, ge=1, description="passes over the training data [epochs]")
     batch_size: int = Field(32, ge=1, description="structures a step [structures]")
     learning_rate: float = Field(1e-3, gt=0, le=1, description="Adam's step size at the start")
     augment: bool = Field(True, description="show each structure under one of its 32 symmetries, drawn anew")

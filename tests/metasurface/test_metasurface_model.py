@@ -75,7 +75,7 @@ def test_an_invariant_net_has_the_symmetries_exactly_and_another_has_not():
             variable.assign(variable + 0.3 * RNG.normal(size=variable.shape))
     assert max(worst_symmetry_error(invariant, p) for p in (random, flat, striped)) <= 1e-5
     assert worst_symmetry_error(plain, random) > 1e-3
-    assert np.ptp(predicted(invariant, random_patterns(8)), axis=0).max() > 1e-3  # and it does look
+    assert np.ptp(predicted(invariant, random_patterns(COUNT)), axis=0).max() > 1e-3  # and it does look
 
 
 def test_conserving_light_is_reflected_or_reaches_a_pixel():
@@ -100,7 +100,8 @@ def test_the_seeds_flaws_are_in_the_net_and_are_mended_one_by_one():
     assert names[7].get_layer("positions").vectors.shape[0] == 65
     assert "memory_0_norm" not in layer_names(names[0]) and "memory_0_norm" in layer_names(names[1])
     assert names[0].get_layer("film").mode == "shift" and names[2].get_layer("film").mode == "scale_shift"
-    assert {f"share_{k}" for k in range(4)} <= layer_names(names[3]) and "shares" in layer_names(names[0])
+    assert names[0].get_layer("shares").kernel.shape == (16, 4)  # 16 features that four detectors share
+    assert names[3].get_layer("shares").kernel.shape == (4, 16) and names[3].get_layer("heads").units == 64
     dropouts = [sum(name.startswith("dropout") for name in layer_names(names[k])) for k in (0, 6)]
     assert dropouts == [4, 0]
     rungs = [LADDER.recipe(seed, k).train for k in (0, 4, 5)]
