@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from checks import fails_cleanly
 
-from kmodels.core import backend
+from kmodels.core import backend, registry
 from kmodels.core.run import Run
 from kmodels.metasurface import design, load
 from kmodels.metasurface.model import build
@@ -18,10 +18,12 @@ SMALL = RECIPE().with_changes(RECIPE.SMOKE)
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """A run whose network has learned nothing."""
+    """A run whose network has learned nothing, of a model that the registry knows."""
     made = Run.create(tmp_path_factory.mktemp("runs"), SMALL, backend.current(), None, True)
     keras.saving.save_model(build(SMALL, 1), made.path / "model.keras")
-    return made.path
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(registry, "NAMES", ("metasurface",))
+        yield made.path
 
 
 def test_designs_are_verified_written_and_compared(run, tmp_path, capsys):
