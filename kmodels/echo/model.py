@@ -72,7 +72,7 @@ class EchoModel(TermModel):
         self.detached["sum"].assign(float(how != "none"))
         self.detached["loss"].assign(everything)
         for layer in self.layers:
-            if isinstance(layer, FreezableNormalization) and layer.name.startswith(BASE):
+            if isinstance(layer, FreezableNormalization):
                 layer.frozen.assign(everything)
         self.optimizer.build(self.trainable_variables)
         self.optimizer.frozen.assign(everything)
@@ -115,13 +115,14 @@ def _decoder(skips, width, name, policy):
     A decoder narrower than the encoder reads the first of its channels, which costs no weights.
     """
     own = channels(width)
+    normalization = FreezableNormalization if BASE.startswith(name) else layers.BatchNormalization
     x = _first(skips[-1], own[-1])
     for level in range(LEVELS - 2, -1, -1):
         n = own[level]
         x = layers.Conv2D(n, 1, dtype=policy, name=f"{name}_{level}_up")(x)
         x = layers.UpSampling2D(interpolation="bilinear", dtype=policy)(x)
         x = layers.Concatenate(dtype=policy)([x, _first(skips[level], n)])
-        x = _convolved(x, n, f"{name}_{level}", policy, FreezableNormalization)
+        x = _convolved(x, n, f"{name}_{level}", policy, normalization)
     logit = layers.Conv2D(1, 1, dtype=policy, name=f"{name}_out")(x)
     return ops.cast(ops.squeeze(logit, -1), "float32")
 

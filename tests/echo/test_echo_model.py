@@ -12,7 +12,11 @@ from kmodels.echo.recipe import EchoRecipe
 
 SIZE = 16
 TINY = EchoRecipe().with_changes(
-    {"data": {"image_size": SIZE}, "model": {"width": 2, "base_width": 1}, "train": {"curriculum": "adaptive"}}
+    {
+        "data": {"image_size": SIZE},
+        "model": {"width": 2, "base_width": 1},
+        "train": {"curriculum": "adaptive", "warmup_epochs": 10},
+    }
 )
 FULL = parse.resolve(EchoRecipe, [parse.read_yaml(ROOT / "configs" / "echo_full.yaml")])
 

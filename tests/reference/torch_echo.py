@@ -113,7 +113,7 @@ def training_step(width, base_width, batch, size, weights):
 
 def main():
     """A training step of kmodels against this one."""
-    from kmodels.core import backend, measure
+    from kmodels.core import backend, inference, measure
 
     chosen = backend.select()
     import numpy as np
@@ -128,7 +128,8 @@ def main():
     inputs = {"spectrogram": rng.uniform(0, 1, (batch, size, size, 2)).astype("float32")}
     train = recipe.train
     weights = train.lambda_recon, train.lambda_base, train.lambda_sparse
-    ours = lambda: float(model.train_on_batch(inputs, {"depth": truth, "coarse": truth}))  # noqa: E731
+    inputs, targets = inference.as_tensors((inputs, {"depth": truth, "coarse": truth}))
+    ours = lambda: float(model.train_on_batch(inputs, targets)[0])  # noqa: E731
     theirs = training_step(recipe.model.width, recipe.model.base_width, batch, size, weights)
     print(chosen, measure.in_turn(ours, theirs))
 
