@@ -36,7 +36,7 @@ class FreezingAdam(Adam):
         before = [ops.copy(v) for v in gated]
         super().apply(grads, trainable_variables)
         for variable, old in zip(gated, before, strict=True):
-            variable.assign(ops.where(self.frozen > 0, old, variable))
+            variable.assign(ops.where(self.frozen > 0, old, ops.convert_to_tensor(variable)))
 
     def get_config(self):
         """The constructor's arguments."""
@@ -62,5 +62,5 @@ class FreezableNormalization(keras.layers.BatchNormalization):
         before = [ops.copy(v) for v in (self.moving_mean, self.moving_variance)]
         free = super().call(inputs, training=True, mask=mask)
         for variable, old in zip((self.moving_mean, self.moving_variance), before, strict=True):
-            variable.assign(ops.where(self.frozen > 0, old, variable))
+            variable.assign(ops.where(self.frozen > 0, old, ops.convert_to_tensor(variable)))
         return ops.where(self.frozen > 0, fixed, free)
