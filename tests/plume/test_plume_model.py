@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from checks import ROOT
+from keras import ops
 from plain_runs import RECIPE, plain_run
 
 from kmodels.core import inference, parse
@@ -46,13 +47,14 @@ def test_the_maps_hold_ground_emission_and_height(windows):
 
 
 def test_losses_by_hand():
-    truth = np.log1p(np.array([3.0, 1.0, 0.0, 9.0], "float32")).reshape(1, 1, 2, 2)
-    forecast = np.log1p(np.array([6.0, 1.0, 1.0, 0.0], "float32")).reshape(1, 1, 2, 2)
-    air = np.array([1.0, 1.0, 1.0, 0.0], "float32").reshape(1, 1, 2, 2)  # the last cell is ground
-    found = [float(np.asarray(one(truth, forecast, air))[0]) for one in (log_error, mass_error, peak_error)]
+    truth = np.log1p(np.array([3.0, 1.0, 0.0, 9.0], "float32"))
+    forecast = np.log1p(np.array([6.0, 1.0, 1.0, 0.0], "float32"))
+    air = np.array([1.0, 1.0, 1.0, 0.0], "float32")  # the last cell is ground
+    truth, forecast, air = (ops.convert_to_tensor(x.reshape(1, 1, 2, 2)) for x in (truth, forecast, air))
+    of = (log_error, mass_error, peak_error)
     by_hand = [(np.log(7 / 4) ** 2 + np.log(2) ** 2) / 3, np.log(9 / 5) ** 2, (3**2 + 1**2) / (3**2 + 1 + 1)]
-    assert found == pytest.approx(by_hand, rel=1e-5)
-    assert all(float(np.asarray(one(truth, truth, air))[0]) == 0 for one in (log_error, mass_error, peak_error))
+    assert [float(one(truth, forecast, air)[0]) for one in of] == pytest.approx(by_hand, rel=1e-5)
+    assert [float(one(truth, truth, air)[0]) for one in of] == [0.0, 0.0, 0.0]
 
 
 @pytest.mark.parametrize("architecture", ["v1_ensemble", "v2_convlstm"])
