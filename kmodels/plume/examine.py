@@ -10,7 +10,7 @@ from kmodels.plume.rollout import roll_out
 from kmodels.plume.windows import Windows
 
 LEADS = 30
-PER_RUN = 3  # roll-outs of each run; windows that overlap say little more
+PER_RUN = 1  # roll-outs of each run; windows that overlap say little more
 
 
 def examine(model, windows: Windows, recipe) -> Examined:
