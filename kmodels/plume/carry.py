@@ -25,7 +25,7 @@ class Spread(layers.Layer):
 
     def call(self, field, logits, air):
         """The field after one hand-over."""
-        own = np.array([offset == (0, 0, 0) for offset in OFFSETS], "float32")
+        own = ops.convert_to_tensor(np.array([offset == (0, 0, 0) for offset in OFFSETS], "float32"))
         # Outside: open at the sides, closed below and above.
         sides = ops.pad(ops.cast(air, "float32"), [[0, 0], [0, 0], [1, 1], [1, 1]], constant_values=1.0)
         around = ops.pad(sides, [[0, 0], [1, 1], [0, 0], [0, 0]])

@@ -62,13 +62,12 @@ class PlumeModel(TermModel):
 
     def terms(self, x, y, y_pred):
         """log: mean squared error in log space. mass: squared logarithm of the ratio of the masses. peak: relative
-        squared error of the concentrations."""
-        terms = {}
-        for name, field in y_pred.items():
-            fields = y["future"], ops.cast(field, "float32"), y["air"]
-            for term, error in ERRORS.items():
-                terms[term] = terms.get(term, 0.0) + error(*fields) / len(y_pred)
-        return terms
+        squared error of the concentrations. Each the mean over the outputs, so what is carried is trained beside."""
+        fields = [ops.cast(field, "float32") for field in y_pred.values()]
+        return {
+            name: sum(error(y["future"], field, y["air"]) for field in fields) / len(fields)
+            for name, error in ERRORS.items()
+        }
 
     def get_config(self):
         """The constructor's arguments."""
