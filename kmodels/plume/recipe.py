@@ -109,7 +109,10 @@ class PlumeRecipe(Recipe):
     """Forecast concentration volumes over terrain."""
 
     VARIANTS: ClassVar = {
-        "v1": {"model": {"architecture": "v1_ensemble", "wind": False, "transport": False, "base": "none"}},
+        "v1": {
+            "model": {"architecture": "v1_ensemble", "wind": False, "transport": False, "base": "none"},
+            "train": {"epochs": 40},  # as long a training as the default's
+        },
         "v2": {"model": {"wind": False, "transport": False, "base": "none"}},
     }
     SMOKE: ClassVar = {
