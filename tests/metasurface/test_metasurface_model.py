@@ -113,6 +113,31 @@ def test_size_of_the_full_recipe():
     assert build(full, 1).count_params() == pytest.approx(6.45e6, rel=0.03)
 
 
+def test_a_plain_pytorch_twin_agrees():
+    """The same weights: spectra and the loss to 1e-4."""
+    torch = pytest.importorskip("torch")
+    from reference.torch_metasurface import TorchDiffractionNet, loss_of
+
+    recipe = SMALL.with_changes({"model": {"blocks": 2, "channels": [8, 16, 24, 32]}})
+    model = build(recipe, 1)
+    for variable in model.trainable_variables:  # norms and biases start at 1 and 0: what is not taken would not show
+        shape = tuple(variable.shape)
+        variable.assign(inference.as_numpy(variable) + RNG.normal(0, 0.1, shape).astype("float32"))
+    patterns, truth = random_patterns(5), RNG.uniform(0, 0.5, (5, 2, 2, 7)).astype("float32")
+    twin = TorchDiffractionNet(recipe.data, recipe.model)
+    twin.load({v.path.removeprefix(f"{model.name}/"): inference.as_numpy(v) for v in model.variables})
+    ours = predicted(model, patterns)
+    with torch.no_grad():
+        theirs = twin(torch.tensor(patterns, dtype=torch.float32))
+        weights = [float(weight) for weight in model.term_weights.values()]
+        loss = float(loss_of(torch.tensor(truth), theirs, weights))
+    assert np.ptp(ours, axis=0).max() > 0.01
+    np.testing.assert_allclose(ours, theirs.numpy(), atol=1e-4)
+    terms = losses.spectral_terms(truth, ours, model.pixel_weights)
+    found = sum(w * inference.as_numpy(term).mean() for w, term in zip(weights, terms.values(), strict=True))
+    assert found == pytest.approx(loss, rel=1e-4)
+
+
 def test_terms_of_the_loss_by_hand():
     truth = np.full((1, 2, 2, 4), 0.5, "float32")
     guess = truth.copy()
