@@ -85,8 +85,10 @@ class Model(Section):
     invariant: bool = Field(False, description="make the 32 symmetries exact in the network")
     fourier_mixing: bool = Field(True, description="a filter over all frequencies behind the second stage")
     stem: int = Field(16, ge=1, le=1024, description="channels of the first convolution [1]")
-    stem_stride: Literal[2, 4] = Field(
-        4, description="of the first convolution; the first stage then halves the resolution, or leaves it [pixels]"
+    stem_stride: Literal[2, 4, 8] = Field(
+        8,
+        description="of the first convolution, 5 pixels wide (8: as wide as its stride); the first stages leave the "
+        "resolution until all four have come down to a 32nd of the pattern's [pixels]",
     )
     channels: tuple[int, int, int, int] = Field((24, 32, 48, 64), description="channels of the four stages [1]")
     blocks: int = Field(2, ge=1, le=16, description="residual blocks of a stage [blocks]")

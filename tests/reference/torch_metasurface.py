@@ -77,10 +77,12 @@ class TorchDiffractionNet(nn.Module):
     def __init__(self, data, net):
         super().__init__()
         width = net.d_model
-        self.stem, self.stem_norm = periodic(1, net.stem, 5, net.stem_stride), activated(net.stem)
+        stride = net.stem_stride
+        stem = nn.Conv2d(1, net.stem, 8, 8, bias=False) if stride == 8 else periodic(1, net.stem, 5, stride)
+        self.stem, self.stem_norm = stem, activated(net.stem)
         self.stages, before = nn.ModuleList(), net.stem
         for k, n in enumerate(net.channels):
-            first = Residual(before, n, 2 if k or net.stem_stride == 2 else 1)
+            first = Residual(before, n, 2 if 2 ** (k + 1) >= stride else 1)
             self.stages.append(nn.Sequential(first, *(Residual(n, n, 1) for _ in range(net.blocks - 1))))
             before = n
         self.mixing, self.mixed = Mixing(net.channels[1], data.pixels // 8), activated(net.channels[1])
