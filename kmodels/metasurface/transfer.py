@@ -1,10 +1,10 @@
 """Transfer: a network trained on scalar spectra, tuned on a few rigorous ones, judged on others.
 
-  python -m kmodels.metasurface.transfer --run runs/metasurface-... --out transfer.json
+  python -m kmodels.metasurface.transfer --run runs/metasurface-... --data rigorous --out transfer.json
 
-The rigorous structures ship with kmodels; --data takes other ones of the same geometry. One half of them tunes the
-network, the other half judges it beside the network as it was, one that starts from nothing and has the same half and
-the same steps, the scalar solver itself, and the half's mean spectrum. A picture lies beside --out.
+--data holds structures of the run's geometry, solved rigorously (simulate --data.solver rcwa). One half of them tunes
+the network, the other half judges it beside the network as it was, one that starts from nothing and has the same half
+and the same steps, the scalar solver itself, and the half's mean spectrum. A picture lies beside --out.
 
 Exit status: 0 the tuned network is better than all of these, 1 it is not, 2 bad input or usage.
 """
@@ -16,7 +16,6 @@ from pathlib import Path
 from kmodels.core import cli
 from kmodels.core.errors import UserError
 
-SHIPPED = Path(__file__).with_name("rcwa.h5")
 TUNED = "tuned"
 
 
@@ -24,7 +23,7 @@ def main(argv=None) -> int:
     """Run the verb; returns the exit status."""
     options = cli.parser("metasurface.transfer", __doc__)
     options.add_argument("--run", required=True, metavar="RUN", help="folder that fit has written")
-    options.add_argument("--data", default=str(SHIPPED), metavar="PATH", help="structures (default: those shipped)")
+    options.add_argument("--data", required=True, metavar="PATH", help="rigorous structures: a file or a folder")
     options.add_argument("--out", required=True, metavar="FILE", help="the scores, .json")
     options.add_argument("--steps", type=int, default=300, metavar="N", help="of the tuning (default: 300)")
     options.add_argument("--rate", type=float, default=5e-4, metavar="R", help="Adam's step size (default: 5e-4)")
@@ -85,8 +84,10 @@ def _check_geometry(path, data) -> None:
             raise UserError(f"{file}: cannot be read as HDF5: {str(error).splitlines()[0]}") from None
         for name in ("period", "height", "distance", "cover", "gap", "spacer"):
             wanted = getattr(data, name)
-            if name in said and said[name] != wanted:
-                raise UserError(f"{file}: attribute {name} = {said[name]}; the run has data.{name} = {wanted}")
+            found = said.get(name, wanted)
+            found = found.item() if getattr(found, "size", 0) == 1 else found  # numbers are arrays of one
+            if found != wanted:
+                raise UserError(f"{file}: attribute {name} = {found}; the run has data.{name} = {wanted}")
 
 
 def halves(structures, seed: int) -> dict:
