@@ -20,7 +20,10 @@ def main(argv=None) -> int:
     options.add_argument("--run", required=True, metavar="RUN", help="folder that fit has written")
     options.add_argument("--data", required=True, metavar="PATH", help="your own file or folder; labels are not needed")
     options.add_argument(
-        "--out", required=True, metavar="PATH", help="nand: .csv or .parquet; plume, precip: .nc; echo: a folder"
+        "--out",
+        required=True,
+        metavar="PATH",
+        help="nand: .csv or .parquet; plume, precip: .nc; metasurface: .h5 or .csv; echo: a folder",
     )
     options.add_argument("--lead", type=int, metavar="N", help="for plume: forecast N frames, each from the one before")
     add = options.add_argument_group("for precip").add_argument

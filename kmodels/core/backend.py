@@ -125,6 +125,23 @@ def _torch_gradient(function):
     return both
 
 
+def compiled_in_double(function):
+    """A function written in jax, as those of a solver are, compiled for the CPU in double precision: NumPy in and out.
+
+    It needs jax, whatever backend Keras runs on; what Keras does in this process stays in single precision.
+    """
+    import jax
+    import numpy as np
+
+    compiled, cpu = jax.jit(function), jax.devices("cpu")[0]
+
+    def call(*arrays):
+        with jax.enable_x64(True), jax.default_device(cpu):
+            return jax.tree.map(np.asarray, compiled(*arrays))
+
+    return call
+
+
 def versions() -> dict[str, str]:
     """The versions that decide a result."""
     names = ("kmodels", "keras", current(), "numpy", "pandas", "scikit-learn")

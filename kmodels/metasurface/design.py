@@ -85,9 +85,9 @@ def _simulated(patterns, data, what: str):
     import numpy as np
 
     from kmodels.core import console
-    from kmodels.metasurface.scalar import ScalarSolver
+    from kmodels.metasurface.simulate import solver_of
 
-    solver, found = ScalarSolver(data), []
+    solver, found = solver_of(data), []
     with console.progress(what, len(patterns)) as bar:
         for k, pattern in enumerate(patterns):
             found.append(solver.solve(pattern).transmitted.ravel())

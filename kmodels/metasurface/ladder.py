@@ -11,7 +11,7 @@ POINTS: tuple[tuple[str, str, str, Any, Any], ...] = (
     ("the global feature scales, too", "model", "film", "shift", "scale_shift"),
     ("a head for each detector", "model", "head", "shared", "per_detector"),
     ("gradients clipped at 1.0", "train", "clip_norm", 0.5, 1.0),
-    ("second differences in the loss", "train", "w_curvature", 0.0, 1.0),
+    ("second differences in the loss", "train", "w_curvature", 0.0, 0.1),
     ("no dropout in the decoder", "model", "decoder_dropout", 0.03, 0.0),
     ("65 tokens", "model", "tokens", 17, 65),
 )

@@ -18,7 +18,7 @@ def metrics(parts: dict[str, Structures], prediction: Spectra, seed: int) -> Sco
     """Scores of a prediction for parts["test"], with intervals from resampling structures (copies together).
 
     mae, rmse: of shares. r2 = 1 - sum (p - t)^2 / sum (m - t)^2 with m the mean spectrum of parts["train"]; None where
-    there is no such part. seed_loss: 2 MSE + 0.1 relative + 100 first differences. peak_error: mean distance of a
+    there is no such part. seed_loss: 2 MSE + 0.1 relative + 100 slopes (see there). peak_error: mean distance of a
     peak (prominence >= 0.05) from the nearest one predicted [nm]; None without peaks. peaks_within_2nm: share of
     them. transmission_error: mean |sum p - sum t| over pixels. excess: largest sum p - 1, 0 or more.
     """
@@ -27,7 +27,7 @@ def metrics(parts: dict[str, Structures], prediction: Spectra, seed: int) -> Sco
     sums = {
         "absolute": np.abs(p - t).mean((1, 2, 3)),
         "squared": np.square(p - t).mean((1, 2, 3)),
-        "seed": seed_loss(t, p),
+        "seed": seed_loss(t, p, test.wavelength),
         "transmission": np.abs((p - t).sum((1, 2))).mean(-1),
     }
     if "train" in parts:
@@ -80,10 +80,14 @@ def mean_spectrum(train: Structures) -> np.ndarray:
     return np.broadcast_to(mean, (2, 2, len(mean)))
 
 
-def seed_loss(t: np.ndarray, p: np.ndarray) -> np.ndarray:
-    """(structures,) the seed's loss with its weights: what it reports 1.285e-3 of on its own data."""
+def seed_loss(t: np.ndarray, p: np.ndarray, wavelength: np.ndarray) -> np.ndarray:
+    """(structures,) the seed's loss with its weights: what it reports 1.285e-3 of on its own data.
+
+    Its first differences are those over 1 nm, the spacing of the seed's wavelengths; here the mean slope from one
+    wavelength [nm] to the next.
+    """
     relative = np.clip((p - t) / (np.abs(t) + LEAST_SHARE), -LARGEST_RATIO, LARGEST_RATIO)
-    terms = {"mse": p - t, "rel": relative, "grad": np.diff(p - t)}
+    terms = {"mse": p - t, "rel": relative, "grad": np.diff(p - t) / np.diff(wavelength)}
     return sum(SEED_WEIGHTS[name] * np.square(of).mean((1, 2, 3)) for name, of in terms.items())
 
 

@@ -106,12 +106,13 @@ class Parts:
     def encoder(self, pattern):
         """(tokens (batch, tokens, d_model), whole (batch, channels)): what stands where, and the pattern as a whole."""
         net = self.net
-        x = self.conv(pattern, net["stem"], 5, net["stem_stride"], "stem")
+        # Where a step is wider than the kernel, the pattern is cut into squares of that size.
+        x = self.conv(pattern, net["stem"], 8 if net["stem_stride"] == 8 else 5, net["stem_stride"], "stem")
         x = self.activated(x, "stem")
         stages = []
         for stage, channels in enumerate(net["channels"]):
             for block in range(net["blocks"]):
-                halved = block == 0 and (stage > 0 or net["stem_stride"] == 2)
+                halved = block == 0 and 2 ** (stage + 1) >= net["stem_stride"]
                 x = self.residual(x, channels, 2 if halved else 1, f"stage_{stage}_{block}")
             if stage == 1 and net["fourier_mixing"]:
                 mixed = FourierMixing(dtype=self.policy, name="fourier_mixing")(x)
@@ -136,8 +137,8 @@ class Parts:
         return ops.add(x, inner)
 
     def conv(self, x, channels, width, stride, name, bias=False):
-        """A convolution over a field that is periodic along both axes."""
-        around = width // 2
+        """A convolution over a field that is periodic along both axes; of even width: over squares side by side."""
+        around = width // 2 if width % 2 else 0
         for axis in (1, 2) if around else ():
             first, last = _ends(x, axis, around)
             x = ops.concatenate([last, x, first], axis)

@@ -55,8 +55,10 @@ def test_r2_is_open_without_training_structures():
 
 def test_the_seeds_loss_by_hand():
     truth = np.full((1, 2, 2, 3), 0.5)
-    found = metrics.seed_loss(truth, truth + np.array([0.0, 0.1, 0.0]))
+    found = metrics.seed_loss(truth, truth + np.array([0.0, 0.1, 0.0]), np.array([500.0, 501.0, 502.0]))
     assert found[0] == pytest.approx(2 * 0.01 / 3 + 0.1 * (0.1 / 0.5001) ** 2 / 3 + 100 * 0.01, rel=1e-6)
+    coarse = metrics.seed_loss(truth, truth + np.array([0.0, 0.1, 0.0]), np.array([500.0, 504.0, 508.0]))
+    assert found[0] - coarse[0] == pytest.approx(100 * 0.01 * (1 - 1 / 16), rel=1e-6)
 
 
 @pytest.mark.parametrize("shift, expected", [(0, 0.0), (5, 5.0), (20, 20.0), (120, metrics.LOST)])

@@ -105,12 +105,37 @@ def test_the_seeds_flaws_are_in_the_net_and_are_mended_one_by_one():
     dropouts = [sum(name.startswith("dropout") for name in layer_names(names[k])) for k in (0, 6)]
     assert dropouts == [4, 0]
     rungs = [LADDER.recipe(seed, k).train for k in (0, 4, 5)]
-    assert [(r.clip_norm, r.w_curvature) for r in rungs] == [(0.5, 0.0), (1.0, 0.0), (0.5, 1.0)]
+    assert [(r.clip_norm, r.w_curvature) for r in rungs] == [(0.5, 0.0), (1.0, 0.0), (0.5, 0.1)]
 
 
 def test_size_of_the_full_recipe():
     full = parse.resolve(RECIPE, [parse.read_yaml(ROOT / "configs" / "metasurface_full.yaml")])
     assert build(full, 1).count_params() == pytest.approx(6.45e6, rel=0.03)
+
+
+def test_a_plain_pytorch_twin_agrees():
+    """The same weights: spectra and the loss to 1e-4."""
+    torch = pytest.importorskip("torch")
+    from reference.torch_metasurface import TorchDiffractionNet, loss_of
+
+    recipe = SMALL.with_changes({"model": {"blocks": 2, "channels": [8, 16, 24, 32]}})
+    model = build(recipe, 1)
+    for variable in model.trainable_variables:  # norms and biases start at 1 and 0: what is not taken would not show
+        shape = tuple(variable.shape)
+        variable.assign(inference.as_numpy(variable) + RNG.normal(0, 0.1, shape).astype("float32"))
+    patterns, truth = random_patterns(5), RNG.uniform(0, 0.5, (5, 2, 2, 7)).astype("float32")
+    twin = TorchDiffractionNet(recipe.data, recipe.model)
+    twin.load({v.path.removeprefix(f"{model.name}/"): inference.as_numpy(v) for v in model.variables})
+    ours = predicted(model, patterns)
+    with torch.no_grad():
+        theirs = twin(torch.tensor(patterns, dtype=torch.float32))
+        weights = [float(weight) for weight in model.term_weights.values()]
+        loss = float(loss_of(torch.tensor(truth), theirs, weights))
+    assert np.ptp(ours, axis=0).max() > 0.01
+    np.testing.assert_allclose(ours, theirs.numpy(), atol=1e-4)
+    terms = losses.spectral_terms(truth, ours, model.pixel_weights)
+    found = sum(w * inference.as_numpy(term).mean() for w, term in zip(weights, terms.values(), strict=True))
+    assert found == pytest.approx(loss, rel=1e-4)
 
 
 def test_terms_of_the_loss_by_hand():
@@ -133,7 +158,7 @@ def test_the_blue_pixel_can_count_more():
 def test_scheduled_weights_hold_from_an_epochs_end_on():
     recipe = SMALL.with_changes({"train": {"weight_schedule": [[3, "grad", 5.0], [2, "mse", 1.5], [5, "grad", 0.0]]}})
     found = [schedule.weights(recipe, epoch) for epoch in range(6)]
-    assert [w["grad"] for w in found] == [100.0, 100.0, 100.0, 5.0, 5.0, 0.0]
+    assert [w["grad"] for w in found] == [10.0, 10.0, 10.0, 5.0, 5.0, 0.0]
     assert [w["mse"] for w in found] == [2.0, 2.0, 1.5, 1.5, 1.5, 1.5] and found[5]["rel"] == 0.1
     model = build(recipe, 1)
     schedule.schedule(model, recipe, 4)

@@ -12,13 +12,14 @@ from kmodels.metasurface.recipe import RECIPE
 from kmodels.metasurface.scalar import ScalarSolver, film, half_period_weights
 from kmodels.metasurface.symmetry import COUNT, moved_patterns, moved_spectra
 
-DATA = RECIPE().data
+WIDE = {"period": 2000.0, "grid": 32, "n_wavelengths": 301}
+DATA = RECIPE().with_changes({"data": WIDE}).data
 WAVELENGTH = np.array([400.0, 437.5, 500.0, 555.5, 633.0, 700.0])
 
 
 def section(**changes):
-    """The default data section with changed fields."""
-    return RECIPE().with_changes({"data": changes}).data
+    """The data section of the seed's period with changed fields."""
+    return RECIPE().with_changes({"data": WIDE | changes}).data
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,181 @@
+"""Transfer: a network trained on scalar spectra, tuned on a few rigorous ones, judged on others.
+
+  python -m kmodels.metasurface.transfer --run runs/metasurface-... --data rigorous --out transfer.json
+
+--data holds structures of the run's geometry, solved rigorously (simulate --data.solver rcwa). One half of them tunes
+the network, the other half judges it beside the network as it was, one that starts from nothing and has the same half
+and the same steps, the scalar solver itself, and the half's mean spectrum. A picture lies beside --out.
+
+Exit status: 0 the tuned network is better than all of these, 1 it is not, 2 bad input or usage.
+"""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from kmodels.core import cli
+from kmodels.core.errors import UserError
+
+TUNED = "tuned"
+
+
+def main(argv=None) -> int:
+    """Run the verb; returns the exit status."""
+    options = cli.parser("metasurface.transfer", __doc__)
+    options.add_argument("--run", required=True, metavar="RUN", help="folder that fit has written")
+    options.add_argument("--data", required=True, metavar="PATH", help="rigorous structures: a file or a folder")
+    options.add_argument("--out", required=True, metavar="FILE", help="the scores, .json")
+    options.add_argument("--steps", type=int, default=300, metavar="N", help="of the tuning (default: 300)")
+    options.add_argument("--rate", type=float, default=5e-4, metavar="R", help="Adam's step size (default: 5e-4)")
+    options.add_argument("--seed", type=int, default=0, metavar="S", help="of the halves and batches (default: 0)")
+    cli.add_backend_option(options)
+    return cli.run(options, _transfer, argv)
+
+
+def _transfer(args, words) -> int:
+    cli.no_more(words)
+    if args.steps < 1 or args.seed < 0 or not 0 < args.rate <= 1:
+        raise UserError("--steps: 1 or more; --seed: 0 or more; --rate: above 0, at most 1")
+    if Path(args.out).suffix != ".json":
+        raise UserError(f"--out {args.out}: the suffix must be .json")
+    predictor = cli.trained(args)
+    from kmodels.core import console, figures, files
+    from kmodels.core.task import Judged
+    from kmodels.metasurface.figures import spectra
+
+    structures = rigorous(args.data, predictor.recipe)
+    parts = halves(structures, args.seed)
+    predictions = compared(predictor, parts, args)
+    scores = judged(parts, predictions, args.seed)
+    files.write_json(args.out, _record(args, predictor, parts, scores))
+    picture = Path(args.out).with_suffix(".png")
+    files.write_bytes(picture, figures.png(spectra(Judged(parts["test"], predictions[TUNED]))))
+    console.show(_table(scores, len(parts["train"]), len(parts["test"])))
+    console.say(f"written: {args.out} and {picture}")
+    return int(any(of.values["mae"] < scores[TUNED].values["mae"] for of in scores.values()))
+
+
+def rigorous(path, recipe):
+    """The structures of a file on the wavelengths of a recipe. Raises UserError for another geometry or spacing."""
+    import numpy as np
+
+    from kmodels.metasurface.load import load
+
+    _check_geometry(path, recipe.data)
+    structures, wanted = load(path, recipe), recipe.data.wavelengths()
+    place = np.abs(structures.wavelength[:, None] - wanted).argmin(0)
+    if not np.allclose(structures.wavelength[place], wanted, rtol=1e-6, atol=0):
+        k = int(np.abs(structures.wavelength[place] - wanted).argmax())
+        raise UserError(f"{path}: wavelength: no {wanted[k]:g} nm, which the run was trained on")
+    return replace(structures, spectra=structures.spectra[..., place], wavelength=structures.wavelength[place])
+
+
+def _check_geometry(path, data) -> None:
+    """Refuse files that were solved for something else than the run's recipe says."""
+    import h5py
+
+    from kmodels.core.cache import data_files
+
+    for file in data_files(path, (".h5",)):
+        try:
+            with h5py.File(file, "r") as opened:
+                said = dict(opened.attrs)
+        except OSError as error:
+            raise UserError(f"{file}: cannot be read as HDF5: {str(error).splitlines()[0]}") from None
+        for name in ("period", "height", "distance", "cover", "gap", "spacer"):
+            wanted = getattr(data, name)
+            found = said.get(name, wanted)
+            found = found.item() if getattr(found, "size", 0) == 1 else found  # numbers are arrays of one
+            if found != wanted:
+                raise UserError(f"{file}: attribute {name} = {found}; the run has data.{name} = {wanted}")
+
+
+def halves(structures, seed: int) -> dict:
+    """{"train", "test"}: two halves, copies of a structure on one side."""
+    from kmodels.core.data import split_groups
+
+    rows = split_groups(structures.groups, (0.5, 0.0, 0.5), seed)
+    if min(len(rows["train"]), len(rows["test"])) == 0:
+        raise UserError(f"{len(structures)} structures: too few for two halves")
+    return {name: structures.take(rows[name]) for name in ("train", "test")}
+
+
+def compared(predictor, parts: dict, args) -> dict:
+    """{name: Spectra of parts["test"]} of the tuned network and of what it is compared to."""
+    import numpy as np
+
+    from kmodels.core import console
+    from kmodels.metasurface.metrics import mean_spectrum
+    from kmodels.metasurface.scalar import ScalarSolver
+    from kmodels.metasurface.spectra import Spectra
+
+    recipe, task, test = predictor.recipe, predictor.task, parts["test"]
+    predictions = {"as it was": task.predict(predictor.model, test, recipe)}
+    for name, start in ((TUNED, predictor.model), ("from nothing", None)):
+        console.say(f"{name}: {args.steps} steps on {len(parts['train'])} structures")
+        predictions[name] = task.predict(_trained(task, recipe, start, parts["train"], args), test, recipe)
+    solver = ScalarSolver(recipe.data)
+    alone = {
+        "scalar solver": np.stack([solver.solve(pattern).transmitted for pattern in test.patterns()]),
+        "mean spectrum": np.broadcast_to(mean_spectrum(parts["train"]), test.spectra.shape),
+    }
+    return predictions | {name: Spectra(test, of, None, recipe.data.wavelength) for name, of in alone.items()}
+
+
+def _trained(task, recipe, start, structures, args):
+    """A network trained on structures, from the weights of `start`; from new ones where that is None."""
+    from kmodels.core import data
+
+    recipe = recipe.with_changes({"train": {"learning_rate": args.rate, "schedule": "cosine", "augment": True}})
+    model = task.build(recipe, args.steps)
+    if start is not None:
+        for variable, trained in zip(model.trainable_variables, start.trainable_variables, strict=True):
+            variable.assign(trained)
+    batches = data.batches(task.training_examples(structures, recipe), recipe.train.batch_size, args.seed)
+    model.fit(batches, steps_per_epoch=args.steps, shuffle=False, verbose=0)
+    return model
+
+
+def judged(parts: dict, predictions: dict, seed: int) -> dict:
+    """{name: Scores}, the best first."""
+    from kmodels.metasurface.metrics import metrics
+
+    scores = {name: metrics(parts, prediction, seed) for name, prediction in predictions.items()}
+    return dict(sorted(scores.items(), key=lambda item: item[1].values["mae"]))
+
+
+def _record(args, predictor, parts, scores) -> dict:
+    """What --out holds."""
+    from kmodels.core import backend, files, provenance
+
+    return {
+        "run": str(predictor.run.path.name),
+        "recipe": predictor.recipe.digest(),
+        "data": Path(args.data).name,
+        "data_hash": files.sha256(args.data),
+        "sizes": {name: len(part) for name, part in parts.items()},
+        "steps": args.steps,
+        "rate": args.rate,
+        "seed": args.seed,
+        "backend": backend.current(),
+        "commit": provenance.commit(),
+        "scores": {name: {"metrics": of.values, "intervals": of.intervals} for name, of in scores.items()},
+    }
+
+
+def _table(scores, n_train: int, n_test: int):
+    """A row for each that was compared."""
+    from kmodels.core import console
+
+    table = console.new_table(f"{n_test} rigorous structures; tuned on {n_train} others")
+    shown = ("mae", "r2", "rmse", "peak_error")
+    for column in ("", *shown, "95% interval of mae"):
+        table.add_column(column)
+    for name, of in scores.items():
+        row = (console.number(of.values[metric]) for metric in shown)
+        table.add_row(name, *row, console.interval(of.intervals.get("mae")))
+    return table
+
+
+if __name__ == "__main__":
+    sys.exit(main())
