@@ -135,7 +135,7 @@ class Chief(OracleServicer):
             self.seen.pop(worker, None)
             trial = self.oracle.abandon(worker)
             if trial is not None:
-                why = "died" if worker in gone else f"was silent for {self.patience:.0f} s"
+                why = "died" if worker in gone else f"was silent for {self.patience:g} s"
                 what = f"failed: {trial.message}" if trial.status == "FAILED" else "is given to another"
                 console.say(f"worker {worker} {why}; trial {trial.trial_id} {what}")
 

@@ -7,6 +7,7 @@ import contextlib
 import fcntl
 import json
 import os
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -114,19 +115,29 @@ class Record:
 
 
 @contextlib.contextmanager
-def held(path: Path):
-    """Yield whether this process holds `path` alone while inside; the system frees it when a process dies.
+def held(path: Path, wait: float = 0.0):
+    """Yield whether this process holds `path` alone while inside, after at most so many seconds.
 
-    The file says which process holds it.
+    The system frees it when a process dies. The file says which process holds it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+", encoding="utf-8") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _locked(file, time.monotonic() + wait):
             yield False
             return
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()
         yield True
+
+
+def _locked(file, until: float) -> bool:
+    """Lock a file for this process; False where another one still has it then."""
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            if time.monotonic() >= until:
+                return False
+            time.sleep(0.2)

@@ -246,6 +246,8 @@ def _show(record: Record) -> int:
     from kmodels.core import console
     from tuning import summary
 
+    if not record.trials():
+        raise UserError(f"{record.path}: no trial has begun yet")
     made = summary.write(record)
     console.show(summary.table(made, record))
     for line in summary.closing(record):

@@ -11,6 +11,7 @@ from tuning import hparams
 from tuning.record import Record, held
 
 ENDED = ("COMPLETED", "FAILED")
+ZOMBIE = 90.0  # seconds in which a worker without a chief has noticed, saved its state and stopped
 
 
 def work(record: Record, oracle, worker: str, during=contextlib.nullcontext, after=lambda: None) -> None:
@@ -51,8 +52,8 @@ def measured(record: Record, trial) -> dict[str, float]:
     study, asked = record.study, record.asked
     recipe = study.recipe(trial.hyperparameters, asked.smoke)
     folder = record.folder(trial.trial_id)
-    with held(folder / "worker") as alone:
-        # Where a worker that was taken for dead is still at it, its run is left to it.
+    with held(folder / "worker", ZOMBIE) as alone:
+        # Where a worker that was taken for dead is still at it, and does not stop, its run is left to it.
         place = folder if alone else folder / f"beside-{len(list(folder.glob('beside-*'))) + 1}"
         run, report = experiment.trained(place, recipe, asked.data, asked.smoke)
     row = kept(report["history"], registry.task(recipe.task).kept_by)
