@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from pydantic import ValidationError
+
 from kmodels.core.errors import UserError
 from kmodels.core.recipe import Recipe, leaves, merge
 
@@ -56,19 +58,18 @@ class Study:
         from keras_tuner import HyperParameters
 
         hp = HyperParameters()
-        made = self.space(hp)
+        try:
+            made = self.space(hp)
+        except ValidationError as error:
+            fault = error.errors(include_url=False)[0]
+            where = ".".join(map(str, fault["loc"]))
+            raise UserError(f"study {self.name}: its space gives no recipe: {where}: {fault['msg']}") from None
         unknown = [one.name for one in hp.space if one.name not in leaves(type(self.base))]
         if unknown:
             raise UserError(f"study {self.name}: {unknown[0]} is no key of the recipe of {self.base.task}")
         if made != self.base:
             raise UserError(f"study {self.name}: the defaults of its space do not give its base")
         return hp
-
-    def first(self, a: float | None, b: float | None) -> bool:
-        """Whether score a is better than score b."""
-        if a is None or b is None:
-            return b is None and a is not None
-        return a > b if self.direction == "max" else a < b
 
 
 def load(name: str) -> Study:

@@ -1,13 +1,15 @@
 """The chief over gRPC: workers that fall silent, a deadline, a fault; it always ends. No training."""
 
+import os
 import threading
 import time
+from signal import SIGTERM
 
 import pytest
 from checks import ROOT
 
 from kmodels.core.errors import UserError
-from tuning import oracles, study
+from tuning import oracles, study, worker
 from tuning.chief import Chief
 from tuning.worker import Client
 
@@ -128,3 +130,11 @@ def test_a_worker_without_a_chief_and_a_chief_without_a_port(led):
     with pytest.raises(UserError, match="cannot listen there"):
         Chief(None, 1.0).listen(address)
     Client(address).create_trial("w")
+
+
+def test_a_worker_whose_chief_has_gone_saves_its_state_and_stops(monkeypatch):
+    """By SIGTERM, which a training answers by saving (tests/core/test_training.py)."""
+    sent = threading.Event()
+    monkeypatch.setattr(worker.os, "kill", lambda pid, signum: (pid, signum) == (os.getpid(), SIGTERM) and sent.set())
+    with Client("127.0.0.1:9", beat=0.05, patience=0.2).living("0000"):
+        assert sent.wait(20)
