@@ -48,6 +48,11 @@ def searched(record: Record) -> list[str]:
     return list(names)
 
 
+def _varied(made: pd.DataFrame, record: Record) -> list[str]:
+    """Those of what is searched of which several values were tried."""
+    return [name for name in searched(record) if made[name].nunique() > 1]
+
+
 def ranked(made: pd.DataFrame, record: Record) -> pd.DataFrame:
     """The best first, those without a score last."""
     study = record.study
@@ -67,7 +72,7 @@ def write(record: Record) -> pd.DataFrame:
     files.write_json(path / "summary.json", _content(made, record, best[0]))
     files.write_text(path / f"{record.study.name}.best.yaml", _recipe(record, best[0]))
     files.write_bytes(path / "parallel.png", figures.png(parallel_coordinates(made, record)))
-    if len(searched(record)) == 2:
+    if len(_varied(made, record)) == 2:
         files.write_bytes(path / "heatmap.png", figures.png(heat_maps(made, record)))
     return made
 
@@ -170,9 +175,9 @@ def parallel_coordinates(made: pd.DataFrame, record: Record):
     from matplotlib import colormaps
 
     done = ranked(made[made["status"] == "completed"], record)[::-1]  # the best is drawn last
-    names = [*searched(record), record.study.objective]
+    names = [*_varied(made, record), record.study.objective]
     picture, axes = figures.figure(1.6 + 1.5 * len(names), 4)
-    scales = [_Scale(made[name]) for name in names]
+    scales = [_Scale(done[name], most_ticks=0 if name == record.study.objective else MOST_TICKS) for name in names]
     shades = colormaps["Blues"](np.linspace(0.25, 0.9, len(done)))
     for k, (_, row) in enumerate(done.iterrows()):
         places = [scale(row[name]) for scale, name in zip(scales, names, strict=True)]
@@ -191,11 +196,11 @@ def parallel_coordinates(made: pd.DataFrame, record: Record):
 class _Scale:
     """A parameter's values to 0 .. 1: few at even distances, many on a line, a logarithmic one for a wide range."""
 
-    def __init__(self, column: pd.Series):
+    def __init__(self, column: pd.Series, most_ticks: int):
         present = column.dropna()
         numbers = pd.api.types.is_numeric_dtype(present) and not pd.api.types.is_bool_dtype(present)
         self.ticks = sorted(set(present.tolist()), key=None if numbers else str)
-        self.even = len(self.ticks) <= MOST_TICKS
+        self.even = len(self.ticks) <= most_ticks or len(self.ticks) < 2 or not numbers
         if not self.even:
             self.ticks = [self.ticks[0], self.ticks[-1]]
             self.log = self.ticks[0] > 0 and self.ticks[1] / self.ticks[0] >= 10
@@ -211,7 +216,7 @@ class _Scale:
 
 def heat_maps(made: pd.DataFrame, record: Record):
     """The objective, and each figure beside it, over the two parameters that are searched."""
-    across, down = searched(record)
+    across, down = _varied(made, record)
     names = [name for name in (record.study.objective, *record.study.beside) if made[name].notna().any()]
     columns = min(3, len(names))
     rows = -(-len(names) // columns)

@@ -95,7 +95,7 @@ def test_what_a_search_leaves(killed):
     recipe = parse.resolve(type(tiny.base), [parse.read_yaml(out / "tiny.best.yaml")])
     assert recipe.model.hidden == best["model.hidden"] and recipe.train.learning_rate == best["train.learning_rate"]
     assert (out / "tiny.best.yaml").read_text().startswith("# python -m kmodels.fit --model nand --config ")
-    assert (out / "parallel.png").stat().st_size > 1000
+    assert (out / "parallel.png").stat().st_size > 1000 and (out / "heatmap.png").stat().st_size > 1000
     kept = {path.parent.parent.name for path in out.glob("trial_*/*/model.keras")}
     assert kept == {f"trial_{best['trial']}"} == {path.parent.parent.name for path in out.glob("trial_*/*/checkpoints")}
 
