@@ -185,10 +185,11 @@ def parallel_coordinates(made: pd.DataFrame, record: Record):
         axes.plot(places, color=figures.ORANGE if best else shades[k], lw=2.5 if best else 1.2)
     for k, scale in enumerate(scales):
         axes.axvline(k, color=figures.GREY, lw=0.8)
-        for value in scale.ticks:
-            axes.annotate(_cell(value), (k, scale(value)), (4, 2), textcoords="offset points", fontsize=7)
+        for value in (*scale.ticks, *([None] if scale.gaps else [])):
+            text = "inactive" if value is None else _cell(value)
+            axes.annotate(text, (k, scale(value)), (4, 2), textcoords="offset points", fontsize=7)
     axes.set_xticks(range(len(names)), [name.replace(".", ".\n") for name in names], fontsize=8)
-    axes.set(yticks=[], ylim=(-0.05, 1.08))
+    axes.set(yticks=[], ylim=(-0.2, 1.08))
     axes.spines[["left", "bottom"]].set_visible(False)
     return picture
 
@@ -197,7 +198,7 @@ class _Scale:
     """A parameter's values to 0 .. 1: few at even distances, many on a line, a logarithmic one for a wide range."""
 
     def __init__(self, column: pd.Series, most_ticks: int):
-        present = column.dropna()
+        present, self.gaps = column.dropna(), column.isna().any()
         numbers = pd.api.types.is_numeric_dtype(present) and not pd.api.types.is_bool_dtype(present)
         self.ticks = sorted(set(present.tolist()), key=None if numbers else str)
         self.even = len(self.ticks) <= most_ticks or len(self.ticks) < 2 or not numbers
@@ -207,7 +208,7 @@ class _Scale:
 
     def __call__(self, value) -> float:
         if value is None or value != value or not self.ticks:
-            return np.nan  # not active in this trial: the line has a gap
+            return -0.15  # not active in this trial
         if self.even:
             return self.ticks.index(value) / max(len(self.ticks) - 1, 1)
         low, high, value = (np.log(x) if self.log else x for x in (*self.ticks, value))
