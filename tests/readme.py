@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-BLOCK = re.compile(r"(<!-- (results|gates|ladder): (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+BLOCK = re.compile(r"(<!-- (results|gates|ladder|study): (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def filled(text: str) -> str:
@@ -24,6 +24,10 @@ def _made(kind, content) -> str:
 
     if kind == "ladder":
         return review.of_ladder(content["steps"])
+    if kind == "study":
+        from tuning import summary
+
+        return summary.of_summary(content)
     if kind == "gates":
         return f"{markdown.gates(content['gates'])}\n\n{markdown.measured(content)}"
     return markdown.results(content, registry.task(content["model"]).headline)

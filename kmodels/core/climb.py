@@ -4,11 +4,9 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-import keras
 import numpy as np
 
 from kmodels.core import backend, console, experiment, figures, files, provenance, review
-from kmodels.core.run import Run
 from kmodels.core.task import Task
 
 PROVENANCE = ("date", "commit", "backend", "versions", "hardware")
@@ -104,22 +102,9 @@ def _step(what: Climb, k: int, before: dict | None) -> dict:
 
 
 def _trained(what: Climb, k: int, recipe) -> dict:
-    """The report of rung k's recipe: of a finished run, of one that is taken up again, or of a new one."""
-    folder = what.out / "runs" / f"step{k}"
-    run = _begun(folder, recipe) or Run.create(folder, recipe, backend.current(), None, what.smoke)
-    keras.utils.clear_session()
-    with files.naming(run.path), console.logging_to(run.path / "log.txt"):
-        return run.report() or experiment.fit(run)
-
-
-def _begun(folder: Path, recipe) -> Run | None:
-    """The newest run of this recipe, code and backend in the folder."""
-    wanted = (recipe, provenance.code(), backend.current())
-    for path in sorted(folder.glob("*/run.json"), reverse=True):
-        run = Run.open(path.parent)
-        if (run.recipe, run.about.get("code"), run.about["backend"]) == wanted:
-            return run
-    return None
+    """The report of rung k's recipe."""
+    _, report = experiment.trained(what.out / "runs" / f"step{k}", recipe, smoke=what.smoke)
+    return report
 
 
 def _findings(what, step, k) -> list[str]:

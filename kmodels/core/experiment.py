@@ -99,6 +99,15 @@ def fit(run: Run) -> dict:
     return result
 
 
+def trained(folder: Path, recipe, data: str | None = None, smoke: bool = False) -> tuple[Run, dict]:
+    """A run of this recipe in `folder` and its report: of a finished run, of one taken up again, or of a new one."""
+    run = Run.begun(folder, recipe, backend.current(), data)
+    run = run or Run.create(folder, recipe, backend.current(), data, smoke)
+    keras.utils.clear_session()
+    with files.naming(run.path), console.logging_to(run.path / "log.txt"):
+        return run, run.report() or fit(run)
+
+
 def _train(task, model, run, examples, validation, practise, history) -> list[dict]:
     """Train with diagnostics of every epoch on TensorBoard; returns the history.
 

@@ -41,7 +41,7 @@ class Run:
             "kmodels": kmodels.__version__,
             "model": recipe.task,
             "backend": backend,
-            "data": None if data is None else str(Path(data).expanduser().resolve()),
+            "data": _absolute(data),
             "smoke": smoke,
             "code": provenance.code(),
         }
@@ -69,6 +69,17 @@ class Run:
             raise UserError(f"{path}: a run of {model!r}; this kmodels has {', '.join(registry.NAMES)}")
         recipe = parse.resolve(registry.recipe_type(model), [parse.read_yaml(path / "recipe.yaml")])
         return cls(path, recipe, about)
+
+    @classmethod
+    def begun(cls, folder: Path, recipe: Recipe, backend: str, data: str | None = None) -> "Run | None":
+        """The newest run of this recipe, code, backend and data in `folder`; None where there is none."""
+        wanted = {"backend": backend, "data": _absolute(data), "code": provenance.code()}
+        for path in sorted(Path(folder).glob("*/run.json"), reverse=True):
+            about = json.loads(path.read_text(encoding="utf-8"))
+            asked = (path.parent / "recipe.yaml").read_text(encoding="utf-8")
+            if asked == recipe.to_yaml() and wanted.items() <= about.items():
+                return cls(path.parent, recipe, about)
+        return None
 
     @property
     def checkpoints(self) -> Path:
@@ -124,6 +135,10 @@ class Run:
 
     def _state(self, step: int) -> Path:
         return self.checkpoints / f"step-{step:09d}"
+
+
+def _absolute(path: str | None) -> str | None:
+    return None if path is None else str(Path(path).expanduser().resolve())
 
 
 def _new_folder(out: Path, name: str) -> Path:

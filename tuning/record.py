@@ -1,0 +1,143 @@
+"""The folder of a search: what was asked (study.json), how it stands (oracle.json), a folder a trial.
+
+Trial 7 is `trial_0007/`: its run, as `fit` would leave it, with its report and curves. See also `tuning.summary`.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from kmodels.core import files, provenance
+from kmodels.core.errors import UserError
+from tuning.study import Study
+
+FORMAT = 1  # of study.json; a reader refuses newer ones
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a search is, beside its study: the same for all its processes and for ever."""
+
+    study: str
+    tuner: str
+    backend: str
+    data: str | None
+    smoke: bool
+
+
+@dataclass(frozen=True)
+class Record:
+    """A search's folder."""
+
+    path: Path
+    study: Study
+    asked: Asked
+    max_trials: int | None
+    keep: int
+
+    @classmethod
+    def create(cls, path: Path, study: Study, asked: Asked, max_trials: int | None, keep: int) -> "Record":
+        """A new search. Raises UserError where there is one already."""
+        if (path / "study.json").exists():
+            raise UserError(f"{path}: there is a search already; --resume goes on with it, --out takes another folder")
+        record = cls(path, study, asked, max_trials, keep)
+        record.write()
+        return record
+
+    @classmethod
+    def open(cls, path: Path, study: Study) -> "Record":
+        """The search in `path`. Raises UserError where there is none, or where it is of another study."""
+        try:
+            found = json.loads((path / "study.json").read_text(encoding="utf-8"))
+            version, asked = found["format"], Asked(**found["asked"])
+        except FileNotFoundError:
+            raise UserError(f"{path}: no search to go on with (it has no study.json)") from None
+        except (ValueError, KeyError, TypeError, NotADirectoryError):
+            raise UserError(f"{path / 'study.json'}: not the record of a search") from None
+        if version > FORMAT:
+            raise UserError(f"{path}: a search of format {version}; this is kmodels that reads up to {FORMAT}")
+        if asked.study != study.name:
+            raise UserError(f"{path}: a search of study {asked.study}, not of {study.name}")
+        if found["base"] != study.base.model_dump(mode="json"):
+            raise UserError(f"{path}: study {study.name} has another base by now; its trials could not be compared")
+        return cls(path, study, asked, found["max_trials"], found["keep"])
+
+    def write(self) -> None:
+        """Write study.json."""
+        content = {
+            "format": FORMAT,
+            "asked": asdict(self.asked),
+            "max_trials": self.max_trials,
+            "keep": self.keep,
+            "question": self.study.question,
+            "objective": self.study.objective,
+            "direction": self.study.direction,
+            "base": self.study.base.model_dump(mode="json"),
+            "code": provenance.code(),
+        }
+        files.write_json(self.path / "study.json", content)
+
+    @property
+    def state(self) -> Path:
+        """The file with the search's state, trials included."""
+        return self.path / "oracle.json"
+
+    def trials(self) -> list[dict]:
+        """The trials begun so far, in order, as Keras Tuner records them; read without Keras."""
+        if not self.state.exists():
+            return []
+        return json.loads(self.state.read_text(encoding="utf-8"))["trials"]
+
+    def folder(self, trial_id: str) -> Path:
+        """The folder of a trial."""
+        return self.path / f"trial_{trial_id}"
+
+    def run(self, trial_id: str) -> Path | None:
+        """The folder of a trial's run: the finished one, else the newest; None before it begins."""
+        runs = sorted(path.parent for path in self.folder(trial_id).rglob("run.json"))
+        finished = [run for run in runs if (run / "report.json").exists()]
+        return (finished or runs or [None])[-1]
+
+    def report(self, trial_id: str) -> dict | None:
+        """The report of a trial."""
+        run = self.run(trial_id)
+        path = run / "report.json" if run else None
+        return json.loads(path.read_text(encoding="utf-8")) if path and path.exists() else None
+
+    def ranked(self) -> list[dict]:
+        """The trials that have a score, the best first."""
+        scored = [trial for trial in self.trials() if trial["status"] == "COMPLETED"]
+        return sorted(scored, key=lambda trial: trial["score"], reverse=self.study.direction == "max")
+
+
+@contextlib.contextmanager
+def held(path: Path, wait: float = 0.0):
+    """Yield whether this process holds `path` alone while inside, after at most so many seconds.
+
+    The system frees it when a process dies. The file says which process holds it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+", encoding="utf-8") as file:
+        if not _locked(file, time.monotonic() + wait):
+            yield False
+            return
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield True
+
+
+def _locked(file, until: float) -> bool:
+    """Lock a file for this process; False where another one still has it then."""
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            if time.monotonic() >= until:
+                return False
+            time.sleep(0.2)

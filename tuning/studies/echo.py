@@ -1,0 +1,40 @@
+"""echo: how much do the coarse room and the size of the residual weigh, and for how long is the base taught first?
+
+`lambda_base` says so without a curriculum, `warmup_epochs` with one: each is searched where it has a meaning. Judged by
+the error of the depth.
+"""
+
+from kmodels.echo.recipe import EchoRecipe
+from tuning.study import Study, nested
+
+BASE = EchoRecipe()
+
+
+def space(hp) -> EchoRecipe:
+    """Weights of base and residual; the length of the warm-up."""
+    train = BASE.train
+    chosen = {
+        "train.lambda_sparse": hp.Choice(
+            "train.lambda_sparse", [0.0, 0.02, 0.05, 0.1, 0.2], default=train.lambda_sparse
+        ),
+        "train.curriculum": hp.Choice("train.curriculum", ["none", "adaptive"], default=train.curriculum),
+    }
+    with hp.conditional_scope("train.curriculum", ["none"]):
+        chosen["train.lambda_base"] = hp.Choice("train.lambda_base", [0.3, 0.6, 1.2, 2.0], default=train.lambda_base)
+    with hp.conditional_scope("train.curriculum", ["adaptive"]):
+        chosen["train.warmup_epochs"] = hp.Choice("train.warmup_epochs", [3, 6, 9], default=train.warmup_epochs)
+    return BASE.with_changes(nested({key: value for key, value in chosen.items() if value is not None}))
+
+
+STUDY = Study(
+    name="echo",
+    question="Which weights, and which warm-up, show the room best?",
+    base=BASE,
+    space=space,
+    objective="val_rmse",
+    direction="min",
+    tuner="bayesian",
+    max_trials=12,
+    beside=("val_mae", "val_delta1", "val_sparse", "val_base_detail"),
+    held_out=("rmse", "delta1", "sparse", "shuffled_ratio"),
+)

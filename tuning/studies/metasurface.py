@@ -1,0 +1,35 @@
+"""metasurface: what weighs how much in the loss, and how finely is the pattern looked at?
+
+Judged by the mean absolute error of the spectra, whose meaning no weight of the loss changes.
+"""
+
+from kmodels.metasurface.recipe import MetasurfaceRecipe
+from tuning.study import Study, nested
+
+BASE = MetasurfaceRecipe()
+
+
+def space(hp) -> MetasurfaceRecipe:
+    """Weights of the loss terms beside the squared error's, which stays; tokens."""
+    train = BASE.train
+    chosen = {
+        "train.w_rel": hp.Choice("train.w_rel", [0.0, 0.03, 0.1, 0.3], default=train.w_rel),
+        "train.w_grad": hp.Choice("train.w_grad", [0.0, 10.0, 30.0, 100.0, 300.0], default=train.w_grad),
+        "train.w_curvature": hp.Choice("train.w_curvature", [0.0, 1.0, 10.0], default=train.w_curvature),
+        "model.tokens": hp.Choice("model.tokens", [17, 65], default=BASE.model.tokens),
+    }
+    return BASE.with_changes(nested(chosen))
+
+
+STUDY = Study(
+    name="metasurface",
+    question="Which weights of the loss, and how many tokens, give the truest spectra?",
+    base=BASE,
+    space=space,
+    objective="val_mae",
+    direction="min",
+    tuner="bayesian",
+    max_trials=12,
+    beside=("val_rmse", "val_seed_loss", "val_peak_error"),
+    held_out=("mae", "seed_loss", "peak_error"),
+)

@@ -1,0 +1,35 @@
+"""plume: how many channels and layers for a ConvLSTM, and how fast may it learn?
+
+Judged by the correlation of forecast and truth over validation runs.
+"""
+
+from kmodels.plume.recipe import PlumeRecipe
+from tuning.study import Study, nested
+
+BASE = PlumeRecipe()
+
+
+def space(hp) -> PlumeRecipe:
+    """Channels, layers, learning rate."""
+    chosen = {
+        "model.filters": hp.Choice("model.filters", [4, 8, 16], default=BASE.model.filters),
+        "model.layers": hp.Choice("model.layers", [1, 2, 3], default=BASE.model.layers),
+        "train.learning_rate": hp.Float(
+            "train.learning_rate", 2e-4, 2e-2, sampling="log", default=BASE.train.learning_rate
+        ),
+    }
+    return BASE.with_changes(nested(chosen))
+
+
+STUDY = Study(
+    name="plume",
+    question="How large a ConvLSTM forecasts the cloud best?",
+    base=BASE,
+    space=space,
+    objective="val_pearson",
+    direction="max",
+    tuner="bayesian",
+    max_trials=12,
+    beside=("val_fac2", "val_nmse", "val_vg", "val_mass_residual"),
+    held_out=("pearson", "fac2", "mse_ratio_wind_moved", "rollout_fac2"),
+)

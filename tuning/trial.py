@@ -1,0 +1,89 @@
+"""One trial: its recipe is trained and judged as `fit` would, and what came out is noted."""
+
+import contextlib
+import shutil
+import traceback
+
+from kmodels.core import console, experiment, files, registry
+from kmodels.core.errors import UserError
+from kmodels.core.training import Stopped
+from tuning import hparams
+from tuning.record import Record, held
+
+ENDED = ("COMPLETED", "FAILED")
+ZOMBIE = 90.0  # seconds in which a worker without a chief has noticed, saved its state and stopped
+
+
+def work(record: Record, oracle, worker: str, during=contextlib.nullcontext, after=lambda: None) -> None:
+    """Run trials until the oracle has no more.
+
+    during(trial_id): a context around each; after(): called behind it. A trial that fails says so to the oracle. A
+    stop, or a fault of the machine such as a full disk, ends the work; the trial is the next one of a resumed search.
+    """
+    while (trial := oracle.create_trial(worker)).status != "STOPPED":
+        with during(trial.trial_id):
+            _run(record, oracle, trial)
+        after()
+
+
+def _run(record, oracle, trial) -> None:
+    folder, values = record.folder(trial.trial_id), trial.hyperparameters.values
+    console.say(f"\ntrial {trial.trial_id}: {shown(values)}")
+    try:
+        metrics = measured(record, trial)
+    except (Stopped, OSError):
+        raise
+    except Exception as error:  # noqa: BLE001 - a backend's out of memory, a loss that is no number: the trial's fault
+        trial.status, trial.message = "FAILED", f"{type(error).__name__}: {error}"
+        said = str(error) if isinstance(error, UserError) else traceback.format_exc()
+        files.write_text(folder / "error.txt", said + "\n")
+        hparams.write(folder / "tensorboard", values, {}, record.study)
+        console.say(f"trial {trial.trial_id} failed: {trial.message.splitlines()[0]} ({folder / 'error.txt'})")
+    else:
+        oracle.update_trial(trial.trial_id, metrics)
+        trial.status = "COMPLETED"
+        name = record.study.objective
+        console.say(f"trial {trial.trial_id}: {name} {console.number(metrics[name])}")
+    oracle.end_trial(trial)
+
+
+def measured(record: Record, trial) -> dict[str, float]:
+    """Train a trial's recipe in its folder, or go on where it was stopped; its figures in the epoch that is kept."""
+    study, asked = record.study, record.asked
+    recipe = study.recipe(trial.hyperparameters, asked.smoke)
+    folder = record.folder(trial.trial_id)
+    with held(folder / "worker", ZOMBIE) as alone:
+        # Where a worker that was taken for dead is still at it, and does not stop, its run is left to it.
+        place = folder if alone else folder / f"beside-{len(list(folder.glob('beside-*'))) + 1}"
+        run, report = experiment.trained(place, recipe, asked.data, asked.smoke)
+    row = kept(report["history"], registry.task(recipe.task).kept_by)
+    if study.objective not in row:
+        raise UserError(f"{study.objective} is no figure of an epoch; there are {', '.join(sorted(row))}")
+    metrics = {name: float(row[name]) for name in (study.objective, *study.beside) if name in row}
+    hparams.write(run.tensorboard, trial.hyperparameters.values, metrics, study)
+    return metrics
+
+
+def kept(history: list[dict], kept_by: str) -> dict:
+    """The row of the epoch whose weights were kept."""
+    return min(history, key=lambda row: row[kept_by])
+
+
+def prune(record: Record) -> None:
+    """Remove the weights of all finished trials but the best `record.keep`; reports and curves stay."""
+    best = {trial["trial_id"] for trial in record.ranked()[: record.keep]}
+    for trial in record.trials():
+        if trial["status"] in ENDED and trial["trial_id"] not in best:
+            for saved in record.folder(trial["trial_id"]).rglob("checkpoints"):
+                shutil.rmtree(saved, ignore_errors=True)
+            for saved in record.folder(trial["trial_id"]).rglob("model.keras"):
+                saved.unlink(missing_ok=True)
+
+
+def shown(values: dict) -> str:
+    """The values of a trial in a line."""
+    return "  ".join(f"{name} {_short(value)}" for name, value in values.items() if not name.startswith("tuner/"))
+
+
+def _short(value) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
