@@ -105,6 +105,9 @@ class Train(TrainSection):
 
     epochs: int = Field(12, ge=1, description="passes over the training data [epochs]")
     batch_size: int = Field(16, ge=1, description="pairs a step [pairs]")
+    mirror: bool = Field(
+        True, description="learn from each pair as it would be in a mirrored room, too; an epoch is twice as long"
+    )
     learning_rate: float = Field(2e-3, gt=0, le=1, description="Adam's step size at the start")
     lambda_recon: float = Field(1.0, ge=0, description="weight of the final depth's error [1]")
     lambda_base: float = Field(1.2, ge=0, description="weight of the base's error against the low-passed truth [1]")
