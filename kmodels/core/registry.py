@@ -6,8 +6,8 @@ A dot stands for a folder within: `nand.generator` is in `kmodels/nand/generator
 
 import importlib
 
-NAMES = ("nand", "nand.generator")
-BENCHED = ("plume",)  # those with a bench.py
+NAMES = ("nand", "nand.generator", "echo")
+BENCHED = ("plume", "echo")  # those with a bench.py
 
 
 def families(name: str) -> list[str]:

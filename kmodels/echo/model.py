@@ -5,7 +5,8 @@ from keras import layers, ops
 
 from kmodels.core.model import TermModel, adam
 from kmodels.echo import losses
-from kmodels.echo.freezing import FreezableNormalization, FreezingAdam
+from kmodels.echo.freezing import FreezingAdam
+from kmodels.echo.normalization import FreezableNormalization, FusedNormalization
 from kmodels.echo.recipe import EchoRecipe
 from kmodels.echo.sizes import EARS, LEVELS, channels, decoder_widths
 
@@ -90,7 +91,7 @@ class EchoModel(TermModel):
 BASE = "base_"  # so begin the names of the base decoder's layers
 
 
-def _convolved(x, n, name, policy, normalization=layers.BatchNormalization):
+def _convolved(x, n, name, policy, normalization=FusedNormalization):
     """3 x 3 convolution, normalised, ReLU."""
     x = layers.Conv2D(n, 3, padding="same", use_bias=False, dtype=policy, name=f"{name}_conv")(x)
     return layers.ReLU(dtype=policy)(normalization(dtype=policy, name=f"{name}_norm")(x))
@@ -115,7 +116,7 @@ def _decoder(skips, width, name, policy):
     A decoder narrower than the encoder reads the first of its channels, which costs no weights.
     """
     own = channels(width)
-    normalization = FreezableNormalization if BASE.startswith(name) else layers.BatchNormalization
+    normalization = FreezableNormalization if BASE.startswith(name) else FusedNormalization
     x = _first(skips[-1], own[-1])
     for level in range(LEVELS - 2, -1, -1):
         n = own[level]

@@ -1,13 +1,17 @@
 """The network's sizes and parts, what it is trained on, the curriculum, and a freeze that freezes."""
 
+import keras
 import numpy as np
 import pytest
 from checks import ROOT
+from keras import ops
 
 from kmodels.core import backend, data, inference, parse
+from kmodels.core.gradient import gradient
 from kmodels.echo import curriculum, losses, sizes
-from kmodels.echo.encode import QUIET, coarse, scaled
+from kmodels.echo.encode import QUIET, MirroredExamples, coarse, scaled
 from kmodels.echo.model import build
+from kmodels.echo.normalization import FreezableNormalization, FusedNormalization
 from kmodels.echo.recipe import EchoRecipe
 
 SIZE = 16
@@ -106,6 +110,16 @@ def test_the_networks_input():
     assert scaled(magnitude, "magnitude") is magnitude
 
 
+def test_a_mirrored_room_has_its_ears_and_its_picture_exchanged():
+    some = noise(4)
+    both = MirroredExamples(some)
+    assert len(both) == 8
+    inputs, targets = both.take([5, 1])
+    (own,), (seen,) = some.inputs["spectrogram"][[1]], some.targets["depth"][[1]]
+    np.testing.assert_array_equal(inputs["spectrogram"], [own[..., ::-1], own])
+    np.testing.assert_array_equal(targets["depth"], [seen[:, ::-1], seen])
+
+
 def test_the_curriculum_is_a_function_of_the_epoch():
     """lambda_recon 0.3 to 1.0, lambda_base 2.0 to 0.3 over ten epochs; then frozen."""
     train = TINY.train
@@ -148,6 +162,26 @@ def test_the_freeze_freezes_to_the_last_bit_and_compiles_nothing(monkeypatch):
     assert changed["all"] == learned - base
     if backend.current() != "torch":  # which traces nothing
         assert len(traced) == first, "compiled again"
+
+
+def test_normalisation_in_one_operation_is_keras_own():
+    """Output, gradients and moving averages of Keras' layer, on small batches, where dividing by n - 1 would tell."""
+    x = np.random.default_rng(0).normal(2, 3, (2, 3, 2, 5)).astype("float32")
+    kernel = np.random.default_rng(1).normal(size=x.shape).astype("float32")
+    found = []
+    for kind in (keras.layers.BatchNormalization, FusedNormalization, FreezableNormalization):
+        layer = kind()
+        layer.build(x.shape)
+        layer.gamma.assign(np.arange(5) - 1.5)
+        layer.beta.assign(np.arange(5))
+        tensor, weight = inference.as_tensors((x, kernel))
+        y = inference.as_numpy(layer(tensor, training=True))
+        moved = [inference.as_numpy(v) for v in (layer.moving_mean, layer.moving_variance)]
+        slope = gradient(lambda z, layer=layer, w=weight: ops.sum(w * layer(z, training=True)))(x)[1]
+        found.append((y, *moved, slope))
+    for ours in found[1:]:
+        for mine, its in zip(ours, found[0], strict=True):
+            np.testing.assert_allclose(mine, its, rtol=1e-4, atol=1e-5)
 
 
 def test_a_plain_pytorch_twin_agrees():
