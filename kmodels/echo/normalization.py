@@ -6,6 +6,9 @@ from keras import ops
 from kmodels.core import backend
 
 
+MOMENTUM = 0.9  # of the moving averages: a training has some thousand steps, and its last ones count
+
+
 @keras.saving.register_keras_serializable("kmodels")
 class FusedNormalization(keras.layers.BatchNormalization):
     """Keras' batch normalisation of images, weights included; its training step is three to four times as fast."""

@@ -11,7 +11,7 @@ from kmodels.echo.gates import GATES
 from kmodels.echo.ladder import LADDER
 from kmodels.echo.load import SUFFIXES, load
 from kmodels.echo.metrics import baselines, metrics
-from kmodels.echo.model import build
+from kmodels.echo.model import adapt, build
 from kmodels.echo.pairs import files, split
 from kmodels.echo.prediction import SUFFIXES as OUTPUT_SUFFIXES
 from kmodels.echo.prediction import decode
@@ -80,5 +80,6 @@ TASK = Task(
     hints=hints,
     files=files,
     training_examples=training_examples,
+    adapt=adapt,
     examine=examine,
 )

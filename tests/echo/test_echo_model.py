@@ -70,12 +70,23 @@ def test_the_parts_add_up_and_stay_in_their_range():
     model = build(recipe, 1)
     for variable in model.trainable_variables:
         if variable.path.endswith(("base_out/kernel", "residual_out/kernel")):
-            variable.assign(50 * inference.as_numpy(variable))  # to the ends of the ranges
+            variable.assign(5000 * inference.as_numpy(variable))  # to the ends of the ranges
     found = inference.predict(model, noise(), 8)
     base, residual = found["base"], found["residual"]
     np.testing.assert_allclose(found["depth"], np.clip(base + residual, 0, 6), atol=1e-5)
     assert base.min() >= 0 and base.max() <= 6 and np.abs(residual).max() <= 3.0 + 1e-5
     assert np.abs(residual).max() > 1.5 and (found["depth"] != base).any()
+
+
+def test_it_begins_with_the_mean_room():
+    model = build(TINY, 1)
+    room = np.linspace(1, 9, SIZE * SIZE, dtype="float32").reshape(SIZE, SIZE)
+    model.begin_with(room)
+    found = inference.predict(model, noise(), 8)
+    np.testing.assert_allclose(found["base"].mean(0), room, atol=0.3)
+    assert np.abs(found["residual"]).mean() < 0.3
+    model.begin_with(np.zeros_like(room))
+    assert np.isfinite(inference.predict(model, noise(), 8)["depth"]).all()
 
 
 def test_losses_by_hand():
@@ -193,9 +204,9 @@ def test_a_plain_pytorch_twin_agrees():
     model, some = build(recipe, 1), noise()
     rng = np.random.default_rng(1)
     for variable in model.variables:
-        if variable.path.split("/")[-1] in ("gamma", "beta", "moving_mean", "moving_variance"):
+        if variable.path.split("/")[-1] in ("gamma", "beta", "moving_mean", "moving_variance", "map"):
             variable.assign(rng.uniform(0.5, 1.5, variable.shape))
-    twin = TorchEcho(4, 2).eval()
+    twin = TorchEcho(SIZE, 4, 2).eval()
     twin.load(numpy_of(model.variables))
     found, terms = inference.predict_and_score(model, some, 8)
     with torch.no_grad():

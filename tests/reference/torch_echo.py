@@ -8,7 +8,7 @@ from torch.nn import functional
 
 
 def convolved(before: int, n: int) -> nn.Sequential:
-    norm = nn.BatchNorm2d(n, eps=1e-3, momentum=0.01)
+    norm = nn.BatchNorm2d(n, eps=1e-3, momentum=0.1)
     return nn.Sequential(nn.Conv2d(before, n, 3, padding=1, bias=False), norm, nn.ReLU())
 
 
@@ -36,7 +36,7 @@ class Decoder(nn.Module):
 class TorchEcho(nn.Module):
     """Input (batch, ears, frequency, time); outputs depth, base, residual (batch, y, x) [m]."""
 
-    def __init__(self, width: int, base_width: int, max_depth: float = 12.0, residual_range: float = 0.3):
+    def __init__(self, size: int, width: int, base_width: int, max_depth: float = 12.0, residual_range: float = 0.3):
         super().__init__()
         read = [width, 2 * width, 4 * width, 8 * width, 8 * width]
         befores = [2, *read[:-1]]
@@ -46,6 +46,7 @@ class TorchEcho(nn.Module):
         self.bottom = convolved(read[-1], read[-1])
         self.base, self.residual = (Decoder(read, [w, 2 * w, 4 * w, 8 * w]) for w in (base_width, width))
         self.max_depth, self.residual_range = max_depth, residual_range
+        self.register_buffer("start", torch.zeros(size, size))
 
     def forward(self, x):
         skips = []
@@ -53,7 +54,7 @@ class TorchEcho(nn.Module):
             x = level(functional.max_pool2d(x, 2) if k else x)
             skips.append(x)
         skips[-1] = self.bottom(x)
-        base = torch.sigmoid(self.base(skips)) * self.max_depth
+        base = torch.sigmoid(self.base(skips) + self.start) * self.max_depth
         residual = torch.tanh(self.residual(skips)) * (self.residual_range * self.max_depth)
         return torch.clamp(base + residual, 0, self.max_depth), base, residual
 
@@ -68,6 +69,7 @@ class TorchEcho(nn.Module):
     def load(self, arrays: dict) -> None:
         """Take the weights of a Keras model: {path: array}."""
         blocks = {"bottom": self.bottom}
+        self.start.copy_(torch.tensor(arrays["start/map"]))
         for k, level in enumerate(self.levels):
             blocks |= {f"encoder_{k}a": level[0], f"encoder_{k}b": level[1]}
         for name, decoder in (("base", self.base), ("residual", self.residual)):
@@ -96,7 +98,8 @@ def steps(recipe, inputs: dict, targets: dict, threads: int):
     """(a function that takes one training step and returns the loss, a function that predicts), on so many threads."""
     torch.set_num_threads(threads)
     train = recipe.train
-    net = TorchEcho(recipe.model.width, recipe.model.base_width, recipe.data.max_depth, recipe.model.residual_range)
+    model, data = recipe.model, recipe.data
+    net = TorchEcho(data.image_size, model.width, model.base_width, data.max_depth, model.residual_range)
     optimizer = torch.optim.Adam(net.parameters(), lr=train.learning_rate, eps=1e-7)
     x = torch.tensor(inputs["spectrogram"]).permute(0, 3, 1, 2).contiguous()
     truth, coarse = torch.tensor(targets["depth"]), torch.tensor(targets["coarse"])
