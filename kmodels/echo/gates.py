@@ -7,6 +7,6 @@ GATES = (
     Gate("within 25%", "delta1", 0.75, "ours"),
     # Raw, a listener's error with another room's echoes lies far above the mean map's: it believes them. What must fall
     # back to the mean map is what they can tell: see `examine.what_others_tell`.
-    Gate("other rooms' echoes tell no more than the mean map", "shuffled_off", 0.02, "ours", "<="),
+    Gate("other rooms tell nothing", "shuffled_off", 0.02, "ours", "<="),
     Gate("the residual is used", "sparse", 0.15, "seed", ">=", "m"),
 )
