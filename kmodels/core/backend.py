@@ -169,7 +169,8 @@ def threads() -> int:
     if current() == "tensorflow":
         import tensorflow as tf
 
-        return tf.config.threading.get_intra_op_parallelism_threads() or len(os.sched_getaffinity(0))
+        set_by_hand = tf.config.threading.get_intra_op_parallelism_threads()
+        return set_by_hand or int(os.environ.get("TF_NUM_INTRAOP_THREADS") or len(os.sched_getaffinity(0)))
     if current() == "torch":
         import torch
 

@@ -5,7 +5,6 @@ from keras import ops
 
 from kmodels.core import backend
 
-
 MOMENTUM = 0.9  # of the moving averages: a training has some thousand steps, and its last ones count
 
 

@@ -10,6 +10,7 @@ from kmodels.core import backend, data, inference, parse
 from kmodels.core.gradient import gradient
 from kmodels.echo import curriculum, losses, sizes
 from kmodels.echo.encode import QUIET, MirroredExamples, coarse, scaled
+from kmodels.echo.ladder import LADDER
 from kmodels.echo.model import build
 from kmodels.echo.normalization import FreezableNormalization, FusedNormalization
 from kmodels.echo.recipe import EchoRecipe
@@ -119,6 +120,14 @@ def test_the_networks_input():
     magnitude = np.array([0.0, QUIET, 1.0], "float32")
     np.testing.assert_allclose(scaled(magnitude, "log"), np.log([1.0, 2.0, 1001.0]), rtol=1e-5)
     assert scaled(magnitude, "magnitude") is magnitude
+
+
+def test_both_controls_change_the_best_rung_in_one_thing_each():
+    recipes = [LADDER.recipe(EchoRecipe(), k) for k in range(len(LADDER.steps))]
+    best, single, large = recipes[3:]
+    assert [LADDER.compared_with(k) for k in range(6)] == [None, 0, 1, 2, 3, 3]
+    assert single == best.with_changes({"model": {"architecture": "single"}})
+    assert large == best.with_changes({"model": {"base_width": best.model.width}})
 
 
 def test_a_mirrored_room_has_its_ears_and_its_picture_exchanged():
