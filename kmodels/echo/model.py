@@ -22,8 +22,8 @@ class EchoModel(TermModel):
         depth = clip(base + residual, 0, max_depth).
 
     To the logits of the base, or of the single decoder, a map is added that says the mean training room once `adapt`
-    has set it. The decoders' last weights begin small, so a training begins near that room
-    and need not find it, which took some hundred steps.
+    has set it. That decoder's last weights begin small, so a training begins near that room and
+    need not find it, which took some hundred steps.
 
     widths: {"base": channels of its decoder's last level, "residual": ...}, or {"depth": ...} for a single decoder.
     term_weights: of the loss terms recon, base and sparse (see `losses`); the single decoder has the first alone.
@@ -120,7 +120,7 @@ class StartMap(layers.Layer):
 
 
 SHARES = (0.01, 0.99)  # of max_depth: a start map's least and most
-SMALL = 0.01  # standard deviation of a decoder's last weights at the beginning
+SMALL = 0.01  # standard deviation of the last weights before a start map, at the beginning
 BASE = "base_"  # so begin the names of the base decoder's layers
 
 
@@ -157,8 +157,9 @@ def _decoder(skips, width, name, policy):
         x = layers.UpSampling2D(interpolation="bilinear", dtype=policy)(x)
         x = layers.Concatenate(dtype=policy)([x, _first(skips[level], n)])
         x = _convolved(x, n, f"{name}_{level}", policy, normalization)
-    small = keras.initializers.RandomNormal(stddev=SMALL)
-    logit = layers.Conv2D(1, 1, kernel_initializer=small, dtype=policy, name=f"{name}_out")(x)
+    # Not the residual's: from zero, the price of its size would hold it there before its features say anything.
+    begin = "glorot_uniform" if name == "residual" else keras.initializers.RandomNormal(stddev=SMALL)
+    logit = layers.Conv2D(1, 1, kernel_initializer=begin, dtype=policy, name=f"{name}_out")(x)
     return ops.cast(ops.squeeze(logit, -1), "float32")
 
 

@@ -85,7 +85,6 @@ def test_it_begins_with_the_mean_room():
     model.begin_with(room)
     found = inference.predict(model, noise(), 8)
     np.testing.assert_allclose(found["base"].mean(0), room, atol=0.3)
-    assert np.abs(found["residual"]).mean() < 0.3
     model.begin_with(np.zeros_like(room))
     assert np.isfinite(inference.predict(model, noise(), 8)["depth"]).all()
 
