@@ -11,6 +11,8 @@ from kmodels.core import backend, registry
 
 @pytest.mark.parametrize("name", registry.BENCHED)
 def test_bench_writes_what_it_measured_and_on_what(name, tmp_path, capsys):
+    if name == "echo":
+        pytest.importorskip("torch", reason="what it is compared with")
     out = tmp_path / "bench.json"
     assert bench.main(["--model", name, "--smoke", "--out", str(out)]) == 0
     found = json.loads(out.read_text())
@@ -19,7 +21,7 @@ def test_bench_writes_what_it_measured_and_on_what(name, tmp_path, capsys):
     said = " ".join(capsys.readouterr().out.split())
     for case in found["cases"]:
         assert case["ours"] > 0 and case["theirs"] > 0 and case["low"] <= case["ratio"] <= case["high"]
-    assert "vs Keras" in said and "ours, s" in said
+    assert " vs " in said and "ours, s" in said
 
 
 @pytest.mark.parametrize(

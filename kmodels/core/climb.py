@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kmodels.core import backend, console, experiment, figures, files, provenance, review
+from kmodels.core import backend, console, experiment, figures, files, provenance, review, verification
 from kmodels.core.task import Task
 
 PROVENANCE = ("date", "commit", "backend", "versions", "hardware")
@@ -53,7 +53,8 @@ def climb(what: Climb, first: int, last: int, keep_going: bool) -> tuple[list[di
     A rung that was climbed before with the same recipe and code is not trained again; an interrupted one goes on.
     """
     for k in range(first, last + 1):
-        before = what.record(k - 1) if k else None
+        other = what.task.ladder.compared_with(k)
+        before = None if other is None else what.record(other)
         record = what.record(k)
         if record is None:
             console.say(f"\nstep {k}: {what.task.ladder.steps[k].name}")
@@ -89,6 +90,7 @@ def _step(what: Climb, k: int, before: dict | None) -> dict:
         "seeds": [result["seed"] for result in reports],
         "metrics": {name: _mean([m[name] for m in figures_of]) for name in figures_of[0]},
         "each": figures_of,
+        "ratios": _ratios(what.task.ladder.figures, figures_of, before),
         "intervals": _hull([result["intervals"] for result in reports]),
         "seed_document": step.seed,
         "figures": list(what.task.ladder.figures),
@@ -121,6 +123,17 @@ def _with_gains(metrics: dict, before: dict | None) -> dict:
     both = [name for name, value in metrics.items() if value is not None and old.get(name) is not None]
     gains = {f"{name}_gain": metrics[name] - old[name] for name in both}
     return metrics | gains | {f"{name}_ratio": metrics[name] / old[name] for name in both if old[name]}
+
+
+def _ratios(names, each: list[dict], before: dict | None) -> dict:
+    """Of each figure, seed by seed, the quotient to the rung it is compared with: {name: [mean, low, high]}."""
+    if before is None or len(each) < 2 or len(before["each"]) != len(each):
+        return {}
+    pairs = {
+        name: [(new.get(name), old.get(name)) for new, old in zip(each, before["each"], strict=True)] for name in names
+    }
+    whole = {name: np.array(found) for name, found in pairs.items() if all(a and b and a * b > 0 for a, b in found)}
+    return {name: list(verification.ratio_interval(*found.T)) for name, found in whole.items()}
 
 
 def _strictest(judged: list[dict]) -> dict:

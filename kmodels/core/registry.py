@@ -7,7 +7,7 @@ A dot stands for a folder within: `nand.generator` is in `kmodels/nand/generator
 import importlib
 
 NAMES = ("nand", "nand.generator", "plume")
-BENCHED = ("plume",)  # those with a bench.py
+BENCHED = ("plume", "echo")  # those with a bench.py
 
 
 def families(name: str) -> list[str]:

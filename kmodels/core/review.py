@@ -17,6 +17,7 @@ def of_step(record: dict, before: dict | None) -> str:
         _changed(record, before),
         "## What it did",
         _figures(record, before),
+        *_ratios(record),
         "## Gates",
         markdown.gates(record["gates"]),
     ]
@@ -48,6 +49,18 @@ def _figures(record, before) -> str:
             ]
         )
     return markdown.table(rows)
+
+
+def _ratios(record) -> list[str]:
+    """The quotients of what several seeds gave."""
+    if not record.get("ratios"):
+        return []
+    rows = [["figure", "now / before", "95% interval over seeds"]]
+    rows += [
+        [name.replace("_", " "), f"{mean:.4f}", f"{low:.4f}-{high:.4f}"]
+        for name, (mean, low, high) in record["ratios"].items()
+    ]
+    return ["Seed by seed, beside the step that it is compared with:", markdown.table(rows)]
 
 
 def _cost(record, before) -> str:

@@ -28,6 +28,18 @@ def interval(values: np.ndarray, n_groups: int) -> tuple[float, float] | None:
     return (1 - unseen if low == 1.0 else low), (unseen if high == 0.0 else high)
 
 
+def ratio_interval(new: np.ndarray, old: np.ndarray) -> tuple[float, float, float]:
+    """The geometric mean of new / old over pairs, such as seeds, and its 95% interval by Student's t on logarithms.
+
+    new, old: (n,) above 0, n >= 2.
+    """
+    from scipy import special
+
+    logs = np.log(np.asarray(new, float) / np.asarray(old, float))
+    reach = special.stdtrit(len(logs) - 1, 0.975) * logs.std(ddof=1) / np.sqrt(len(logs))
+    return tuple(np.exp(logs.mean() + np.array([0.0, -reach, reach])).tolist())
+
+
 def expected_calibration_error(probability: np.ndarray, positive: np.ndarray, bins: int = 15) -> float:
     """sum_b n_b / n |mean probability_b - frequency_b| over equal-width bins (Naeini et al. 2015). In [0, 1]."""
     index = np.minimum((probability * bins).astype(int), bins - 1)

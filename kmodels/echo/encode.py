@@ -50,6 +50,35 @@ def coarse(depth: np.ndarray, width: int) -> np.ndarray:
     return np.where(weight > least, total / np.maximum(weight, least), np.float32(0))
 
 
+@dataclass(frozen=True)
+class MirroredExamples:
+    """Examples, and behind them each as it would be in a mirrored room: the ears exchanged, left and right of what is
+    seen as well. Sound and light know no left and right, so these are as true; only which pixels are unknown is not,
+    for the camera's second eye sits on the right.
+    """
+
+    examples: EchoExamples
+
+    def __len__(self) -> int:
+        return 2 * len(self.examples)
+
+    def take(self, rows) -> tuple[dict, dict]:
+        """(inputs, targets) of these rows."""
+        rows = np.asarray(rows)
+        mirrored = rows >= len(self.examples)
+        parts = self.examples.take(rows % len(self.examples))
+        for part in parts:
+            for name, values in part.items():  # (rows, y, x), or (rows, frequency, time, ear)
+                part[name] = np.where(mirrored.reshape(-1, *(1,) * (values.ndim - 1)), values[..., ::-1], values)
+        return parts
+
+
 def encode(pairs: EchoPairs, recipe) -> EchoExamples:
     """Examples of these pairs."""
     return EchoExamples(pairs, recipe.model.spectrogram, recipe.train.lowpass)
+
+
+def training_examples(pairs: EchoPairs, recipe) -> EchoExamples | MirroredExamples:
+    """Examples to train on."""
+    examples = encode(pairs, recipe)
+    return MirroredExamples(examples) if recipe.train.mirror else examples

@@ -41,26 +41,3 @@ class FreezingAdam(Adam):
     def get_config(self):
         """The constructor's arguments."""
         return super().get_config() | {"freezes": self.freezes}
-
-
-@keras.saving.register_keras_serializable("kmodels")
-class FreezableNormalization(keras.layers.BatchNormalization):
-    """Batch normalisation that, while its variable `frozen` is 1, trains as it infers and averages no more."""
-
-    def build(self, input_shape):
-        """Create the layer's weights and the gate."""
-        super().build(input_shape)
-        self.frozen = self.add_weight(
-            name="frozen", shape=(), initializer="zeros", trainable=False, autocast=False, dtype="float32"
-        )
-
-    def call(self, inputs, training=None, mask=None):
-        """inputs: (batch, ..., channels); returns the same shape."""
-        fixed = super().call(inputs, training=False, mask=mask)
-        if not training:
-            return fixed
-        before = [ops.copy(v) for v in (self.moving_mean, self.moving_variance)]
-        free = super().call(inputs, training=True, mask=mask)
-        for variable, old in zip((self.moving_mean, self.moving_variance), before, strict=True):
-            variable.assign(ops.where(self.frozen > 0, old, ops.convert_to_tensor(variable)))
-        return ops.where(self.frozen > 0, fixed, free)

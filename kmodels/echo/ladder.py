@@ -15,6 +15,8 @@ OURS = (
     Gate("within 25%", "delta1", 0.75, "ours"),
 )
 
+BEST = 3  # the rung that both controls change
+
 LADDER = Ladder(
     (
         Step(
@@ -55,12 +57,14 @@ LADDER = Ladder(
             "depth if this does as well",
             {"model": {"architecture": "single"}},
             (Gate("two parts are 5% better", "rmse_ratio", round(1 / 0.95, 4), "ours"),),
+            beside=BEST,
         ),
         Step(
             "control: large base",
             "the best rung with a base decoder as wide as the residual's; a small one generalises better if its base "
             "gap is smaller than here",
             {"model": {"architecture": "base_residual", "base_width": 16}},
+            beside=BEST,
         ),
     ),
     figures=("rmse", "delta1", "rmse_ratio_mean_map", "sparse", "base_gap"),

@@ -1,11 +1,15 @@
 """The network: a U-Net with one encoder and two decoders, whose sum is the depth; or with one, for comparison."""
 
 import keras
+import numpy as np
 from keras import layers, ops
 
 from kmodels.core.model import TermModel, adam
 from kmodels.echo import losses
-from kmodels.echo.freezing import FreezableNormalization, FreezingAdam
+from kmodels.echo.freezing import FreezingAdam
+from kmodels.echo.metrics import mean_map
+from kmodels.echo.normalization import MOMENTUM, FreezableNormalization, FusedNormalization
+from kmodels.echo.pairs import EchoPairs
 from kmodels.echo.recipe import EchoRecipe
 from kmodels.echo.sizes import EARS, LEVELS, channels, decoder_widths
 
@@ -16,6 +20,10 @@ class EchoModel(TermModel):
 
         base = sigmoid(.) max_depth,   residual = tanh(.) residual_range max_depth,
         depth = clip(base + residual, 0, max_depth).
+
+    To the logits of the base, or of the single decoder, a map is added that says the mean training room once `adapt`
+    has set it. That decoder's last weights begin small, so a training begins near that room and
+    need not find it, which took some hundred steps.
 
     widths: {"base": channels of its decoder's last level, "residual": ...}, or {"depth": ...} for a single decoder.
     term_weights: of the loss terms recon, base and sparse (see `losses`); the single decoder has the first alone.
@@ -40,10 +48,13 @@ class EchoModel(TermModel):
         spectrogram = keras.Input((size, size, EARS), name="spectrogram")
         skips = _encoder(spectrogram, width, policy)
         logits = {name: _decoder(skips, decoder_width, name, policy) for name, decoder_width in widths.items()}
+        coarsest = next(iter(widths))
+        start = StartMap(name="start")
+        logits[coarsest] = start(logits[coarsest])
         outputs = _depths(logits, max_depth, residual_range)
         super().__init__(term_weights, inputs={"spectrogram": spectrogram}, outputs=outputs, **kwargs)
         self._config = self_config
-        self.max_depth = max_depth
+        self.max_depth, self.start = max_depth, start
         self.detached = {name: self._gate(f"detached_{name}") for name in ("sum", "loss")}
 
     def _gate(self, name):
@@ -77,6 +88,11 @@ class EchoModel(TermModel):
         self.optimizer.build(self.trainable_variables)
         self.optimizer.frozen.assign(everything)
 
+    def begin_with(self, depth: np.ndarray) -> None:
+        """Let the base be this map (size, size) [m] before anything is learned."""
+        share = np.clip(depth / self.max_depth, *SHARES)
+        self.start.map.assign(np.log(share / (1 - share)))
+
     def get_config(self):
         """The constructor's arguments."""
         return {"name": self.name, **self._config}
@@ -87,13 +103,31 @@ class EchoModel(TermModel):
         return cls(**config)
 
 
+@keras.saving.register_keras_serializable("kmodels")
+class StartMap(layers.Layer):
+    """Adds a map that is set once and not trained: (batch, size, size) -> the same."""
+
+    def __init__(self, **kwargs):
+        super().__init__(dtype="float32", **kwargs)
+
+    def build(self, input_shape):
+        """Create the map, of zeros."""
+        self.map = self.add_weight(name="map", shape=input_shape[1:], initializer="zeros", trainable=False)
+
+    def call(self, inputs):
+        """inputs: (batch, size, size)."""
+        return inputs + self.map
+
+
+SHARES = (0.01, 0.99)  # of max_depth: a start map's least and most
+SMALL = 0.01  # standard deviation of the last weights before a start map, at the beginning
 BASE = "base_"  # so begin the names of the base decoder's layers
 
 
-def _convolved(x, n, name, policy, normalization=layers.BatchNormalization):
+def _convolved(x, n, name, policy, normalization=FusedNormalization):
     """3 x 3 convolution, normalised, ReLU."""
     x = layers.Conv2D(n, 3, padding="same", use_bias=False, dtype=policy, name=f"{name}_conv")(x)
-    return layers.ReLU(dtype=policy)(normalization(dtype=policy, name=f"{name}_norm")(x))
+    return layers.ReLU(dtype=policy)(normalization(momentum=MOMENTUM, dtype=policy, name=f"{name}_norm")(x))
 
 
 def _encoder(x, width, policy):
@@ -115,7 +149,7 @@ def _decoder(skips, width, name, policy):
     A decoder narrower than the encoder reads the first of its channels, which costs no weights.
     """
     own = channels(width)
-    normalization = FreezableNormalization if BASE.startswith(name) else layers.BatchNormalization
+    normalization = FreezableNormalization if BASE.startswith(name) else FusedNormalization
     x = _first(skips[-1], own[-1])
     for level in range(LEVELS - 2, -1, -1):
         n = own[level]
@@ -123,7 +157,9 @@ def _decoder(skips, width, name, policy):
         x = layers.UpSampling2D(interpolation="bilinear", dtype=policy)(x)
         x = layers.Concatenate(dtype=policy)([x, _first(skips[level], n)])
         x = _convolved(x, n, f"{name}_{level}", policy, normalization)
-    logit = layers.Conv2D(1, 1, dtype=policy, name=f"{name}_out")(x)
+    # Not the residual's: from zero, the price of its size would hold it there before its features say anything.
+    begin = "glorot_uniform" if name == "residual" else keras.initializers.RandomNormal(stddev=SMALL)
+    logit = layers.Conv2D(1, 1, kernel_initializer=begin, dtype=policy, name=f"{name}_out")(x)
     return ops.cast(ops.squeeze(logit, -1), "float32")
 
 
@@ -158,3 +194,8 @@ def build(recipe: EchoRecipe, steps: int) -> EchoModel:
     )
     network.compile(optimizer=adam(train, steps, FreezingAdam, freezes=BASE))
     return network
+
+
+def adapt(model: EchoModel, pairs: EchoPairs) -> None:
+    """Begin with the mean training room."""
+    model.begin_with(mean_map(pairs, 1)[0])

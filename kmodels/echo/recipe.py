@@ -103,8 +103,11 @@ class Model(Section):
 class Train(TrainSection):
     """How it is trained."""
 
-    epochs: int = Field(12, ge=1, description="passes over the training data [epochs]")
+    epochs: int = Field(8, ge=1, description="passes over the training data [epochs]")
     batch_size: int = Field(16, ge=1, description="pairs a step [pairs]")
+    mirror: bool = Field(
+        True, description="learn from each pair as it would be in a mirrored room, too; an epoch is twice as long"
+    )
     learning_rate: float = Field(2e-3, gt=0, le=1, description="Adam's step size at the start")
     lambda_recon: float = Field(1.0, ge=0, description="weight of the final depth's error [1]")
     lambda_base: float = Field(1.2, ge=0, description="weight of the base's error against the low-passed truth [1]")
@@ -118,7 +121,7 @@ class Train(TrainSection):
     curriculum: Literal["none", "adaptive"] = Field(
         "none", description="adaptive: lambda_recon 0.3 to 1.0 and lambda_base 2.0 to 0.3 over the warm-up"
     )
-    warmup_epochs: int = Field(6, ge=1, description="length of the curriculum [epochs]")
+    warmup_epochs: int = Field(4, ge=1, description="length of the curriculum [epochs]")
     freeze: Literal["all", "sum_only"] = Field(
         "all",
         description="after the curriculum's warm-up; all: the base decoder stays as it is; sum_only: no gradient "

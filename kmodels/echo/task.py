@@ -4,14 +4,14 @@ from kmodels.core.task import Task
 from kmodels.echo import sizes
 from kmodels.echo.curriculum import schedule
 from kmodels.echo.diagnostics import diagnostics, hints
-from kmodels.echo.encode import encode
+from kmodels.echo.encode import encode, training_examples
 from kmodels.echo.examine import examine
 from kmodels.echo.figures import draw
 from kmodels.echo.gates import GATES
 from kmodels.echo.ladder import LADDER
 from kmodels.echo.load import SUFFIXES, load
 from kmodels.echo.metrics import baselines, metrics
-from kmodels.echo.model import build
+from kmodels.echo.model import adapt, build
 from kmodels.echo.pairs import files, split
 from kmodels.echo.prediction import SUFFIXES as OUTPUT_SUFFIXES
 from kmodels.echo.prediction import decode
@@ -27,8 +27,9 @@ def notes(recipe: EchoRecipe) -> list[str]:
     if train.curriculum == "adaptive" and train.warmup_epochs >= train.epochs:
         found.append(f"the base was never frozen: {train.epochs} epochs are no more than the warm-up")
     found.append(
-        "shuffled audio: the model hears another room. Its error lies above the mean map's where it believes what "
-        "it hears; below, it would know something without listening"
+        "shuffled audio: the model hears another room and believes it, so its error lies above the mean map's; "
+        "shuffled off: how far the error is from the mean map's where the best share of what it says is added to the "
+        "mean map. Above 2% the model knows rooms without listening"
     )
     return found
 
@@ -62,7 +63,7 @@ TASK = Task(
         "delta2",
         "delta3",
         "rmse_ratio_mean_map",
-        "shuffled_ratio",
+        "shuffled_off",
         "sparse",
         "base_mae_trained",
         "base_mae_unseen",
@@ -78,5 +79,7 @@ TASK = Task(
     kept_by="val_rmse",
     hints=hints,
     files=files,
+    training_examples=training_examples,
+    adapt=adapt,
     examine=examine,
 )

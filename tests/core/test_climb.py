@@ -93,6 +93,15 @@ def test_a_gate_is_passed_when_every_seed_passes_it(trained, tmp_path, monkeypat
     assert gate["status"] == "failed" and gate["value"] == pytest.approx(0.8995)
 
 
+def test_several_seeds_give_the_quotient_to_the_rung_compared_with_an_interval(trained, tmp_path):
+    records, _ = climb.climb(what(tmp_path, n_seeds=3), 3, 4, keep_going=True)
+    assert records[0]["ratios"] == {}, "rung 2 was not climbed"
+    mean, low, high = records[1]["ratios"]["accuracy"]
+    assert mean == pytest.approx(0.96 / 0.93, rel=1e-4) and low < mean < high < 1.001 * mean
+    review_of = (tmp_path / "review_step4.md").read_text()
+    assert f"| accuracy | {mean:.4f} | {low:.4f}-{high:.4f} |" in review_of
+
+
 def test_a_smoke_climb_judges_nothing(trained, tmp_path):
     records, failed = climb.climb(what(tmp_path, smoke=True), 0, 1, keep_going=False)
     assert not failed and {record["verdict"] for record in records} == {"not_measured"}

@@ -6,6 +6,14 @@ import pytest
 from kmodels.core import verification
 
 
+def test_ratios_over_seeds_by_hand():
+    """ln 2 and ln 8, mean ln 4, standard error ln 2; t with one degree of freedom is 12.706."""
+    mean, low, high = verification.ratio_interval([2.0, 16.0], [1.0, 2.0])
+    assert mean == pytest.approx(4.0)
+    assert np.log([low, high]) == pytest.approx(np.log(4) + 12.7062 * np.log(2) * np.array([-1, 1]), rel=1e-4)
+    assert verification.ratio_interval([2.0, 4.0, 6.0], [1.0, 2.0, 3.0]) == pytest.approx((2.0, 2.0, 2.0))
+
+
 def test_threshold_lies_in_the_widest_gap_between_the_classes():
     p, y = np.array([0.1, 0.2, 0.7, 0.9]), np.array([False, False, True, True])
     assert verification.best_threshold(p, y) == pytest.approx(0.45)

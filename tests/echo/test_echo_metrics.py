@@ -125,8 +125,29 @@ def test_detail_is_what_changes_fast():
 
 
 def test_shuffled_audio_is_that_of_other_rooms(some):
-    heard = examine.other_rooms(some)
-    assert sorted(heard.index) == list(range(12)) and (heard.groups != some.groups).all()
+    found = examine.other_rooms(some.groups)
+    assert len(found) > 3
+    for heard in found:
+        assert sorted(heard) == list(range(12)) and (some.groups[heard] != some.groups).all()
+
+
+def told(deep, off=0.0) -> float:
+    """What other rooms' echoes tell a perfect listener in 63 rooms, each with a flat wall so deep [m]. off: by how
+    much the mean map is wrong [m]."""
+    depths = np.broadcast_to(deep[:, None, None], (63, 4, 4)).astype("float32")
+    sources = tuple(Pair(Path("x"), k, "", f"room{k:02d}", (Path("a.wav"),), None) for k in range(63))
+    rooms = EchoPairs(sources, np.arange(63), np.zeros((63, 4, 4, 2), "float32"), depths, 12.0)
+    free = scoring.mean_map(rooms, 63) + np.float32(off)
+    return examine.what_others_tell(rooms, depths, examine.other_rooms(rooms.groups), free)
+
+
+def test_what_other_rooms_echoes_tell():
+    """Nothing, where rooms differ; all, where every seventh is the same under another name; much, where even the mean
+    of other rooms is better than the mean map."""
+    deep = np.random.default_rng(0).uniform(2, 6, 63)
+    assert told(deep) < 0.02
+    assert told(deep[np.arange(63) % 7]) == pytest.approx(1.0, abs=1e-3)
+    assert told(deep, off=2.0) > 0.2
 
 
 def test_the_rooms_trained_on_are_found_beside_the_test_part(some):

@@ -1,13 +1,18 @@
 """The network's sizes and parts, what it is trained on, the curriculum, and a freeze that freezes."""
 
+import keras
 import numpy as np
 import pytest
 from checks import ROOT
+from keras import ops
 
 from kmodels.core import backend, data, inference, parse
+from kmodels.core.gradient import gradient
 from kmodels.echo import curriculum, losses, sizes
-from kmodels.echo.encode import QUIET, coarse, scaled
+from kmodels.echo.encode import QUIET, MirroredExamples, coarse, scaled
+from kmodels.echo.ladder import LADDER
 from kmodels.echo.model import build
+from kmodels.echo.normalization import FreezableNormalization, FusedNormalization
 from kmodels.echo.recipe import EchoRecipe
 
 SIZE = 16
@@ -66,12 +71,22 @@ def test_the_parts_add_up_and_stay_in_their_range():
     model = build(recipe, 1)
     for variable in model.trainable_variables:
         if variable.path.endswith(("base_out/kernel", "residual_out/kernel")):
-            variable.assign(50 * inference.as_numpy(variable))  # to the ends of the ranges
+            variable.assign(5000 * inference.as_numpy(variable))  # to the ends of the ranges
     found = inference.predict(model, noise(), 8)
     base, residual = found["base"], found["residual"]
     np.testing.assert_allclose(found["depth"], np.clip(base + residual, 0, 6), atol=1e-5)
     assert base.min() >= 0 and base.max() <= 6 and np.abs(residual).max() <= 3.0 + 1e-5
     assert np.abs(residual).max() > 1.5 and (found["depth"] != base).any()
+
+
+def test_it_begins_with_the_mean_room():
+    model = build(TINY, 1)
+    room = np.linspace(1, 9, SIZE * SIZE, dtype="float32").reshape(SIZE, SIZE)
+    model.begin_with(room)
+    found = inference.predict(model, noise(), 8)
+    np.testing.assert_allclose(found["base"].mean(0), room, atol=0.3)
+    model.begin_with(np.zeros_like(room))
+    assert np.isfinite(inference.predict(model, noise(), 8)["depth"]).all()
 
 
 def test_losses_by_hand():
@@ -104,6 +119,24 @@ def test_the_networks_input():
     magnitude = np.array([0.0, QUIET, 1.0], "float32")
     np.testing.assert_allclose(scaled(magnitude, "log"), np.log([1.0, 2.0, 1001.0]), rtol=1e-5)
     assert scaled(magnitude, "magnitude") is magnitude
+
+
+def test_both_controls_change_the_best_rung_in_one_thing_each():
+    recipes = [LADDER.recipe(EchoRecipe(), k) for k in range(len(LADDER.steps))]
+    best, single, large = recipes[3:]
+    assert [LADDER.compared_with(k) for k in range(6)] == [None, 0, 1, 2, 3, 3]
+    assert single == best.with_changes({"model": {"architecture": "single"}})
+    assert large == best.with_changes({"model": {"base_width": best.model.width}})
+
+
+def test_a_mirrored_room_has_its_ears_and_its_picture_exchanged():
+    some = noise(4)
+    both = MirroredExamples(some)
+    assert len(both) == 8
+    inputs, targets = both.take([5, 1])
+    (own,), (seen,) = some.inputs["spectrogram"][[1]], some.targets["depth"][[1]]
+    np.testing.assert_array_equal(inputs["spectrogram"], [own[..., ::-1], own])
+    np.testing.assert_array_equal(targets["depth"], [seen[:, ::-1], seen])
 
 
 def test_the_curriculum_is_a_function_of_the_epoch():
@@ -150,6 +183,26 @@ def test_the_freeze_freezes_to_the_last_bit_and_compiles_nothing(monkeypatch):
         assert len(traced) == first, "compiled again"
 
 
+def test_normalisation_in_one_operation_is_keras_own():
+    """Output, gradients and moving averages of Keras' layer, on small batches, where dividing by n - 1 would tell."""
+    x = np.random.default_rng(0).normal(2, 3, (2, 3, 2, 5)).astype("float32")
+    kernel = np.random.default_rng(1).normal(size=x.shape).astype("float32")
+    found = []
+    for kind in (keras.layers.BatchNormalization, FusedNormalization, FreezableNormalization):
+        layer = kind()
+        layer.build(x.shape)
+        layer.gamma.assign(np.arange(5) - 1.5)
+        layer.beta.assign(np.arange(5))
+        tensor, weight = inference.as_tensors((x, kernel))
+        y = inference.as_numpy(layer(tensor, training=True))
+        moved = [inference.as_numpy(v) for v in (layer.moving_mean, layer.moving_variance)]
+        slope = gradient(lambda z, layer=layer, w=weight: ops.sum(w * layer(z, training=True)))(x)[1]
+        found.append((y, *moved, slope))
+    for ours in found[1:]:
+        for mine, its in zip(ours, found[0], strict=True):
+            np.testing.assert_allclose(mine, its, rtol=1e-4, atol=1e-5)
+
+
 def test_a_plain_pytorch_twin_agrees():
     """The same weights and noise: depth, base, residual and the loss to 1e-4."""
     torch = pytest.importorskip("torch")
@@ -159,9 +212,9 @@ def test_a_plain_pytorch_twin_agrees():
     model, some = build(recipe, 1), noise()
     rng = np.random.default_rng(1)
     for variable in model.variables:
-        if variable.path.split("/")[-1] in ("gamma", "beta", "moving_mean", "moving_variance"):
+        if variable.path.split("/")[-1] in ("gamma", "beta", "moving_mean", "moving_variance", "map"):
             variable.assign(rng.uniform(0.5, 1.5, variable.shape))
-    twin = TorchEcho(4, 2).eval()
+    twin = TorchEcho(SIZE, 4, 2).eval()
     twin.load(numpy_of(model.variables))
     found, terms = inference.predict_and_score(model, some, 8)
     with torch.no_grad():

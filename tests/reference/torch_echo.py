@@ -1,7 +1,5 @@
-"""The echo network in plain PyTorch, channels first as PyTorch has it: the second opinion on ours.
-
-`python tests/reference/torch_echo.py` measures a training step of the default recipe, on the backend that
-KERAS_BACKEND names, in turn with this one.
+"""The echo network in plain PyTorch, channels first as PyTorch has it: the second opinion on ours, and what
+`python -m kmodels.bench --model echo` measures ours against.
 """
 
 import torch
@@ -10,7 +8,7 @@ from torch.nn import functional
 
 
 def convolved(before: int, n: int) -> nn.Sequential:
-    norm = nn.BatchNorm2d(n, eps=1e-3, momentum=0.01)
+    norm = nn.BatchNorm2d(n, eps=1e-3, momentum=0.1)
     return nn.Sequential(nn.Conv2d(before, n, 3, padding=1, bias=False), norm, nn.ReLU())
 
 
@@ -38,7 +36,7 @@ class Decoder(nn.Module):
 class TorchEcho(nn.Module):
     """Input (batch, ears, frequency, time); outputs depth, base, residual (batch, y, x) [m]."""
 
-    def __init__(self, width: int, base_width: int, max_depth: float = 12.0, residual_range: float = 0.3):
+    def __init__(self, size: int, width: int, base_width: int, max_depth: float = 12.0, residual_range: float = 0.3):
         super().__init__()
         read = [width, 2 * width, 4 * width, 8 * width, 8 * width]
         befores = [2, *read[:-1]]
@@ -48,6 +46,7 @@ class TorchEcho(nn.Module):
         self.bottom = convolved(read[-1], read[-1])
         self.base, self.residual = (Decoder(read, [w, 2 * w, 4 * w, 8 * w]) for w in (base_width, width))
         self.max_depth, self.residual_range = max_depth, residual_range
+        self.register_buffer("start", torch.zeros(size, size))
 
     def forward(self, x):
         skips = []
@@ -55,7 +54,7 @@ class TorchEcho(nn.Module):
             x = level(functional.max_pool2d(x, 2) if k else x)
             skips.append(x)
         skips[-1] = self.bottom(x)
-        base = torch.sigmoid(self.base(skips)) * self.max_depth
+        base = torch.sigmoid(self.base(skips) + self.start) * self.max_depth
         residual = torch.tanh(self.residual(skips)) * (self.residual_range * self.max_depth)
         return torch.clamp(base + residual, 0, self.max_depth), base, residual
 
@@ -70,6 +69,7 @@ class TorchEcho(nn.Module):
     def load(self, arrays: dict) -> None:
         """Take the weights of a Keras model: {path: array}."""
         blocks = {"bottom": self.bottom}
+        self.start.copy_(torch.tensor(arrays["start/map"]))
         for k, level in enumerate(self.levels):
             blocks |= {f"encoder_{k}a": level[0], f"encoder_{k}b": level[1]}
         for name, decoder in (("base", self.base), ("residual", self.residual)):
@@ -94,45 +94,29 @@ def _take(conv, arrays, name):
         conv.bias.data.copy_(torch.tensor(arrays[f"{name}/bias"]))
 
 
-def training_step(width, base_width, batch, size, weights):
-    """A function that takes one step with Adam on random examples and returns the loss."""
-    net = TorchEcho(width, base_width)
-    optimizer = torch.optim.Adam(net.parameters(), lr=2e-3, eps=1e-7)
-    x, truth = torch.rand(batch, 2, size, size), 8 * torch.rand(batch, size, size)
+def steps(recipe, inputs: dict, targets: dict, threads: int):
+    """(a function that takes one training step and returns the loss, a function that predicts), on so many threads."""
+    torch.set_num_threads(threads)
+    train = recipe.train
+    model, data = recipe.model, recipe.data
+    net = TorchEcho(data.image_size, model.width, model.base_width, data.max_depth, model.residual_range)
+    optimizer = torch.optim.Adam(net.parameters(), lr=train.learning_rate, eps=1e-7)
+    x = torch.tensor(inputs["spectrogram"]).permute(0, 3, 1, 2).contiguous()
+    truth, coarse = torch.tensor(targets["depth"]), torch.tensor(targets["coarse"])
+    weights = train.lambda_recon, train.lambda_base, train.lambda_sparse
 
     def step():
+        net.train()
         optimizer.zero_grad()
-        loss = net.loss(net(x), truth, truth, weights)
+        loss = net.loss(net(x), truth, coarse, weights)
         loss.backward()
-        nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        nn.utils.clip_grad_norm_(net.parameters(), train.clip_norm)
         optimizer.step()
-        return float(loss)
+        return float(loss.detach())
 
-    return step
+    def predict():
+        net.eval()
+        with torch.no_grad():
+            return [part.numpy() for part in net(x)]
 
-
-def main():
-    """A training step of kmodels against this one."""
-    from kmodels.core import backend, inference, measure
-
-    chosen = backend.select()
-    import numpy as np
-
-    from kmodels.echo.model import build
-    from kmodels.echo.recipe import EchoRecipe
-
-    recipe = EchoRecipe()
-    model, size, batch = build(recipe, 100), recipe.data.image_size, recipe.train.batch_size
-    rng = np.random.default_rng(0)
-    truth = rng.uniform(0, 8, (batch, size, size)).astype("float32")
-    inputs = {"spectrogram": rng.uniform(0, 1, (batch, size, size, 2)).astype("float32")}
-    train = recipe.train
-    weights = train.lambda_recon, train.lambda_base, train.lambda_sparse
-    inputs, targets = inference.as_tensors((inputs, {"depth": truth, "coarse": truth}))
-    ours = lambda: float(model.train_on_batch(inputs, targets)[0])  # noqa: E731
-    theirs = training_step(recipe.model.width, recipe.model.base_width, batch, size, weights)
-    print(chosen, measure.in_turn(ours, theirs))
-
-
-if __name__ == "__main__":
-    main()
+    return step, predict
