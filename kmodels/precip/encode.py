@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kmodels.precip.days import Days, heavy_threshold
+from kmodels.precip.days import Days, Domain, heavy_threshold
 from kmodels.precip.recipe import PrecipRecipe
 from kmodels.precip.split import day_numbers
 from kmodels.precip.statistics import is_rain
@@ -44,6 +44,11 @@ def states(days: Days, rows) -> np.ndarray:
     return found
 
 
+def statics(domain: Domain) -> np.ndarray:
+    """(y, x, 2) float32: land, distance to the coast / 100 km."""
+    return np.stack([domain.land, domain.distance_to_coast / COAST_KM], axis=-1).astype("float32")
+
+
 @dataclass(frozen=True, eq=False)
 class DayExamples:
     """Examples that are made when they are taken.
@@ -71,8 +76,7 @@ class DayExamples:
         """(inputs, targets) of these rows."""
         days, domain = self.days, self.days.domain
         rain = days.rain(rows) if days.has_rain else np.zeros((len(rows), *domain.shape), "float32")
-        static = np.stack([domain.land, domain.distance_to_coast / COAST_KM], axis=-1).astype("float32")
-        inputs = {"state": states(days, rows), "rain": rain, "static": np.tile(static, (len(rows), 1, 1, 1))}
+        inputs = {"state": states(days, rows), "rain": rain, "static": np.tile(statics(domain), (len(rows), 1, 1, 1))}
         if self.noise:
             inputs |= self._noise(rows)
         if not days.has_rain:

@@ -166,6 +166,15 @@ SEED = {
         "lambda_gradient": 0.1,
     },
 }
+# What repairs them, by name.
+PIECES = {
+    "learned prior": {"model": {"prior": "learned"}},
+    "ELBO's weight of the divergence": {"train": {"beta": "elbo"}},
+    "scored draws": {
+        "model": {"noise": 4},
+        "train": {"objective": "crps", "lambda_reconstruction": 0.1, "lambda_mass": 0.0, "lambda_gradient": 0.0},
+    },
+}
 V1 = merge(SEED, {"model": {"injection": "none"}, "train": {"beta_kl": 0.05, "w_max": 2.0}})
 
 

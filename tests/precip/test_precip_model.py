@@ -195,6 +195,28 @@ def test_odd_grids():
     assert encode.block_sizes((156, 132)) == [(20, 17), (39, 33), (78, 66), (156, 132)], "as in the seed"
 
 
+def test_a_plain_pytorch_twin_agrees(network, days):
+    """The same weights and noise: fields, latent laws and the loss to 1e-4 of their size."""
+    torch = pytest.importorskip("torch")
+    from reference.torch_precip import TorchPrecip, channels_first
+
+    inputs, targets = encode.encode(days, SMALL).take(np.arange(6))
+    twin = TorchPrecip(SMALL, inputs["state"].shape[-1], network.known()).eval()
+    twin.load({"/".join(v.path.split("/")[-2:]): numbers(v) for v in network.variables})
+    given, (truth, observed, land) = channels_first(inputs, targets)
+    with torch.no_grad():
+        fields, laws = twin(*given)
+        loss = twin.loss(fields, laws, truth, observed, land, {n: float(w) for n, w in network.term_weights.items()})
+    tensors = inference.as_tensors((inputs, targets))
+    outputs = network(tensors[0])
+    for name, array in fields.items():
+        np.testing.assert_allclose(numbers(outputs[name]), array.numpy(), rtol=1e-4, atol=1e-4, err_msg=name)
+    for prefix, name in (("", "posterior"), ("prior_", "prior")):
+        for part, array in zip(("mean", "log_variance"), laws[name], strict=True):
+            np.testing.assert_allclose(numbers(outputs[prefix + part]), array.numpy(), atol=1e-4, err_msg=name)
+    assert float(network.compute_loss(*tensors, outputs)) == pytest.approx(float(loss), rel=1e-4)
+
+
 def test_noise_is_new_in_training_and_given_otherwise():
     layer, given = FreshNoise(3), np.zeros((200, 4), "float32")
     np.testing.assert_array_equal(numbers(layer(given)), given)
