@@ -41,7 +41,7 @@ def draw(
 
 def sampler_of(model, days: Days, recipe: PrecipRecipe, samples: int, **options) -> Sampler:
     """A sampler of these days, each encoded once; options: those of `Sampler`."""
-    outputs = inference.predict(model.coder, DayExamples(days, recipe, noise=False), recipe.train.batch_size)
+    outputs = inference.predict(model.coder, DayExamples(days, recipe, noise="none"), recipe.train.batch_size)
     return Sampler.of(model, days, outputs, samples, **options)
 
 

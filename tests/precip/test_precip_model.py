@@ -61,6 +61,9 @@ def test_inputs_and_targets(days):
     again, _ = encode.encode(days.take(np.array([2])), SMALL).take(np.array([0]))
     np.testing.assert_array_equal(again["noise_1"][0], inputs["noise_1"][0], "a day's noise is its own")
     assert set(targets) == {"rain", "observed"}
+    blank, _ = encode.training_examples(days, SMALL).take(np.array([2, 0]))
+    assert {n: v.shape for n, v in blank.items()} == {n: v.shape for n, v in inputs.items()}
+    assert not blank["noise_2"].any(), "training draws its own"
 
 
 def test_statistics_of_the_training_days(days):

@@ -225,11 +225,12 @@ def training_step(recipe, channels, climate, inputs, targets, weights):
 
 def main():
     """A training step of kmodels against this one."""
-    from kmodels.core import backend, inference, measure
+    from kmodels.core import backend
 
-    chosen = backend.select()
+    chosen = backend.select()  # before anything imports Keras
     import numpy as np
 
+    from kmodels.core import inference, measure
     from kmodels.precip import encode, model
     from kmodels.precip.recipe import PrecipRecipe
 
