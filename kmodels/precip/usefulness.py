@@ -11,35 +11,17 @@ Exit status: 0 measured, whichever way it fell; 2 bad input or usage.
 """
 
 import sys
-from dataclasses import dataclass
 
 import numpy as np
 
 from kmodels.core import cli
 from kmodels.core.errors import UserError
 
-FILTERS, BATCH, RATE = 16, 16, 2e-3
-STREAM = 0x05E  # root of what is shown in an epoch
 
-
-@dataclass(frozen=True)
-class Material:
-    """What the downscaler learns from and is judged on.
-
-    x: {"train", "test"} -> inputs of the network, dictionaries of arrays. truth: the same -> (days, y, x) [mm/day].
-    drawn: (days, K, y, x) [mm/day], of training days. observed: (y, x) bool. p99: of the training days [mm/day].
-    """
-
-    x: dict[str, dict[str, np.ndarray]]
-    truth: dict[str, np.ndarray]
-    drawn: np.ndarray
-    observed: np.ndarray
-    p99: float
-
-
-def material(predictor, draws: int, progress) -> Material:
-    """The training and held-out days of a run, and `draws` fields drawn for each training day."""
+def material(predictor, draws: int, progress):
+    """`downscaler.Material` of a run's days, with `draws` fields drawn for each training day."""
     from kmodels.core import experiment
+    from kmodels.precip.downscaler import Material
     from kmodels.precip.draw import sampler_of
 
     recipe = predictor.recipe
@@ -66,70 +48,6 @@ def inputs(days, rows, known: dict) -> dict[str, np.ndarray]:
     return {"state": state.astype("float32"), "static": np.tile(statics(days.domain), (len(rows), 1, 1, 1))}
 
 
-def downscaler(coarse: tuple[int, int, int], fine: tuple[int, int], scale: float):
-    """The compiled network: state and static -> rain (batch, y, x) [mm/day], trained on the squared error.
-
-    scale: [mm/day], so that its numbers and its loss lie around 1.
-    """
-    import keras
-    from keras import layers, ops
-
-    state, static = keras.Input(coarse, name="state"), keras.Input((*fine, 2), name="static")
-    x = layers.Conv2D(2 * FILTERS, 3, padding="same", activation="relu")(state)
-    x = ops.image.resize(x, fine, interpolation="bilinear", antialias=False, data_format="channels_last")
-    x = layers.Concatenate()([x, static])
-    for _ in range(2):
-        x = layers.Conv2D(FILTERS, 3, padding="same", activation="relu")(x)
-    field = layers.Conv2D(1, 3, padding="same", activation="softplus")(x)
-    model = keras.Model({"state": state, "static": static}, scale * ops.squeeze(field, -1))
-    model.compile(keras.optimizers.Adam(RATE), loss=lambda y, p: ops.mean(ops.square((y - p) / scale)))
-    return model
-
-
-def trained(of: Material, seed: int, share: float, epochs: int):
-    """A downscaler that in every epoch saw drawn fields on `share` of the days."""
-    from kmodels.core import backend
-
-    backend.seed_everything(seed)
-    x, truth = of.x["train"], of.truth["train"]
-    model = downscaler(x["state"].shape[1:], truth.shape[1:], scale=of.p99)
-    rng = np.random.default_rng([STREAM, seed])
-    count, draws = of.drawn.shape[:2]
-    for _ in range(epochs):
-        order, chance, which = rng.permutation(count), rng.random(count), rng.integers(draws, size=count)
-        y = np.where((chance < share)[:, None, None], of.drawn[np.arange(count), which], truth)
-        shown = {name: value[order] for name, value in x.items()}
-        model.fit(shown, y[order] * of.observed, batch_size=BATCH, shuffle=False, verbose=0)
-    return model
-
-
-def csi(said: np.ndarray, seen: np.ndarray) -> float:
-    """Critical success index: hits / (hits + false alarms + misses); not a number without an event. Both bool."""
-    events = (said | seen).sum()
-    return float((said & seen).sum() / events) if events else float("nan")
-
-
-def judged(model, of: Material) -> float:
-    """CSI of "at least P99" over all cells of the held-out days."""
-    found = np.asarray(model.predict(of.x["test"], batch_size=BATCH, verbose=0))
-    return csi(*(fields[:, of.observed] >= of.p99 for fields in (found, of.truth["test"])))
-
-
-def study(of: Material, seeds: int, share: float, epochs: int, progress) -> dict:
-    """CSI of each seed with and without, and the mean difference with its standard error."""
-    import keras
-
-    found = {"without": [], "with": []}
-    for seed in range(seeds):
-        for k, (name, part) in enumerate({"without": 0.0, "with": share}.items()):
-            progress(2 * seed + k, 2 * seeds, f"seed {seed}, {name}")
-            keras.utils.clear_session()
-            found[name].append(judged(trained(of, seed, part, epochs), of))
-    gain = np.subtract(found["with"], found["without"])
-    error = float(gain.std(ddof=1) / np.sqrt(seeds)) if seeds > 1 else None
-    return found | {"gain": float(gain.mean()), "standard_error": error}
-
-
 def main(argv=None) -> int:
     """Run the study; returns the exit status."""
     options = cli.parser("precip.usefulness", __doc__)
@@ -151,6 +69,8 @@ def _usefulness(args, words) -> int:
 
     if predictor.task.name != "precip":
         raise UserError(f"{args.run}: a run of {predictor.task.name}; the study is of precip")
+    from kmodels.precip.downscaler import study
+
     with console.progress("drawing") as bar:
         of = material(predictor, args.draws, bar)
     with console.progress("downscaling") as bar:

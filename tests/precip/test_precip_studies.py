@@ -5,7 +5,7 @@ import pytest
 from checks import fails_cleanly
 
 from kmodels.core.recipe import leaves
-from kmodels.precip import ablation, usefulness
+from kmodels.precip import ablation, downscaler, usefulness
 from kmodels.precip.recipe import PrecipRecipe
 
 
@@ -31,8 +31,8 @@ def test_the_ablation_goes_from_v3_to_the_default():
 def test_csi_by_hand():
     """Two hits, one false alarm, one miss: 2 / 4."""
     said, seen = np.array([1, 1, 1, 0, 0], bool), np.array([1, 1, 0, 1, 0], bool)
-    assert usefulness.csi(said, seen) == 0.5
-    assert np.isnan(usefulness.csi(np.zeros(3, bool), np.zeros(3, bool)))
+    assert downscaler.csi(said, seen) == 0.5
+    assert np.isnan(downscaler.csi(np.zeros(3, bool), np.zeros(3, bool)))
 
 
 def test_what_is_drawn_decides_what_the_downscaler_says():
@@ -41,14 +41,14 @@ def test_what_is_drawn_decides_what_the_downscaler_says():
     coarse = rng.gamma(0.5, 10.0, (64, 3, 4)).astype("float32")
     rain = np.kron(coarse, np.ones((1, 2, 2), "float32"))
     x = {"state": coarse[..., None] / 10, "static": np.zeros((64, 6, 8, 2), "float32")}
-    of = usefulness.Material(
+    of = downscaler.Material(
         {"train": x, "test": x},
         {"train": rain, "test": rain},
         drawn=np.zeros((64, 2, 6, 8), "float32"),
         observed=np.ones((6, 8), bool),
         p99=10.0,
     )
-    found = usefulness.study(of, seeds=1, share=1.0, epochs=10, progress=lambda *_: None)
+    found = downscaler.study(of, seeds=1, share=1.0, epochs=10, progress=lambda *_: None)
     assert found["without"][0] > 0.5 and found["with"][0] < 0.1
     assert found["gain"] == pytest.approx(found["with"][0] - found["without"][0])
 
