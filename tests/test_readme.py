@@ -3,6 +3,7 @@
 import json
 import re
 
+import pytest
 import readme
 import yaml
 from checks import ROOT
@@ -69,7 +70,14 @@ def test_committed_reports_are_of_this_code():
         assert kind.model_validate_json(json.dumps(report["recipe"])) == kind()
         assert {gate["name"] for gate in report["gates"] if gate["status"] != "passed"} == MISSED.get(name, set())
         assert "+changes" not in report["commit"]
-    kind = registry.recipe_type("nand")
-    flawed = json.loads((ROOT / "configs" / "nand_flawed.report.json").read_text())
-    assert kind.model_validate_json(json.dumps(flawed["recipe"])) == kind().with_changes(kind.VARIANTS["flawed"])
-    assert "failed" in {gate["status"] for gate in flawed["gates"]}
+
+
+FLAWED = {"nand_flawed": "flawed", "plume_v1": "v1"}  # committed report: the variant that it is of
+
+
+@pytest.mark.parametrize("name", FLAWED)
+def test_a_flawed_ancestors_report_shows_failed_gates(name):
+    report = json.loads((ROOT / "configs" / f"{name}.report.json").read_text())
+    kind = registry.recipe_type(report["model"])
+    assert kind.model_validate_json(json.dumps(report["recipe"])) == kind().with_changes(kind.VARIANTS[FLAWED[name]])
+    assert "failed" in {gate["status"] for gate in report["gates"]}

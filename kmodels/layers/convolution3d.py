@@ -23,15 +23,18 @@ def _fastest(x) -> str:
     """The name of the fastest form on the backend that Keras runs on and the device that it computes on.
 
     Seconds, forward | forward and backward, of x (1, 21, 45, 45, 16) with 64 filters of 3 x 3 x 3, on two cores that
-    were busy with other things as well:
+    were busy with other things as well; tensorflow's are processor seconds:
 
-                        native         stacked        planes
-        tensorflow   0.15 | 0.55    0.34 | 1.34    0.13 | 0.41
-        torch        0.37 | 1.17    0.42 | 1.49    0.13 | 0.41
-        jax          0.40 | 2.88    0.43 | 1.10    0.16 | 0.62
+                                native         stacked        planes
+        tensorflow           0.05 | 0.33    0.34 | 1.34    0.06 | 0.28
+        tensorflow, oneDNN   0.02 | 0.08    0.08 | 0.67    0.03 | 0.14
+        torch                0.37 | 1.17    0.42 | 1.49    0.13 | 0.41
+        jax                  0.40 | 2.88    0.43 | 1.10    0.16 | 0.62
 
     On a GPU nothing was measured: there it is the library's own 3-D convolution.
     """
+    if keras.backend.backend() == "tensorflow":
+        return "native"
     if keras.backend.backend() == "torch":  # it alone computes where its tensor lies
         cpu = x.device.type == "cpu"
     else:

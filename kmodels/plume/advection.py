@@ -2,13 +2,15 @@
 
 import numpy as np
 
+PUFFS = 12  # that a frame's emission is laid down in
+
 
 def moved(concentration, wind, seconds: float, cell, below_ground) -> np.ndarray:
     """c(x, t + dt) = c(x - u dt, t) in every level: a semi-Lagrangian step with bilinear interpolation.
 
     concentration: (n, z, y, x) [kg m-3]. wind: (n, 2, z) [m s-1], eastward and northward. seconds: dt. cell: (dz, dy,
-    dx) [m]. below_ground: (n, z, y, x) bool. What comes in over the sides is clean air, what would end in the ground
-    is lost: it moves levels as a whole and knows no terrain.
+    dx) [m]. below_ground: (n, z, y, x) bool. What comes in over the sides is clean air. Levels move as a whole; what
+    would end in the ground is lifted into the lowest air above it.
     """
     shift = wind * np.float32(seconds) / np.array([cell[2], cell[1]], "float32")[:, None]  # (n, 2, z) [cells]
     whole = np.floor(shift).astype(int)
@@ -20,7 +22,49 @@ def moved(concentration, wind, seconds: float, cell, below_ground) -> np.ndarray
         for dy, weight_y in ((0, 1 - fraction_north), (1, fraction_north)):
             for dx, weight_x in ((0, 1 - fraction_east), (1, fraction_east)):
                 found[n, level] += weight_y * weight_x * _shifted(concentration[n, level], north + dy, east + dx)
-    return np.where(below_ground, np.float32(0), found)
+    return _lifted(found, below_ground)
+
+
+def emitted(emission, wind, seconds: float, cell, below_ground) -> np.ndarray:
+    """What sources emit in dt, laid along the wind: the mean over 0 < s < dt of c(x, s) = q dt / V at x_source + u s.
+
+    The level that a plume rises to is not known, so every level is given all of it, carried by its own wind: an upper
+    bound. emission: (n, z, y, x) [kg s-1]. The rest, and what is returned, as in `moved`.
+    """
+    source, row, column = np.nonzero(emission.sum(axis=1))
+    amount = emission.sum(axis=1)[source, row, column] * np.float32(seconds / np.prod(cell) / PUFFS)
+    age = (np.arange(PUFFS, dtype="float32") + 0.5) / PUFFS * np.float32(seconds)
+    # (source, z, puff): where each puff is, in cells.
+    east, north = (
+        place[:, None, None] + wind[source, axis][..., None] * age / np.float32(width)
+        for axis, place, width in ((0, column, cell[2]), (1, row, cell[1]))
+    )
+    found = np.zeros(below_ground.shape, "float32")
+    n_rows, n_columns = found.shape[-2:]
+    level = np.arange(found.shape[1])[:, None]
+    for j, weight_j in _neighbours(north):
+        for i, weight_i in _neighbours(east):
+            inside = (j >= 0) & (j < n_rows) & (i >= 0) & (i < n_columns)
+            part = np.where(inside, weight_j * weight_i * amount[:, None, None], np.float32(0))
+            place = source[:, None, None], level, np.clip(j, 0, n_rows - 1), np.clip(i, 0, n_columns - 1)
+            np.add.at(found, place, part)
+    return _lifted(found, below_ground)
+
+
+def _lifted(field, below_ground):
+    """What lies in the ground added to the lowest cell of air above it."""
+    lowest = np.argmin(below_ground, axis=1, keepdims=True)
+    buried = np.where(below_ground, field, np.float32(0)).sum(axis=1, keepdims=True)
+    field = np.where(below_ground, np.float32(0), field)
+    np.put_along_axis(field, lowest, np.take_along_axis(field, lowest, 1) + buried, 1)
+    return field
+
+
+def _neighbours(position):
+    """((cell, its share), (next cell, its share)) of linear interpolation at these positions [cells]."""
+    whole = np.floor(position).astype(int)
+    part = (position - whole).astype("float32")
+    return (whole, 1 - part), (whole + 1, part)
 
 
 def _shifted(plane, north: int, east: int):

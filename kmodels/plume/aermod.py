@@ -10,8 +10,8 @@ X, Y and ZFLAG in every hour, and there is one source group and 1-HR averages on
 no cell lies below it.
 
 A POSTFILE has neither sources nor wind: the network sees a cloud without knowing where it comes from or which way the
-air goes (model.wind and model.transport must be false), and hours are long against the minutes that the default recipe
-is made for. The file is read into memory whole.
+air goes (model.wind and model.transport must be false, model.base persistence or none), and hours are long against the
+minutes that the default recipe is made for. The file is read into memory whole.
 
 U.S. EPA, User's Guide for the AMS/EPA Regulatory Model (AERMOD), output pathway, keyword POSTFILE.
 """

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kmodels.plume.advection import moved
+from kmodels.plume.advection import emitted, moved
 from kmodels.plume.recipe import PlumeRecipe
 from kmodels.plume.windows import Windows
 
@@ -28,7 +28,7 @@ class WindowExamples:
     """Examples that are read from disk when they are taken.
 
     inputs: past (rows, past, z, y, x) = log1p(c / c0); static (rows, z, y, x, 3) = ground, emission, stack height;
-    where the recipe asks for them wind (rows, past, z, 2) in 10 m/s, and, like past, transport (rows, z, y, x, 2) and
+    where the recipe asks for them wind (rows, past, z, 2) in 10 m/s, and, like past, transport (rows, z, y, x, 4) and
     base (rows, z, y, x). targets: future (rows, z, y, x) like past, and air (rows, z, y, x), 1 above ground.
     """
 
@@ -59,8 +59,8 @@ def inputs_of(past, winds, maps, windows: Windows, recipe: PlumeRecipe) -> dict[
     if model.wind:
         inputs["wind"] = np.swapaxes(winds, -1, -2) / np.float32(WIND_SCALE)
     if model.transport:
-        inputs["transport"] = to_log(transport(past, winds, maps.below_ground, windows), model.c0)
-    if model.base != "none":
+        inputs["transport"] = to_log(transport(past, winds, maps, windows), model.c0)
+    if model.base in ("persistence", "wind_moved"):
         inputs["base"] = to_log(base(past[:, -1], winds, maps.below_ground, windows, recipe), model.c0)
     return inputs
 
@@ -69,20 +69,19 @@ def base(last, winds, below_ground, windows: Windows, recipe: PlumeRecipe) -> np
     """The forecast that the network corrects: (rows, z, y, x) [kg m-3]."""
     if recipe.model.base == "persistence":
         return last
-    return _carried(last, winds[:, -1], windows, below_ground)
+    return moved(last, winds[:, -1], windows.frame_seconds * windows.horizon, windows.cell, below_ground)
 
 
-def transport(past, winds, below_ground, windows: Windows) -> np.ndarray:
-    """Frames t and t - 1, each carried on by its own wind: (rows, z, y, x, 2) [kg m-3].
+def transport(past, winds, maps, windows: Windows) -> np.ndarray:
+    """What is where by transport alone at t + 1 and t, (rows, z, y, x, 4) [kg m-3].
 
-    The second is what the transport made of frame t - 1, without what was emitted since and with all errors of so
-    crude a step; frame t itself tells what is missing from it, and so from the first.
+    First frames t and t - 1, each carried on by its own wind, then what was emitted under these winds, see `emitted`.
+    Frame t itself tells what so crude a step misses at t, and so about what it misses at t + 1.
     """
-    return np.stack([_carried(past[:, k], winds[:, k], windows, below_ground) for k in (-1, -2)], axis=-1)
-
-
-def _carried(frame, wind, windows, below_ground):
-    return moved(frame, wind, windows.frame_seconds * windows.horizon, windows.cell, below_ground)
+    place = windows.frame_seconds * windows.horizon, windows.cell, maps.below_ground
+    carried = [moved(past[:, k], winds[:, k], *place) for k in (-1, -2)]
+    fresh = [emitted(maps.source_emission, winds[:, k], *place) for k in (-1, -2)]
+    return np.stack(carried + fresh, axis=-1)
 
 
 def static(maps) -> np.ndarray:

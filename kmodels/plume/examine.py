@@ -10,7 +10,8 @@ from kmodels.plume.rollout import roll_out
 from kmodels.plume.windows import Windows
 
 LEADS = 30
-PER_RUN = 3  # roll-outs of each run; windows that overlap say little more
+ROLL_OUTS = 60  # about so many in all
+PER_RUN = 3  # at most so many of a run; windows that overlap say little more
 
 
 def examine(model, windows: Windows, recipe) -> Examined:
@@ -45,10 +46,10 @@ def chosen(windows: Windows) -> np.ndarray:
     """Rows of windows, spread over each run, that are followed by as many frames as a roll-out has."""
     rows = np.flatnonzero(windows.leads >= LEADS)
     runs = windows.run[rows]
-    spread = [
-        own[np.unique(np.linspace(0, len(own) - 1, PER_RUN).astype(int))]
-        for own in (rows[runs == run] for run in np.unique(runs))
-    ]
+    names = np.unique(runs)
+    per_run = int(np.clip(ROLL_OUTS // max(len(names), 1), 1, PER_RUN))
+    of_runs = (rows[runs == run] for run in names)
+    spread = [own[np.unique(np.linspace(0, len(own) - 1, per_run).astype(int))] for own in of_runs]
     return np.concatenate(spread) if spread else rows
 
 

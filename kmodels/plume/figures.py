@@ -97,7 +97,7 @@ def lead_curves(by_lead: dict[str, list[Scores]], seconds: float) -> Figure:
             values = [np.nan if s.values[metric] is None else s.values[metric] for s in each]
             axis.plot(minutes, values, color=COLOURS.get(name, RED), label=name.replace("_", " "))
         axis.set(xlabel="lead time [min]", title=label)
-    axes[0].legend(frameon=False)
+    made.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(by_lead), frameon=False)
     return made
 
 

@@ -119,8 +119,8 @@ def _check_wind(run: StoredRun, model) -> None:
     for name, wind in (("eastward_wind", run.u), ("northward_wind", run.v)):
         if model.needs_wind and wind is None:
             raise UserError(
-                f"{run.file}: {name}: missing; this recipe needs it (--model.wind false --model.transport false does "
-                "without)"
+                f"{run.file}: {name}: missing; this recipe needs it (--model.wind false --model.transport false "
+                "--model.base persistence does without)"
             )
 
 

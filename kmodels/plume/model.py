@@ -6,9 +6,12 @@ from keras import layers, ops
 from kmodels.core.model import TermModel, adam, dropout_seed
 from kmodels.layers.conv3d import Conv3D
 from kmodels.layers.conv_lstm3d import ConvLSTM3D
+from kmodels.plume.carry import OFFSETS, Mixing, Spread
 from kmodels.plume.losses import log_error, mass_error, peak_error
 from kmodels.plume.recipe import PlumeRecipe
 
+ERRORS = {"log": log_error, "mass": mass_error, "peak": peak_error}
+GIVEN = ("persistence", "wind_moved")  # bases that come with the data
 LOWEST_BASE = 0.01  # log1p(c / c0) below which the base counts as clean air: its inverse softplus must be finite
 
 
@@ -26,14 +29,15 @@ class PlumeModel(TermModel):
         architecture="v2_convlstm",
         wind=True,
         transport=True,
-        base=False,
-        filters=8,
-        depth=2,
+        base="transport",
+        memory=0.9,
+        filters=12,
+        depth=1,
         kernel=3,
         remat=False,
         c0=1e-8,
-        mass_weight=0.1,
-        peak_weight=0.1,
+        mass_weight=1.0,
+        peak_weight=1.0,
         policy="float32",
         **kwargs,
     ):
@@ -46,11 +50,11 @@ class PlumeModel(TermModel):
         if wind:
             inputs["wind"] = keras.Input((past, volume[0], 2), name="wind")
         if transport:
-            inputs["transport"] = keras.Input((*volume, 2), name="transport")
-        if base:
+            inputs["transport"] = keras.Input((*volume, 4), name="transport")
+        if base in GIVEN:
             inputs["base"] = keras.Input(tuple(volume), name="base")
         network = {"v1_ensemble": _ensemble, "v2_convlstm": _convlstm}[architecture]
-        outputs = {"future": _positive(network(inputs, **self_config), inputs)}
+        outputs = network(inputs, **self_config)
         weights = {"log": 1.0, "mass": mass_weight, "peak": peak_weight}
         super().__init__(weights, inputs=inputs, outputs=outputs, **kwargs)
         self._config = self_config
@@ -58,9 +62,12 @@ class PlumeModel(TermModel):
 
     def terms(self, x, y, y_pred):
         """log: mean squared error in log space. mass: squared logarithm of the ratio of the masses. peak: relative
-        squared error of the concentrations."""
-        fields = y["future"], ops.cast(y_pred["future"], "float32"), y["air"]
-        return {"log": log_error(*fields), "mass": mass_error(*fields), "peak": peak_error(*fields)}
+        squared error of the concentrations. Each the mean over the outputs, so what is carried is trained beside."""
+        fields = [ops.cast(field, "float32") for field in y_pred.values()]
+        return {
+            name: sum(error(y["future"], field, y["air"]) for field in fields) / len(fields)
+            for name, error in ERRORS.items()
+        }
 
     def get_config(self):
         """The constructor's arguments."""
@@ -72,7 +79,7 @@ class PlumeModel(TermModel):
         return cls(**config)
 
 
-def _convlstm(inputs, shape, wind, transport, filters, depth, kernel, remat, policy, **_):
+def _convlstm(inputs, shape, wind, transport, base, memory, filters, depth, kernel, remat, policy, **_):
     """v2: frames -> ConvLSTM -> fused with the maps -> back to one field, all of it at the volume's resolution."""
     past, *volume = shape
 
@@ -100,8 +107,36 @@ def _convlstm(inputs, shape, wind, transport, filters, depth, kernel, remat, pol
     x = ops.concatenate([x, coarse], -1)
     if transport:
         x = ops.concatenate([x, inputs["transport"], inputs["past"][:, -1, ..., None]], -1)
+    if base == "transport":
+        return _transported(convolved(x, filters, "decoder_1"), inputs, memory, policy)
     x = convolved(x, max(filters // 2, 1), "decoder_1")
-    return ops.squeeze(convolved(x, 1, "field", None), -1)
+    kernels = "glorot_uniform" if base == "none" else "zeros"  # training starts at the base
+    field = Conv3D(1, kernel, padding="same", kernel_initializer=kernels, dtype=policy, name="field")(x)
+    return {"future": _positive(ops.squeeze(field, -1), inputs)}
+
+
+def _transported(x, inputs, memory, policy):
+    """The last frame carried on, and what the same transport missed in the last step.
+
+        p(k) = mixing(spread(moved c(k) + level * emitted at k)),   c(t+1) = p(t) + memory (c(t) - p(t-1))
+
+    x: features, which shares, level and diffusivity are 1 x 1 x 1 convolutions of. memory below 1 lets that
+    correction fade in a roll-out, where c(t) is a forecast itself. Outputs: future, and p(t) as "carried".
+    """
+    air = 1.0 - inputs["static"][..., 0]
+
+    def of(n, name, **options):
+        return ops.cast(Conv3D(n, 1, dtype=policy, name=name, **options)(x), "float32")
+
+    level = of(1, "level")[..., 0] - 1e9 * (1.0 - air)
+    diffusivity = ops.softplus(of(1, "diffusivity", bias_initializer=keras.initializers.Constant(-1.0))[..., 0])
+    by_wind = ops.expm1(inputs["transport"])
+    carried = by_wind[..., :2] + ops.softmax(level, axis=1)[..., None] * by_wind[..., 2:]
+    carried = Spread(name="spread")(carried, of(len(OFFSETS), "shares"), air)
+    carried = Mixing(name="mixing")(carried, diffusivity, air)
+    missed = ops.expm1(inputs["past"][:, -1]) - carried[..., 1]
+    future = ops.maximum(carried[..., 0] + memory * missed, 0.0) * air
+    return {"future": ops.log1p(future), "carried": ops.log1p(carried[..., 0] * air)}
 
 
 def _ensemble(inputs, shape, wind, filters, policy, **_):
@@ -122,7 +157,7 @@ def _ensemble(inputs, shape, wind, filters, policy, **_):
     for n in (filters, filters, 1):
         activation = None if n == 1 else "relu"
         x = layers.Conv3DTranspose(n, 3, strides=2, padding="same", activation=activation, dtype=policy)(x)
-    return ops.squeeze(x[:, : volume[0], : volume[1], : volume[2]], -1)
+    return {"future": _positive(ops.squeeze(x[:, : volume[0], : volume[1], : volume[2]], -1), inputs)}
 
 
 def _frames(inputs, past, volume, wind):
@@ -151,7 +186,8 @@ def build(recipe: PlumeRecipe, steps: int) -> PlumeModel:
         architecture=model.architecture,
         wind=model.wind,
         transport=model.transport,
-        base=model.base != "none",
+        base=model.base,
+        memory=model.memory,
         filters=model.filters,
         depth=model.layers,
         kernel=model.kernel,

@@ -22,7 +22,7 @@ class Grid(Section):
 class Data(Section):
     """What runs there are, and how windows are cut from them."""
 
-    n_runs: int = Field(100, ge=3, description="simulated runs, each with its own terrain, stacks and weather [runs]")
+    n_runs: int = Field(300, ge=3, description="simulated runs, each with its own terrain, stacks and weather [runs]")
     frames: int = Field(60, ge=2, description="frames of a run [frames]")
     frame_seconds: float = Field(60.0, gt=0, description="time between two frames [s]")
     terrain_height: float = Field(60.0, ge=0, le=150, description="highest hill [m]")
@@ -35,7 +35,7 @@ class Data(Section):
     lid: Range = Field((100.0, 1500.0), description="height of the mixing lid, log-uniform [m]")
     past: int = Field(3, ge=1, le=500, description="frames that the model sees [frames]")
     horizon: int = Field(1, ge=1, le=500, description="the target is so many frames after the last one seen [frames]")
-    stride: int = Field(4, ge=1, description="frames between the starts of two windows of a run [frames]")
+    stride: int = Field(12, ge=1, description="frames between the starts of two windows of a run [frames]")
     split: tuple[float, float, float] = Field(
         (0.70, 0.15, 0.15), description="shares of training, validation and test, by run [1]"
     )
@@ -68,17 +68,24 @@ class Model(Section):
         "v2_convlstm", description="v1_ensemble: pools every frame to a vector; v2_convlstm: keeps the volume"
     )
     wind: bool = Field(True, description="wind of every frame as two more input channels")
-    base: Literal["none", "persistence", "wind_moved"] = Field(
-        "persistence",
-        description="what the network's output is added to, in log space: nothing, the last frame, or the last "
-        "frame moved by its wind",
+    base: Literal["none", "persistence", "wind_moved", "transport"] = Field(
+        "transport",
+        description="what the forecast is made of: nothing but the network's output; that added in log space to the "
+        "last frame, or to the last frame moved by its wind; transport, whose coefficients the network gives",
     )
     transport: bool = Field(
-        True, description="the last two frames, each moved by its wind, as two more maps: what comes, what came"
+        True,
+        description="four more maps: the last two frames moved by their winds, and what was emitted under these winds",
+    )
+    memory: float = Field(
+        0.9,
+        ge=0,
+        le=1,
+        description="base transport: share of what it missed in the last step that is added to the next one [1]",
     )
     c0: float = Field(1e-8, gt=0, description="concentrations enter as log1p(c / c0) [kg m-3]")
-    filters: int = Field(8, ge=1, le=512, description="channels of the encoder and of each ConvLSTM [1]")
-    layers: int = Field(2, ge=1, le=8, description="ConvLSTM layers [1]")
+    filters: int = Field(12, ge=1, le=512, description="channels of the encoder and of each ConvLSTM [1]")
+    layers: int = Field(1, ge=1, le=8, description="ConvLSTM layers [1]")
     kernel: int = Field(3, ge=1, le=9, description="width of every convolution [cells]")
     remat: bool = Field(False, description="keep fewer values for the gradient and compute them again: less memory")
 
@@ -91,18 +98,21 @@ class Model(Section):
 class Train(TrainSection):
     """How it is trained."""
 
-    epochs: int = Field(4, ge=1, description="passes over the training data [epochs]")
+    epochs: int = Field(5, ge=1, description="passes over the training data [epochs]")
     batch_size: int = Field(4, ge=1, description="windows a step [windows]")
-    learning_rate: float = Field(2e-3, gt=0, le=1, description="Adam's step size at the start")
-    mass_weight: float = Field(0.1, ge=0, description="weight of the error in total mass beside that in log space [1]")
-    peak_weight: float = Field(0.1, ge=0, description="weight of the relative squared error of concentrations [1]")
+    learning_rate: float = Field(3e-3, gt=0, le=1, description="Adam's step size at the start")
+    mass_weight: float = Field(1.0, ge=0, description="weight of the error in total mass beside that in log space [1]")
+    peak_weight: float = Field(1.0, ge=0, description="weight of the relative squared error of concentrations [1]")
 
 
 class PlumeRecipe(Recipe):
     """Forecast concentration volumes over terrain."""
 
     VARIANTS: ClassVar = {
-        "v1": {"model": {"architecture": "v1_ensemble", "wind": False, "transport": False, "base": "none"}},
+        "v1": {
+            "model": {"architecture": "v1_ensemble", "wind": False, "transport": False, "base": "none"},
+            "train": {"epochs": 40},  # as long a training as the default's
+        },
         "v2": {"model": {"wind": False, "transport": False, "base": "none"}},
     }
     SMOKE: ClassVar = {
@@ -127,6 +137,8 @@ class PlumeRecipe(Recipe):
     def _agrees(self):
         if self.model.transport and self.data.past < 2:
             raise ValueError(f"model.transport looks at two frames; data.past = {self.data.past}")
+        if self.model.base == "transport" and (self.model.architecture != "v2_convlstm" or not self.model.transport):
+            raise ValueError("model.base = transport needs model.architecture = v2_convlstm and model.transport = true")
         return self
 
 

@@ -12,7 +12,7 @@ from kmodels.plume import load as loader
 from kmodels.plume import netcdf, units
 from kmodels.plume.load import load
 
-WITHOUT_WIND = {"wind": False, "transport": False}
+WITHOUT_WIND = {"wind": False, "transport": False, "base": "persistence"}
 CALM = RECIPE.with_changes({"model": WITHOUT_WIND, "data": {"past": 1, "horizon": 1, "grid": {"dz": 10.0}}})
 NAME = netcdf.CONCENTRATION
 
@@ -277,7 +277,7 @@ def test_archives_that_lack_something(tmp_path):
     refused(
         tmp_path,
         r"run_labels\.npz: eastward_wind: missing",
-        RECIPE.with_changes({"model": {"transport": False}, "data": {"past": 1}}),
+        RECIPE.with_changes({"model": {"transport": False, "base": "none"}, "data": {"past": 1}}),
     )
     (tmp_path / "run_maps.npz").unlink()
     refused(tmp_path, r"run_maps\.npz: no such file; a run is NAME_maps\.npz and NAME_labels\.npz", CALM)

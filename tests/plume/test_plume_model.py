@@ -14,7 +14,7 @@ from kmodels.plume.model import build
 from kmodels.plume.recipe import PlumeRecipe
 
 CHANGES = {"data": {"horizon": 1, "grid": {"nz": 4, "ny": 6, "nx": 5, "dz": 10.0}, "terrain_height": 12.0}}
-SMALL = RECIPE.with_changes(CHANGES | {"model": {"filters": 3, "layers": 1}})
+SMALL = RECIPE.with_changes(CHANGES | {"model": {"filters": 3, "layers": 1, "base": "persistence"}})
 
 
 @pytest.fixture(scope="module")
@@ -57,23 +57,30 @@ def test_losses_by_hand():
     assert [float(one(truth, truth, air)[0]) for one in of] == [0.0, 0.0, 0.0]
 
 
-@pytest.mark.parametrize("architecture", ["v1_ensemble", "v2_convlstm"])
-@pytest.mark.parametrize("base", ["none", "persistence", "wind_moved"])
+V1, V2 = "v1_ensemble", "v2_convlstm"
+
+
+@pytest.mark.parametrize(
+    ("architecture", "base"),
+    [(V1, "none"), (V1, "persistence"), (V2, "none"), (V2, "persistence"), (V2, "wind_moved"), (V2, "transport")],
+)
 def test_forecasts_are_never_negative_and_nothing_is_below_ground(windows, architecture, base):
     recipe = SMALL.with_changes({"model": {"architecture": architecture, "base": base}})
     outputs = inference.predict(build(recipe, 1), encode.encode(windows, recipe), 4)["future"]
     below = windows.maps(np.arange(len(windows))).below_ground
     assert outputs.shape == below.shape and np.isfinite(outputs).all()
-    assert (outputs[~below] > 0).all() and (outputs[below] == 0).all() and below.any()
+    assert (outputs[~below] >= 0).all() and (outputs[below] == 0).all() and below.any()
+    assert base == "transport" or (outputs[~below] > 0).all()
 
 
 def test_wind_reaches_the_forecast_only_where_asked_for(windows):
-    model = build(SMALL, 1)
-    inputs, _ = encode.encode(windows, SMALL).take(np.arange(2))
+    recipe = SMALL.with_changes({"model": {"base": "none"}})
+    model = build(recipe, 1)
+    inputs, _ = encode.encode(windows, recipe).take(np.arange(2))
     calm = inputs | {"wind": np.zeros_like(inputs["wind"])}
     assert np.abs(_predict(model, inputs) - _predict(model, calm)).max() > 1e-6
-    without = SMALL.with_changes({"model": {"wind": False, "transport": False}})
-    assert set(encode.encode(windows, without).take(np.arange(2))[0]) == {"past", "static", "base"}
+    without = recipe.with_changes({"model": {"wind": False, "transport": False}})
+    assert set(encode.encode(windows, without).take(np.arange(2))[0]) == {"past", "static"}
 
 
 def test_transport_moves_each_of_the_last_two_frames_by_its_own_wind(windows):
@@ -82,10 +89,29 @@ def test_transport_moves_each_of_the_last_two_frames_by_its_own_wind(windows):
     cell_a_frame = windows.cell[2] / windows.frame_seconds  # m/s that move a cell a frame
     winds = np.zeros_like(winds)
     winds[:, -1, 0], winds[:, -2, 1] = cell_a_frame, -2 * windows.cell[1] / windows.frame_seconds
-    found = encode.transport(past, winds, np.zeros_like(maps.below_ground), windows)
+    found = encode.transport(past, winds, maps._replace(below_ground=np.zeros_like(maps.below_ground)), windows)
     np.testing.assert_allclose(found[..., 1:, 0], past[:, -1, ..., :-1], rtol=1e-5)
     np.testing.assert_allclose(found[..., :-2, :, 1], past[:, -2, ..., 2:, :], rtol=1e-5)
     assert (found[..., 0, 0] == 0).all() and (found[..., -2:, :, 1] == 0).all()
+
+
+def test_transport_keeps_mass_and_remembers_what_it_missed(windows):
+    """Frame t is transported and emitted into; with memory 1, what the step to t missed is added whole."""
+    recipe = SMALL.with_changes({"model": {"base": "transport", "memory": 1.0}})
+    model = build(recipe, 1)
+    inputs, _ = encode.encode(windows, recipe).take(np.arange(2))
+    still = np.zeros_like(inputs["transport"])
+    still[..., :2] = inputs["past"][:, -1:].transpose(0, 2, 3, 4, 1)  # both steps would leave frame t as it is
+    outputs = model.predict_on_batch(inputs | {"transport": still})
+    np.testing.assert_allclose(outputs["future"], inputs["past"][:, -1], rtol=1e-3, atol=1e-5)
+    # Nothing stands at the sides or the top: all that one hand-over and the mixing move stays inside.
+    inside = np.zeros_like(still)
+    inside[:, :2, 2:4, 2:3] = still[:, :2, 2:4, 2:3]
+    closed = model.get_layer("diffusivity")
+    closed.kernel.assign(0 * closed.kernel)
+    closed.bias.assign(0 * closed.bias - 30.0)
+    carried = np.expm1(np.asarray(model.predict_on_batch(inputs | {"transport": inside})["carried"], "float64"))
+    assert carried.sum() == pytest.approx(np.expm1(inside[..., 0].astype("float64")).sum(), rel=1e-4)
 
 
 def _predict(model, inputs):
@@ -132,5 +158,5 @@ def test_sizes_of_the_full_recipe():
     """The seed: about 0.2 M parameters for v1, 0.4 to 0.6 M for v2."""
     full = parse.resolve(PlumeRecipe, [parse.read_yaml(ROOT / "configs" / "plume_full.yaml")])
     assert 0.4e6 < build(full, 1).count_params() < 0.65e6
-    v1 = full.with_changes({"model": {"architecture": "v1_ensemble", "filters": 8}})
+    v1 = full.with_changes({"model": {"architecture": V1, "base": "none", "filters": 8}})
     assert 0.1e6 < build(v1, 1).count_params() < 0.6e6

@@ -1,7 +1,10 @@
 """ConvLSTM3D in plain PyTorch, channels first as PyTorch has it: the second opinion on our layer.
 
-`python tests/reference/torch_conv_lstm.py` measures a training step of the plume bench's stack in turn with this one.
+`python tests/reference/torch_conv_lstm.py tensorflow` measures a training step of the plume bench's stack, on any
+backend, in turn with this one.
 """
+
+import sys
 
 import torch
 
@@ -55,10 +58,10 @@ def training_step(shape, filters: int):
 
 
 def main():
-    """ConvLSTM3D of kmodels on torch against this one."""
+    """ConvLSTM3D of kmodels on a backend, torch if none is named, against this one."""
     from kmodels.core import backend, measure
 
-    backend.select("torch")
+    backend.select(sys.argv[1] if len(sys.argv) > 1 else "torch")
     from kmodels.layers.conv_lstm3d import ConvLSTM3D
     from kmodels.plume import bench
 
