@@ -10,7 +10,20 @@ from checks import ROOT
 
 from kmodels.core import parse, registry
 
-MISSED = {}  # gates that a default recipe misses, by model: the README shows them as failed
+# Gates that a default recipe misses, by model: the README shows them as failed, or as not measured.
+MISSED = {
+    "precip": {
+        "posterior maximum / real",
+        "CRPS / RainFARM's",
+        "CRPS / the oracle's",  # not measured: the oracle is known with other data
+        "spread / skill, at most",
+        "bias of P99",
+        "share of wet cells",
+        "mass",
+        "spectra",
+        "prior P99 / posterior P99, at least",
+    }
+}
 TEXT = (ROOT / "README.md").read_text()
 
 

@@ -16,7 +16,7 @@ def diagnostics(judged: Judged) -> tuple[dict, dict]:
 
     mae_tail is the posterior's, as in the seed; it says which epoch is kept.
     """
-    drawn = judged.prediction.like(members=min(MEMBERS, judged.prediction.members))
+    drawn = judged.prediction.like(members=min(MEMBERS, judged.prediction.members), brief=True)
     draws = {"prior": drawn, "posterior": drawn.like(mode="posterior", members=2)}
     draws["shuffled"] = shuffled(draws["posterior"])
     found = {mode: combined(one.sums, np.ones(len(drawn.days))) for mode, one in draws.items()}

@@ -36,8 +36,13 @@ def draw(
     _check(mode, samples, temperature, days, seed)
     found = load(path, recipe, labels=mode == "posterior" or days == "heavy")
     found = found.take(_rows(found, days, float(model.known()["heavy"])))
-    outputs = inference.predict(model.coder, DayExamples(found, recipe, noise=False), recipe.train.batch_size)
-    return Sampler.of(model, found, outputs, samples, mode=mode, temperature=temperature, seed=seed, progress=progress)
+    return sampler_of(model, found, recipe, samples, mode=mode, temperature=temperature, seed=seed, progress=progress)
+
+
+def sampler_of(model, days: Days, recipe: PrecipRecipe, samples: int, **options) -> Sampler:
+    """A sampler of these days, each encoded once; options: those of `Sampler`."""
+    outputs = inference.predict(model.coder, DayExamples(days, recipe, noise="none"), recipe.train.batch_size)
+    return Sampler.of(model, days, outputs, samples, **options)
 
 
 def _check(mode, samples, temperature, days, seed) -> None:

@@ -1,10 +1,11 @@
 """Days as the network's inputs and targets."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
-from kmodels.precip.days import Days, heavy_threshold
+from kmodels.precip.days import Days, Domain, heavy_threshold
 from kmodels.precip.recipe import PrecipRecipe
 from kmodels.precip.split import day_numbers
 from kmodels.precip.statistics import is_rain
@@ -44,19 +45,25 @@ def states(days: Days, rows) -> np.ndarray:
     return found
 
 
+def statics(domain: Domain) -> np.ndarray:
+    """(y, x, 2) float32: land, distance to the coast / 100 km."""
+    return np.stack([domain.land, domain.distance_to_coast / COAST_KM], axis=-1).astype("float32")
+
+
 @dataclass(frozen=True, eq=False)
 class DayExamples:
     """Examples that are made when they are taken.
 
     inputs: state (rows, Y, X, C); rain (rows, y, x) [mm/day], 0 where nobody knows it; static (rows, y, x, 2) = land,
-    distance to the coast / 100 km; noise_* (rows, 1 + crps_members or 1, ...), standard normal, the same for the same
-    day: what the sampling layers use while nothing is trained; left out with noise=False, for the network's coder.
+    distance to the coast / 100 km; noise_* (rows, 1 + crps_members or 1, ...), which the sampling layers use while
+    nothing is trained: "drawn", standard normal, the same for the same day; "blank", zeros, for training, where those
+    layers draw their own; "none", left out, for the network's coder.
     targets: rain, and observed (rows, y, x), 1 where it is known.
     """
 
     days: Days
     recipe: PrecipRecipe
-    noise: bool = True
+    noise: Literal["drawn", "blank", "none"] = "drawn"
 
     def __len__(self) -> int:
         return len(self.days)
@@ -71,9 +78,8 @@ class DayExamples:
         """(inputs, targets) of these rows."""
         days, domain = self.days, self.days.domain
         rain = days.rain(rows) if days.has_rain else np.zeros((len(rows), *domain.shape), "float32")
-        static = np.stack([domain.land, domain.distance_to_coast / COAST_KM], axis=-1).astype("float32")
-        inputs = {"state": states(days, rows), "rain": rain, "static": np.tile(static, (len(rows), 1, 1, 1))}
-        if self.noise:
+        inputs = {"state": states(days, rows), "rain": rain, "static": np.tile(statics(domain), (len(rows), 1, 1, 1))}
+        if self.noise != "none":
             inputs |= self._noise(rows)
         if not days.has_rain:
             return inputs, {}
@@ -81,6 +87,8 @@ class DayExamples:
 
     def _noise(self, rows) -> dict[str, np.ndarray]:
         shapes = noise_shapes(self.recipe.model, self.days.domain.shape)
+        if self.noise == "blank":
+            return {name: np.zeros((len(rows), self.fields, *shape), "float32") for name, shape in shapes.items()}
         drawn = [
             draw_noise(np.random.default_rng([DRAW_STREAM, number]), shapes, self.fields)
             for number in day_numbers(self.days.dates[rows]).tolist()
@@ -128,4 +136,4 @@ def encode(days: Days, recipe: PrecipRecipe) -> DayExamples:
 def training_examples(days: Days, recipe: PrecipRecipe) -> StratifiedExamples:
     """Examples to train on, heavy days in every batch."""
     heavy = days.heavy(heavy_threshold(days, recipe.data.heavy_quantile))
-    return StratifiedExamples(DayExamples(days, recipe), heavy, recipe.train.heavy_share)
+    return StratifiedExamples(DayExamples(days, recipe, noise="blank"), heavy, recipe.train.heavy_share)

@@ -53,7 +53,7 @@ def rank_histogram(sums: Sums) -> Figure:
     """How often the truth has each rank among the members; flat where it could be one of them."""
     made, axes = figure(5, 3)
     share = sums.ranks.mean(0)
-    axes.bar(np.arange(len(share)), share * len(share), width=1.0, color=BLUE)
+    axes.stairs(share * len(share), np.arange(len(share) + 1) - 0.5, fill=True, color=BLUE)
     axes.axhline(1, color=GREY, lw=1, ls="--")
     axes.set(xlabel="members below the truth", ylabel="frequency / even share")
     return made
@@ -99,6 +99,6 @@ def return_levels(sums: Sums) -> Figure:
 def latent_dimensions(kl: np.ndarray) -> Figure:
     """The divergence of each latent dimension, largest first."""
     made, axes = figure(4.6, 3)
-    axes.bar(np.arange(len(kl)) + 1, np.sort(kl)[::-1], width=1.0, color=BLUE)
+    axes.stairs(np.sort(kl)[::-1], np.arange(len(kl) + 1) + 0.5, fill=True, color=BLUE)
     axes.set(xlabel="latent dimension, by size", ylabel="KL [nats]", title=f"sum {kl.sum():.1f} nats")
     return made

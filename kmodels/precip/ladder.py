@@ -2,7 +2,8 @@
 
 from kmodels.core.gate import Gate
 from kmodels.core.ladder import Ladder, Step
-from kmodels.precip.recipe import V1
+from kmodels.core.recipe import merge
+from kmodels.precip.recipe import PIECES, V1
 
 SEED_REAL_MAX = 187.0  # mm/day, the real maximum of the seed's heavy days: its figures are ratios to it here
 
@@ -33,21 +34,13 @@ LADDER = Ladder(
             "V4: learned prior",
             "z ~ p(z|x), a normal law that the coarse state gives, and the weight of the divergence that makes the "
             "loss a bound of the likelihood",
-            {"model": {"prior": "learned"}, "train": {"beta": "elbo"}},
+            merge(PIECES["learned prior"], PIECES["ELBO's weight of the divergence"]),
             (Gate("prior P99 / posterior P99", "gap_p99_ratio", 0.9, "ours"),),
         ),
         Step(
             "V4: scored draws",
             "white noise enters every block of the decoder, and the fair CRPS of draws from the prior is trained on",
-            {
-                "model": {"noise": 4},
-                "train": {
-                    "objective": "crps",
-                    "lambda_reconstruction": 0.1,
-                    "lambda_mass": 0.0,
-                    "lambda_gradient": 0.0,
-                },
-            },
+            PIECES["scored draws"],
             (
                 Gate("prior maximum / real, heavy days", "max_ratio", 0.86, "seed"),
                 Gate("diversity of prior draws", "diversity", 0.2, "seed"),

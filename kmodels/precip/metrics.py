@@ -48,12 +48,12 @@ class Sums:
     members: int
 
 
-def sums_of(ensemble: Ensemble, at: Thresholds, progress=None) -> Sums:
-    """Look at every day of an ensemble once."""
+def sums_of(ensemble: Ensemble, at: Thresholds, brief: bool = False, progress=None) -> Sums:
+    """Look at every day of an ensemble once. brief: without the threshold-weighted and the fractions skill scores."""
     days, parts = ensemble.days, []
     heavy = days.heavy(at.heavy)
     for rows, fields in ensemble.blocks(progress):
-        parts.append(_sums_of_block(fields, days.rain(rows), days.domain.observed, at))
+        parts.append(_sums_of_block(fields, days.rain(rows), days.domain.observed, at, brief))
     joined = [{k: np.concatenate([part[n][k] for part in parts]) for k in parts[0][n]} for n in range(3)]
     each, histograms, power = joined
     each["heavy"] = heavy.astype(float)
@@ -61,7 +61,7 @@ def sums_of(ensemble: Ensemble, at: Thresholds, progress=None) -> Sums:
     return Sums(each, histograms, power, ranks, days.groups, ensemble.members)
 
 
-def _sums_of_block(fields, truth, observed, at: Thresholds):
+def _sums_of_block(fields, truth, observed, at: Thresholds, brief: bool):
     """(each, histograms, power, ranks) of some days. fields: (days, members, y, x). truth: (days, y, x)."""
     members = fields.shape[1]
     x, y = fields[..., observed].astype("float64"), truth[..., observed].astype("float64")
@@ -80,9 +80,11 @@ def _sums_of_block(fields, truth, observed, at: Thresholds):
         "tail": tail.sum(1),
         "tail_error": (wrong.mean(1) * tail).sum(1),
         "diversity": _diversity(x[:, :PAIRS]),
+        "crps": crps(x, y),
         **_events(x, y, at),
-        **_library(x, y, fields, truth, observed, at),
     }
+    if not brief:
+        each |= _above_thresholds(x, y, at) | _fractions(fields, truth, observed, at)
     histograms = {"truth": _histogram(y[:, None]), "members": _histogram(x)}
     power = {
         "truth": spectrum.radial_power(truth * observed),
@@ -139,16 +141,22 @@ def _how(x) -> dict:
     return {"method": "fair" if x.shape[1] > 1 else "ecdf", "preserve_dims": ("day",)}
 
 
-def _library(x, y, fields, truth, observed, at: Thresholds) -> dict[str, np.ndarray]:
-    """Fair CRPS, its parts above thresholds, and fractions skill scores of each day."""
-    import xarray as xr
+def _above_thresholds(x, y, at: Thresholds) -> dict[str, np.ndarray]:
+    """Of each day the parts of the fair CRPS above thresholds."""
     from scores.probability import tail_tw_crps_for_ensemble
+
+    thresholds = {"p95": at.p95, "p99": at.p99}
+    return {
+        f"twcrps_{name}": tail_tw_crps_for_ensemble(*_arrays(x, y), "member", threshold, **_how(x)).values
+        for name, threshold in thresholds.items()
+    }
+
+
+def _fractions(fields, truth, observed, at: Thresholds) -> dict[str, np.ndarray]:
+    """Of each day the mean fractions skill score of its members, and whether it has an event at all."""
+    import xarray as xr
     from scores.spatial import fss_2d
 
-    found = {"crps": crps(x, y)}
-    for name in ("p95", "p99"):
-        score = tail_tw_crps_for_ensemble(*_arrays(x, y), "member", getattr(at, name), **_how(x))
-        found[f"twcrps_{name}"] = score.values
     dims = ("day", "member", "y", "x")
     some = xr.DataArray(np.where(observed, fields[:, :PAIRS], 0), dims=dims)
     real = xr.DataArray(np.where(observed, truth, 0)[:, None].repeat(some.shape[1], 1), dims=dims)
@@ -161,7 +169,7 @@ def _library(x, y, fields, truth, observed, at: Thresholds) -> dict[str, np.ndar
         preserve_dims=("day", "member"),
     ).values
     seen = (truth * observed >= at.p95).any((1, 2))  # without an event there is nothing to find
-    return found | {"fss": np.where(seen, np.nan_to_num(fss).mean(1), 0.0), "fss_days": seen.astype(float)}
+    return {"fss": np.where(seen, np.nan_to_num(fss).mean(1), 0.0), "fss_days": seen.astype(float)}
 
 
 def _histogram(x: np.ndarray) -> np.ndarray:
@@ -193,7 +201,8 @@ RETURN_LEVEL = 1 - 1 / (YEARS * DAYS_A_YEAR)
 
 
 def combined(sums: Sums, weight: np.ndarray) -> dict[str, float]:
-    """All scores of days that count `weight` times each. Not a number where one is not defined.
+    """All scores of days that count `weight` times each, but those that brief sums do not hold. Not a number where one
+    is not defined.
 
     crps, twcrps_p95, twcrps_p99 [mm/day]: fair, (threshold-weighted) continuous ranked probability score.
     spread_skill: sqrt((M+1)/M) sqrt(mean variance) / RMSE of the mean. p99_ratio, p999_ratio, return_level_ratio: the
@@ -211,7 +220,7 @@ def combined(sums: Sums, weight: np.ndarray) -> dict[str, float]:
         ratios = quantile(drawn, levels) / quantile(truth, levels)
         power = {name: weight @ value for name, value in sums.power.items()}
         decibel = 10 * np.log10(power["members"] / power["truth"])
-        found = {name: e[name] / n for name in ("crps", "twcrps_p95", "twcrps_p99")}
+        found = {name: e[name] / n for name in ("crps", "twcrps_p95", "twcrps_p99") if name in e}
         m = sums.members
         found |= {
             "spread_skill": np.sqrt(np.float64((m + 1) / m * e["variance"]) / e["error2"]) if m > 1 else np.nan,
@@ -222,10 +231,11 @@ def combined(sums: Sums, weight: np.ndarray) -> dict[str, float]:
             "wet_difference": abs(e["wet_drawn"] - e["wet"]) / n,
             "mass_bias": abs(np.float64(e["drawn"]) / e["rain"] - 1),
             "ralsd": np.sqrt(np.mean(decibel**2)),
-            "fss": np.float64(e["fss"]) / e["fss_days"],
             "rank_deviation": np.abs(weight @ sums.ranks / n - 1 / (m + 1)).sum(),
             "mae_tail": np.float64(e["tail_error"]) / e["tail"],
         }
+        if "fss" in e:
+            found["fss"] = np.float64(e["fss"]) / e["fss_days"]
         for name in ("p95", "p99"):
             hits = np.float64(e[f"hits_{name}"])
             found[f"csi_{name}"] = hits / (hits + e[f"alarms_{name}"] + e[f"misses_{name}"])

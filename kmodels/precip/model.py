@@ -1,5 +1,7 @@
 """The network: a conditional variational autoencoder of rain fields, and what its flawed ancestors had instead."""
 
+import json
+
 import keras
 import numpy as np
 from keras import layers, ops
@@ -31,7 +33,7 @@ class PrecipModel(TermModel):
     """
 
     def __init__(self, recipe: dict, **kwargs):
-        self_recipe = PrecipRecipe.model_validate_json(_json(recipe))
+        self_recipe = PrecipRecipe.model_validate_json(json.dumps(recipe))
         network = _Network(self_recipe)
         super().__init__(term_weights(self_recipe), inputs=network.inputs, outputs=network.outputs, **kwargs)
         self.recipe = self_recipe
@@ -81,12 +83,6 @@ class PrecipModel(TermModel):
     def from_config(cls, config, custom_objects=None):
         """The model of a configuration."""
         return cls(**config)
-
-
-def _json(recipe: dict) -> str:
-    import json
-
-    return json.dumps(recipe)
 
 
 def term_weights(recipe: PrecipRecipe) -> dict[str, float]:

@@ -82,7 +82,7 @@ class Data(Section):
 
 
 class Model(Section):
-    """The network: two encoders, a latent head, a decoder."""
+    """The network: two encoders, a latent head, a decoder. The seed's sizes are in configs/precip_full.yaml."""
 
     injection: Literal["none", "all", "first", "first_two"] = Field(
         "first", description="blocks of the decoder that see the coarse map itself, not only its summary"
@@ -92,14 +92,14 @@ class Model(Section):
     )
     base_filters: int = Field(16, ge=1, le=512, description="channels of the finest convolutions [1]")
     state_filters: tuple[int, int] = Field((32, 64), description="channels of the coarse state's convolutions [1]")
-    state_hidden: int = Field(256, ge=1, description="width of the coarse state's dense layer [1]")
+    state_hidden: int = Field(128, ge=1, description="width of the coarse state's dense layer [1]")
     d_x: int = Field(64, ge=1, description="length of the coarse state's summary [1]")
-    d_y: int = Field(256, ge=1, description="length of the rain field's summary [1]")
-    d_z: int = Field(128, ge=1, description="latent dimensions [1]")
+    d_y: int = Field(128, ge=1, description="length of the rain field's summary [1]")
+    d_z: int = Field(64, ge=1, description="latent dimensions [1]")
     rain_pool: int = Field(8, ge=1, description="the rain encoder's maps are pooled to so many cells a side [cells]")
-    rain_hidden: int = Field(512, ge=1, description="width of the rain encoder's dense layer [1]")
-    latent_hidden: int = Field(256, ge=1, description="width of the latent head [1]")
-    decoder_hidden: int = Field(512, ge=1, description="width of the decoder's first layer [1]")
+    rain_hidden: int = Field(128, ge=1, description="width of the rain encoder's dense layer [1]")
+    latent_hidden: int = Field(128, ge=1, description="width of the latent head [1]")
+    decoder_hidden: int = Field(128, ge=1, description="width of the decoder's first layer [1]")
     injected_filters: int = Field(32, ge=1, description="channels of the coarse map that the decoder sees [1]")
     noise: int = Field(
         4, ge=0, le=64, description="channels of white noise that each block of the decoder sees; 0: none [1]"
@@ -111,9 +111,9 @@ class Model(Section):
 class Train(TrainSection):
     """How it is trained."""
 
-    epochs: int = Field(25, ge=1, description="passes over the training data [epochs]")
+    epochs: int = Field(14, ge=1, description="passes over the training data [epochs]")
     batch_size: int = Field(16, ge=2, description="days a step [days]")
-    learning_rate: float = Field(1e-3, gt=0, le=1, description="AdamW's step size after the warm-up")
+    learning_rate: float = Field(1.5e-3, gt=0, le=1, description="AdamW's step size after the warm-up")
     final_learning_rate: float = Field(1e-6, ge=0, description="AdamW's step size at the last step")
     warmup_epochs: int = Field(1, ge=0, description="epochs over which the step size rises from 0 [epochs]")
     weight_decay: float = Field(5e-4, ge=0, description="AdamW's decay of weights [1]")
@@ -133,7 +133,7 @@ class Train(TrainSection):
         description="weight of the Kullback-Leibler divergence; elbo: the one that makes the sum a bound of the "
         "likelihood, whatever beta_kl says",
     )
-    beta_warmup_epochs: int = Field(5, ge=0, description="epochs over which that weight rises from 0 [epochs]")
+    beta_warmup_epochs: int = Field(4, ge=0, description="epochs over which that weight rises from 0 [epochs]")
     objective: Literal["elbo", "crps"] = Field(
         "crps", description="crps: also the fair CRPS of fields drawn from the prior, the path that is used later"
     )
@@ -164,6 +164,15 @@ SEED = {
         "lambda_reconstruction": 1.0,
         "lambda_mass": 0.005,
         "lambda_gradient": 0.1,
+    },
+}
+# What repairs them, by name.
+PIECES = {
+    "learned prior": {"model": {"prior": "learned"}},
+    "ELBO's weight of the divergence": {"train": {"beta": "elbo"}},
+    "scored draws": {
+        "model": {"noise": 4},
+        "train": {"objective": "crps", "lambda_reconstruction": 0.1, "lambda_mass": 0.0, "lambda_gradient": 0.0},
     },
 }
 V1 = merge(SEED, {"model": {"injection": "none"}, "train": {"beta_kl": 0.05, "w_max": 2.0}})

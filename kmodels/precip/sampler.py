@@ -24,6 +24,7 @@ class Sampler(Ensemble):
     """The fields that a model draws.
 
     code: {name: (n, ...)} of CODES, what the model made of each day. known: the statistics of its training days.
+    brief: score without what takes longest (see `metrics.sums_of`).
     """
 
     model: object = None
@@ -31,6 +32,7 @@ class Sampler(Ensemble):
     mode: Literal["prior", "posterior"] = "prior"
     temperature: float = 1.0
     seed: int = 0
+    brief: bool = False
 
     @classmethod
     def of(cls, model, days: Days, outputs: dict, members: int, **options) -> "Sampler":
@@ -50,7 +52,7 @@ class Sampler(Ensemble):
     @cached_property
     def sums(self) -> Sums:
         """What the scores of these draws are made of, by the thresholds of the training days."""
-        return sums_of(self, Thresholds.of(self.known))
+        return sums_of(self, Thresholds.of(self.known), self.brief)
 
     def fields(self, rows) -> np.ndarray:
         """(rows, members, y, x) float32 [mm/day]; a field's numbers depend on its day, mode, seed and place alone."""

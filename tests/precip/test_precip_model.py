@@ -61,6 +61,9 @@ def test_inputs_and_targets(days):
     again, _ = encode.encode(days.take(np.array([2])), SMALL).take(np.array([0]))
     np.testing.assert_array_equal(again["noise_1"][0], inputs["noise_1"][0], "a day's noise is its own")
     assert set(targets) == {"rain", "observed"}
+    blank, _ = encode.training_examples(days, SMALL).take(np.array([2, 0]))
+    assert {n: v.shape for n, v in blank.items()} == {n: v.shape for n, v in inputs.items()}
+    assert not blank["noise_2"].any(), "training draws its own"
 
 
 def test_statistics_of_the_training_days(days):
@@ -193,6 +196,28 @@ def test_odd_grids():
     recipe = SMALL.with_changes({"model": BARE, "data": {"grid": {"ny": 15, "nx": 9, "block": 3}}})
     assert model.build(recipe, 1).outputs[0] is not None
     assert encode.block_sizes((156, 132)) == [(20, 17), (39, 33), (78, 66), (156, 132)], "as in the seed"
+
+
+def test_a_plain_pytorch_twin_agrees(network, days):
+    """The same weights and noise: fields, latent laws and the loss to 1e-4 of their size."""
+    torch = pytest.importorskip("torch")
+    from reference.torch_precip import TorchPrecip, channels_first
+
+    inputs, targets = encode.encode(days, SMALL).take(np.arange(6))
+    twin = TorchPrecip(SMALL, inputs["state"].shape[-1], network.known()).eval()
+    twin.load({"/".join(v.path.split("/")[-2:]): numbers(v) for v in network.variables})
+    given, (truth, observed, land) = channels_first(inputs, targets)
+    with torch.no_grad():
+        fields, laws = twin(*given)
+        loss = twin.loss(fields, laws, truth, observed, land, {n: float(w) for n, w in network.term_weights.items()})
+    tensors = inference.as_tensors((inputs, targets))
+    outputs = network(tensors[0])
+    for name, array in fields.items():
+        np.testing.assert_allclose(numbers(outputs[name]), array.numpy(), rtol=1e-4, atol=1e-4, err_msg=name)
+    for prefix, name in (("", "posterior"), ("prior_", "prior")):
+        for part, array in zip(("mean", "log_variance"), laws[name], strict=True):
+            np.testing.assert_allclose(numbers(outputs[prefix + part]), array.numpy(), atol=1e-4, err_msg=name)
+    assert float(network.compute_loss(*tensors, outputs)) == pytest.approx(float(loss), rel=1e-4)
 
 
 def test_noise_is_new_in_training_and_given_otherwise():

@@ -1,0 +1,257 @@
+"""The precip network of the default recipe in plain PyTorch, channels first as PyTorch has it: the second opinion.
+
+`python tests/reference/torch_precip.py` measures a training step of the default recipe, on the backend that
+KERAS_BACKEND names, in turn with this one.
+"""
+
+import itertools
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+WIDTHS = (8, 4, 2, 1)
+
+
+class Convolution(nn.Conv2d):
+    """3 x 3; with a stride of 2, zeros are added as Keras' "same" does: what is odd goes behind."""
+
+    def __init__(self, before: int, n: int, stride: int = 1):
+        super().__init__(before, n, 3, stride=stride, padding=1 if stride == 1 else 0, bias=False)
+
+    def forward(self, x):
+        if self.stride[0] == 2:
+            (top, below), (left, right) = ((1, 1) if n % 2 else (0, 1) for n in x.shape[2:])
+            x = functional.pad(x, (left, right, top, below))
+        return super().forward(x)
+
+
+def convolved(before: int, n: int, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(Convolution(before, n, stride), nn.BatchNorm2d(n, eps=1e-3, momentum=0.1), nn.ReLU())
+
+
+def flat(x):
+    return x.permute(0, 2, 3, 1).flatten(1)
+
+
+class Law(nn.Module):
+    """Mean and log variance."""
+
+    def __init__(self, before: int, hidden: int, n: int):
+        super().__init__()
+        self.hidden, self.mean, self.log_variance = (
+            nn.Linear(before, hidden),
+            nn.Linear(hidden, n),
+            nn.Linear(hidden, n),
+        )
+
+    def forward(self, x):
+        x = torch.relu(self.hidden(x))
+        return self.mean(x), self.log_variance(x).clamp(-10, 10)
+
+
+class TorchPrecip(nn.Module):
+    """Injection "first", learned prior, noise in every block. climate: {name: array} of the training days.
+
+    Inputs: state (batch, channels, Y, X), rain (batch, y, x) [mm/day], static (batch, 2, y, x), noise: z
+    (batch, fields, d_z), then one of each block (batch, fields, channels, y, x). Outputs: posterior (batch, y, x),
+    prior (batch, fields - 1, y, x) [mm/day], and the two laws.
+    """
+
+    def __init__(self, recipe, channels: int, climate: dict):
+        super().__init__()
+        m, grid = recipe.model, recipe.data.grid
+        self.train_section, base = recipe.train, m.base_filters
+        halved = lambda shape, k: tuple(-(-n // 2**k) for n in shape)  # noqa: E731
+        self.start, *self.sizes = (halved(grid.fine, k) for k in (3, 2, 1, 0))
+        assert max(self.start) <= m.rain_pool, "the rain's maps are pooled in larger grids"
+        for name, value in climate.items():
+            self.register_buffer(name, torch.tensor(value))
+        coarse = halved(grid.coarse, 1)
+        self.state = nn.ModuleList(
+            [convolved(channels, m.state_filters[0]), convolved(m.state_filters[0], m.state_filters[1], 2)]
+        )
+        self.state_hidden = nn.Linear(m.state_filters[1] * coarse[0] * coarse[1], m.state_hidden)
+        self.summary = nn.Linear(m.state_hidden, m.d_x)
+        self.projection = nn.Conv2d(m.state_filters[0], m.injected_filters, 1)
+        widths = [3, *(w * base for w in reversed(WIDTHS))]
+        self.rain = nn.Sequential(
+            *(convolved(a, b, 2 if k else 1) for k, (a, b) in enumerate(itertools.pairwise(widths)))
+        )
+        cells = 8 * base * self.start[0] * self.start[1]
+        self.rain_hidden, self.rain_summary = nn.Linear(cells, m.rain_hidden), nn.Linear(m.rain_hidden, m.d_y)
+        self.dropout = nn.Dropout(m.dropout)
+        self.posterior = Law(m.d_y + m.d_x, m.latent_hidden, m.d_z)
+        self.prior = Law(m.d_x, m.latent_hidden, m.d_z)
+        self.decoder = nn.Linear(m.d_z + m.d_x, m.decoder_hidden)
+        self.begin = nn.Linear(m.decoder_hidden, cells)
+        extra = (m.injected_filters, 0, 0)
+        self.blocks = nn.ModuleList(
+            convolved(WIDTHS[k] * base + extra[k] + m.noise, WIDTHS[k + 1] * base) for k in range(3)
+        )
+        self.field = nn.Conv2d(base, 1, 3, padding=1)
+
+    def forward(self, state, rain, static, noise):
+        state = (state - self.state_mean[:, None, None]) / self.state_sd[:, None, None]
+        scaled = (torch.log1p(rain) - self.rain_mean) / self.rain_sd
+        first = self.state[0](state)
+        summary = self.summary(self.dropout(torch.relu(self.state_hidden(flat(self.state[1](first))))))
+        x = self.rain(torch.cat([scaled[:, None], static], dim=1))
+        x = self.rain_summary(self.dropout(torch.relu(self.rain_hidden(flat(x)))))
+        laws = {"posterior": self.posterior(torch.cat([x, summary], dim=1)), "prior": self.prior(summary)}
+        each = [laws["posterior"]] + [laws["prior"]] * (noise[0].shape[1] - 1)
+        z = [mean + torch.exp(0.5 * log) * noise[0][:, k] for k, (mean, log) in enumerate(each)]
+        drawn = self._decoded(torch.stack(z, dim=1), summary, self.projection(first), noise[1:])
+        return {"posterior": drawn[:, 0], "prior": drawn[:, 1:]}, laws
+
+    def _decoded(self, z, summary, seen, noise):
+        n, fields = z.shape[:2]
+        x = torch.cat([z, summary[:, None].expand(-1, fields, -1)], dim=2).flatten(0, 1)
+        x = torch.relu(self.begin(torch.relu(self.decoder(x))))
+        x = x.reshape(n * fields, *self.start, -1).permute(0, 3, 1, 2)
+        seen = seen[:, None].expand(-1, fields, -1, -1, -1).flatten(0, 1)
+        for k, (block, size) in enumerate(zip(self.blocks, self.sizes, strict=True)):
+            parts = [_resized(x, size), *([_resized(seen, size)] if k == 0 else []), noise[k].flatten(0, 1)]
+            x = block(torch.cat(parts, dim=1))
+        scaled = self.field(x)[:, 0].reshape(n, fields, *self.sizes[-1])
+        return torch.expm1(torch.relu(scaled * self.rain_sd + self.rain_mean))
+
+    def loss(self, outputs, laws, truth, observed, land, weights: dict):
+        """The sum of all terms of the default recipe. weights: by term."""
+        train, field = self.train_section, outputs["posterior"]
+        cells = observed.sum((1, 2))
+        weight = (truth / train.scale).clamp(train.w_min, train.w_max)
+        weight = weight * torch.where(truth >= self.tail, train.tail_boost, 1.0)
+        error = _over(weight * (field - truth).abs(), observed) / self.mean_weight
+        (mean, log), (prior_mean, prior_log) = laws["posterior"], laws["prior"]
+        kl = 0.5 * ((log - prior_log).exp() + (mean - prior_mean) ** 2 * (-prior_log).exp() - 1 + prior_log - log)
+        changes = zip(_differences(field - truth), _known(observed), strict=True)
+        terms = {
+            "reconstruction": error,
+            "mass": ((field - truth) * land * observed).sum((1, 2)).abs(),
+            "gradient": sum(_over(change.abs(), both) for change, both in changes),
+            "kl": kl.sum(1) * error.detach() / cells,
+            "crps": self._score(outputs["prior"], truth, observed),
+            "log_crps": self._score(torch.log1p(outputs["prior"]), torch.log1p(truth), observed),
+        }
+        return sum(weights[name] * term.mean() for name, term in terms.items())
+
+    def _score(self, members, truth, observed):
+        both = torch.cat([members, truth[:, None]], dim=1) * observed[:, None]
+        total, scales = 0.0, self.train_section.crps_scales
+        for size in scales:
+            means, known = (functional.avg_pool2d(x, size) for x in (both, observed[:, None]))
+            total = total + _over(_fair(means), (known[:, 0] > 0).float())
+        for change, pair in zip(_differences(both), _known(observed), strict=True):
+            total = total + _over(_fair(change), pair)
+        return total / (len(scales) + 2)
+
+    def load(self, arrays: dict) -> None:
+        """Take the weights of a Keras model: {layer/weight: array}."""
+        blocks = {f"state_{k}": block for k, block in enumerate(self.state)}
+        blocks |= {f"rain_{k}": block for k, block in enumerate(self.rain)}
+        blocks |= {f"block_{k}": block for k, block in enumerate(self.blocks)}
+        for name, (conv, norm, _) in blocks.items():
+            _take(conv, arrays, name)
+            norm.weight.data.copy_(torch.tensor(arrays[f"{name}_norm/gamma"]))
+            norm.bias.data.copy_(torch.tensor(arrays[f"{name}_norm/beta"]))
+            norm.running_mean.copy_(torch.tensor(arrays[f"{name}_norm/moving_mean"]))
+            norm.running_var.copy_(torch.tensor(arrays[f"{name}_norm/moving_variance"]))
+        plain = {"start": self.begin}
+        plain |= {n: getattr(self, n) for n in ("state_hidden", "summary", "rain_hidden", "rain_summary", "decoder")}
+        for name, law in (("posterior", self.posterior), ("prior", self.prior)):
+            plain |= {f"{name}_{part}": getattr(law, part) for part in ("hidden", "mean", "log_variance")}
+        for name, layer in (plain | {"projection": self.projection, "field": self.field}).items():
+            _take(layer, arrays, name)
+
+
+def _take(layer, arrays, name):
+    kernel = torch.tensor(arrays[f"{name}/kernel"])
+    layer.weight.data.copy_(kernel.T if kernel.ndim == 2 else kernel.permute(3, 2, 0, 1))
+    if layer.bias is not None:
+        layer.bias.data.copy_(torch.tensor(arrays[f"{name}/bias"]))
+
+
+def _resized(x, size):
+    return x if x.shape[2:] == size else functional.interpolate(x, size=size, mode="bilinear")
+
+
+def _differences(x):
+    return x[..., 1:, :] - x[..., :-1, :], x[..., 1:] - x[..., :-1]
+
+
+def _known(observed):
+    return observed[:, 1:] * observed[:, :-1], observed[..., 1:] * observed[..., :-1]
+
+
+def _over(values, mask):
+    return (values * mask).sum((1, 2)) / mask.sum((1, 2)).clamp(min=1)
+
+
+def _fair(both):
+    members, truth = both[:, :-1], both[:, -1:]
+    count = members.shape[1]
+    pairs = sum((members[:, a] - members[:, b]).abs() for a, b in itertools.combinations(range(count), 2))
+    return (members - truth).abs().mean(1) - pairs / (count * (count - 1))
+
+
+def channels_first(inputs: dict, targets: dict) -> tuple:
+    """(state, rain, static, noise), (truth, observed, land) as tensors, of what `DayExamples` gives."""
+    given = {name: torch.tensor(value) for name, value in inputs.items()}
+    noise = [given["noise_z"], *(given[f"noise_{k}"].permute(0, 1, 4, 2, 3).contiguous() for k in range(3))]
+    state, static = (given[name].permute(0, 3, 1, 2).contiguous() for name in ("state", "static"))
+    truth, observed = (torch.tensor(targets[name]) for name in ("rain", "observed"))
+    return (state, given["rain"], static, noise), (truth, observed, static[:, 0])
+
+
+def training_step(recipe, channels, climate, inputs, targets, weights):
+    """A function that takes one step with AdamW, new noise in each, and returns the loss."""
+    net = TorchPrecip(recipe, channels, climate)
+    train = recipe.train
+    optimizer = torch.optim.AdamW(net.parameters(), lr=train.learning_rate, eps=1e-7, weight_decay=train.weight_decay)
+    (*given, noise), known = channels_first(inputs, targets)
+
+    def step():
+        optimizer.zero_grad()
+        outputs, laws = net(*given, [torch.randn_like(n) for n in noise])
+        loss = net.loss(outputs, laws, *known, weights)
+        loss.backward()
+        nn.utils.clip_grad_norm_(net.parameters(), train.clip_norm)
+        optimizer.step()
+        return float(loss.detach())
+
+    return step
+
+
+def main():
+    """A training step of kmodels against this one."""
+    from kmodels.core import backend
+
+    chosen = backend.select()  # before anything imports Keras
+    import numpy as np
+
+    from kmodels.core import inference, measure
+    from kmodels.precip import encode, model
+    from kmodels.precip.recipe import PrecipRecipe
+
+    recipe = PrecipRecipe()
+    ours_model, batch, fine = model.build(recipe, 100), recipe.train.batch_size, recipe.data.grid.fine
+    rng = np.random.default_rng(0)
+    fields = encode.DayExamples(None, recipe).fields
+    inputs = {
+        name: rng.standard_normal((batch, fields, *shape), dtype="float32")
+        for name, shape in encode.noise_shapes(recipe.model, fine).items()
+    }
+    inputs["state"] = rng.standard_normal((batch, *recipe.data.grid.coarse, 6), dtype="float32")
+    inputs["rain"] = rng.gamma(0.3, 15.0, (batch, *fine)).astype("float32")
+    inputs["static"] = np.ones((batch, *fine, 2), "float32")
+    targets = {"rain": inputs["rain"], "observed": np.ones((batch, *fine), "float32")}
+    climate, weights = ours_model.known(), model.term_weights(recipe)
+    theirs = training_step(recipe, 6, climate, inputs, targets, weights)
+    x, y = inference.as_tensors((inputs, targets))
+    ours = lambda: float(ours_model.train_on_batch(x, y)[0])  # noqa: E731
+    print(chosen, measure.in_turn(ours, theirs))
+
+
+if __name__ == "__main__":
+    main()
