@@ -17,7 +17,8 @@ LOWEST_BASE = 0.01  # log1p(c / c0) below which the base counts as clean air: it
 
 @keras.saving.register_keras_serializable("kmodels")
 class PlumeModel(TermModel):
-    """Inputs as `encode.WindowExamples` gives them; output "future" (batch, z, y, x) = log1p(c / c0), never negative.
+    """Inputs as `encode.WindowExamples` gives them; output "future" (batch, z, y, x) = log1p(c / c0), never negative;
+    with base "transport" also "carried", see `_transported`.
 
     shape: (past, z, y, x). c0: the scale of the fields [kg m-3]. The other arguments are those of the recipe. Loss
     terms: log, mass, peak (see `losses`).

@@ -139,6 +139,12 @@ class PlumeRecipe(Recipe):
             raise ValueError(f"model.transport looks at two frames; data.past = {self.data.past}")
         if self.model.base == "transport" and (self.model.architecture != "v2_convlstm" or not self.model.transport):
             raise ValueError("model.base = transport needs model.architecture = v2_convlstm and model.transport = true")
+        if self.model.base == "transport" and self.data.horizon != 1:
+            # What the step to t missed is compared with frame t.
+            raise ValueError(
+                f"model.base = transport forecasts the next frame; data.horizon = {self.data.horizon} needs "
+                "another one, such as persistence"
+            )
         return self
 
 

@@ -5,7 +5,7 @@ import numpy as np
 from kmodels.plume.recipe import PlumeRecipe
 from kmodels.plume.runs import PlumeRun, Stacks
 
-RECIPE = PlumeRecipe().with_changes({"data": {"past": 3, "horizon": 2, "stride": 1}})
+RECIPE = PlumeRecipe().with_changes({"data": {"past": 3, "horizon": 2, "stride": 1}, "model": {"base": "persistence"}})
 
 
 def plain_run(name="a", frames=8, shape=(4, 6, 5), wind=True, seed=0, terrain=12.0) -> PlumeRun:
