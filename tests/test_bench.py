@@ -9,7 +9,11 @@ from kmodels import bench
 from kmodels.core import backend, registry
 
 
-@pytest.mark.parametrize("name", registry.BENCHED)
+# echo's has a PyTorch twin to build and no verb but this one.
+NAMES = [pytest.param(name, marks=pytest.mark.slow) if name == "echo" else name for name in registry.BENCHED]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_bench_writes_what_it_measured_and_on_what(name, tmp_path, capsys):
     if name == "echo":
         pytest.importorskip("torch", reason="what it is compared with")

@@ -22,7 +22,7 @@ def space(hp) -> EchoRecipe:
     with hp.conditional_scope("train.curriculum", ["none"]):
         chosen["train.lambda_base"] = hp.Choice("train.lambda_base", [0.3, 0.6, 1.2, 2.0], default=train.lambda_base)
     with hp.conditional_scope("train.curriculum", ["adaptive"]):
-        chosen["train.warmup_epochs"] = hp.Choice("train.warmup_epochs", [3, 6, 9], default=train.warmup_epochs)
+        chosen["train.warmup_epochs"] = hp.Choice("train.warmup_epochs", [2, 4, 6], default=train.warmup_epochs)
     return BASE.with_changes(nested({key: value for key, value in chosen.items() if value is not None}))
 
 
