@@ -8,7 +8,6 @@ from checks import fails_cleanly
 from kmodels import bench
 from kmodels.core import backend, registry
 
-
 # echo's has a PyTorch twin to build and no verb but this one.
 NAMES = [pytest.param(name, marks=pytest.mark.slow) if name == "echo" else name for name in registry.BENCHED]
 
