@@ -29,8 +29,7 @@ def _bench(args, words) -> int:
     bench = registry.bench(args.model)
     with console.progress("measuring") as bar:
         cases = bench(bar, args.smoke)
-    about = {"model": args.model, "backend": chosen, "smoke": args.smoke, "commit": provenance.commit()}
-    about |= {"versions": backend.versions(), "hardware": provenance.hardware()}
+    about = {"model": args.model, "smoke": args.smoke} | provenance.here()
     files.write_json(args.out, about | {"cases": cases})
     console.show(_table(cases, f"{args.model} on {chosen}; ratio > 1: ours is faster"))
     console.say(f"\nwritten: {args.out}")

@@ -49,7 +49,7 @@ def only_run(out: Path) -> Path:
 
 
 def equal_arrays(one: dict, other: dict, tolerance: float = 0.0):
-    """Assert that two dictionaries of arrays agree, to the tolerance or, of numbers above 1, to that share of them."""
+    """Assert that two dictionaries of arrays agree, to the tolerance and, beyond it, to that share of the numbers."""
     assert one.keys() == other.keys()
     for name in one:
         np.testing.assert_allclose(one[name], other[name], rtol=tolerance, atol=tolerance, err_msg=name)

@@ -22,7 +22,6 @@ from keras_tuner.engine.trial import Trial, TrialStatus
 from sklearn.exceptions import ConvergenceWarning
 
 from kmodels.core import files
-from kmodels.core.errors import UserError
 from tuning.study import Study
 
 SEED = 1  # of the search: which recipes are tried, not how they are trained
@@ -186,7 +185,5 @@ def make(study: Study, tuner: str, limit: int | None, path: Path):
         oracle = Bayesian(max_trials=None, num_initial_points=max(3, (limit or 0) // 3), **common)
     else:
         oracle = {"random": Random, "grid": Grid}[tuner](max_trials=None, **common)
-    if limit is None and tuner in ("random", "bayesian"):
-        raise UserError(f"--tuner {tuner} needs --max-trials")
     oracle.begin(path, limit)
     return oracle

@@ -24,7 +24,7 @@ import time
 from functools import partial
 from pathlib import Path
 
-from kmodels.core import cli
+from kmodels.core import cli, files
 from kmodels.core.errors import UserError
 from tuning.record import Asked, Record, held
 from tuning.study import NAMES, TUNERS, load
@@ -105,7 +105,7 @@ def _record(args, study, out) -> Record:
         found = Record.open(out, study)
         for name in ("tuner", "backend", "data"):
             wanted, was = getattr(args, name), getattr(found.asked, name)
-            wanted = _absolute(wanted) if name == "data" else wanted
+            wanted = files.absolute(wanted) if name == "data" else wanted
             if wanted is not None and wanted != was:
                 raise UserError(f"{out}: begun with --{name} {was}, so that its trials can be compared")
         if args.smoke and not found.asked.smoke:
@@ -118,7 +118,7 @@ def _record(args, study, out) -> Record:
     if limit is None and tuner in ("random", "bayesian"):
         raise UserError(f"--tuner {tuner}: how many trials? --max-trials N")
     chosen = backend.select(args.backend, study.base.SMALL_OPERATIONS)
-    asked = Asked(study.name, tuner, chosen, _absolute(args.data), args.smoke)
+    asked = Asked(study.name, tuner, chosen, files.absolute(args.data), args.smoke)
     return Record.create(out, study, asked, limit, 3 if args.keep is None else args.keep)
 
 
@@ -141,10 +141,6 @@ def _ended(oracle, early: str | None = None) -> tuple[str | None, int]:
     if early is None and oracle.failures:
         early = f"{len(oracle.failures)} trials failed in a row; error.txt in their folders says why"
     return early, int(early is not None)
-
-
-def _absolute(path: str | None) -> str | None:
-    return None if path is None else str(Path(path).expanduser().resolve())
 
 
 def _announce(record, oracle) -> None:
@@ -189,7 +185,7 @@ def _lead(args, record: Record) -> tuple[str | None, int]:
 
 
 def _named(study: str) -> str:
-    return _absolute(study) if study.endswith(".py") else study
+    return files.absolute(study) if study.endswith(".py") else study
 
 
 class _Stoppable:

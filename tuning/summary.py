@@ -6,13 +6,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from kmodels.core import console, figures, files, markdown
+from kmodels.core import console, figures, files, markdown, provenance
 from tuning.record import Record
 
 RANKED = 20  # trials that the table on a terminal shows
 MOST_TICKS = 6  # different values of a parameter that each get a place of their own
 HIDDEN = ("tuner/bracket", "tuner/round", "tuner/initial_epoch", "tuner/trial_id")  # Hyperband's own business
-PROVENANCE = ("date", "commit", "backend", "versions", "hardware")
 
 
 def frame(record: Record) -> pd.DataFrame:
@@ -92,7 +91,7 @@ def _content(made, record, best) -> dict:
         "best": best["trial_id"],
         "trials": [{key: _plain(value) for key, value in row.items()} for row in plain.to_dict("records")],
         "duration_s": float(made["seconds"].sum()),
-        **{name: report[name] for name in PROVENANCE},
+        **provenance.of(report),
     }
 
 

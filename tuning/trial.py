@@ -6,7 +6,7 @@ import traceback
 
 from kmodels.core import console, experiment, files, registry
 from kmodels.core.errors import UserError
-from kmodels.core.training import Stopped
+from kmodels.core.training import Stopped, kept
 from tuning import hparams
 from tuning.record import Record, held
 
@@ -62,11 +62,6 @@ def measured(record: Record, trial) -> dict[str, float]:
     metrics = {name: float(row[name]) for name in (study.objective, *study.beside) if name in row}
     hparams.write(run.tensorboard, trial.hyperparameters.values, metrics, study)
     return metrics
-
-
-def kept(history: list[dict], kept_by: str) -> dict:
-    """The row of the epoch whose weights were kept."""
-    return min(history, key=lambda row: row[kept_by])
 
 
 def prune(record: Record) -> None:

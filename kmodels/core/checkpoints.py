@@ -6,6 +6,7 @@ from kmodels.core.console import new_table, number
 from kmodels.core.errors import UserError
 from kmodels.core.inference import as_numpy
 from kmodels.core.task import Scores
+from kmodels.core.training import assign
 
 
 def judged(predictor, parts: dict, report: Callable[[int, int], None]) -> dict[int, Scores]:
@@ -21,21 +22,13 @@ def judged(predictor, parts: dict, report: Callable[[int, int], None]) -> dict[i
     try:
         for done, step in enumerate(steps):
             values, about = run.load_state(step)
-            assign(model, values)
+            assign(model.variables, values[: len(own)])  # `training.variables` has them first
             prediction = task.predict(model, parts["test"], predictor.recipe)
             found[len(about["history"])] = task.metrics(parts, prediction, predictor.recipe.seed)
             report(done + 1, len(steps))
     finally:
-        assign(model, own)
+        assign(model.variables, own)
     return found
-
-
-def assign(model, values: list) -> None:
-    """Give the model's variables the first of these values, as `training.variables` orders them."""
-    for variable, value in zip(model.variables, values, strict=False):
-        if tuple(variable.shape) != tuple(value.shape):
-            raise UserError(f"a saved state belongs to another model: {variable.path} has another shape there")
-        variable.assign(value)
 
 
 def table(found: dict[int, Scores], names: tuple[str, ...]):

@@ -104,12 +104,17 @@ def _help(options, argv):
     print(fields.format_help())
 
 
-def trained(args):
-    """The Predictor of --run on --backend. A wrong folder is told before a backend is imported."""
+def trained(args, model: str | None = None):
+    """The Predictor of --run on --backend. A wrong folder is told before a backend is imported.
+
+    model: the only one whose runs this verb takes.
+    """
     from kmodels.core import backend
     from kmodels.core.run import Run
 
     run = Run.open(args.run)
+    if model not in (None, run.about["model"]):
+        raise UserError(f"{args.run}: a run of {run.about['model']}, not of {model}")
     backend.select(args.backend, run.recipe.SMALL_OPERATIONS)
     from kmodels.core.predictor import Predictor
 

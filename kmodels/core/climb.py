@@ -9,8 +9,6 @@ import numpy as np
 from kmodels.core import backend, console, experiment, figures, files, provenance, review, verification
 from kmodels.core.task import Task
 
-PROVENANCE = ("date", "commit", "backend", "versions", "hardware")
-
 
 @dataclass(frozen=True)
 class Climb:
@@ -99,7 +97,7 @@ def _step(what: Climb, k: int, before: dict | None) -> dict:
         "held_out": reports[0]["sizes"]["test"],
         "epochs": [len(result["history"]) for result in reports],
         "duration_s": round(sum(result["duration_s"] for result in reports), 1),
-        **{name: reports[0][name] for name in PROVENANCE},
+        **provenance.of(reports[0]),
     }
 
 

@@ -122,7 +122,8 @@ def _train(task, model, run, examples, validation, practise, history) -> list[di
     def validate(epoch):
         practised = {f"practise/{name}": value for name, value in practise().items()}
         outputs, losses = inference.predict_and_score(model, held_out, recipe.train.batch_size)
-        task.calibrate(model, validation, outputs)
+        if task.calibrate is not None:
+            task.calibrate(model, validation, outputs)
         prediction = task.decode(model, validation, outputs)
         scalars, drawn = task.diagnostics(Judged(validation, prediction))
         pictures.update(drawn)
@@ -163,8 +164,9 @@ def _headline(task, row) -> str:
 
 def _finish(task, model, run, validation):
     """Choose on validation data what is chosen there, and save the model."""
-    outputs = inference.predict(model, task.encode(validation, run.recipe), run.recipe.train.batch_size)
-    task.calibrate(model, validation, outputs)
+    if task.calibrate is not None:
+        outputs = inference.predict(model, task.encode(validation, run.recipe), run.recipe.train.batch_size)
+        task.calibrate(model, validation, outputs)
     with files.replacing(run.path / "model.keras") as aside:
         keras.saving.save_model(model, aside)
 

@@ -8,6 +8,11 @@ import tempfile
 from pathlib import Path
 
 
+def absolute(path: str | None) -> str | None:
+    """The path from the root, which means the same wherever a later process is started; None of none."""
+    return None if path is None else str(Path(path).expanduser().resolve())
+
+
 @contextlib.contextmanager
 def naming(path: Path):
     """Give an OSError from inside, such as a full disk, the name of the file that was being written."""

@@ -30,6 +30,11 @@ class TermModel(keras.Model):
         }
         self.term_means = {name: keras.metrics.Mean(name=name) for name in term_weights}
 
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        """The model of a configuration: its values are the constructor's arguments."""
+        return cls(**config)
+
     def terms(self, x, y, y_pred) -> dict:
         """The loss terms of each example: {name: (batch,)}, unweighted."""
         raise TypeError(f"{type(self).__name__} must say what its loss terms are")

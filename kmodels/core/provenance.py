@@ -1,5 +1,6 @@
 """Where a number comes from: code, machine, time."""
 
+import datetime
 import os
 import platform
 import resource
@@ -10,6 +11,25 @@ from pathlib import Path
 import psutil
 
 from kmodels.core import backend, files
+
+NAMES = ("date", "commit", "backend", "versions", "hardware")
+
+
+def here() -> dict:
+    """What whoever reads a figure of this process must know, by NAMES."""
+    values = (
+        datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
+        commit(),
+        backend.current(),
+        backend.versions(),
+        hardware(),
+    )
+    return dict(zip(NAMES, values, strict=True))
+
+
+def of(report: dict) -> dict:
+    """The same of a report."""
+    return {name: report[name] for name in NAMES}
 
 
 def commit() -> str | None:

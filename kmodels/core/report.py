@@ -1,12 +1,11 @@
 """A Report remembers: report.json for programs, report.html for people."""
 
-import datetime
 import math
 from pathlib import Path
 
 import jinja2
 
-from kmodels.core import backend, console, figures, files, provenance
+from kmodels.core import console, figures, files, provenance
 
 
 def judged(task, scores, baselines, measured: bool) -> dict:
@@ -27,11 +26,7 @@ def assemble(task, run, scores, baselines, history, **facts) -> dict:
         "recipe": run.recipe.model_dump(mode="json"),
         "seed": run.recipe.seed,
         "smoke": run.about["smoke"],
-        "date": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
-        "commit": provenance.commit(),
-        "versions": backend.versions(),
-        "backend": backend.current(),
-        "hardware": provenance.hardware(),
+        **provenance.here(),
         "peak_memory_gb": provenance.peak_memory_gb(),
         **facts,
         **judged(task, scores, baselines, measured=not run.about["smoke"]),

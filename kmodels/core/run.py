@@ -41,7 +41,7 @@ class Run:
             "kmodels": kmodels.__version__,
             "model": recipe.task,
             "backend": backend,
-            "data": _absolute(data),
+            "data": files.absolute(data),
             "smoke": smoke,
             "code": provenance.code(),
         }
@@ -73,7 +73,7 @@ class Run:
     @classmethod
     def begun(cls, folder: Path, recipe: Recipe, backend: str, data: str | None = None) -> "Run | None":
         """The newest run of this recipe, code, backend and data in `folder`; None where there is none."""
-        wanted = {"backend": backend, "data": _absolute(data), "code": provenance.code()}
+        wanted = {"backend": backend, "data": files.absolute(data), "code": provenance.code()}
         for path in sorted(Path(folder).glob("*/run.json"), reverse=True):
             about = json.loads(path.read_text(encoding="utf-8"))
             asked = (path.parent / "recipe.yaml").read_text(encoding="utf-8")
@@ -135,10 +135,6 @@ class Run:
 
     def _state(self, step: int) -> Path:
         return self.checkpoints / f"step-{step:09d}"
-
-
-def _absolute(path: str | None) -> str | None:
-    return None if path is None else str(Path(path).expanduser().resolve())
 
 
 def _new_folder(out: Path, name: str) -> Path:

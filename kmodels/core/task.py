@@ -91,7 +91,6 @@ class Task:
         row, value, rule. labels=False: what is to be learned may be missing.
     split(records, recipe): {"train", "validation", "test"} -> row indices that share no group.
     encode(records, recipe): Examples. build(recipe, steps): the compiled model, told the number of training steps.
-    calibrate(model, records, outputs): sets what is chosen on validation data, such as a threshold.
     decode(model, records, outputs): Prediction.
     metrics(parts, prediction, seed): Scores of a prediction for parts["test"]. baselines(recipe, parts): {name:
         Scores} on parts["test"]; those that learn are left out where there is no parts["train"].
@@ -99,6 +98,7 @@ class Task:
     headline: the metrics of the summary table, in order. notes(recipe): sentences that a report must carry.
 
     What not every model has:
+    calibrate(model, records, outputs): sets what is chosen on validation data, such as a threshold.
     adapt(model, records): sets in a new model what it takes from its training records as it finds them, such as their
         mean, before it is trained.
     schedule(model, recipe, epoch): sets what changes in the course of a training, such as the weights of the loss
@@ -131,7 +131,6 @@ class Task:
     split: Callable[[Any, Any], dict[str, Any]]
     encode: Callable[[Any, Any], Examples]
     build: Callable[[Any, int], "keras.Model"]
-    calibrate: Callable[["keras.Model", Any, dict], None]
     decode: Callable[["keras.Model", Any, dict], Any]
     metrics: Callable[[dict[str, Any], Any, int], Scores]
     baselines: Callable[[Any, dict[str, Any]], dict[str, Scores]]
@@ -141,6 +140,7 @@ class Task:
     headline: tuple[str, ...]
     notes: Callable[[Any], list[str]]
     ladder: Ladder | None = None
+    calibrate: Callable[["keras.Model", Any, dict], None] | None = None
     adapt: Callable[["keras.Model", Any], None] | None = None
     schedule: Callable[["keras.Model", Any, int], None] | None = None
     kept_by: str = "val_loss"

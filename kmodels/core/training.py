@@ -27,6 +27,11 @@ def variables(model) -> list:
     return [*model.variables, *model.optimizer.variables, *model.metrics_variables]
 
 
+def kept(history: list[dict], kept_by: str) -> dict:
+    """The row of the epoch with the lowest `kept_by`, whose weights a training keeps; the earliest of equals."""
+    return min(history, key=lambda row: row[kept_by])
+
+
 def train(
     model,
     examples,
@@ -98,7 +103,7 @@ class Keeper(keras.callbacks.Callback):
             self.schedule(self.model, self.recipe, epoch)
         self.live.apply(self.model)
         if self.running_metrics is not None:
-            _assign(self.model.metrics_variables, self.running_metrics)
+            assign(self.model.metrics_variables, self.running_metrics)
             self.running_metrics = None
 
     def on_train_batch_end(self, batch, logs=None):
@@ -133,7 +138,7 @@ class Keeper(keras.callbacks.Callback):
 
     def best(self) -> dict:
         """The epoch with the lowest `kept_by`; the earliest of equals."""
-        return min(self.history, key=lambda row: row[self.kept_by])
+        return kept(self.history, self.kept_by)
 
     def finished(self) -> bool:
         """Whether all epochs are done or patience is at its end; a pure function of the history."""
@@ -166,7 +171,7 @@ class Keeper(keras.callbacks.Callback):
         if state is None:
             return
         values, about = state
-        _assign(variables(self.model), values)
+        assign(variables(self.model), values)
         self.step, self.history, self.seconds = about["step"], about["history"], about["seconds"]
         self.live.edit = about["live"]
         if self.step % self.per_epoch:
@@ -175,7 +180,7 @@ class Keeper(keras.callbacks.Callback):
     def restore_best(self):
         """Put the best epoch's weights into the model."""
         values, _ = self.run.load_state(self.best()["epoch"] * self.per_epoch)
-        _assign(variables(self.model), values)
+        assign(variables(self.model), values)
 
     # -- stopping ---------------------------------------------------------------------------------------------
 
@@ -255,7 +260,7 @@ class _Bar:
             self.context = None
 
 
-def _assign(targets, values):
+def assign(targets, values):
     """Give variables their saved values; refuse a state of another model."""
     pairs = list(itertools.zip_longest(targets, values))
     if any(v is None or a is None or tuple(v.shape) != a.shape for v, a in pairs):

@@ -28,6 +28,18 @@ def interval(values: np.ndarray, n_groups: int) -> tuple[float, float] | None:
     return (1 - unseen if low == 1.0 else low), (unseen if high == 0.0 else high)
 
 
+def intervals(resampled: dict[str, np.ndarray], n_groups: int) -> dict[str, tuple[float, float]]:
+    """The central 95% of each score's resampled values, of those defined in more than half of the resamples.
+
+    resampled: {name: (resamples,)}, not a number where a score is not defined. None at all of fewer than two groups.
+    """
+    return {
+        name: tuple(np.quantile(drawn[np.isfinite(drawn)], [0.025, 0.975]).tolist())
+        for name, drawn in resampled.items()
+        if n_groups > 1 and np.isfinite(drawn).mean() > 0.5
+    }
+
+
 def ratio_interval(new: np.ndarray, old: np.ndarray) -> tuple[float, float, float]:
     """The geometric mean of new / old over pairs, such as seeds, and its 95% interval by Student's t on logarithms.
 

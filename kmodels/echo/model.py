@@ -97,11 +97,6 @@ class EchoModel(TermModel):
         """The constructor's arguments."""
         return {"name": self.name, **self._config}
 
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        """The model of a configuration."""
-        return cls(**config)
-
 
 @keras.saving.register_keras_serializable("kmodels")
 class StartMap(layers.Layer):

@@ -33,7 +33,7 @@ def main(argv=None) -> int:
 def _design(args, words) -> int:
     cli.no_more(words)
     _check(args)
-    predictor = _predictor(args)
+    predictor = cli.trained(args, "metasurface")
     import numpy as np
 
     from kmodels.core import console
@@ -68,16 +68,6 @@ def _check(args) -> None:
     for name, least in (("starts", 1), ("steps", 1), ("random", 1), ("seed", 0)):
         if getattr(args, name) < least:
             raise UserError(f"--{name} {getattr(args, name)}: expected {least} or more")
-
-
-def _predictor(args):
-    """The run's Predictor."""
-    from kmodels.core.run import Run
-
-    model = Run.open(args.run).about["model"]
-    if model != "metasurface":
-        raise UserError(f"{args.run}: a run of {model}; designs are made through one of metasurface")
-    return cli.trained(args)
 
 
 def _simulated(patterns, data, what: str):

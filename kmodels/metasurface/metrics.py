@@ -43,7 +43,7 @@ def metrics(parts: dict[str, Structures], prediction: Spectra, seed: int) -> Sco
     }
     values["excess"] = float(np.maximum(p.sum((1, 2)).max() - 1, 0.0))
     found = {name: value if np.isfinite(value) else None for name, value in values.items()}
-    return Scores({"r2": None, **found}, _intervals(resampled, len(np.unique(test.groups))))
+    return Scores({"r2": None, **found}, verification.intervals(resampled, len(np.unique(test.groups))))
 
 
 def _combined(sums: dict[str, np.ndarray], n: np.ndarray) -> dict[str, np.ndarray]:
@@ -60,15 +60,6 @@ def _combined(sums: dict[str, np.ndarray], n: np.ndarray) -> dict[str, np.ndarra
         if "spread" in sums:
             found["r2"] = 1 - sums["squared"] / sums["spread"]
     return found
-
-
-def _intervals(resampled: dict[str, np.ndarray], n_groups: int) -> dict[str, tuple[float, float]]:
-    """The central 95% of what is defined in more than half of the resamples."""
-    return {
-        name: tuple(np.quantile(drawn[np.isfinite(drawn)], [0.025, 0.975]).tolist())
-        for name, drawn in resampled.items()
-        if n_groups > 1 and np.isfinite(drawn).mean() > 0.5
-    }
 
 
 def mean_spectrum(train: Structures) -> np.ndarray:

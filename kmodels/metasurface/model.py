@@ -89,11 +89,6 @@ class DiffractionNet(TermModel):
         """The constructor's arguments."""
         return {"name": self.name, **self._config}
 
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        """The model of a configuration."""
-        return cls(**config)
-
 
 class Parts:
     """The pieces of the net. network: fields of the recipe's `model`, as a dictionary; policy: of the layers."""

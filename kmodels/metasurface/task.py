@@ -64,7 +64,6 @@ TASK = Task(
     split=lambda structures, recipe: data.split_groups(structures.groups, recipe.data.split, recipe.seed),
     encode=encode,
     build=build,
-    calibrate=lambda model, structures, outputs: None,
     decode=decode,
     metrics=metrics,
     baselines=baselines,

@@ -38,7 +38,7 @@ def _transfer(args, words) -> int:
         raise UserError("--steps: 1 or more; --seed: 0 or more; --rate: above 0, at most 1")
     if Path(args.out).suffix != ".json":
         raise UserError(f"--out {args.out}: the suffix must be .json")
-    predictor = cli.trained(args)
+    predictor = cli.trained(args, "metasurface")
     from kmodels.core import console, figures, files
     from kmodels.core.task import Judged
     from kmodels.metasurface.figures import spectra
@@ -146,7 +146,7 @@ def judged(parts: dict, predictions: dict, seed: int) -> dict:
 
 def _record(args, predictor, parts, scores) -> dict:
     """What --out holds."""
-    from kmodels.core import backend, files, provenance
+    from kmodels.core import files, provenance
 
     return {
         "run": str(predictor.run.path.name),
@@ -157,8 +157,7 @@ def _record(args, predictor, parts, scores) -> dict:
         "steps": args.steps,
         "rate": args.rate,
         "seed": args.seed,
-        "backend": backend.current(),
-        "commit": provenance.commit(),
+        **provenance.here(),
         "scores": {name: {"metrics": of.values, "intervals": of.intervals} for name, of in scores.items()},
     }
 

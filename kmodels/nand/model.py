@@ -123,11 +123,6 @@ class NandClassifier(TermModel):
         """The constructor's arguments."""
         return {"name": self.name, **self._config}
 
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        """The model of a configuration."""
-        return cls(**config)
-
 
 def _network(
     inputs,

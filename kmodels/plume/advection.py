@@ -31,8 +31,9 @@ def emitted(emission, wind, seconds: float, cell, below_ground) -> np.ndarray:
     The level that a plume rises to is not known, so every level is given all of it, carried by its own wind: an upper
     bound. emission: (n, z, y, x) [kg s-1]. The rest, and what is returned, as in `moved`.
     """
-    source, row, column = np.nonzero(emission.sum(axis=1))
-    amount = emission.sum(axis=1)[source, row, column] * np.float32(seconds / np.prod(cell) / PUFFS)
+    rate = emission.sum(axis=1)
+    source, row, column = np.nonzero(rate)
+    amount = rate[source, row, column] * np.float32(seconds / np.prod(cell) / PUFFS)
     age = (np.arange(PUFFS, dtype="float32") + 0.5) / PUFFS * np.float32(seconds)
     # (source, z, puff): where each puff is, in cells.
     east, north = (

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kmodels.plume.advection import emitted, moved
-from kmodels.plume.recipe import PlumeRecipe
+from kmodels.plume.recipe import GIVEN_BASES, PlumeRecipe
 from kmodels.plume.windows import Windows
 
 WIND_SCALE = 10.0  # m/s: wind enters as a number around 1
@@ -60,7 +60,7 @@ def inputs_of(past, winds, maps, windows: Windows, recipe: PlumeRecipe) -> dict[
         inputs["wind"] = np.swapaxes(winds, -1, -2) / np.float32(WIND_SCALE)
     if model.transport:
         inputs["transport"] = to_log(transport(past, winds, maps, windows), model.c0)
-    if model.base in ("persistence", "wind_moved"):
+    if model.base in GIVEN_BASES:
         inputs["base"] = to_log(base(past[:, -1], winds, maps.below_ground, windows, recipe), model.c0)
     return inputs
 

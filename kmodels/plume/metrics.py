@@ -50,13 +50,7 @@ def scores(sums: np.ndarray, groups: np.ndarray, seed: int) -> Scores:
     """Scores of all windows together, and their 95% intervals over resampled runs."""
     values = {name: float(value[0]) for name, value in combined(sums.sum(0, keepdims=True)).items()}
     weights = verification.bootstrap_weights(groups, seed).astype("float64")
-    resampled = combined(weights @ sums)
-    n_groups = len(np.unique(groups))
-    intervals = {
-        name: tuple(np.quantile(drawn[np.isfinite(drawn)], [0.025, 0.975]).tolist())
-        for name, drawn in resampled.items()
-        if n_groups > 1 and np.isfinite(drawn).mean() > 0.5
-    }
+    intervals = verification.intervals(combined(weights @ sums), len(np.unique(groups)))
     return Scores({name: value if np.isfinite(value) else None for name, value in values.items()}, intervals)
 
 

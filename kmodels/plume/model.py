@@ -8,10 +8,9 @@ from kmodels.layers.conv3d import Conv3D
 from kmodels.layers.conv_lstm3d import ConvLSTM3D
 from kmodels.plume.carry import OFFSETS, Mixing, Spread
 from kmodels.plume.losses import log_error, mass_error, peak_error
-from kmodels.plume.recipe import PlumeRecipe
+from kmodels.plume.recipe import GIVEN_BASES, PlumeRecipe
 
 ERRORS = {"log": log_error, "mass": mass_error, "peak": peak_error}
-GIVEN = ("persistence", "wind_moved")  # bases that come with the data
 LOWEST_BASE = 0.01  # log1p(c / c0) below which the base counts as clean air: its inverse softplus must be finite
 
 
@@ -52,7 +51,7 @@ class PlumeModel(TermModel):
             inputs["wind"] = keras.Input((past, volume[0], 2), name="wind")
         if transport:
             inputs["transport"] = keras.Input((*volume, 4), name="transport")
-        if base in GIVEN:
+        if base in GIVEN_BASES:
             inputs["base"] = keras.Input(tuple(volume), name="base")
         network = {"v1_ensemble": _ensemble, "v2_convlstm": _convlstm}[architecture]
         outputs = network(inputs, **self_config)
@@ -73,11 +72,6 @@ class PlumeModel(TermModel):
     def get_config(self):
         """The constructor's arguments."""
         return {"name": self.name, **self._config}
-
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        """The model of a configuration."""
-        return cls(**config)
 
 
 def _convlstm(inputs, shape, wind, transport, base, memory, filters, depth, kernel, remat, policy, **_):

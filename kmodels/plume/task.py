@@ -59,7 +59,6 @@ TASK = Task(
     split=lambda windows, recipe: data.split_groups(windows.groups, recipe.data.split, recipe.seed),
     encode=encode,
     build=build,
-    calibrate=lambda model, windows, outputs: None,
     decode=decode,
     metrics=judged,
     baselines=baselines,

@@ -1,6 +1,7 @@
 """The scores of a trained model's draws, from the prior and from the posterior, beside those of the baselines."""
 
 import numpy as np
+from keras import ops
 
 from kmodels.core.task import Scores
 from kmodels.precip import baselines as free
@@ -57,12 +58,7 @@ def latent(drawn: Sampler) -> dict[str, float]:
 
 def kl_by_dimension(drawn: Sampler) -> np.ndarray:
     """(d_z,) mean over days of KL(q || p) [nats]."""
-    code = drawn.code
-    mean, log, prior_mean, prior_log = (
-        code[name].astype("float64") for name in ("mean", "log_variance", "prior_mean", "prior_log_variance")
-    )
-    ratio, shift = np.exp(log - prior_log), (mean - prior_mean) ** 2 * np.exp(-prior_log)
-    return (0.5 * (ratio + shift - 1 + prior_log - log)).mean(0)
+    return ops.convert_to_numpy(drawn.model.kl(drawn.code)).mean(0, dtype="float64")
 
 
 def shuffled(drawn: Sampler) -> Sampler:

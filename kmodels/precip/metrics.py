@@ -263,13 +263,9 @@ def scores(sums: Sums, seed: int, resamples: int = 300) -> Scores:
     """Scores of all days, and 95% intervals from resampling whole blocks of days."""
     n = len(sums.groups)
     values = combined(sums, np.ones(n))
-    intervals = {}
-    if len(np.unique(sums.groups)) > 1:
-        weights = verification.bootstrap_weights(sums.groups, seed, resamples).astype("float64")
-        drawn = [combined(sums, weight) for weight in weights]
-        for name in values:
-            numbers = np.array([one[name] for one in drawn])
-            numbers = numbers[np.isfinite(numbers)]
-            if len(numbers) > resamples / 2:
-                intervals[name] = tuple(np.quantile(numbers, [0.025, 0.975]).tolist())
+    n_groups = len(np.unique(sums.groups))
+    weights = verification.bootstrap_weights(sums.groups, seed, resamples).astype("float64")
+    drawn = [combined(sums, weight) for weight in weights] if n_groups > 1 else []
+    resampled = {name: np.array([one[name] for one in drawn]) for name in values}
+    intervals = verification.intervals(resampled, n_groups)
     return Scores({name: value if np.isfinite(value) else None for name, value in values.items()}, intervals)

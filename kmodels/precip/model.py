@@ -79,11 +79,6 @@ class PrecipModel(TermModel):
         """The constructor's arguments."""
         return {"name": self.name, "recipe": self.recipe.model_dump(mode="json")}
 
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        """The model of a configuration."""
-        return cls(**config)
-
 
 def term_weights(recipe: PrecipRecipe) -> dict[str, float]:
     """{loss term: weight}, that of kl after its warm-up."""

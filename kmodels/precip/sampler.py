@@ -5,6 +5,7 @@ from functools import cached_property
 from typing import Literal
 
 import numpy as np
+from keras import ops
 
 from kmodels.core import backend
 from kmodels.precip.days import Days
@@ -83,6 +84,5 @@ class Sampler(Ensemble):
 
     def _rain(self, scaled: np.ndarray) -> np.ndarray:
         """[mm/day]; less than WET is none."""
-        known = self.known
-        rain = np.expm1(np.maximum(scaled * known["rain_sd"] + known["rain_mean"], 0))
+        rain = ops.convert_to_numpy(self.model.climate.to_rain(ops.convert_to_tensor(scaled)))
         return np.where(rain < WET, 0, rain).astype("float32")

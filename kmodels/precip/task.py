@@ -46,7 +46,6 @@ TASK = Task(
     split=split,
     encode=encode,
     build=build,
-    calibrate=lambda model, days, outputs: None,
     decode=decode,
     metrics=metrics,
     baselines=baselines,

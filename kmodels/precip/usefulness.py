@@ -64,11 +64,8 @@ def main(argv=None) -> int:
 def _usefulness(args, words) -> int:
     cli.no_more(words)
     _check(args)
-    predictor = cli.trained(args)
-    from kmodels.core import backend, console, files, provenance
-
-    if predictor.task.name != "precip":
-        raise UserError(f"{args.run}: a run of {predictor.task.name}; the study is of precip")
+    predictor = cli.trained(args, "precip")
+    from kmodels.core import console, files, provenance
     from kmodels.precip.downscaler import study
 
     with console.progress("drawing") as bar:
@@ -76,9 +73,8 @@ def _usefulness(args, words) -> int:
     with console.progress("downscaling") as bar:
         found = study(of, args.seeds, args.share, args.epochs, bar)
     about = {"run": predictor.run.path.name, "seeds": args.seeds, "epochs": args.epochs, "share": args.share}
-    about |= {"draws": args.draws, "p99": of.p99, "held_out_days": len(of.truth["test"]), "backend": backend.current()}
-    about |= {"commit": provenance.commit(), "versions": backend.versions(), "hardware": provenance.hardware()}
-    files.write_json(args.out, about | found)
+    about |= {"draws": args.draws, "p99": of.p99, "held_out_days": len(of.truth["test"])}
+    files.write_json(args.out, about | provenance.here() | found)
     console.show(_table(found))
     console.say(f"gain {found['gain']:+.4f}, standard error {console.number(found['standard_error'])}: {args.out}")
     return 0

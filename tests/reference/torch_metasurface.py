@@ -235,9 +235,10 @@ def prediction(recipe, pattern):
 
 def main():
     """A training step, and a prediction of 64 structures, of kmodels against this one."""
-    from kmodels.core import backend, inference, measure
+    from kmodels.core import backend
 
-    chosen = backend.select()
+    chosen = backend.select()  # before anything imports Keras
+    from kmodels.core import inference, measure
     from kmodels.metasurface.model import build
     from kmodels.metasurface.recipe import MetasurfaceRecipe
 

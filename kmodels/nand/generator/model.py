@@ -85,11 +85,6 @@ class NandGenerator(TermModel):
         """The constructor's arguments."""
         return {"name": self.name, **self._config}
 
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        """The model of a configuration."""
-        return cls(**config)
-
 
 class Steps(keras.Model):
     """A generator one operation further: the same weights and the same numbers as in the whole pass.

@@ -57,7 +57,6 @@ TASK = Task(
     encode=encode,
     training_examples=training_examples,
     build=build,
-    calibrate=lambda model, trace, outputs: None,
     decode=decode,
     metrics=metrics,
     baselines=baselines,
