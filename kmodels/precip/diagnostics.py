@@ -14,7 +14,8 @@ SCALARS = ("crps", "spread_skill", "p99_ratio", "p95_ratio", "max_ratio", "mean_
 def diagnostics(judged: Judged) -> tuple[dict, dict]:
     """(scalars, pictures) of a few draws a day, from the prior and from the posterior.
 
-    mae_tail is the posterior's, as in the seed; it says which epoch is kept.
+    mae_tail is the posterior's: the seed kept an epoch by it, and draws from the prior had no say. crps is the prior's;
+    it says which epoch is kept.
     """
     drawn = judged.prediction.like(members=min(MEMBERS, judged.prediction.members), brief=True)
     draws = {"prior": drawn, "posterior": drawn.like(mode="posterior", members=2)}

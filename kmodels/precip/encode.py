@@ -55,7 +55,7 @@ class DayExamples:
     """Examples that are made when they are taken.
 
     inputs: state (rows, Y, X, C); rain (rows, y, x) [mm/day], 0 where nobody knows it; static (rows, y, x, 2) = land,
-    distance to the coast / 100 km; noise_* (rows, 1 + crps_members or 1, ...), which the sampling layers use while
+    distance to the coast / 100 km; noise_* (rows, fields, ...), which the sampling layers use while
     nothing is trained: "drawn", standard normal, the same for the same day; "blank", zeros, for training, where those
     layers draw their own; "none", left out, for the network's coder.
     targets: rain, and observed (rows, y, x), 1 where it is known.
@@ -70,9 +70,8 @@ class DayExamples:
 
     @property
     def fields(self) -> int:
-        """Fields decoded for an example: one from the posterior, and those from the prior that are trained on."""
-        train = self.recipe.train
-        return 1 + (train.crps_members if train.objective == "crps" else 0)
+        """Fields decoded for an example, from the posterior and from the prior."""
+        return sum(self.recipe.train.fields.values())
 
     def take(self, rows) -> tuple[dict, dict]:
         """(inputs, targets) of these rows."""

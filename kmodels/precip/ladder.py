@@ -39,8 +39,9 @@ LADDER = Ladder(
         ),
         Step(
             "V4: scored draws",
-            "white noise enters every block of the decoder, and the fair CRPS of draws from the prior is trained on",
-            PIECES["scored draws"],
+            "no batch normalization; white noise and the coarse map enter every block of the decoder; the fair CRPS of "
+            "draws from prior and posterior is trained on",
+            merge(PIECES["no batch normalization"], PIECES["scored draws"]),
             (
                 Gate("prior maximum / real, heavy days", "max_ratio", 0.86, "seed"),
                 Gate("diversity of prior draws", "diversity", 0.2, "seed"),

@@ -4,6 +4,7 @@ import itertools
 
 from keras import ops
 
+from kmodels.precip.load import WET
 from kmodels.precip.recipe import Train
 
 AXES = (1, 2)
@@ -66,6 +67,11 @@ def fair_crps(members, truth):
     pairs = itertools.combinations(range(count), 2)
     spread = sum(ops.abs(members[:, a] - members[:, b]) for a, b in pairs)
     return error - spread / (count * (count - 1))
+
+
+def logarithm(rain):
+    """log(1 + rain / WET): from there on an amount counts by its logarithm, and drizzle where it is dry is seen."""
+    return ops.log1p(rain / WET)
 
 
 def block_means(fields, size: int):

@@ -17,14 +17,15 @@ INJECTED = {"none": (), "all": (0, 1, 2), "first": (0,), "first_two": (0, 1)}  #
 WIDTHS = (8, 4, 2, 1)  # of the rain's maps from coarse to fine, in base_filters
 LOG_VARIANCE = 10.0  # of a latent law lies between - and + this
 MOMENTUM = 0.9  # of batch normalization: a training has some hundred steps
+RELU = {"activation": "relu", "kernel_initializer": "he_normal"}
 
 
 @keras.saving.register_keras_serializable("kmodels")
 class PrecipModel(TermModel):
     """p(Y | X) as a conditional variational autoencoder.
 
-    Inputs as `encode.DayExamples` gives them. Outputs: posterior (batch, y, x) and prior (batch, M, y, x) [mm/day], the
-    fields decoded from z ~ q(z|x,y) and, where the recipe trains on them, from z ~ p(z|x); of the latent laws mean,
+    Inputs as `encode.DayExamples` gives them. Outputs: posterior and prior (batch, M, y, x) [mm/day], the fields
+    decoded from z ~ q(z|x,y) and, where the recipe trains on them, from z ~ p(z|x); of the latent laws mean,
     log_variance, prior_mean, prior_log_variance (batch, d_z); of the coarse state summary (batch, d_x) and, where
     the decoder sees it, map (batch, Y, X, channels).
 
@@ -40,9 +41,9 @@ class PrecipModel(TermModel):
         self.climate, self.coder, self.decoder = network.climate, network.coder, network.decoder
 
     def terms(self, x, y, y_pred):
-        """reconstruction, mass, gradient, kl, and with objective "crps" crps and log_crps (see `losses`)."""
+        """reconstruction, mass, gradient, kl, and with objective "crps" the scores of draws (see `losses`)."""
         train = self.recipe.train
-        truth, observed, field = y["rain"], y["observed"], y_pred["posterior"]
+        truth, observed, field = y["rain"], y["observed"], y_pred["posterior"][:, 0]
         error = losses.weighted_error(
             truth, field, observed, self.climate.tail.value, self.climate.mean_weight.value, train
         )
@@ -55,10 +56,12 @@ class PrecipModel(TermModel):
         if train.beta == "elbo":
             cells = ops.maximum(ops.sum(observed, losses.AXES), 1.0)
             found["kl"] = found["kl"] * ops.stop_gradient(error) / cells
-        if train.objective == "crps":
-            members, logs = y_pred["prior"], [ops.log1p(a) for a in (y_pred["prior"], truth)]
-            found["crps"] = losses.ensemble_score(members, truth, observed, train.crps_scales)
-            found["log_crps"] = losses.ensemble_score(*logs, observed, train.crps_scales)
+        for law, prefix in scored(train).items():
+            rain = y_pred[law], truth
+            found[f"{prefix}crps"] = losses.ensemble_score(*rain, observed, train.crps_scales)
+            found[f"{prefix}log_crps"] = losses.ensemble_score(
+                *map(losses.logarithm, rain), observed, train.crps_scales
+            )
         return found
 
     def kl(self, outputs):
@@ -89,9 +92,16 @@ def term_weights(recipe: PrecipRecipe) -> dict[str, float]:
         "gradient": train.lambda_gradient,
         "kl": final_beta(train),
     }
-    if train.objective == "crps":
-        found |= {"crps": train.crps_weight, "log_crps": train.crps_weight * train.log_crps}
+    for law, prefix in scored(train).items():
+        weight = train.crps_weight * (train.posterior_crps if law == "posterior" else 1.0)
+        found |= {f"{prefix}crps": weight, f"{prefix}log_crps": weight * train.log_crps}
     return found
+
+
+def scored(train) -> dict[str, str]:
+    """{law whose draws are scored: how the names of its terms begin}."""
+    prefixes = {"prior": "", "posterior": "posterior_"}
+    return {law: prefixes[law] for law, count in train.fields.items() if count > 1}
 
 
 def final_beta(train) -> float:
@@ -127,13 +137,13 @@ class _Network:
         }
         self.coder = keras.Model(day, self._code(**day), name="coder")
         self.decoder = self._decoder()
-        members = 1 + (recipe.train.crps_members if recipe.train.objective == "crps" else 0)
+        counts = recipe.train.fields
         shapes = noise_shapes(self.model, self.fine)
-        noise = {name: keras.Input((members, *shape), name=name) for name, shape in shapes.items()}
+        noise = {name: keras.Input((sum(counts.values()), *shape), name=name) for name, shape in shapes.items()}
         self.inputs = day | noise
         fresh = {name: FreshNoise(dropout_seed(), name=f"fresh_{name}")(value) for name, value in noise.items()}
         code = self.coder(day)
-        self.outputs = code | self._fields(code, fresh, members)
+        self.outputs = code | self._fields(code, fresh, counts)
 
     # -- encoders ---------------------------------------------------------------------------------------------
 
@@ -149,7 +159,7 @@ class _Network:
         else:
             code["prior_mean"] = code["prior_log_variance"] = 0.0 * mean
         if self.injected:
-            code["map"] = self._conv(first, self.model.injected_filters, "projection", kernel=1, norm=False)
+            code["map"] = self._conv(first, self.model.injected_filters, "projection", kernel=1, plain=True)
         return code
 
     def _state_encoder(self, state):
@@ -204,10 +214,11 @@ class _Network:
         field = layers.Conv2D(1, 3, padding="same", dtype=self.policy, name="field")(x)
         return keras.Model(given, ops.cast(ops.squeeze(field, -1), "float32"), name="decoder")
 
-    def _fields(self, code, noise, members):
+    def _fields(self, code, noise, counts):
         """Rain decoded from the posterior's z and from the prior's, all in one batch."""
-        laws = [(code["mean"], code["log_variance"])]
-        laws += [(code["prior_mean"], code["prior_log_variance"])] * (members - 1)
+        members, first = sum(counts.values()), counts["posterior"]
+        laws = [(code["mean"], code["log_variance"])] * first
+        laws += [(code["prior_mean"], code["prior_log_variance"])] * (members - first)
         z = [mean + ops.exp(0.5 * log) * noise["noise_z"][:, k] for k, (mean, log) in enumerate(laws)]
         given = {"z": ops.stack(z, axis=1)}
         for name in ("summary", *(["map"] if self.injected else [])):
@@ -216,17 +227,17 @@ class _Network:
         flat = {name: ops.reshape(value, (-1, *value.shape[2:])) for name, value in given.items()}
         rain = Rain(self.climate, name="to_rain")(self.decoder(flat))
         rain = ops.reshape(rain, (-1, members, *self.fine))
-        found = {"posterior": rain[:, 0]}
-        return found | ({"prior": rain[:, 1:]} if members > 1 else {})
+        found = {"posterior": rain[:, :first]}
+        return found | ({"prior": rain[:, first:]} if members > first else {})
 
     # -- pieces -----------------------------------------------------------------------------------------------
 
-    def _conv(self, x, filters, name, kernel=3, strides=1, norm=True):
-        """A convolution; with norm, batch normalization, whose own shift makes a bias idle, and ReLU behind it."""
-        x = layers.Conv2D(
-            filters, kernel, strides=strides, padding="same", use_bias=not norm, dtype=self.policy, name=name
-        )(x)
-        if not norm:
+    def _conv(self, x, filters, name, kernel=3, strides=1, plain=False):
+        """A convolution and ReLU, with batch normalization, whose own shift makes a bias idle, between; or it alone."""
+        normed = self.model.norm == "batch" and not plain
+        how = {"use_bias": not normed} | ({} if plain or normed else RELU)
+        x = layers.Conv2D(filters, kernel, strides=strides, padding="same", dtype=self.policy, name=name, **how)(x)
+        if not normed:
             return x
         return layers.ReLU(dtype=self.policy)(
             layers.BatchNormalization(momentum=MOMENTUM, dtype=self.policy, name=f"{name}_norm")(x)

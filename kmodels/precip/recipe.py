@@ -45,7 +45,7 @@ class Marginal(Section):
 class Data(Section):
     """What the simulated days are like, and how the days of any data are read and split."""
 
-    n_days: int = Field(1100, ge=3, description="simulated days, one after the other [days]")
+    n_days: int = Field(2200, ge=3, description="simulated days, one after the other [days]")
     slope: float = Field(3.0, gt=2, le=4, description="the power spectrum falls as wavenumber to this power [1]")
     outer_scale: float = Field(20.0, gt=0, description="wavelength beyond which it is flat [fine cells]")
     rho: float = Field(0.45, ge=0, lt=1, description="share of the latent variance that a whole day has in common [1]")
@@ -85,10 +85,13 @@ class Model(Section):
     """The network: two encoders, a latent head, a decoder. The seed's sizes are in configs/precip_full.yaml."""
 
     injection: Literal["none", "all", "first", "first_two"] = Field(
-        "first", description="blocks of the decoder that see the coarse map itself, not only its summary"
+        "all", description="blocks of the decoder that see the coarse map itself, not only its summary"
     )
     prior: Literal["standard", "learned"] = Field(
         "learned", description="standard: z ~ N(0, I); learned: z ~ p(z|x), a normal law given by the coarse state"
+    )
+    norm: Literal["batch", "none"] = Field(
+        "none", description="batch: normalization behind convolutions, through which a day sees the rest of its batch"
     )
     base_filters: int = Field(16, ge=1, le=512, description="channels of the finest convolutions [1]")
     state_filters: tuple[int, int] = Field((32, 64), description="channels of the coarse state's convolutions [1]")
@@ -138,11 +141,25 @@ class Train(TrainSection):
         "crps", description="crps: also the fair CRPS of fields drawn from the prior, the path that is used later"
     )
     crps_weight: float = Field(5.0, ge=0, description="weight of that score [1]")
-    log_crps: float = Field(3.0, ge=0, description="weight of the same score of log1p(rain), as a share of it [1]")
-    crps_members: int = Field(2, ge=2, le=16, description="fields drawn for it, a day and step [fields]")
+    log_crps: float = Field(
+        1.5, ge=0, description="weight of the same score of log(1 + rain / 0.1 mm/day), as a share of it [1]"
+    )
+    posterior_crps: float = Field(
+        1.0,
+        ge=0,
+        description="weight of the scores of the posterior's draws, as a share of those of the prior's [1]",
+    )
+    crps_members: int = Field(2, ge=2, le=16, description="fields drawn for it from a law, a day and step [fields]")
     crps_scales: tuple[int, ...] = Field(
         (1, 2, 4), min_length=1, description="the score is one of means over blocks of so many cells a side [cells]"
     )
+
+    @property
+    def fields(self) -> dict[str, int]:
+        """{law of the latent code: how many fields are drawn from it, a day and step}."""
+        if self.objective == "elbo":
+            return {"posterior": 1}
+        return {"posterior": self.crps_members if self.posterior_crps else 1, "prior": self.crps_members}
 
     def kept_epochs(self, done: int) -> set[int]:
         """Every checkpoint_epochs-th."""
@@ -157,7 +174,7 @@ class Train(TrainSection):
 
 # What the seed's versions have in common: nothing of what repairs the draws from its prior.
 SEED = {
-    "model": {"injection": "first", "prior": "standard", "noise": 0},
+    "model": {"injection": "first", "prior": "standard", "noise": 0, "norm": "batch"},
     "train": {
         "objective": "elbo",
         "beta": "fixed",
@@ -168,10 +185,11 @@ SEED = {
 }
 # What repairs them, by name.
 PIECES = {
+    "no batch normalization": {"model": {"norm": "none"}},
     "learned prior": {"model": {"prior": "learned"}},
     "ELBO's weight of the divergence": {"train": {"beta": "elbo"}},
     "scored draws": {
-        "model": {"noise": 4},
+        "model": {"noise": 4, "injection": "all"},
         "train": {"objective": "crps", "lambda_reconstruction": 0.1, "lambda_mass": 0.0, "lambda_gradient": 0.0},
     },
 }

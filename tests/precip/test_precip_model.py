@@ -57,7 +57,7 @@ def test_inputs_and_targets(days):
     np.testing.assert_array_equal(inputs["rain"], days.rain(np.array([2, 0])))
     np.testing.assert_allclose(np.expm1(inputs["state"][..., 0]), days.state([2, 0])[..., 0], rtol=1e-4, atol=1e-5)
     np.testing.assert_array_equal(inputs["static"][1, ..., 0], days.domain.land)
-    assert inputs["noise_z"].shape == (2, 3, 4) and inputs["noise_2"].shape == (2, 3, 8, 6, 1)
+    assert inputs["noise_z"].shape == (2, 4, 4) and inputs["noise_2"].shape == (2, 4, 8, 6, 1)
     again, _ = encode.encode(days.take(np.array([2])), SMALL).take(np.array([0]))
     np.testing.assert_array_equal(again["noise_1"][0], inputs["noise_1"][0], "a day's noise is its own")
     assert set(targets) == {"rain", "observed"}
@@ -148,11 +148,12 @@ def test_the_score_tells_showers_from_noise():
 
 
 def test_terms_and_their_weights(network, days):
-    assert set(network.term_weights) == {"reconstruction", "mass", "gradient", "kl", "crps", "log_crps"}
+    scores = {"crps", "log_crps", "posterior_crps", "posterior_log_crps"}
+    assert set(network.term_weights) == {"reconstruction", "mass", "gradient", "kl"} | scores
     inputs, targets = inference.as_tensors(encode.encode(days, SMALL).take(np.arange(4)))
     outputs = network(inputs)
     values = {name: numbers(value) for name, value in network.terms(inputs, targets, outputs).items()}
-    error = numbers(outputs["posterior"]) - numbers(targets["rain"])
+    error = numbers(outputs["posterior"])[:, 0] - numbers(targets["rain"])
     land = days.domain.land & days.domain.observed
     np.testing.assert_allclose(values["mass"], np.abs(error[:, land].sum(1)), rtol=1e-3, atol=1e-3)
     cells = days.domain.observed.sum()
@@ -243,7 +244,7 @@ def test_the_same_seed_draws_the_same_fields(sampler):
 def test_the_sampler_decodes_what_the_network_does(network, days, sampler):
     """Given the same noise, draws are the network's own outputs, less what is below 0.1 mm/day."""
     inputs, _ = encode.encode(days, SMALL).take(np.array([0]))
-    outputs = numbers(network(inference.as_tensors(inputs))["posterior"])[0]
+    outputs = numbers(network(inference.as_tensors(inputs))["posterior"])[0, 0]
     given = {name: value[:, 0] for name, value in inputs.items() if name.startswith("noise_") and name != "noise_z"}
     z = sampler.code["mean"][:1] + np.exp(0.5 * sampler.code["log_variance"][:1]) * inputs["noise_z"][:, 0]
     given |= {"z": z, "summary": sampler.code["summary"][:1], "map": sampler.code["map"][:1]}

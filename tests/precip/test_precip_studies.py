@@ -12,17 +12,19 @@ from kmodels.precip.recipe import PrecipRecipe
 def test_the_ablation_goes_from_v3_to_the_default():
     found = {name: PrecipRecipe().with_changes(changes) for name, changes in ablation.recipes().items()}
     assert found["V3"] == PrecipRecipe().with_changes(PrecipRecipe.VARIANTS["v3"])
-    assert found["all three"] == PrecipRecipe()
+    assert found["all of them"] == PrecipRecipe()
 
     def differs(name):
         one, other = (found[k].model_dump() for k in ("V3", name))
         parts = [key.split(".") for key in leaves(PrecipRecipe)]
         return {".".join(p) for p in parts if len(p) == 2 and one[p[0]][p[1]] != other[p[0]][p[1]]}
 
+    assert differs("no batch normalization") == {"model.norm"}
     assert differs("learned prior") == {"model.prior"}
     assert differs("ELBO's weight of the divergence") == {"train.beta"}
     assert differs("scored draws") == {
         "model.noise",
+        "model.injection",
         "train.objective",
         *(f"train.lambda_{name}" for name in ("reconstruction", "mass", "gradient")),
     }

@@ -17,7 +17,7 @@ class Convolution(nn.Conv2d):
     """3 x 3; with a stride of 2, zeros are added as Keras' "same" does: what is odd goes behind."""
 
     def __init__(self, before: int, n: int, stride: int = 1):
-        super().__init__(before, n, 3, stride=stride, padding=1 if stride == 1 else 0, bias=False)
+        super().__init__(before, n, 3, stride=stride, padding=1 if stride == 1 else 0)
 
     def forward(self, x):
         if self.stride[0] == 2:
@@ -27,7 +27,7 @@ class Convolution(nn.Conv2d):
 
 
 def convolved(before: int, n: int, stride: int = 1) -> nn.Sequential:
-    return nn.Sequential(Convolution(before, n, stride), nn.BatchNorm2d(n, eps=1e-3, momentum=0.1), nn.ReLU())
+    return nn.Sequential(Convolution(before, n, stride), nn.ReLU())
 
 
 def flat(x):
@@ -51,11 +51,11 @@ class Law(nn.Module):
 
 
 class TorchPrecip(nn.Module):
-    """Injection "first", learned prior, noise in every block. climate: {name: array} of the training days.
+    """Injection "all", learned prior, noise in every block, no norm. climate: {name: array} of the training days.
 
     Inputs: state (batch, channels, Y, X), rain (batch, y, x) [mm/day], static (batch, 2, y, x), noise: z
-    (batch, fields, d_z), then one of each block (batch, fields, channels, y, x). Outputs: posterior (batch, y, x),
-    prior (batch, fields - 1, y, x) [mm/day], and the two laws.
+    (batch, fields, d_z), then one of each block (batch, fields, channels, y, x). Outputs: posterior and prior
+    (batch, crps_members, y, x) [mm/day], and the two laws.
     """
 
     def __init__(self, recipe, channels: int, climate: dict):
@@ -85,9 +85,8 @@ class TorchPrecip(nn.Module):
         self.prior = Law(m.d_x, m.latent_hidden, m.d_z)
         self.decoder = nn.Linear(m.d_z + m.d_x, m.decoder_hidden)
         self.begin = nn.Linear(m.decoder_hidden, cells)
-        extra = (m.injected_filters, 0, 0)
         self.blocks = nn.ModuleList(
-            convolved(WIDTHS[k] * base + extra[k] + m.noise, WIDTHS[k + 1] * base) for k in range(3)
+            convolved(WIDTHS[k] * base + m.injected_filters + m.noise, WIDTHS[k + 1] * base) for k in range(3)
         )
         self.field = nn.Conv2d(base, 1, 3, padding=1)
 
@@ -99,10 +98,11 @@ class TorchPrecip(nn.Module):
         x = self.rain(torch.cat([scaled[:, None], static], dim=1))
         x = self.rain_summary(self.dropout(torch.relu(self.rain_hidden(flat(x)))))
         laws = {"posterior": self.posterior(torch.cat([x, summary], dim=1)), "prior": self.prior(summary)}
-        each = [laws["posterior"]] + [laws["prior"]] * (noise[0].shape[1] - 1)
+        members = self.train_section.crps_members
+        each = [laws["posterior"]] * members + [laws["prior"]] * members
         z = [mean + torch.exp(0.5 * log) * noise[0][:, k] for k, (mean, log) in enumerate(each)]
         drawn = self._decoded(torch.stack(z, dim=1), summary, self.projection(first), noise[1:])
-        return {"posterior": drawn[:, 0], "prior": drawn[:, 1:]}, laws
+        return {"posterior": drawn[:, :members], "prior": drawn[:, members:]}, laws
 
     def _decoded(self, z, summary, seen, noise):
         n, fields = z.shape[:2]
@@ -111,14 +111,14 @@ class TorchPrecip(nn.Module):
         x = x.reshape(n * fields, *self.start, -1).permute(0, 3, 1, 2)
         seen = seen[:, None].expand(-1, fields, -1, -1, -1).flatten(0, 1)
         for k, (block, size) in enumerate(zip(self.blocks, self.sizes, strict=True)):
-            parts = [_resized(x, size), *([_resized(seen, size)] if k == 0 else []), noise[k].flatten(0, 1)]
+            parts = [_resized(x, size), _resized(seen, size), noise[k].flatten(0, 1)]
             x = block(torch.cat(parts, dim=1))
         scaled = self.field(x)[:, 0].reshape(n, fields, *self.sizes[-1])
         return torch.expm1(torch.relu(scaled * self.rain_sd + self.rain_mean))
 
     def loss(self, outputs, laws, truth, observed, land, weights: dict):
         """The sum of all terms of the default recipe. weights: by term."""
-        train, field = self.train_section, outputs["posterior"]
+        train, field = self.train_section, outputs["posterior"][:, 0]
         cells = observed.sum((1, 2))
         weight = (truth / train.scale).clamp(train.w_min, train.w_max)
         weight = weight * torch.where(truth >= self.tail, train.tail_boost, 1.0)
@@ -131,9 +131,11 @@ class TorchPrecip(nn.Module):
             "mass": ((field - truth) * land * observed).sum((1, 2)).abs(),
             "gradient": sum(_over(change.abs(), both) for change, both in changes),
             "kl": kl.sum(1) * error.detach() / cells,
-            "crps": self._score(outputs["prior"], truth, observed),
-            "log_crps": self._score(torch.log1p(outputs["prior"]), torch.log1p(truth), observed),
         }
+        for law, prefix in (("prior", ""), ("posterior", "posterior_")):
+            logs = (torch.log1p(rain / 0.1) for rain in (outputs[law], truth))
+            terms[f"{prefix}crps"] = self._score(outputs[law], truth, observed)
+            terms[f"{prefix}log_crps"] = self._score(*logs, observed)
         return sum(weights[name] * term.mean() for name, term in terms.items())
 
     def _score(self, members, truth, observed):
@@ -151,12 +153,8 @@ class TorchPrecip(nn.Module):
         blocks = {f"state_{k}": block for k, block in enumerate(self.state)}
         blocks |= {f"rain_{k}": block for k, block in enumerate(self.rain)}
         blocks |= {f"block_{k}": block for k, block in enumerate(self.blocks)}
-        for name, (conv, norm, _) in blocks.items():
+        for name, (conv, _) in blocks.items():
             _take(conv, arrays, name)
-            norm.weight.data.copy_(torch.tensor(arrays[f"{name}_norm/gamma"]))
-            norm.bias.data.copy_(torch.tensor(arrays[f"{name}_norm/beta"]))
-            norm.running_mean.copy_(torch.tensor(arrays[f"{name}_norm/moving_mean"]))
-            norm.running_var.copy_(torch.tensor(arrays[f"{name}_norm/moving_variance"]))
         plain = {"start": self.begin}
         plain |= {n: getattr(self, n) for n in ("state_hidden", "summary", "rain_hidden", "rain_summary", "decoder")}
         for name, law in (("posterior", self.posterior), ("prior", self.prior)):
