@@ -1,7 +1,10 @@
 """The network's own layers: scales of the training days, and noise that is new in every training step."""
 
 import keras
+import numpy as np
 from keras import ops
+
+LARGEST = 2000.0  # mm/day, above the wettest day on record (1825 mm): an early step must not blow the exponential up
 
 
 @keras.saving.register_keras_serializable("kmodels")
@@ -26,8 +29,8 @@ class Climate(keras.layers.Layer):
         return rain, (ops.cast(states, "float32") - self.state_mean) / self.state_sd
 
     def to_rain(self, scaled):
-        """The rain [mm/day] of scaled fields (..., y, x): expm1(max(0, sd x + mean)), never negative."""
-        return ops.expm1(ops.relu(scaled * self.rain_sd + self.rain_mean))
+        """The rain [mm/day] of scaled fields (..., y, x): expm1(sd x + mean), from none to LARGEST."""
+        return ops.expm1(ops.clip(scaled * self.rain_sd + self.rain_mean, 0.0, np.log1p(LARGEST)))
 
     def get_config(self):
         """The constructor's arguments."""

@@ -116,7 +116,7 @@ class Train(TrainSection):
 
     epochs: int = Field(14, ge=1, description="passes over the training data [epochs]")
     batch_size: int = Field(16, ge=2, description="days a step [days]")
-    learning_rate: float = Field(1.5e-3, gt=0, le=1, description="AdamW's step size after the warm-up")
+    learning_rate: float = Field(1e-3, gt=0, le=1, description="AdamW's step size after the warm-up")
     final_learning_rate: float = Field(1e-6, ge=0, description="AdamW's step size at the last step")
     warmup_epochs: int = Field(1, ge=0, description="epochs over which the step size rises from 0 [epochs]")
     weight_decay: float = Field(5e-4, ge=0, description="AdamW's decay of weights [1]")

@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn import functional
 
 WIDTHS = (8, 4, 2, 1)
+LARGEST = 7.6014  # log1p(2000 mm/day)
 
 
 class Convolution(nn.Conv2d):
@@ -114,7 +115,7 @@ class TorchPrecip(nn.Module):
             parts = [_resized(x, size), _resized(seen, size), noise[k].flatten(0, 1)]
             x = block(torch.cat(parts, dim=1))
         scaled = self.field(x)[:, 0].reshape(n, fields, *self.sizes[-1])
-        return torch.expm1(torch.relu(scaled * self.rain_sd + self.rain_mean))
+        return torch.expm1((scaled * self.rain_sd + self.rain_mean).clamp(0, LARGEST))
 
     def loss(self, outputs, laws, truth, observed, land, weights: dict):
         """The sum of all terms of the default recipe. weights: by term."""
