@@ -35,6 +35,7 @@ def bench(report: Callable[[int, int, str], None], smoke: bool = False) -> list[
 def random_examples(recipe: EchoRecipe) -> tuple[dict, dict]:
     """A batch of noise: (inputs, targets)."""
     rng = np.random.default_rng(0)
-    shape = (recipe.train.batch_size, *2 * [recipe.data.image_size])
-    depth = rng.uniform(1, 8, shape).astype("float32")
-    return {"spectrogram": rng.uniform(0, 6, (*shape, 2)).astype("float32")}, {"depth": depth, "coarse": depth}
+    batch, size = recipe.train.batch_size, recipe.data.image_size
+    heard = rng.uniform(0, 6, (batch, size, size * recipe.model.moments, 2)).astype("float32")
+    depth = rng.uniform(1, 8, (batch, size, size)).astype("float32")
+    return {"spectrogram": heard}, {"depth": depth, "coarse": depth}

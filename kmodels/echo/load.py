@@ -26,10 +26,10 @@ def load(path: str | Path, recipe, labels: bool = True) -> EchoPairs:
     path = Path(path).expanduser()
     pairs = _pairs(path, labels)
     seen = all(pair.depth is not None for pair in pairs)
-    folder = cache.root() / "echo" / f"prepared-{_key(pairs, recipe.data, seen)}"
+    folder = cache.root() / "echo" / f"prepared-{_key(pairs, recipe, seen)}"
     if not cache.is_whole(folder):
         with console.progress("preparing") as bar:
-            cache.make(folder, lambda aside: _prepare(pairs, recipe.data, seen, aside, bar))
+            cache.make(folder, lambda aside: _prepare(pairs, recipe, seen, aside, bar))
     spectrograms = np.load(folder / "spectrogram.npy", mmap_mode="r")
     depths = np.load(folder / "depth.npy", mmap_mode="r") if seen else None
     return EchoPairs(tuple(pairs), np.arange(len(pairs)), spectrograms, depths, recipe.data.max_depth)
@@ -49,10 +49,11 @@ def _pairs(path: Path, labels: bool) -> list[Pair]:
     return pairs
 
 
-def _key(pairs: list[Pair], data, seen: bool) -> str:
+def _key(pairs: list[Pair], recipe, seen: bool) -> str:
     """A hash of what the arrays depend on: sizes and times of the files, and how they are prepared."""
     stamps = [[str(file), *_stamp(pair, file)] for pair in pairs for file in _files(pair, seen)]
-    text = json.dumps([PREPARATION, data.image_size, data.max_depth, stamps])
+    data, moments = recipe.data, recipe.model.moments
+    text = json.dumps([PREPARATION, data.image_size, moments, data.max_depth, stamps])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -68,19 +69,20 @@ def _stamp(pair: Pair, file: Path) -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
 
 
-def _prepare(pairs: list[Pair], data, seen: bool, folder: Path, report) -> None:
+def _prepare(pairs: list[Pair], recipe, seen: bool, folder: Path, report) -> None:
     """Check every file and write the arrays, a pair at a time."""
+    data, count = recipe.data, len(pairs)
     size, samples = data.image_size, recording_length(data.max_depth)
-    shape = (len(pairs), size, size)
-    spectrograms = np.lib.format.open_memmap(folder / "spectrogram.npy", "w+", "float32", (*shape, 2))
+    heard, shape = (count, size, size * recipe.model.moments, 2), (count, size, size)
+    spectrograms = np.lib.format.open_memmap(folder / "spectrogram.npy", "w+", "float32", heard)
     depths = np.lib.format.open_memmap(folder / "depth.npy", "w+", "float32", shape) if seen else None
     for k, pair in enumerate(pairs):
-        spectrograms[k] = resize(spectrogram(read_sound(pair, samples)), size)
+        spectrograms[k] = resize(spectrogram(read_sound(pair, samples)), *heard[1:3])
         if seen:
             depths[k] = resize_depth(read_depth(pair), size, data.max_depth)
             if not depths[k].any():
                 raise pair.refuse(pair.depth, f"too few known depths: none is left at {size} x {size}")
-        report(k + 1, len(pairs))
+        report(k + 1, count)
     spectrograms.flush()
     if seen:
         depths.flush()

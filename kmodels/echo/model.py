@@ -16,7 +16,7 @@ from kmodels.echo.sizes import EARS, LEVELS, channels, decoder_widths
 
 @keras.saving.register_keras_serializable("kmodels")
 class EchoModel(TermModel):
-    """Input "spectrogram" (batch, size, size, 2); outputs (batch, size, size) [m]: "depth", and of its parts
+    """Input "spectrogram" (batch, size, size x moments, 2); outputs (batch, size, size) [m]: "depth", and of its parts
 
         base = sigmoid(.) max_depth,   residual = tanh(.) residual_range max_depth,
         depth = clip(base + residual, 0, max_depth).
@@ -34,6 +34,7 @@ class EchoModel(TermModel):
     def __init__(
         self,
         size,
+        moments=1,
         width=16,
         widths=None,
         max_depth=12.0,
@@ -45,8 +46,8 @@ class EchoModel(TermModel):
         widths = dict(widths or {"base": 4, "residual": 16})
         term_weights = dict(term_weights or {"recon": 1.0, "base": 1.2, "sparse": 0.05})
         self_config = {k: v for k, v in locals().items() if k not in ("self", "kwargs", "__class__")}
-        spectrogram = keras.Input((size, size, EARS), name="spectrogram")
-        skips = _encoder(spectrogram, width, policy)
+        spectrogram = keras.Input((size, size * moments, EARS), name="spectrogram")
+        skips = _encoder(layers.Reshape((size, size, moments * EARS))(spectrogram), width, policy)
         logits = {name: _decoder(skips, decoder_width, name, policy) for name, decoder_width in widths.items()}
         coarsest = next(iter(widths))
         start = StartMap(name="start")
@@ -179,6 +180,7 @@ def build(recipe: EchoRecipe, steps: int) -> EchoModel:
         terms |= {"base": train.lambda_base, "sparse": train.lambda_sparse}
     network = EchoModel(
         size=recipe.data.image_size,
+        moments=model.moments,
         width=model.width,
         widths=decoder_widths(model),
         max_depth=recipe.data.max_depth,

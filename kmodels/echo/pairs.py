@@ -13,8 +13,9 @@ from kmodels.echo.batvision import PARTS, Pair, read_depth
 class EchoPairs:
     """n pairs.
 
-    sources: all that were loaded. index: (n,) into them. spectrograms: (all, size, size, 2), frequency x time x ear,
-    magnitudes. depths: (all, size, size) [m], 0 = unknown; None where no depth was given. Both may lie on disk.
+    sources: all that were loaded. index: (n,) into them. spectrograms: (all, size, size x moments, 2), frequency
+    x time x ear, magnitudes. depths: (all, size, size) [m], 0 = unknown; None where no depth was given. Both may lie on
+    disk.
     """
 
     sources: tuple[Pair, ...]
@@ -32,7 +33,7 @@ class EchoPairs:
 
     @property
     def size(self) -> int:
-        """Width and height of spectrograms and depth maps [pixels]."""
+        """Width and height of depth maps [pixels]."""
         return self.spectrograms.shape[1]
 
     @property
@@ -54,7 +55,7 @@ class EchoPairs:
         return np.array([f"{pair.location}/{pair.audio[0].name}" for pair in self.sources])[self.index]
 
     def spectrogram(self, rows) -> np.ndarray:
-        """(rows, size, size, 2) float32: frequency x time x ear, left and right."""
+        """(rows, size, size x moments, 2) float32: frequency x time x ear, left and right."""
         return np.asarray(self.spectrograms[self.index[rows]])
 
     def depth(self, rows) -> np.ndarray:

@@ -45,9 +45,9 @@ def weights(before: int, after: int) -> np.ndarray:
     return (triangle / triangle.sum(axis=1, keepdims=True)).astype("float32")
 
 
-def resize(image: np.ndarray, size: int) -> np.ndarray:
-    """(height, width, ...) -> (size, size, ...), bilinear."""
-    rows, columns = (weights(n, size) for n in image.shape[:2])
+def resize(image: np.ndarray, height: int, width: int | None = None) -> np.ndarray:
+    """(rows, columns, ...) -> (height, width, ...), bilinear; without width, a square."""
+    rows, columns = (weights(*sizes) for sizes in zip(image.shape, (height, width or height), strict=False))
     tall = np.tensordot(rows, image, axes=(1, 0))
     return np.moveaxis(np.tensordot(columns, tall, axes=(1, 1)), 0, 1)
 

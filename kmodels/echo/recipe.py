@@ -35,7 +35,7 @@ class Data(Section):
     chirp: Range = Field((20.0, 20_000.0), description="first and last frequency of the chirp [Hz]")
     chirp_ms: float = Field(3.0, gt=0, le=100, description="length of the chirp [ms]")
     noise: Range = Field((15.0, 40.0), description="power of the echoes over that of the noise, uniform [dB]")
-    image_size: int = Field(64, ge=16, le=1024, description="width and height of spectrograms and depth maps [pixels]")
+    image_size: int = Field(64, ge=16, le=1024, description="width and height of depth maps and spectrograms [pixels]")
     max_depth: float = Field(
         12.0, gt=0, le=65, description="depth is cut off here, and the sound after the echo from there [m]"
     )
@@ -85,6 +85,13 @@ class Model(Section):
     )
     spectrogram: Literal["log", "magnitude"] = Field(
         "log", description="what the network is given; log: log1p(magnitude / 0.001); magnitude: as the field does"
+    )
+    moments: int = Field(
+        3,
+        ge=1,
+        le=16,
+        description="moments that a column of the spectrogram holds, as channels: in one of 64 columns alone the ears "
+        "hear at the same time [1]",
     )
     width: int = Field(
         16, ge=1, le=512, description="channels of the encoder's first level and the residual decoder's last [1]"

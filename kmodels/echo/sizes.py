@@ -12,10 +12,10 @@ def channels(width: float) -> list[int]:
     return [max(1, round(width * 2 ** min(level, LEVELS - 2))) for level in range(LEVELS)]
 
 
-def encoder_weights(width: int) -> int:
+def encoder_weights(width: int, moments: int = 1) -> int:
     """Trainable weights of the encoder: two convolutions a level, one more at the bottom, each with its scale and
     shift."""
-    total, before = 0, EARS
+    total, before = 0, EARS * moments
     for n in channels(width):
         total += KERNEL * (before * n + n * n) + 4 * n
         before = n
@@ -51,6 +51,6 @@ def decoder_widths(model) -> dict[str, float]:
 
 def weights(model) -> dict[str, int]:
     """Trainable weights by part, and in all. model: a recipe's model section."""
-    found = {"encoder": encoder_weights(model.width)}
+    found = {"encoder": encoder_weights(model.width, model.moments)}
     found |= {name: decoder_weights(model.width, width) for name, width in decoder_widths(model).items()}
     return found | {"total": sum(found.values())}

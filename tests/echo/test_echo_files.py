@@ -110,7 +110,7 @@ def test_a_pair_is_written_in_millimetres_and_full_scale(tmp_path):
 def test_what_is_written_is_what_is_read(simulated):
     pairs = load(simulated, RECIPE)
     assert len(pairs) == 14 and pairs.size == 16 and len(set(pairs.groups)) == 7
-    assert pairs.spectrogram([0, 3]).shape == (2, 16, 16, 2) and pairs.depth([0, 3]).shape == (2, 16, 16)
+    assert pairs.spectrogram([0, 3]).shape == (2, 16, 48, 2) and pairs.depth([0, 3]).shape == (2, 16, 16)
     for row in (0, 13):
         stored = pairs.stored_depth(row)
         np.testing.assert_allclose(pairs.depth([row])[0], np.minimum(stored, 6.0), atol=1e-6)

@@ -30,7 +30,7 @@ def noise(n=8, seed=0):
     """Random examples: there is nothing to learn in them."""
     rng = np.random.default_rng(seed)
     depth = rng.uniform(0.5, 8.0, (n, SIZE, SIZE)).astype("float32")
-    inputs = {"spectrogram": rng.uniform(0, 6, (n, SIZE, SIZE, 2)).astype("float32")}
+    inputs = {"spectrogram": rng.uniform(0, 6, (n, SIZE, 3 * SIZE, 2)).astype("float32")}
     return data.ArrayExamples(inputs, {"depth": depth, "coarse": coarse(depth, 4)})
 
 
@@ -206,7 +206,7 @@ def test_normalisation_in_one_operation_is_keras_own():
 def test_a_plain_pytorch_twin_agrees():
     """The same weights and noise: depth, base, residual and the loss to 1e-4."""
     torch = pytest.importorskip("torch")
-    from reference.torch_echo import TorchEcho
+    from reference.torch_echo import TorchEcho, channels_first
 
     recipe = TINY.with_changes({"model": {"width": 4, "base_width": 2}, "train": {"curriculum": "none"}})
     model, some = build(recipe, 1), noise()
@@ -214,11 +214,11 @@ def test_a_plain_pytorch_twin_agrees():
     for variable in model.variables:
         if variable.path.split("/")[-1] in ("gamma", "beta", "moving_mean", "moving_variance", "map"):
             variable.assign(rng.uniform(0.5, 1.5, variable.shape))
-    twin = TorchEcho(SIZE, 4, 2).eval()
+    twin = TorchEcho(recipe.data, recipe.model).eval()
     twin.load(numpy_of(model.variables))
     found, terms = inference.predict_and_score(model, some, 8)
     with torch.no_grad():
-        outputs = twin(torch.tensor(some.inputs["spectrogram"]).permute(0, 3, 1, 2))
+        outputs = twin(channels_first(some.inputs["spectrogram"]))
         loss = twin.loss(outputs, *map(torch.tensor, some.targets.values()), (1.0, 1.2, 0.05))
     for name, array in zip(("depth", "base", "residual"), outputs, strict=True):
         np.testing.assert_allclose(found[name], array.numpy(), atol=1e-4, err_msg=name)

@@ -34,12 +34,14 @@ class Decoder(nn.Module):
 
 
 class TorchEcho(nn.Module):
-    """Input (batch, ears, frequency, time); outputs depth, base, residual (batch, y, x) [m]."""
+    """Input (batch, moments x ears, frequency, time); outputs depth, base, residual (batch, y, x) [m]."""
 
-    def __init__(self, size: int, width: int, base_width: int, max_depth: float = 12.0, residual_range: float = 0.3):
+    def __init__(self, data, model):
         super().__init__()
+        size, max_depth, residual_range = data.image_size, data.max_depth, model.residual_range
+        width, base_width = model.width, model.base_width
         read = [width, 2 * width, 4 * width, 8 * width, 8 * width]
-        befores = [2, *read[:-1]]
+        befores = [2 * model.moments, *read[:-1]]
         self.levels = nn.ModuleList(
             nn.Sequential(convolved(b, n), convolved(n, n)) for b, n in zip(befores, read, strict=True)
         )
@@ -88,6 +90,12 @@ class TorchEcho(nn.Module):
                 mine.data.copy_(torch.tensor(arrays[f"{name}_norm/{its}"]))
 
 
+def channels_first(spectrogram):
+    """(batch, frequency, time x moments, ears) as TorchEcho takes it."""
+    batch, size = spectrogram.shape[:2]
+    return torch.tensor(spectrogram).reshape(batch, size, size, -1).permute(0, 3, 1, 2).contiguous()
+
+
 def _take(conv, arrays, name):
     conv.weight.data.copy_(torch.tensor(arrays[f"{name}/kernel"]).permute(3, 2, 0, 1))
     if conv.bias is not None:
@@ -98,10 +106,9 @@ def steps(recipe, inputs: dict, targets: dict, threads: int):
     """(a function that takes one training step and returns the loss, a function that predicts), on so many threads."""
     torch.set_num_threads(threads)
     train = recipe.train
-    model, data = recipe.model, recipe.data
-    net = TorchEcho(data.image_size, model.width, model.base_width, data.max_depth, model.residual_range)
+    net = TorchEcho(recipe.data, recipe.model)
     optimizer = torch.optim.Adam(net.parameters(), lr=train.learning_rate, eps=1e-7)
-    x = torch.tensor(inputs["spectrogram"]).permute(0, 3, 1, 2).contiguous()
+    x = channels_first(inputs["spectrogram"])
     truth, coarse = torch.tensor(targets["depth"]), torch.tensor(targets["coarse"])
     weights = train.lambda_recon, train.lambda_base, train.lambda_sparse
 
