@@ -35,6 +35,7 @@ class EchoModel(TermModel):
         self,
         size,
         moments=1,
+        coordinates=False,
         width=16,
         widths=None,
         max_depth=12.0,
@@ -47,7 +48,8 @@ class EchoModel(TermModel):
         term_weights = dict(term_weights or {"recon": 1.0, "base": 1.2, "sparse": 0.05})
         self_config = {k: v for k, v in locals().items() if k not in ("self", "kwargs", "__class__")}
         spectrogram = keras.Input((size, size * moments, EARS), name="spectrogram")
-        skips = _encoder(layers.Reshape((size, size, moments * EARS))(spectrogram), width, policy)
+        heard = layers.Reshape((size, size, moments * EARS))(spectrogram)
+        skips = _encoder(_with_coordinates(heard) if coordinates else heard, width, policy)
         logits = {name: _decoder(skips, decoder_width, name, policy) for name, decoder_width in widths.items()}
         coarsest = next(iter(widths))
         start = StartMap(name="start")
@@ -126,6 +128,12 @@ def _convolved(x, n, name, policy, normalization=FusedNormalization):
     return layers.ReLU(dtype=policy)(normalization(momentum=MOMENTUM, dtype=policy, name=f"{name}_norm")(x))
 
 
+def _with_coordinates(x):
+    """x (batch, frequency, time, channels) and, as two more channels, each point's frequency and time from -1 to 1."""
+    axes = np.meshgrid(*(np.linspace(-1, 1, n) for n in x.shape[1:3]), indexing="ij")
+    return ops.concatenate([x, ops.zeros_like(x[..., :2]) + np.stack(axes, -1).astype("float32")], axis=-1)
+
+
 def _encoder(x, width, policy):
     """The features of every level, the finest first; the coarsest with one more convolution."""
     found = []
@@ -181,6 +189,7 @@ def build(recipe: EchoRecipe, steps: int) -> EchoModel:
     network = EchoModel(
         size=recipe.data.image_size,
         moments=model.moments,
+        coordinates=model.coordinates,
         width=model.width,
         widths=decoder_widths(model),
         max_depth=recipe.data.max_depth,

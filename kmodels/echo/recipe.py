@@ -93,6 +93,11 @@ class Model(Section):
         description="moments that a column of the spectrogram holds, as channels: in one of 64 columns alone the ears "
         "hear at the same time [1]",
     )
+    coordinates: bool = Field(
+        True,
+        description="give the network every point's frequency and time, as two more channels: "
+        "depth is how late an echo is, and convolutions do not know where they are (Liu et al. 2018)",
+    )
     width: int = Field(
         16, ge=1, le=512, description="channels of the encoder's first level and the residual decoder's last [1]"
     )

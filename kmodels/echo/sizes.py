@@ -5,6 +5,7 @@ import math
 LEVELS = 5  # of the encoder; each but the last is followed by pooling
 KERNEL = 9  # weights of a 3 x 3 kernel
 EARS = 2
+AXES = 2  # of a spectrogram
 
 
 def channels(width: float) -> list[int]:
@@ -12,10 +13,10 @@ def channels(width: float) -> list[int]:
     return [max(1, round(width * 2 ** min(level, LEVELS - 2))) for level in range(LEVELS)]
 
 
-def encoder_weights(width: int, moments: int = 1) -> int:
-    """Trainable weights of the encoder: two convolutions a level, one more at the bottom, each with its scale and
-    shift."""
-    total, before = 0, EARS * moments
+def encoder_weights(width: int, read: int) -> int:
+    """Trainable weights of the encoder that reads so many channels: two convolutions a level, one more at the bottom,
+    each with its scale and shift."""
+    total, before = 0, read
     for n in channels(width):
         total += KERNEL * (before * n + n * n) + 4 * n
         before = n
@@ -51,6 +52,7 @@ def decoder_widths(model) -> dict[str, float]:
 
 def weights(model) -> dict[str, int]:
     """Trainable weights by part, and in all. model: a recipe's model section."""
-    found = {"encoder": encoder_weights(model.width, model.moments)}
+    read = EARS * model.moments + AXES * model.coordinates
+    found = {"encoder": encoder_weights(model.width, read)}
     found |= {name: decoder_weights(model.width, width) for name, width in decoder_widths(model).items()}
     return found | {"total": sum(found.values())}

@@ -34,24 +34,28 @@ class Decoder(nn.Module):
 
 
 class TorchEcho(nn.Module):
-    """Input (batch, moments x ears, frequency, time); outputs depth, base, residual (batch, y, x) [m]."""
+    """Knows coordinates. Input (batch, moments x ears, frequency, time); outputs depth, base, residual (batch, y, x)
+    [m]."""
 
     def __init__(self, data, model):
         super().__init__()
         size, max_depth, residual_range = data.image_size, data.max_depth, model.residual_range
         width, base_width = model.width, model.base_width
         read = [width, 2 * width, 4 * width, 8 * width, 8 * width]
-        befores = [2 * model.moments, *read[:-1]]
+        befores = [2 * model.moments + 2, *read[:-1]]
         self.levels = nn.ModuleList(
             nn.Sequential(convolved(b, n), convolved(n, n)) for b, n in zip(befores, read, strict=True)
         )
         self.bottom = convolved(read[-1], read[-1])
         self.base, self.residual = (Decoder(read, [w, 2 * w, 4 * w, 8 * w]) for w in (base_width, width))
         self.max_depth, self.residual_range = max_depth, residual_range
+        axis = torch.linspace(-1, 1, size)
+        self.register_buffer("coordinates", torch.stack(torch.meshgrid(axis, axis, indexing="ij")))
         self.register_buffer("start", torch.zeros(size, size))
 
     def forward(self, x):
         skips = []
+        x = torch.cat([x, self.coordinates.expand(len(x), -1, -1, -1)], dim=1)
         for k, level in enumerate(self.levels):
             x = level(functional.max_pool2d(x, 2) if k else x)
             skips.append(x)
