@@ -8,16 +8,19 @@ from kmodels.precip.judge import GAPS, kl_by_dimension, latent, shuffled
 from kmodels.precip.metrics import combined
 
 MEMBERS = 6
+MOST_DAYS = 150  # evenly from all: every epoch looks at them
 SCALARS = ("crps", "spread_skill", "p99_ratio", "p95_ratio", "max_ratio", "mean_ratio", "diversity", "ralsd")
 
 
 def diagnostics(judged: Judged) -> tuple[dict, dict]:
-    """(scalars, pictures) of a few draws a day, from the prior and from the posterior.
+    """(scalars, pictures) of a few draws of some days, from the prior and from the posterior.
 
     mae_tail is the posterior's: the seed kept an epoch by it, and draws from the prior had no say. crps is the prior's;
     it says which epoch is kept.
     """
-    drawn = judged.prediction.like(members=min(MEMBERS, judged.prediction.members), brief=True)
+    drawn = judged.prediction
+    rows = np.unique(np.linspace(0, len(drawn.days) - 1, MOST_DAYS).astype(int))
+    drawn = drawn.take(rows).like(members=min(MEMBERS, drawn.members), brief=True)
     draws = {"prior": drawn, "posterior": drawn.like(mode="posterior", members=2)}
     draws["shuffled"] = shuffled(draws["posterior"])
     found = {mode: combined(one.sums, np.ones(len(drawn.days))) for mode, one in draws.items()}

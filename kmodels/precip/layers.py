@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+TRACE = 0.02  # mm/day, added where blocks are scaled: one without any rain has no shape to scale
 LARGEST = 2000.0  # mm/day, above the wettest day on record (1825 mm): an early step must not blow the exponential up
 
 
@@ -39,19 +40,32 @@ class Climate(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("kmodels")
 class Rain(keras.layers.Layer):
-    """Scaled fields (..., y, x) as rain [mm/day], by the statistics of a Climate."""
+    """Scaled fields (batch, y, x) as rain [mm/day], by the statistics of a Climate.
+
+    Given coarse rain (batch, Y, X) [mm/day], too, whose cells are blocks of fine ones, it scales every block so that
+    its mean is that rain (Harder et al. 2023, J. Mach. Learn. Res. 24, 365); what is dry there is dry here.
+    """
 
     def __init__(self, climate: Climate, **kwargs):
         super().__init__(**kwargs)
         self.climate = climate
 
-    def call(self, scaled):
+    def call(self, scaled, coarse=None):
         """The rain."""
-        return self.climate.to_rain(ops.cast(scaled, "float32"))
+        rain = self.climate.to_rain(ops.cast(scaled, "float32"))
+        return rain if coarse is None else with_block_means(rain, coarse)
 
     def get_config(self):
         """Not saved alone: the model that holds both layers is built anew."""
         return super().get_config()
+
+
+def with_block_means(rain, coarse):
+    """rain (batch, y, x), each block of its cells multiplied so that its mean is that of coarse (batch, Y, X)."""
+    (ny, nx), (rows, columns) = rain.shape[1:], coarse.shape[1:]
+    blocks = ops.reshape(rain, (-1, rows, ny // rows, columns, nx // columns)) + TRACE
+    factor = ops.expand_dims(coarse, (2, 4)) / ops.mean(blocks, axis=(2, 4), keepdims=True)
+    return ops.reshape(blocks * factor, (-1, ny, nx))
 
 
 @keras.saving.register_keras_serializable("kmodels")

@@ -27,10 +27,11 @@ class PrecipModel(TermModel):
     Inputs as `encode.DayExamples` gives them. Outputs: posterior and prior (batch, M, y, x) [mm/day], the fields
     decoded from z ~ q(z|x,y) and, where the recipe trains on them, from z ~ p(z|x); of the latent laws mean,
     log_variance, prior_mean, prior_log_variance (batch, d_z); of the coarse state summary (batch, d_x) and, where
-    the decoder sees it, map (batch, Y, X, channels).
+    the decoder sees it, map (batch, Y, X, channels); coarse (batch, Y, X) [mm/day], where the fields keep its rain.
 
     recipe: all of it, as `model_dump` gives it. coder: the part of the network that makes what a decoder needs.
-    decoder: (noise, z, summary, map) -> scaled fields. climate: the statistics of the training days.
+    decoder: (noise, z, summary, map) -> scaled fields. to_rain: (scaled, coarse) -> fields
+    [mm/day]. climate: the statistics of the training days.
     """
 
     def __init__(self, recipe: dict, **kwargs):
@@ -39,6 +40,7 @@ class PrecipModel(TermModel):
         super().__init__(term_weights(self_recipe), inputs=network.inputs, outputs=network.outputs, **kwargs)
         self.recipe = self_recipe
         self.climate, self.coder, self.decoder = network.climate, network.coder, network.decoder
+        self.to_rain = network.to_rain
 
     def terms(self, x, y, y_pred):
         """reconstruction, mass, gradient, kl, and with objective "crps" the scores of draws (see `losses`)."""
@@ -136,7 +138,7 @@ class _Network:
             "static": keras.Input((*self.fine, 2), name="static"),
         }
         self.coder = keras.Model(day, self._code(**day), name="coder")
-        self.decoder = self._decoder()
+        self.decoder, self.to_rain = self._decoder(), Rain(self.climate, name="to_rain")
         counts = recipe.train.fields
         shapes = noise_shapes(self.model, self.fine)
         noise = {name: keras.Input((sum(counts.values()), *shape), name=name) for name, shape in shapes.items()}
@@ -149,6 +151,7 @@ class _Network:
 
     def _code(self, state, rain, static):
         """What a decoder needs, and the latent laws."""
+        kept = self._coarse_rain(state)
         rain, state = self.climate(rain, state)
         summary, first = self._state_encoder(state)
         hidden = ops.concatenate([self._rain_encoder(ops.expand_dims(rain, -1), static), summary], axis=-1)
@@ -158,9 +161,18 @@ class _Network:
             code["prior_mean"], code["prior_log_variance"] = self._law(summary, "prior")
         else:
             code["prior_mean"] = code["prior_log_variance"] = 0.0 * mean
+        if kept is not None:
+            code["coarse"] = kept
         if self.injected:
             code["map"] = self._conv(first, self.model.injected_filters, "projection", kernel=1, plain=True)
         return code
+
+    def _coarse_rain(self, state):
+        """(batch, Y, X) [mm/day] that the fields keep; None where they keep none, or it is not known."""
+        place = next((k for k, name in enumerate(predictors(self.recipe.data)) if statistics.is_rain(name)), None)
+        if place is None or not self.model.keep_coarse:
+            return None
+        return ops.expm1(ops.cast(state[..., place], "float32"))
 
     def _state_encoder(self, state):
         """(summary (batch, d_x), the first map (batch, Y, X, channels)) of the scaled coarse state."""
@@ -221,11 +233,12 @@ class _Network:
         laws += [(code["prior_mean"], code["prior_log_variance"])] * (members - first)
         z = [mean + ops.exp(0.5 * log) * noise["noise_z"][:, k] for k, (mean, log) in enumerate(laws)]
         given = {"z": ops.stack(z, axis=1)}
-        for name in ("summary", *(["map"] if self.injected else [])):
+        for name in code.keys() & {"summary", "map", "coarse"}:
             given[name] = ops.repeat(ops.expand_dims(code[name], 1), members, axis=1)
         given |= {name: value for name, value in noise.items() if name != "noise_z"}
         flat = {name: ops.reshape(value, (-1, *value.shape[2:])) for name, value in given.items()}
-        rain = Rain(self.climate, name="to_rain")(self.decoder(flat))
+        kept = [flat.pop("coarse")] if "coarse" in flat else []
+        rain = self.to_rain(self.decoder(flat), *kept)
         rain = ops.reshape(rain, (-1, members, *self.fine))
         found = {"posterior": rain[:, :first]}
         return found | ({"prior": rain[:, first:]} if members > first else {})

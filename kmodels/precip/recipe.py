@@ -104,6 +104,9 @@ class Model(Section):
     latent_hidden: int = Field(128, ge=1, description="width of the latent head [1]")
     decoder_hidden: int = Field(128, ge=1, description="width of the decoder's first layer [1]")
     injected_filters: int = Field(32, ge=1, description="channels of the coarse map that the decoder sees [1]")
+    keep_coarse: bool = Field(
+        True, description="scale what is drawn so that blocks have the coarse rain, where that is among the predictors"
+    )
     noise: int = Field(
         4, ge=0, le=64, description="channels of white noise that each block of the decoder sees; 0: none [1]"
     )
@@ -114,7 +117,7 @@ class Model(Section):
 class Train(TrainSection):
     """How it is trained."""
 
-    epochs: int = Field(14, ge=1, description="passes over the training data [epochs]")
+    epochs: int = Field(12, ge=1, description="passes over the training data [epochs]")
     batch_size: int = Field(16, ge=2, description="days a step [days]")
     learning_rate: float = Field(1e-3, gt=0, le=1, description="AdamW's step size after the warm-up")
     final_learning_rate: float = Field(1e-6, ge=0, description="AdamW's step size at the last step")
@@ -142,7 +145,7 @@ class Train(TrainSection):
     )
     crps_weight: float = Field(5.0, ge=0, description="weight of that score [1]")
     log_crps: float = Field(
-        1.5, ge=0, description="weight of the same score of log(1 + rain / 0.1 mm/day), as a share of it [1]"
+        1.0, ge=0, description="weight of the same score of log(1 + rain / 0.1 mm/day), as a share of it [1]"
     )
     posterior_crps: float = Field(
         1.0,
@@ -174,7 +177,7 @@ class Train(TrainSection):
 
 # What the seed's versions have in common: nothing of what repairs the draws from its prior.
 SEED = {
-    "model": {"injection": "first", "prior": "standard", "noise": 0, "norm": "batch"},
+    "model": {"injection": "first", "prior": "standard", "noise": 0, "norm": "batch", "keep_coarse": False},
     "train": {
         "objective": "elbo",
         "beta": "fixed",
@@ -186,6 +189,7 @@ SEED = {
 # What repairs them, by name.
 PIECES = {
     "no batch normalization": {"model": {"norm": "none"}},
+    "coarse rain kept": {"model": {"keep_coarse": True}},
     "learned prior": {"model": {"prior": "learned"}},
     "ELBO's weight of the divergence": {"train": {"beta": "elbo"}},
     "scored draws": {

@@ -15,7 +15,7 @@ from kmodels.precip.load import WET
 from kmodels.precip.metrics import Sums, Thresholds, sums_of
 from kmodels.precip.split import day_numbers
 
-CODES = ("summary", "map", "mean", "log_variance", "prior_mean", "prior_log_variance")
+CODES = ("summary", "map", "coarse", "mean", "log_variance", "prior_mean", "prior_log_variance")
 STREAMS = {"prior": 0, "posterior": 1}  # prior and posterior draws of a day are independent
 ROWS = 64  # fields that are decoded at once
 
@@ -45,6 +45,10 @@ class Sampler(Ensemble):
         """The same days, drawn in another way."""
         return replace(self, **options)
 
+    def take(self, rows) -> "Sampler":
+        """The same draws of these days alone."""
+        return self.like(days=self.days.take(rows), code={name: value[rows] for name, value in self.code.items()})
+
     @property
     def known(self) -> dict[str, np.ndarray]:
         """The statistics of the training days."""
@@ -69,8 +73,9 @@ class Sampler(Ensemble):
         mean, log_variance = (self.code[prefix + part][own] for part in ("mean", "log_variance"))
         given["z"] = mean + self.temperature * np.exp(0.5 * log_variance) * given.pop("noise_z")
         given |= {name: self.code[name][own] for name in ("summary", "map") if name in self.code}
-        scaled = self._decoded(given)
-        return self._rain(scaled).reshape(len(rows), self.members, *self.days.domain.shape)
+        coarse = self.code["coarse"][own] if "coarse" in self.code else None
+        rain = self._rain(self._decoded(given), coarse)
+        return rain.reshape(len(rows), self.members, *self.days.domain.shape)
 
     def _decoded(self, given: dict[str, np.ndarray]) -> np.ndarray:
         """Scaled fields in batches of one shape."""
@@ -82,7 +87,8 @@ class Sampler(Ensemble):
             found.append(np.asarray(decoder.predict_on_batch({name: v[some] for name, v in given.items()})))
         return np.concatenate(found)[:count]
 
-    def _rain(self, scaled: np.ndarray) -> np.ndarray:
+    def _rain(self, scaled: np.ndarray, coarse: np.ndarray | None) -> np.ndarray:
         """[mm/day]; less than WET is none."""
-        rain = ops.convert_to_numpy(self.model.climate.to_rain(ops.convert_to_tensor(scaled)))
+        known = [ops.convert_to_tensor(values) for values in (scaled, coarse) if values is not None]
+        rain = ops.convert_to_numpy(self.model.to_rain(*known))
         return np.where(rain < WET, 0, rain).astype("float32")

@@ -248,7 +248,7 @@ def test_the_sampler_decodes_what_the_network_does(network, days, sampler):
     given = {name: value[:, 0] for name, value in inputs.items() if name.startswith("noise_") and name != "noise_z"}
     z = sampler.code["mean"][:1] + np.exp(0.5 * sampler.code["log_variance"][:1]) * inputs["noise_z"][:, 0]
     given |= {"z": z, "summary": sampler.code["summary"][:1], "map": sampler.code["map"][:1]}
-    found = sampler._rain(sampler._decoded(given))[0]
+    found = sampler._rain(sampler._decoded(given), sampler.code["coarse"][:1])[0]
     np.testing.assert_allclose(found, np.where(outputs < 0.1, 0, outputs), atol=1e-3)
 
 
@@ -306,3 +306,16 @@ def test_the_configurations_are_recipes():
     full = parse.resolve(type(SMALL), [parse.read_yaml(ROOT / "configs" / "precip_full.yaml")])
     assert full.data.grid.fine == (156, 132) and full.model.d_z == 128 and full.model.base_filters == 96
     assert parse.resolve(type(SMALL), [parse.read_yaml(ROOT / "configs" / "precip.yaml")]) == type(SMALL)()
+
+
+def test_drawn_fields_have_the_coarse_rain(network, days, sampler):
+    """To what is less than 0.1 mm/day in a cell, and so none; dry blocks are dry."""
+    fields = sampler.fields([3, 1])
+    ny, nx = days.domain.shape
+    block = SMALL.data.grid.block
+    means = fields.reshape(2, -1, ny // block, block, nx // block, block).mean((3, 5))
+    coarse = days.state([3, 1])[:, None, ..., 0]
+    np.testing.assert_allclose(means, np.broadcast_to(coarse, means.shape), atol=0.1, rtol=1e-4)
+    assert (means[np.broadcast_to(coarse == 0, means.shape)] == 0).all()
+    free = model.build(SMALL.with_changes({"model": {"keep_coarse": False}}), 1)
+    assert "coarse" not in draw.sampler_of(free, days, free.recipe, 1).code

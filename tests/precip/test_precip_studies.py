@@ -20,6 +20,7 @@ def test_the_ablation_goes_from_v3_to_the_default():
         return {".".join(p) for p in parts if len(p) == 2 and one[p[0]][p[1]] != other[p[0]][p[1]]}
 
     assert differs("no batch normalization") == {"model.norm"}
+    assert differs("coarse rain kept") == {"model.keep_coarse"}
     assert differs("learned prior") == {"model.prior"}
     assert differs("ELBO's weight of the divergence") == {"train.beta"}
     assert differs("scored draws") == {

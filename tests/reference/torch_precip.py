@@ -92,6 +92,7 @@ class TorchPrecip(nn.Module):
         self.field = nn.Conv2d(base, 1, 3, padding=1)
 
     def forward(self, state, rain, static, noise):
+        coarse = torch.expm1(state[:, 0])
         state = (state - self.state_mean[:, None, None]) / self.state_sd[:, None, None]
         scaled = (torch.log1p(rain) - self.rain_mean) / self.rain_sd
         first = self.state[0](state)
@@ -103,6 +104,7 @@ class TorchPrecip(nn.Module):
         each = [laws["posterior"]] * members + [laws["prior"]] * members
         z = [mean + torch.exp(0.5 * log) * noise[0][:, k] for k, (mean, log) in enumerate(each)]
         drawn = self._decoded(torch.stack(z, dim=1), summary, self.projection(first), noise[1:])
+        drawn = _with_block_means(drawn, coarse)
         return {"posterior": drawn[:, :members], "prior": drawn[:, members:]}, laws
 
     def _decoded(self, z, summary, seen, noise):
@@ -173,6 +175,14 @@ def _take(layer, arrays, name):
 
 def _resized(x, size):
     return x if x.shape[2:] == size else functional.interpolate(x, size=size, mode="bilinear")
+
+
+def _with_block_means(rain, coarse):
+    """Each block of rain (batch, fields, y, x) has the mean that coarse (batch, Y, X) says."""
+    block = rain.shape[2] // coarse.shape[1]
+    rain = rain + 0.02
+    factor = coarse[:, None] / functional.avg_pool2d(rain, block)
+    return rain * factor.repeat_interleave(block, dim=2).repeat_interleave(block, dim=3)
 
 
 def _differences(x):
