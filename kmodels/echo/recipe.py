@@ -115,7 +115,7 @@ class Model(Section):
 class Train(TrainSection):
     """How it is trained."""
 
-    epochs: int = Field(8, ge=1, description="passes over the training data [epochs]")
+    epochs: int = Field(10, ge=1, description="passes over the training data [epochs]")
     batch_size: int = Field(16, ge=1, description="pairs a step [pairs]")
     mirror: bool = Field(
         True, description="learn from each pair as it would be in a mirrored room, too; an epoch is twice as long"

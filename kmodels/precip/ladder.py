@@ -50,6 +50,15 @@ LADDER = Ladder(
                 Gate("spectra", "ralsd", 1.5, "ours", "<=", "dB"),
             ),
         ),
+        Step(
+            "V4: coarse rain kept",
+            "each block of what is drawn is scaled to the coarse rain, which the model is given",
+            PIECES["coarse rain kept"],
+            (
+                Gate("share of wet cells", "wet_difference", 0.01, "ours", "<="),
+                Gate("mass", "mass_bias", 0.02, "ours", "<="),
+            ),
+        ),
     ),
     figures=(
         "max_ratio",
