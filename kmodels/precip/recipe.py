@@ -103,7 +103,7 @@ class Model(Section):
     rain_hidden: int = Field(128, ge=1, description="width of the rain encoder's dense layer [1]")
     latent_hidden: int = Field(128, ge=1, description="width of the latent head [1]")
     decoder_hidden: int = Field(128, ge=1, description="width of the decoder's first layer [1]")
-    injected_filters: int = Field(32, ge=1, description="channels of the coarse map that the decoder sees [1]")
+    injected_filters: int = Field(16, ge=1, description="channels of the coarse map that the decoder sees [1]")
     keep_coarse: bool = Field(
         True, description="scale what is drawn so that blocks have the coarse rain, where that is among the predictors"
     )
@@ -117,7 +117,7 @@ class Model(Section):
 class Train(TrainSection):
     """How it is trained."""
 
-    epochs: int = Field(6, ge=1, description="passes over the training data [epochs]")
+    epochs: int = Field(5, ge=1, description="passes over the training data [epochs]")
     batch_size: int = Field(16, ge=2, description="days a step [days]")
     learning_rate: float = Field(1e-3, gt=0, le=1, description="AdamW's step size after the warm-up")
     final_learning_rate: float = Field(1e-6, ge=0, description="AdamW's step size at the last step")
