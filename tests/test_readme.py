@@ -17,7 +17,8 @@ MISSED = {
         "CRPS / RainFARM's",
         "CRPS / the oracle's",  # not measured: the oracle is known with other data
         "share of wet cells",
-    }
+    },
+    "echo": {"within 25%", "the residual is used"},
 }
 TEXT = (ROOT / "README.md").read_text()
 

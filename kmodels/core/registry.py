@@ -6,7 +6,7 @@ A dot stands for a folder within: `nand.generator` is in `kmodels/nand/generator
 
 import importlib
 
-NAMES = ("nand", "nand.generator", "plume", "precip")
+NAMES = ("nand", "nand.generator", "plume", "precip", "echo")
 BENCHED = ("plume", "echo")  # those with a bench.py
 
 
