@@ -6,7 +6,8 @@ from rich.table import Table
 from kmodels.core import console, figures, markdown
 from kmodels.core.gate import bound_of
 
-DRAWN = 3  # figures of the climb that the picture shows
+# A ladder's first figures are its main ones: so many are drawn, shown on a terminal, and in the Markdown table.
+DRAWN, SHOWN, TABLED = 3, 4, 5
 
 
 def of_step(record: dict, before: dict | None) -> str:
@@ -82,23 +83,27 @@ def _where(record) -> str:
 
 def of_ladder(records: list[dict]) -> str:
     """The climb as a Markdown table: each step's main figures, the seed document's own, gates and cost."""
-    names = records[0]["figures"][:DRAWN]
+    names = records[0]["figures"][:TABLED]
     seed = [name for name in names if any(name in record["seed_document"] for record in records)]
-    extra = [name for name in ("localisation", "transfer_accuracy") if name in records[0]["figures"]]
-    title = [name.replace("_", " ") for name in (*names, *extra)]
+    title = [name.replace("_", " ") for name in names]
     rows = [["step", *title, "the seed: " + " / ".join(n.replace("_", " ") for n in seed), "gates", "time"]]
     for record in records:
         rows.append(
             [
                 f"{record['step']} {record['name']}",
-                *(_with_interval(record, name) for name in (*names, *extra)),
-                " / ".join(f"{record['seed_document'][n]:.2f}" for n in seed if n in record["seed_document"]) or "open",
+                *(_with_interval(record, name) for name in names),
+                _of_seed(record["seed_document"], seed),
                 "; ".join(f"{bound_of(gate)} {gate['status'].replace('_', ' ')}" for gate in record["gates"]),
                 f"{record['duration_s']:.0f} s",
             ]
         )
     total = sum(record["duration_s"] for record in records)
     return f"{markdown.table(rows)}\n\n{_where(records[-1])} The whole climb: {total / 60:.0f} minutes."
+
+
+def _of_seed(found: dict[str, float], names: list[str]) -> str:
+    """What the seed document measured at a step; "open" where it measured nothing."""
+    return " / ".join(f"{found[name]:.2f}" if name in found else "-" for name in names) if found else "open"
 
 
 def _with_interval(record, name) -> str:
@@ -109,7 +114,7 @@ def _with_interval(record, name) -> str:
 
 def summary(records: list[dict]) -> Table:
     """The climb on a terminal of 80 columns."""
-    names = [*records[0]["figures"][:DRAWN], "localisation"]
+    names = records[0]["figures"][:SHOWN]
     table = console.new_table("the climb")
     for column in ("step", *(name.replace("_", "\n") for name in names), "gates", "time"):
         table.add_column(column, no_wrap=column != "step")
