@@ -9,7 +9,7 @@ from kmodels.precip.ensemble import Ensemble
 from kmodels.precip.load import WET
 from kmodels.precip.oracle import Oracle
 from kmodels.precip.split import day_numbers
-from kmodels.precip.statistics import is_rain
+from kmodels.precip.statistics import rain_column
 from kmodels.precip.weather import RAIN_INDEX
 
 STREAM = 0xBA5E  # root of their random numbers
@@ -36,7 +36,7 @@ def _rng(days: Days, row: int, seed: int) -> np.random.Generator:
 
 def coarse_rain(days: Days, rows) -> np.ndarray | None:
     """(rows, Y, X) [mm/day]; None where the coarse state has no rain."""
-    column = next((k for k, name in enumerate(days.predictors) if is_rain(name)), None)
+    column = rain_column(days.predictors)
     return None if column is None else days.state(rows)[..., column]
 
 

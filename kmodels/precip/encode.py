@@ -8,7 +8,7 @@ import numpy as np
 from kmodels.precip.days import Days, Domain, heavy_threshold
 from kmodels.precip.recipe import PrecipRecipe
 from kmodels.precip.split import day_numbers
-from kmodels.precip.statistics import is_rain
+from kmodels.precip.statistics import rain_column
 
 COAST_KM = 100.0  # distances to the coast enter as numbers around 1
 DRAW_STREAM = 0xD2A3  # root of the noise of `DayExamples`
@@ -39,9 +39,9 @@ def draw_noise(rng: np.random.Generator, shapes: dict[str, tuple[int, ...]], cou
 def states(days: Days, rows) -> np.ndarray:
     """The coarse state as the network sees it: (rows, Y, X, C) float32, rain as log1p(rain / 1 mm/day)."""
     found = days.state(rows).copy()
-    for k, name in enumerate(days.predictors):
-        if is_rain(name):
-            found[..., k] = np.log1p(np.maximum(found[..., k], 0))
+    column = rain_column(days.predictors)
+    if column is not None:
+        found[..., column] = np.log1p(np.maximum(found[..., column], 0))
     return found
 
 

@@ -30,8 +30,8 @@ class PrecipModel(TermModel):
     the decoder sees it, map (batch, Y, X, channels); coarse (batch, Y, X) [mm/day], where the fields keep its rain.
 
     recipe: all of it, as `model_dump` gives it. coder: the part of the network that makes what a decoder needs.
-    decoder: (noise, z, summary, map) -> scaled fields. to_rain: (scaled, coarse) -> fields
-    [mm/day]. climate: the statistics of the training days.
+    decoder: (noise, z, summary, map) -> scaled fields. to_rain: (scaled, coarse) -> fields [mm/day]. climate: the
+    statistics of the training days.
     """
 
     def __init__(self, recipe: dict, **kwargs):
@@ -169,10 +169,10 @@ class _Network:
 
     def _coarse_rain(self, state):
         """(batch, Y, X) [mm/day] that the fields keep; None where they keep none, or it is not known."""
-        place = next((k for k, name in enumerate(predictors(self.recipe.data)) if statistics.is_rain(name)), None)
-        if place is None or not self.model.keep_coarse:
+        column = statistics.rain_column(predictors(self.recipe.data))
+        if column is None or not self.model.keep_coarse:
             return None
-        return ops.expm1(ops.cast(state[..., place], "float32"))
+        return ops.expm1(ops.cast(state[..., column], "float32"))
 
     def _state_encoder(self, state):
         """(summary (batch, d_x), the first map (batch, Y, X, channels)) of the scaled coarse state."""
@@ -233,12 +233,13 @@ class _Network:
         laws += [(code["prior_mean"], code["prior_log_variance"])] * (members - first)
         z = [mean + ops.exp(0.5 * log) * noise["noise_z"][:, k] for k, (mean, log) in enumerate(laws)]
         given = {"z": ops.stack(z, axis=1)}
-        for name in code.keys() & {"summary", "map", "coarse"}:
-            given[name] = ops.repeat(ops.expand_dims(code[name], 1), members, axis=1)
+        for name in ("summary", "map", "coarse"):  # in the same order in every process
+            if name in code:
+                given[name] = ops.repeat(ops.expand_dims(code[name], 1), members, axis=1)
         given |= {name: value for name, value in noise.items() if name != "noise_z"}
         flat = {name: ops.reshape(value, (-1, *value.shape[2:])) for name, value in given.items()}
-        kept = [flat.pop("coarse")] if "coarse" in flat else []
-        rain = self.to_rain(self.decoder(flat), *kept)
+        coarse = flat.pop("coarse", None)
+        rain = self.to_rain(self.decoder(flat), coarse)
         rain = ops.reshape(rain, (-1, members, *self.fine))
         found = {"posterior": rain[:, :first]}
         return found | ({"prior": rain[:, first:]} if members > first else {})

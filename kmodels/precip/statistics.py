@@ -78,6 +78,6 @@ def weights(rain: np.ndarray, train, tail: float) -> np.ndarray:
     return np.clip(rain / train.scale, train.w_min, train.w_max) * np.where(rain >= tail, train.tail_boost, 1.0)
 
 
-def is_rain(predictor: str) -> bool:
-    """Whether a coarse variable is rain, which enters the network as log1p."""
-    return predictor == RAIN
+def rain_column(predictors) -> int | None:
+    """Which of the coarse variables is rain, which enters the network as log1p; None where none is."""
+    return predictors.index(RAIN) if RAIN in predictors else None

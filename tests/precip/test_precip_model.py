@@ -12,6 +12,7 @@ from kmodels.precip import draw, encode, load, losses, model, statistics
 from kmodels.precip.judge import kl_by_dimension
 from kmodels.precip.layers import FreshNoise
 from kmodels.precip.sampler import Sampler
+from kmodels.precip.weather import block_mean
 
 SMALL = RECIPE_SMALL.with_changes(
     {
@@ -311,9 +312,7 @@ def test_the_configurations_are_recipes():
 def test_drawn_fields_have_the_coarse_rain(network, days, sampler):
     """To what is less than 0.1 mm/day in a cell, and so none; dry blocks are dry."""
     fields = sampler.fields([3, 1])
-    ny, nx = days.domain.shape
-    block = SMALL.data.grid.block
-    means = fields.reshape(2, -1, ny // block, block, nx // block, block).mean((3, 5))
+    means = block_mean(fields, SMALL.data.grid.block)
     coarse = days.state([3, 1])[:, None, ..., 0]
     np.testing.assert_allclose(means, np.broadcast_to(coarse, means.shape), atol=0.1, rtol=1e-4)
     assert (means[np.broadcast_to(coarse == 0, means.shape)] == 0).all()
