@@ -1,9 +1,10 @@
-"""Spectra without a network: the mean of all, those of the most similar pattern, and a linear regression."""
+"""Spectra without a network: the mean of all, those of the most similar pattern, a regression, a coarse solution."""
 
 import numpy as np
 
 from kmodels.core.task import Scores
 from kmodels.metasurface.metrics import mean_spectrum, metrics
+from kmodels.metasurface.scalar import ScalarSolver
 from kmodels.metasurface.spectra import Spectra
 from kmodels.metasurface.structures import Structures
 from kmodels.metasurface.symmetry import COUNT, moved_patterns, moved_spectra
@@ -13,7 +14,10 @@ PENALTIES = (1.0, 10.0, 100.0, 1000.0)  # of the regression, by validation
 
 
 def baselines(recipe, parts: dict[str, Structures]) -> dict[str, Scores]:
-    """mean_spectrum, nearest_neighbour, linear; none where there are no training structures, or other wavelengths."""
+    """mean_spectrum, nearest_neighbour, linear, and where the network has waves these untrained: coarse_waves.
+
+    None where there are no training structures.
+    """
     if "train" not in parts:
         return {}
     test = parts["test"]
@@ -22,6 +26,8 @@ def baselines(recipe, parts: dict[str, Structures]) -> dict[str, Scores]:
         "nearest_neighbour": nearest_neighbour(parts["train"], test),
         "linear": linear(parts["train"], parts["validation"], test),
     }
+    if recipe.model.waves:
+        found["coarse_waves"] = coarse_waves(recipe, test)
     band = recipe.data.wavelength
     return {name: metrics(parts, Spectra(test, p, None, band), recipe.seed) for name, p in found.items()}
 
@@ -60,6 +66,12 @@ def linear(train: Structures, validation: Structures, test: Structures) -> np.nd
 
     errors = [np.square(predicted(validation, slope) - validation.spectra).mean() for slope in slopes]
     return predicted(test, slopes[int(np.argmin(errors))])
+
+
+def coarse_waves(recipe, test: Structures) -> np.ndarray:
+    """(n, 2, 2, w) of the scalar solver with as many slices as the network has: where its training begins."""
+    solver = ScalarSolver(recipe.data.model_copy(update={"slices": recipe.model.waves}), test.wavelength)
+    return np.stack([solver.solve(pattern).transmitted for pattern in test.patterns()]).astype("float32")
 
 
 def cells_of(structures: Structures) -> np.ndarray:

@@ -26,7 +26,7 @@ def examine(model, structures: Structures, recipe) -> Examined:
     return Examined(Scores(scores), {}, {"attention": attention(model, examples)})
 
 
-def milliseconds(model, examples, batches: int = 5) -> float:
+def milliseconds(model, examples, batches: int = 20) -> float:
     """Of one structure in batches of 64, the fastest of a few batches after a first one: from arrays to arrays."""
     inputs, _ = examples.take(np.resize(np.arange(len(examples)), BATCH))
     taken = []

@@ -68,6 +68,7 @@ def _hdf5(file: Path, data, labels: bool) -> Part:
     try:
         with h5py.File(file, "r") as opened:
             stored = hdf5.read(opened, file)
+            _check_geometry(file, opened.attrs, data)
             _check_patterns(file, stored.patterns.shape, data)
             if labels and stored.spectra is None:
                 raise UserError(f"{file}: spectra: missing; expected a dataset (structure, 2, 2, w)")
@@ -83,6 +84,16 @@ def _hdf5(file: Path, data, labels: bool) -> Part:
     except (OSError, RuntimeError, KeyError, ValueError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(f"{file}: cannot be read as HDF5: {reason}") from None
+
+
+def _check_geometry(file: Path, attributes, data) -> None:
+    """Refuse structures that were solved for something else than the recipe says, where the file says for what."""
+    for name in ("period", "height", "distance", "cover", "gap", "spacer"):
+        wanted = getattr(data, name)
+        found = attributes.get(name, wanted)
+        found = found.item() if getattr(found, "size", 0) == 1 else found  # numbers are arrays of one
+        if found != wanted:
+            raise UserError(f"{file}: attribute {name} = {found}; the recipe has data.{name} = {wanted}")
 
 
 def _pixel_order(stored: hdf5.Stored, data, labels: bool) -> str:

@@ -17,6 +17,10 @@ def refractive_index(material: str, wavelength) -> np.ndarray:
 
     material: a name in SELLMEIER. wavelength: l in vacuum, any shape [nm]. Returns n of that shape; none absorbs.
     """
-    squared = (np.asarray(wavelength, "float64") / 1000.0) ** 2
-    terms = (b * squared / (squared - c**2) for b, c in SELLMEIER[material])
-    return np.sqrt(sum(terms, np.ones_like(squared)))
+    return np.sqrt(squared_index(material, np.asarray(wavelength, "float64")))
+
+
+def squared_index(material: str, wavelength):
+    """n^2 of the same, of an array or a tensor."""
+    squared = (wavelength / 1000.0) ** 2
+    return sum((b * squared / (squared - c**2) for b, c in SELLMEIER[material]), 0.0 * squared + 1.0)

@@ -11,8 +11,9 @@ from kmodels.layers.film import FiLM
 from kmodels.layers.fourier_mixing import FourierMixing
 from kmodels.metasurface.losses import TERMS, pixel_weights, spectral_terms
 from kmodels.metasurface.orientation import BackToPixels, Orientation
-from kmodels.metasurface.recipe import MetasurfaceRecipe
+from kmodels.metasurface.recipe import OPTICS, MetasurfaceRecipe
 from kmodels.metasurface.wavelengths import SHORTEST, SinesOfWavelength, SpectrumBias
+from kmodels.metasurface.waves import WaveSlices, logits_of
 
 PIXELS = 4
 EVEN_SHARE = -1.0986123  # logit of 1/4
@@ -38,8 +39,8 @@ class DiffractionNet(TermModel):
     (batch, w), and all five shares sum to 1.
 
     pixels: of a pattern along an axis. band: of wavelengths [nm], n_wavelengths: in it. network: the fields of
-    the recipe's `model`. term_weights: of the loss at the start. pixel_order, blue_weight: see losses. augment: train
-    on random orientations. policy: of the layers.
+    the recipe's `model`. term_weights: of the loss at the start. optics: of `data`, for the waves, if the network has
+    them. pixel_order, blue_weight: see losses. augment: train on random orientations. policy: of the layers.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class DiffractionNet(TermModel):
         n_wavelengths,
         network,
         term_weights,
+        optics=None,
         pixel_order="RGGB",
         blue_weight=1.0,
         augment=False,
@@ -68,7 +70,8 @@ class DiffractionNet(TermModel):
         tokens, whole = parts.encoder(pattern)
         queries = parts.queries(inputs["wavelength"], whole, band, n_wavelengths)
         decoded, attention = parts.decoder(queries, tokens)
-        shares = parts.head(decoded, inputs["wavelength"], band, n_wavelengths)
+        waves = parts.waves(pattern, inputs["wavelength"], optics) if network["waves"] else None
+        shares = parts.head(decoded, inputs["wavelength"], waves, band, n_wavelengths)
         spectra, reflected = shares[..., :PIXELS], shares[..., PIXELS:]
         if mode:
             spectra = BackToPixels(dtype="float32", name="back_to_pixels")(spectra, orientation)
@@ -183,8 +186,16 @@ class Parts:
 
     # -- shares -----------------------------------------------------------------------------------------------
 
-    def head(self, decoded, wavelength, band, n_wavelengths):
-        """(batch, w, 4 or 5) in float32: shares of the pixels, row by row, and with "conserving" the reflected one."""
+    def waves(self, pattern, wavelength, optics):
+        """(batch, w, 5): the shares that a few slices of wave optics give."""
+        slices = WaveSlices(optics, self.net["waves"], self.net["wave_nodes"], dtype="float32", name="waves")
+        return slices(pattern, wavelength)
+
+    def head(self, decoded, wavelength, waves, band, n_wavelengths):
+        """(batch, w, 4 or 5) in float32: shares of the pixels, row by row, and with "conserving" the reflected one.
+
+        With waves the rest of the network changes what those say; else what the learned spectrum says.
+        """
         kind, width = self.net["head"], self.net["d_model"]
         outputs = PIXELS + (kind == "conserving")
         if kind == "shared":
@@ -195,8 +206,10 @@ class Parts:
             hidden = layers.Reshape((-1, outputs, width), dtype=self.policy)(hidden)
             logits = DetectorLogits(dtype=self.policy, name="shares")(hidden)
         logits = ops.cast(logits, "float32")
-        start = 0.0 if kind == "conserving" else EVEN_SHARE
+        start = 0.0 if kind == "conserving" or waves is not None else EVEN_SHARE
         logits = logits + SpectrumBias(band, n_wavelengths, outputs, start, name="spectrum")(wavelength)
+        if waves is not None:
+            logits = logits + logits_of(waves, outputs)
         return ops.softmax(logits) if kind == "conserving" else ops.sigmoid(logits)
 
     # -- small ones -------------------------------------------------------------------------------------------
@@ -278,6 +291,7 @@ def build(recipe: MetasurfaceRecipe, steps: int) -> DiffractionNet:
         n_wavelengths=data.n_wavelengths,
         network=recipe.model.model_dump(mode="json"),
         term_weights={name: getattr(train, f"w_{name}") for name in TERMS},
+        optics={name: getattr(data, name) for name in OPTICS},
         pixel_order=data.pixel_order,
         blue_weight=train.blue_weight,
         augment=train.augment,

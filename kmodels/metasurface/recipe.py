@@ -10,6 +10,7 @@ from kmodels.core.recipe import Recipe, Section, TrainSection
 Range = tuple[float, float]
 Medium = Literal["air", "silica"]
 LARGEST_INDEX = 1.5  # of a spacer, for how fine the solver's grid must be
+OPTICS = ("period", "height", "distance", "cover", "gap", "spacer", "grid", "wavelength")  # what waves depend on
 
 
 class Data(Section):
@@ -99,6 +100,16 @@ class Model(Section):
     wavelength_kernel: int = Field(5, ge=1, le=301, description="of the convolution along wavelength [wavelengths]")
     feed_forward: int = Field(4, ge=1, le=16, description="its width in units of d_model [1]")
     head_dropout: float = Field(0.0, ge=0, lt=1, description="share of features dropped in the head [1]")
+    waves: int = Field(
+        6,
+        ge=0,
+        le=200,
+        description="slices of wave optics in the network, which learn what so few leave out; the rest of it corrects "
+        "what they say. 0: none, as the seed [slices]",
+    )
+    wave_nodes: int = Field(
+        12, ge=2, le=200, description="wavelengths at which these slices are computed [wavelengths]"
+    )
 
     @model_validator(mode="after")
     def _agrees(self):
@@ -116,7 +127,7 @@ class Train(TrainSection):
     squares nine times. The defaults belong to a spacing of 3 nm; at 1 nm the seed has 100 for the first ones.
     """
 
-    epochs: int = Field(30, ge=1, description="passes over the training data [epochs]")
+    epochs: int = Field(8, ge=1, description="passes over the training data [epochs]")
     batch_size: int = Field(32, ge=1, description="structures a step [structures]")
     learning_rate: float = Field(2e-3, gt=0, le=1, description="Adam's step size at the start")
     augment: bool = Field(True, description="show each structure under one of its 32 symmetries, drawn anew")
@@ -141,8 +152,10 @@ class MetasurfaceRecipe(Recipe):
     """Predict the spectra of four pixels below a pattern."""
 
     VARIANTS: ClassVar = {
+        "black_box": {"model": {"waves": 0}, "train": {"epochs": 30}},
         "seed": {
             "model": {
+                "waves": 0,
                 "memory_norm": False,
                 "film": "shift",
                 "head": "shared",
@@ -156,7 +169,16 @@ class MetasurfaceRecipe(Recipe):
     }
     SMOKE: ClassVar = {
         "data": {"n_structures": 60, "n_wavelengths": 31, "pixels": 32, "grid": 16, "slices": 3},
-        "model": {"stem": 8, "channels": [8, 8, 8, 8], "blocks": 1, "d_model": 16, "heads": 2, "decoder_blocks": 1},
+        "model": {
+            "stem": 8,
+            "channels": [8, 8, 8, 8],
+            "blocks": 1,
+            "d_model": 16,
+            "heads": 2,
+            "decoder_blocks": 1,
+            "waves": 2,
+            "wave_nodes": 4,
+        },
         "train": {"epochs": 2},
     }
 

@@ -50,8 +50,9 @@ class ScalarSolver:
             refractive_index(m, self.wavelength) for m in (data.cover, data.gap, data.spacer, "silicon_nitride")
         )
         self.reference = np.sqrt((self.gap**2 + self.solid**2) / 2)
-        k_t2 = _transverse(data.grid, data.period)
-        self._diffraction = _diffraction(self.reference * self.k0, k_t2, data.height / data.slices)
+        k_t2 = transverse(data.grid, data.period)
+        phase = diffraction_phase(self.reference * self.k0, k_t2, data.height / data.slices)
+        self._diffraction = np.exp(1j * phase).astype("complex64")
         self._to_pixels = _angular_spectrum(self.reference * self.k0, self.spacer * self.k0, k_t2, data.distance)
         self._quadrature = half_period_weights(data.grid)
 
@@ -121,16 +122,16 @@ def half_period_weights(n: int) -> np.ndarray:
     return np.stack([0.5 + wave, 0.5 - wave]) / n
 
 
-def _transverse(n: int, period: float) -> np.ndarray:
+def transverse(n: int, period: float) -> np.ndarray:
     """(n, n) squared transverse wave numbers k_t^2 in the order of the FFT."""
     k = 2 * np.pi * np.fft.fftfreq(n, period / n)
     return k[:, None] ** 2 + k**2
 
 
-def _diffraction(k: np.ndarray, k_t2: np.ndarray, dz: float) -> np.ndarray:
-    """(w, n, n) complex64 factors exp(i (k_z - k) dz) of one slice."""
+def diffraction_phase(k: np.ndarray, k_t2: np.ndarray, dz: float) -> np.ndarray:
+    """(w, n, n) phases (k_z - k) dz of one slice."""
     k = k[:, None, None]
-    return np.exp(-1j * dz * k_t2 / (k + np.sqrt(np.maximum(k**2 - k_t2, 0.0)))).astype("complex64")
+    return -dz * k_t2 / (k + np.sqrt(np.maximum(k**2 - k_t2, 0.0)))
 
 
 def _angular_spectrum(k_above: np.ndarray, k: np.ndarray, k_t2: np.ndarray, distance: float) -> np.ndarray:

@@ -56,38 +56,17 @@ def _transfer(args, words) -> int:
 
 
 def rigorous(path, recipe):
-    """The structures of a file on the wavelengths of a recipe. Raises UserError for another geometry or spacing."""
+    """The structures of a file on the wavelengths of a recipe. Raises UserError where there are others."""
     import numpy as np
 
     from kmodels.metasurface.load import load
 
-    _check_geometry(path, recipe.data)
     structures, wanted = load(path, recipe), recipe.data.wavelengths()
     place = np.abs(structures.wavelength[:, None] - wanted).argmin(0)
     if not np.allclose(structures.wavelength[place], wanted, rtol=1e-6, atol=0):
         k = int(np.abs(structures.wavelength[place] - wanted).argmax())
         raise UserError(f"{path}: wavelength: no {wanted[k]:g} nm, which the run was trained on")
     return replace(structures, spectra=structures.spectra[..., place], wavelength=structures.wavelength[place])
-
-
-def _check_geometry(path, data) -> None:
-    """Refuse files that were solved for something else than the run's recipe says."""
-    import h5py
-
-    from kmodels.core.cache import data_files
-
-    for file in data_files(path, (".h5",)):
-        try:
-            with h5py.File(file, "r") as opened:
-                said = dict(opened.attrs)
-        except OSError as error:
-            raise UserError(f"{file}: cannot be read as HDF5: {str(error).splitlines()[0]}") from None
-        for name in ("period", "height", "distance", "cover", "gap", "spacer"):
-            wanted = getattr(data, name)
-            found = said.get(name, wanted)
-            found = found.item() if getattr(found, "size", 0) == 1 else found  # numbers are arrays of one
-            if found != wanted:
-                raise UserError(f"{file}: attribute {name} = {found}; the run has data.{name} = {wanted}")
 
 
 def halves(structures, seed: int) -> dict:

@@ -9,6 +9,7 @@ from keras import ops
 from kmodels.metasurface import baselines, encode, metrics, router, search
 from kmodels.metasurface.load import load
 from kmodels.metasurface.recipe import RECIPE
+from kmodels.metasurface.scalar import ScalarSolver
 from kmodels.metasurface.spectra import Spectra
 from kmodels.metasurface.structures import Structures, packed
 from kmodels.metasurface.symmetry import moved_patterns, moved_spectra
@@ -126,6 +127,23 @@ def test_spectra_are_written_and_read_again(tmp_path):
     assert row["share"].item() == pytest.approx(shares[1, 1, 0, 30], abs=1e-6)
     first = made.frame().iloc[0]
     assert first["B_red"] == pytest.approx(shares[0, 1, 1, 40:].mean()) and first["structure"] == "s:0"
+
+
+def test_coarse_waves_are_a_baseline_where_the_network_has_waves():
+    """Of data solved with as many slices: nothing is left to be learned, and they are exact."""
+    recipe = RECIPE_32.with_changes({"data": {"slices": 2, "n_wavelengths": 61}, "model": {"waves": 2}})
+    patterns = np.random.default_rng(0).integers(0, 2, (6, 32, 32)).astype("uint8")
+    solver = ScalarSolver(recipe.data, WAVELENGTH)
+    records = structures(6, np.stack([solver.solve(p).transmitted for p in patterns]), patterns=patterns)
+    parts = {
+        "train": records.take(range(2)),
+        "validation": records.take(range(2, 4)),
+        "test": records.take(range(4, 6)),
+    }
+    scores = baselines.baselines(recipe, parts)
+    assert scores["coarse_waves"].values["mae"] < 1e-6 < scores["linear"].values["mae"]
+    blind = recipe.with_changes({"model": {"waves": 0}})
+    assert "coarse_waves" not in baselines.baselines(blind, parts)
 
 
 def test_a_router_is_judged_by_the_light_in_pixels_of_its_colour():

@@ -59,7 +59,7 @@ def test_what_cannot_be_compared_is_refused(made, capsys, words, said):
 @pytest.mark.parametrize(
     "changes, said",
     [
-        ({"height": 500.0}, "attribute height = 500.0; the run has data.height = 600.0"),
+        ({"height": 500.0}, "attribute height = 500.0; the recipe has data.height = 600.0"),
         ({"n_wavelengths": 11}, "wavelength: no 4"),
     ],
 )

@@ -1,16 +1,18 @@
 """The diffraction net in plain PyTorch, channels first as PyTorch has it: the second opinion on ours.
 
-It has the default's choices (`memory_norm`, `scale_shift`, `per_detector`, 65 tokens) and takes sizes from a recipe.
-`python tests/reference/torch_metasurface.py` measures a training step and a prediction of the default recipe, on the
-backend that KERAS_BACKEND names, in turn with this one.
+It has the default's choices (`memory_norm`, `scale_shift`, `per_detector`, 65 tokens, waves) and takes sizes from a
+recipe.
 """
 
 import math
 
 import numpy as np
 import torch
+from numpy.polynomial.chebyshev import chebvander
 from torch import nn
 from torch.nn import functional
+
+from kmodels.metasurface.materials import refractive_index
 
 
 def periodic(before: int, n: int, width: int, stride: int, bias=False) -> nn.Conv2d:
@@ -71,6 +73,69 @@ class Block(nn.Module):
         return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
 
+class Waves(nn.Module):
+    """Slices of wave optics at a few wavelengths, with learned phases, and from there to the pixels at all of them."""
+
+    def __init__(self, data, slices: int, nodes: int):
+        super().__init__()
+        self.data, self.slices, n = data, slices, data.grid
+        self.order_phases = nn.Parameter(torch.zeros(slices, nodes, n, n))
+        self.cell_phases = nn.Parameter(torch.zeros(slices + 1, nodes, 3))
+        k0 = 2 * np.pi / data.wavelengths()
+        middle, reach = (k0.max() + k0.min()) / 2, (k0.max() - k0.min()) / 2
+        places = np.cos(np.pi * (np.arange(nodes) + 0.5) / nodes)
+        to_all = chebvander((k0 - middle) / reach, nodes - 1) @ np.linalg.inv(chebvander(places, nodes - 1))
+        self.keep("to_all", to_all)
+        k = middle + reach * places
+        solid, gap, cover, spacer = (
+            refractive_index(name, 2 * np.pi / k)[:, None, None]
+            for name in ("silicon_nitride", data.gap, data.cover, data.spacer)
+        )
+        k, reference = k[:, None, None], np.sqrt((solid**2 + gap**2) / 2)
+        across = 2 * np.pi * np.fft.fftfreq(n, data.period / n)
+        across = across[:, None] ** 2 + across**2
+        k_z = np.sqrt(np.maximum((reference * k) ** 2 - across, 0))
+        self.keep("diffraction", -across / (reference * k + k_z) * data.height / slices)
+        for name, values in dict(solid=solid, gap=gap, cover=cover, spacer=spacer, k=k, reference=reference).items():
+            self.keep(name, values)
+        at = dict(zip(("solid", "gap", "spacer"), ("silicon_nitride", data.gap, data.spacer), strict=True))
+        squares = {name: (refractive_index(m, data.wavelengths()) * k0)[:, None, None] ** 2 for name, m in at.items()}
+        above = np.sqrt(np.maximum((squares["solid"] + squares["gap"]) / 2 - across, 0))
+        below = np.sqrt(np.maximum(squares["spacer"] - across, 0))
+        slope = 2 * np.sqrt(above * below) / np.maximum(above + below, 1e-30)
+        self.register_buffer("onwards", torch.tensor(slope * np.exp(1j * below * data.distance)).to(torch.complex64))
+        x, odd = (np.arange(n) + 0.5) / n, np.arange(1, n // 2, 2)
+        wave = (2 / (np.pi * odd) * np.sin(2 * np.pi * np.outer(x, odd))).sum(1)
+        self.keep("halves", np.stack([0.5 + wave, 0.5 - wave]) / n)
+
+    def keep(self, name, values):
+        self.register_buffer(name, torch.tensor(np.asarray(values, "float32")))
+
+    def screen(self, phase, k, share):
+        learned, centred = self.cell_phases[k][..., None, None], share - 0.5
+        return torch.exp(1j * (phase + learned[:, 0] + centred * learned[:, 1] + centred**2 * learned[:, 2]))
+
+    def forward(self, pattern):
+        n = self.data.grid
+        width = pattern.shape[1] // n
+        share = pattern.unflatten(2, (n, width)).unflatten(1, (n, width)).mean((2, 4))[:, None]
+        index = (share * (self.solid**2 - self.gap**2) + self.gap**2).sqrt()
+        phase = self.k * (index - self.reference) * self.data.height / self.slices
+        field = self.screen(phase / 2, 0, share)
+        for k in range(self.slices):
+            turn = torch.exp(1j * (self.diffraction + self.order_phases[k]))
+            field = torch.fft.ifft2(torch.fft.fft2(field) * turn)
+            field = field * self.screen(phase if k < self.slices - 1 else phase / 2, k + 1, share)
+        r1, r2 = (self.cover - index) / (self.cover + index), (index - self.spacer) / (index + self.spacer)
+        t = 4 * index * (self.cover * self.spacer).sqrt() / ((self.cover + index) * (index + self.spacer))
+        behind = t / (1 + r1 * r2 * torch.exp(2j * self.k * index * self.data.height)) * field
+        through = behind.abs().square().mean((2, 3)) @ self.to_all.T
+        spectrum = torch.einsum("wk,bkyx->bwyx", self.to_all.to(torch.complex64), torch.fft.fft2(behind))
+        light = torch.fft.ifft2(spectrum * self.onwards).abs().square()
+        pixels = (self.halves @ light @ self.halves.T).flatten(2)
+        return pixels / pixels.sum(-1, keepdim=True) * through[..., None]
+
+
 class TorchDiffractionNet(nn.Module):
     """Input pattern (batch, y, x) of 0 and 1; output spectra (batch, 2, 2, w) on the recipe's wavelengths."""
 
@@ -100,7 +165,8 @@ class TorchDiffractionNet(nn.Module):
         self.blocks, self.decoded = nn.ModuleList(Block(*kinds) for _ in range(net.decoder_blocks)), layer_norm(width)
         self.heads = nn.Linear(width, 4 * width)
         self.kernel, self.bias = nn.Parameter(0.02 * torch.randn(4, width)), nn.Parameter(torch.zeros(4))
-        self.spectrum = nn.Parameter(torch.full((data.n_wavelengths, 4), -1.0986123))
+        self.spectrum = nn.Parameter(torch.zeros(data.n_wavelengths, 4))
+        self.waves = Waves(data, net.waves, net.wave_nodes)
 
     def forward(self, pattern):
         x = self.stem_norm(self.stem(pattern[:, None]))
@@ -115,7 +181,8 @@ class TorchDiffractionNet(nn.Module):
         for block in self.blocks:
             x = block(x, tokens)
         hidden = functional.silu(self.heads(self.decoded(x))).unflatten(-1, (4, -1))
-        shares = torch.sigmoid((hidden * self.kernel).sum(-1) + self.bias + self.spectrum)
+        known = torch.logit(self.waves(pattern), 1e-4)
+        shares = torch.sigmoid((hidden * self.kernel).sum(-1) + self.bias + self.spectrum + known)
         return shares.transpose(1, 2).unflatten(1, (2, 2))
 
     def load(self, arrays: dict) -> None:
@@ -145,6 +212,8 @@ class TorchDiffractionNet(nn.Module):
         take.dense(self.heads, "heads")
         self.kernel.data, self.bias.data = take.array("shares/kernel"), take.array("shares/bias")
         self.spectrum.data = take.array("spectrum/spectrum")
+        for name in ("order_phases", "cell_phases"):
+            getattr(self.waves, name).data = take.array(f"waves/{name}")
 
 
 class _Taker:
@@ -203,62 +272,15 @@ def augmented(pattern, spectra):
     return pattern, torch.where(on[:, None, None, None], spectra.transpose(1, 2), spectra)
 
 
-def training_step(recipe, pattern, spectra):
-    """A function that takes one step with Adam on these examples and returns the loss."""
-    net, train = TorchDiffractionNet(recipe.data, recipe.model), recipe.train
-    optimizer = torch.optim.Adam(net.parameters(), lr=train.learning_rate, eps=1e-7)
-    weights = train.w_mse, train.w_rel, train.w_grad, train.w_curvature
-    pattern, spectra = torch.tensor(pattern), torch.tensor(spectra)
-
-    def step():
-        optimizer.zero_grad()
-        shown, truth = augmented(pattern, spectra) if train.augment else (pattern, spectra)
-        loss = loss_of(truth, net(shown), weights)
-        loss.backward()
-        nn.utils.clip_grad_norm_(net.parameters(), train.clip_norm)
-        optimizer.step()
-        return float(loss)
-
-    return step
+def net(recipe, model) -> TorchDiffractionNet:
+    return TorchDiffractionNet(recipe.data, recipe.model)
 
 
-def prediction(recipe, pattern):
-    """A function that applies the net to patterns (batch, y, x)."""
-    net, pattern = TorchDiffractionNet(recipe.data, recipe.model).eval(), torch.tensor(pattern)
-
-    def predict():
-        with torch.no_grad():
-            return net(pattern).numpy()
-
-    return predict
+def given(inputs) -> tuple:
+    return (inputs["pattern"][..., 0].contiguous(),)
 
 
-def main():
-    """A training step, and a prediction of 64 structures, of kmodels against this one."""
-    from kmodels.core import backend
-
-    chosen = backend.select()  # before anything imports Keras
-    from kmodels.core import inference, measure
-    from kmodels.metasurface.model import build
-    from kmodels.metasurface.recipe import MetasurfaceRecipe
-
-    recipe = MetasurfaceRecipe()
-    model, rng = build(recipe, 100), np.random.default_rng(0)
-
-    def examples(n):
-        pattern = rng.integers(0, 2, (n, recipe.data.pixels, recipe.data.pixels)).astype("float32")
-        wavelength = np.tile(recipe.data.wavelengths().astype("float32"), (n, 1))
-        spectra = rng.uniform(0, 0.5, (n, 2, 2, recipe.data.n_wavelengths)).astype("float32")
-        return {"pattern": pattern[..., None], "wavelength": wavelength}, pattern, spectra
-
-    inputs, pattern, spectra = examples(recipe.train.batch_size)
-    inputs, targets = inference.as_tensors((inputs, {"spectra": spectra}))
-    ours = lambda: float(model.train_on_batch(inputs, targets)[0])  # noqa: E731
-    print(chosen, "training step", measure.in_turn(ours, training_step(recipe, pattern, spectra)))
-    inputs, pattern, _ = examples(64)
-    ours = lambda: model.predict_on_batch(inputs)  # noqa: E731
-    print(chosen, "prediction of 64", measure.in_turn(ours, prediction(recipe, pattern)))
-
-
-if __name__ == "__main__":
-    main()
+def loss(net, given, targets, recipe, weights):
+    train = recipe.train
+    shown, truth = augmented(*given, targets["spectra"]) if train.augment else (*given, targets["spectra"])
+    return loss_of(truth, net(shown), [weights[name] for name in ("mse", "rel", "grad", "curvature")])
