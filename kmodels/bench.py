@@ -1,52 +1,65 @@
-"""Measure how fast a model's parts are, in turn with what they are compared to.
+"""Measure how fast the models are, in turn with the same networks in plain PyTorch.
 
-  python -m kmodels.bench --model plume
-  python -m kmodels.bench --model plume --backend jax --out bench.json
+  python -m kmodels.bench
+  python -m kmodels.bench --model plume --backend jax
+  python -m kmodels.bench --part growth --model nand --full
+  python -m kmodels.bench --against configs/bench.report.json
 
-Exit status: 0 measured, 2 bad input or usage.
+Without --model and --backend all models are measured on all installed backends, each in a process of its own.
+Writes the figures as JSON and, beside it, the tables in Markdown. Close what else the machine does first.
+
+Exit status: 0 measured, 1 a part failed, or a ratio lies outside the spread of the report --against, 2 bad input or
+usage.
 """
 
+import json
 import sys
+import time
+from pathlib import Path
 
 from kmodels.core import cli, registry
+from kmodels.core.bench import PARTS
 
 
 def main(argv=None) -> int:
     """Run the verb; returns the exit status."""
     options = cli.parser("bench", __doc__)
-    options.add_argument("--model", required=True, choices=registry.BENCHED, help="which model")
-    options.add_argument("--smoke", action="store_true", help="the whole path in seconds; the figures mean nothing")
+    options.add_argument("--model", choices=registry.NAMES, help="which model (default: all)")
+    options.add_argument("--part", choices=PARTS, help="rates of the data, speed of training and prediction, or growth")
+    effort = options.add_mutually_exclusive_group()
+    effort.add_argument("--full", action="store_true", help="more turns, and growth on every backend")
+    effort.add_argument("--smoke", action="store_true", help="the whole path in seconds; the figures mean nothing")
     options.add_argument("--out", metavar="FILE", default="bench.json", help="the figures (default: bench.json)")
+    options.add_argument("--against", metavar="FILE", help="an earlier report: say which ratios left its spread")
     cli.add_backend_option(options)
     return cli.run(options, _bench, argv)
 
 
 def _bench(args, words) -> int:
     cli.no_more(words)
-    from kmodels.core import backend, console, files, provenance
+    from kmodels.core import backend, bench, console, files, markdown
 
-    chosen = backend.select(args.backend)
-    bench = registry.bench(args.model)
+    earlier = json.loads(Path(args.against).read_text()) if args.against else None
+    effort = "full" if args.full else "smoke" if args.smoke else "normal"
+    models, parts = [args.model] if args.model else registry.NAMES, [args.part] if args.part else PARTS
+    todo = bench.jobs(models, [args.backend] if args.backend else backend.installed(), parts, effort)
+    if len(todo) == 1 or args.backend:
+        backend.select(todo[0].backend, registry.recipe_type(todo[0].model).SMALL_OPERATIONS)
+    started = time.monotonic()
     with console.progress("measuring") as bar:
-        cases = bench(bar, args.smoke)
-    about = {"model": args.model, "smoke": args.smoke} | provenance.here()
-    files.write_json(args.out, about | {"cases": cases})
-    console.show(_table(cases, f"{args.model} on {chosen}; ratio > 1: ours is faster"))
-    console.say(f"\nwritten: {args.out}")
-    return 0
-
-
-def _table(cases, title):
-    from kmodels.core import console
-
-    table = console.new_table(title)
-    for column in ("case", "ours, s", "other, s", "ratio", "lowest-highest", "pairs"):
-        table.add_column(column)
-    for case in cases:
-        seconds = (console.number(case[name]) for name in ("ours", "theirs"))
-        spread = f"{case['low']:.2f}-{case['high']:.2f}"
-        table.add_row(case["case"], *seconds, f"{case['ratio']:.2f}", spread, str(case["pairs"]))
-    return table
+        found = bench.measured(todo, effort, bar)
+    found["minutes"] = round((time.monotonic() - started) / 60, 1)
+    files.write_json(args.out, found)
+    text = markdown.bench(found)
+    files.write_text(Path(args.out).with_suffix(".md"), text + "\n")
+    console.say(text)
+    lines = [f"failed: {line}" for line in found["failed"]]
+    if earlier is not None:
+        lines += [f"disagrees: {line}" for line in bench.disagreements(found, earlier)]
+    for line in lines:
+        console.say(line)
+    console.say(f"\nwritten: {args.out}, {Path(args.out).with_suffix('.md').name}")
+    return int(bool(lines))
 
 
 if __name__ == "__main__":

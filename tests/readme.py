@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-BLOCK = re.compile(r"(<!-- (results|gates|ladder|study): (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+BLOCK = re.compile(r"(<!-- (results|gates|ladder|study|bench): (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def filled(text: str) -> str:
@@ -28,6 +28,8 @@ def _made(kind, content) -> str:
         from tuning import summary
 
         return summary.of_summary(content)
+    if kind == "bench":
+        return markdown.bench(content)
     if kind == "gates":
         return f"{markdown.gates(content['gates'])}\n\n{markdown.measured(content)}"
     return markdown.results(content, registry.task(content["model"]).headline)

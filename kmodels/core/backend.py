@@ -4,6 +4,7 @@ import contextlib
 import importlib.util
 import os
 import platform
+import shutil
 import sys
 from importlib import metadata
 
@@ -17,38 +18,53 @@ def installed() -> list[str]:
     return [name for name in NAMES if importlib.util.find_spec(name) is not None]
 
 
-def select(name: str | None = None, small_operations: bool = False) -> str:
-    """Choose the backend before Keras is imported: `name`, else KERAS_BACKEND, else the first installed.
+def select(name: str | None = None, small_operations: bool = False, fastest: tuple[str, ...] = ()) -> str:
+    """Choose the backend before Keras is imported: `name`, else KERAS_BACKEND, else the fastest, else the first
+    installed.
 
     small_operations: the model runs hundreds of small operations a step, as recurrent ones do. TensorFlow then runs
     several of them side by side on a thread each, which took 0.65 times as long on two cores (Bi-GRU of 64 units).
     For all other models TensorFlow gets oneDNN's convolutions, which it would choose by itself on some processors only:
     on one with AVX-512 and without VNNI a 3 x 3 convolution of 36 to 16 channels and its gradients took 54 ms instead
     of 333. Who has set TF_ENABLE_ONEDNN_OPTS is obeyed.
+    fastest: as in `choice`.
     Raises UserError when it is not installed, or when Keras already runs on another one.
     """
     have = installed()
-    asked = name or os.environ.get("KERAS_BACKEND")
+    asked, _ = choice(name, fastest)
     if not have:
         raise UserError(f"no backend is installed: pip install tensorflow (or one of {', '.join(NAMES[1:])})")
-    if asked and asked not in NAMES:
+    if asked not in NAMES:
         raise UserError(f"backend {asked!r} is unknown; allowed: {', '.join(NAMES)}")
-    if asked and asked not in have:
+    if asked not in have:
         raise UserError(f"backend {asked!r} is not installed (pip install {asked}); here: {', '.join(have)}")
     if "keras" in sys.modules:
         running = current()
         if name and name != running:
             raise UserError(f"Keras already runs on {running} in this process; {name} needs a new one")
         return running
-    chosen = asked or have[0]
-    os.environ["KERAS_BACKEND"] = chosen
+    os.environ["KERAS_BACKEND"] = asked
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up chatter
     if small_operations:
         os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
         os.environ.setdefault("TF_NUM_INTEROP_THREADS", str(os.cpu_count() or 1))
     else:
         os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-    return chosen
+    return asked
+
+
+def choice(name: str | None, fastest: tuple[str, ...] = ()) -> tuple[str, str]:
+    """The backend that `select` would choose, and why, for people. Ask before it is selected.
+
+    fastest: a recipe's backends from the fastest on, as measured on a CPU; where there may be a GPU they say nothing.
+    """
+    asked = name or os.environ.get("KERAS_BACKEND")
+    if asked:
+        return asked, "as asked"
+    best = [name for name in fastest if name in installed()]
+    if best and shutil.which("nvidia-smi") is None:
+        return best[0], "on a CPU the fastest for this model of those installed (kmodels.bench)"
+    return (*installed(), NAMES[0])[0], "the first that is installed"
 
 
 def current() -> str:

@@ -1,37 +1,66 @@
-"""Timing two things against each other: in turn, in one process, so that what else the machine does hits both."""
+"""Timing things against each other: in turn, in one process, so that what else the machine does hits all of them."""
 
 import time
 from collections.abc import Callable
 
 import numpy as np
 
+SIDE = 1024  # of the matrices whose product says how fast the machine can be
 
-def in_turn(ours: Callable[[], object], theirs: Callable[[], object], pairs: int = 7, seconds: float = 120.0) -> dict:
-    """Run A B A B ..., each once before to warm up, and compare.
 
-    pairs: at most so many are timed. seconds: no pair begins after that time; one is always timed. Each callable
-    must return only when its work is done.
-    Returns ours and theirs, the median seconds of a call; ratio, the median over the pairs of theirs / ours, so that
-    above 1 ours is faster; low and high, the smallest and the largest ratio; pairs, how many were timed.
+def in_turn(
+    calls: dict[str, Callable[[], object]], rounds: int = 7, seconds: float = 60.0, block: float = 0.1
+) -> dict[str, np.ndarray]:
+    """Run A B C A B C ..., each once before to warm up: {name: (rounds,) seconds of one call}.
+
+    rounds: at most so many; none begins after `seconds`; one is always timed. block: a turn is as many calls as
+    take this long [s], so that what one leaves running, such as threads that wait, costs the next one little.
+    Each callable must return only when its work is done.
     """
-    ours(), theirs()
-    taken = []
+    turns = {name: Turn(call, block) for name, call in calls.items()}
+    taken = {name: [] for name in calls}
     start = time.perf_counter()
-    while not taken or (len(taken) < pairs and time.perf_counter() - start < seconds):
-        taken.append((_seconds(ours), _seconds(theirs)))
-    a, b = np.array(taken).T
-    ratio = b / a
+    for k in range(rounds):
+        if k and time.perf_counter() - start > seconds:
+            break
+        for name, turn in turns.items():
+            taken[name].append(turn())
+    return {name: np.array(times) for name, times in taken.items()}
+
+
+class Turn:
+    """As many calls as take `block` seconds, made each time that it is called itself: the seconds of one call.
+
+    It is called twice when it is made: to compile and to fill caches, and to learn how long it takes.
+    """
+
+    def __init__(self, call: Callable[[], object], block: float):
+        call()
+        self.call, self.count = call, 1
+        self.count = max(1, round(block / max(self(), 1e-7)))
+
+    def __call__(self) -> float:
+        """One turn."""
+        start = time.perf_counter()
+        for _ in range(self.count):
+            self.call()
+        return (time.perf_counter() - start) / self.count
+
+
+def spread(values) -> dict[str, float]:
+    """The median of what was measured in several rounds, and the lowest and highest of them."""
     return {
-        "ours": float(np.median(a)),
-        "theirs": float(np.median(b)),
-        "ratio": float(np.median(ratio)),
-        "low": float(ratio.min()),
-        "high": float(ratio.max()),
-        "pairs": len(taken),
+        "median": float(np.median(values)),
+        "low": float(np.min(values)),
+        "high": float(np.max(values)),
+        "rounds": len(values),
     }
 
 
-def _seconds(call) -> float:
-    start = time.perf_counter()
-    call()
-    return time.perf_counter() - start
+def matrix_product() -> Callable[[], np.ndarray]:
+    """A function that multiplies two float32 matrices by NumPy, on all cores: MATRIX_OPERATIONS of them."""
+    a = np.random.default_rng(0).random((SIDE, SIDE), "float32")
+    return lambda: a @ a
+
+
+MATRIX_OPERATIONS = 2 * SIDE**3  # additions and multiplications of one `matrix_product`

@@ -6,8 +6,7 @@ A dot stands for a folder within: `nand.generator` is in `kmodels/nand/generator
 
 import importlib
 
-NAMES = ("nand", "nand.generator", "plume", "precip", "echo")
-BENCHED = ("plume", "echo")  # those with a bench.py
+NAMES = ("nand", "nand.generator", "plume", "precip", "metasurface", "echo")
 
 
 def families(name: str) -> list[str]:
@@ -36,5 +35,5 @@ def task(name: str):
 
 
 def bench(name: str):
-    """`bench(report, smoke)` of model `name`. Imports Keras: choose the backend first."""
-    return importlib.import_module(f"kmodels.{name}.bench").bench
+    """The Bench of model `name`. Imports Keras: choose the backend first."""
+    return importlib.import_module(f"kmodels.{name}.bench").BENCH

@@ -1,10 +1,4 @@
-"""ConvLSTM3D in plain PyTorch, channels first as PyTorch has it: the second opinion on our layer.
-
-`python tests/reference/torch_conv_lstm.py tensorflow` measures a training step of the plume bench's stack, on any
-backend, in turn with this one.
-"""
-
-import sys
+"""ConvLSTM3D in plain PyTorch, channels first as PyTorch has it: the second opinion on our layer."""
 
 import torch
 
@@ -36,39 +30,3 @@ class TorchConvLSTM3D(torch.nn.Module):
             h = torch.sigmoid(o) * torch.tanh(c)
             outputs.append(h)
         return torch.stack(outputs, dim=1) if self.return_sequences else h
-
-
-def training_step(shape, filters: int):
-    """A function that takes one step of plain gradient descent on two such layers; shape is channels last."""
-    batch, time, *volume, channels = shape
-    net = torch.nn.Sequential(
-        TorchConvLSTM3D(channels, filters, return_sequences=True), TorchConvLSTM3D(filters, filters)
-    )
-    optimizer = torch.optim.SGD(net.parameters(), lr=0.01)
-    x, y = torch.rand(batch, time, channels, *volume), torch.rand(batch, filters, *volume)
-
-    def step():
-        optimizer.zero_grad()
-        loss = torch.nn.functional.mse_loss(net(x), y)
-        loss.backward()
-        optimizer.step()
-        return float(loss)
-
-    return step
-
-
-def main():
-    """ConvLSTM3D of kmodels on a backend, torch if none is named, against this one."""
-    from kmodels.core import backend, measure
-
-    backend.select(sys.argv[1] if len(sys.argv) > 1 else "torch")
-    from kmodels.layers.conv_lstm3d import ConvLSTM3D
-    from kmodels.plume import bench
-
-    for filters in bench.FILTERS:
-        ours = bench.training_step(ConvLSTM3D, bench.SHAPE, filters)
-        print(filters, "filters:", measure.in_turn(ours, training_step(bench.SHAPE, filters)))
-
-
-if __name__ == "__main__":
-    main()

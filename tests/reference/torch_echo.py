@@ -1,6 +1,4 @@
-"""The echo network in plain PyTorch, channels first as PyTorch has it: the second opinion on ours, and what
-`python -m kmodels.bench --model echo` measures ours against.
-"""
+"""The echo network in plain PyTorch, channels first as PyTorch has it: the second opinion on ours."""
 
 import torch
 from torch import nn
@@ -64,14 +62,6 @@ class TorchEcho(nn.Module):
         residual = torch.tanh(self.residual(skips)) * (self.residual_range * self.max_depth)
         return torch.clamp(base + residual, 0, self.max_depth), base, residual
 
-    def loss(self, outputs, truth, coarse, weights):
-        """weights: of recon, base, sparse."""
-        depth, base, residual = outputs
-        valid = (truth > 0).float()
-        count = valid.sum((1, 2)).clamp(min=1)
-        terms = [((valid * e.abs()).sum((1, 2)) / count).mean() for e in (depth - truth, base - coarse, residual)]
-        return sum(w * term for w, term in zip(weights, terms, strict=True))
-
     def load(self, arrays: dict) -> None:
         """Take the weights of a Keras model: {path: array}."""
         blocks = {"bottom": self.bottom}
@@ -94,10 +84,19 @@ class TorchEcho(nn.Module):
                 mine.data.copy_(torch.tensor(arrays[f"{name}_norm/{its}"]))
 
 
+def loss_of(outputs, truth, coarse, weights):
+    """weights: of recon, base, sparse."""
+    depth, base, residual = outputs
+    valid = (truth > 0).float()
+    count = valid.sum((1, 2)).clamp(min=1)
+    terms = [((valid * e.abs()).sum((1, 2)) / count).mean() for e in (depth - truth, base - coarse, residual)]
+    return sum(w * term for w, term in zip(weights, terms, strict=True))
+
+
 def channels_first(spectrogram):
     """(batch, frequency, time x moments, ears) as TorchEcho takes it."""
     batch, size = spectrogram.shape[:2]
-    return torch.tensor(spectrogram).reshape(batch, size, size, -1).permute(0, 3, 1, 2).contiguous()
+    return spectrogram.reshape(batch, size, size, -1).permute(0, 3, 1, 2).contiguous()
 
 
 def _take(conv, arrays, name):
@@ -106,28 +105,14 @@ def _take(conv, arrays, name):
         conv.bias.data.copy_(torch.tensor(arrays[f"{name}/bias"]))
 
 
-def steps(recipe, inputs: dict, targets: dict, threads: int):
-    """(a function that takes one training step and returns the loss, a function that predicts), on so many threads."""
-    torch.set_num_threads(threads)
-    train = recipe.train
-    net = TorchEcho(recipe.data, recipe.model)
-    optimizer = torch.optim.Adam(net.parameters(), lr=train.learning_rate, eps=1e-7)
-    x = channels_first(inputs["spectrogram"])
-    truth, coarse = torch.tensor(targets["depth"]), torch.tensor(targets["coarse"])
-    weights = train.lambda_recon, train.lambda_base, train.lambda_sparse
+def net(recipe, model) -> TorchEcho:
+    return TorchEcho(recipe.data, recipe.model)
 
-    def step():
-        net.train()
-        optimizer.zero_grad()
-        loss = net.loss(net(x), truth, coarse, weights)
-        loss.backward()
-        nn.utils.clip_grad_norm_(net.parameters(), train.clip_norm)
-        optimizer.step()
-        return float(loss.detach())
 
-    def predict():
-        net.eval()
-        with torch.no_grad():
-            return [part.numpy() for part in net(x)]
+def given(inputs) -> tuple:
+    return (channels_first(inputs["spectrogram"]),)
 
-    return step, predict
+
+def loss(net, given, targets, recipe, weights):
+    each = [weights[name] for name in ("recon", "base", "sparse")]
+    return loss_of(net(*given), targets["depth"], targets["coarse"], each)

@@ -1,8 +1,4 @@
-"""The precip network of the default recipe in plain PyTorch, channels first as PyTorch has it: the second opinion.
-
-`python tests/reference/torch_precip.py` measures a training step of the default recipe, on the backend that
-KERAS_BACKEND names, in turn with this one.
-"""
+"""The precip network of the default recipe in plain PyTorch, channels first as PyTorch has it: the second opinion."""
 
 import itertools
 
@@ -204,63 +200,23 @@ def _fair(both):
     return (members - truth).abs().mean(1) - pairs / (count * (count - 1))
 
 
-def channels_first(inputs: dict, targets: dict) -> tuple:
-    """(state, rain, static, noise), (truth, observed, land) as tensors, of what `DayExamples` gives."""
-    given = {name: torch.tensor(value) for name, value in inputs.items()}
-    noise = [given["noise_z"], *(given[f"noise_{k}"].permute(0, 1, 4, 2, 3).contiguous() for k in range(3))]
-    state, static = (given[name].permute(0, 3, 1, 2).contiguous() for name in ("state", "static"))
-    truth, observed = (torch.tensor(targets[name]) for name in ("rain", "observed"))
-    return (state, given["rain"], static, noise), (truth, observed, static[:, 0])
+def channels_first(inputs: dict) -> tuple:
+    """(state, rain, static, noise) as the network takes them, of what `DayExamples` gives."""
+    noise = [inputs["noise_z"], *(inputs[f"noise_{k}"].permute(0, 1, 4, 2, 3).contiguous() for k in range(3))]
+    state, static = (inputs[name].permute(0, 3, 1, 2).contiguous() for name in ("state", "static"))
+    return state, inputs["rain"], static, noise
 
 
-def training_step(recipe, channels, climate, inputs, targets, weights):
-    """A function that takes one step with AdamW, new noise in each, and returns the loss."""
-    net = TorchPrecip(recipe, channels, climate)
-    train = recipe.train
-    optimizer = torch.optim.AdamW(net.parameters(), lr=train.learning_rate, eps=1e-7, weight_decay=train.weight_decay)
-    (*given, noise), known = channels_first(inputs, targets)
-
-    def step():
-        optimizer.zero_grad()
-        outputs, laws = net(*given, [torch.randn_like(n) for n in noise])
-        loss = net.loss(outputs, laws, *known, weights)
-        loss.backward()
-        nn.utils.clip_grad_norm_(net.parameters(), train.clip_norm)
-        optimizer.step()
-        return float(loss.detach())
-
-    return step
+def net(recipe, model) -> TorchPrecip:
+    return TorchPrecip(recipe, model.input["state"].shape[-1], model.known())
 
 
-def main():
-    """A training step of kmodels against this one."""
-    from kmodels.core import backend
-
-    chosen = backend.select()  # before anything imports Keras
-    import numpy as np
-
-    from kmodels.core import inference, measure
-    from kmodels.precip import encode, model
-    from kmodels.precip.recipe import PrecipRecipe
-
-    recipe = PrecipRecipe()
-    ours_model, batch, fine = model.build(recipe, 100), recipe.train.batch_size, recipe.data.grid.fine
-    rng = np.random.default_rng(0)
-    fields = encode.DayExamples(None, recipe).fields
-    inputs = {
-        name: rng.standard_normal((batch, fields, *shape), dtype="float32")
-        for name, shape in encode.noise_shapes(recipe.model, fine).items()
-    }
-    inputs["state"] = rng.standard_normal((batch, *recipe.data.grid.coarse, 6), dtype="float32")
-    inputs["rain"] = rng.gamma(0.3, 15.0, (batch, *fine)).astype("float32")
-    inputs["static"] = np.ones((batch, *fine, 2), "float32")
-    targets = {"rain": inputs["rain"], "observed": np.ones((batch, *fine), "float32")}
-    climate, weights = ours_model.known(), model.term_weights(recipe)
-    theirs = training_step(recipe, 6, climate, inputs, targets, weights)
-    x, y = inference.as_tensors((inputs, targets))
-    ours = lambda: float(ours_model.train_on_batch(x, y)[0])  # noqa: E731
-    print(chosen, measure.in_turn(ours, theirs))
+def given(inputs) -> tuple:
+    return channels_first(inputs)
 
 
-if __name__ == "__main__":
-    main()
+def loss(net, given, targets, recipe, weights):
+    """With new noise, as in training."""
+    *known, static, noise = given
+    outputs, laws = net(*known, static, [torch.randn_like(n) for n in noise])
+    return net.loss(outputs, laws, targets["rain"], targets["observed"], static[:, 0], weights)
