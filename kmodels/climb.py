@@ -39,7 +39,7 @@ def _climb(args, words) -> int:
         raise UserError(f"--seeds {args.seeds}: at least 1")
     from kmodels.core import backend
 
-    backend.select(args.backend, base.SMALL_OPERATIONS)
+    backend.select(args.backend, base.SMALL_OPERATIONS, base.FASTEST)
     from kmodels.core import climb, console, registry, review
     from kmodels.core.training import Stopped
 

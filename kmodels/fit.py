@@ -4,6 +4,7 @@
   python -m kmodels.fit --model nand --train.epochs 3 --seed 1
   python -m kmodels.fit --model nand --data my_trace.csv
   python -m kmodels.fit --resume runs/nand-20261121-093000-1a2b3c4d
+  python -m kmodels.fit --resume runs/nand-20261121-093000-1a2b3c4d --data where/it/lies/now/my_trace.csv
 
 Exit status: 0 trained and no gate failed, 1 trained but a gate failed, 2 bad input or usage.
 """
@@ -37,10 +38,11 @@ def _fit(args, words) -> int:
         backend.select(run.about["backend"], run.recipe.SMALL_OPERATIONS)
         return _train(run)
     _check_path(args.data)
-    chosen = backend.select(args.backend, recipe.SMALL_OPERATIONS)
+    _, why = backend.choice(args.backend, recipe.FASTEST)
+    chosen = backend.select(args.backend, recipe.SMALL_OPERATIONS, recipe.FASTEST)
     run = Run.create(args.out, recipe, chosen, args.data, args.smoke)
     try:
-        return _train(run)
+        return _train(run, f"backend: {chosen}, {why}")
     except UserError:
         if not run.tensorboard.exists():  # refused before training began, by its data for one: leave nothing behind
             shutil.rmtree(run.path)
@@ -52,9 +54,12 @@ def _resumed(args, words):
     from kmodels.core.run import Run
 
     cli.no_more(words)
-    if args.config or args.variant or args.smoke or args.data:
-        raise UserError("--resume goes on with the run's own recipe and data; it takes no --config, --data or the like")
+    if args.config or args.variant or args.smoke:
+        raise UserError("--resume goes on with the run's own recipe; it takes no --config, --variant or --smoke")
     run = Run.open(args.resume)
+    if args.data:
+        run = run.elsewhere(args.data)
+    _check_path(run.about["data"], "; where it lies now: --resume RUN --data PATH")
     if args.model not in (None, run.about["model"]):
         raise UserError(f"{run.path}: a run of {run.about['model']}, not of {args.model}")
     if args.backend not in (None, run.about["backend"]):
@@ -62,23 +67,26 @@ def _resumed(args, words):
     return run
 
 
-def _check_path(path):
+def _check_path(path, hint=""):
     if path is not None and not Path(path).expanduser().exists():
-        raise UserError(f"{path}: no such file or folder")
+        raise UserError(f"{path}: no such file or folder{hint}")
 
 
-def _train(run) -> int:
-    from kmodels.core import console, experiment, files, registry
+def _train(run, *lines: str) -> int:
+    from kmodels.core import console, experiment, registry
     from kmodels.core.training import Stopped
 
-    with files.naming(run.path), console.logging_to(run.path / "log.txt"):
-        console.say(f"run: {run.path}")
+    with run.working():
+        for line in (f"run: {run.path}", *lines):
+            console.say(line)
         try:
             result = run.report() or experiment.fit(run)
         except Stopped as stopped:
             console.say(f"stopped in {stopped}; nothing is lost")
             console.say(f"go on with: python -m kmodels.fit --resume {run.path}")
             return 128 + stopped.signum
+        except KeyboardInterrupt as stopped:  # before training or behind it
+            raise type(stopped)(f"stopped; go on with: python -m kmodels.fit --resume {run.path}") from None
         experiment.show(result, registry.task(run.about["model"]), run.path)
         return experiment.status(result)
 

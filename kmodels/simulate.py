@@ -26,8 +26,11 @@ def _simulate(args, words) -> int:
     from kmodels.core import cache, console, registry
 
     simulate = registry.simulator(recipe.task)
-    with console.progress("simulating") as bar:
-        facts = cache.make(out, lambda aside: simulate(recipe, aside, bar), recipe.digest())
+    try:
+        with console.progress("simulating") as bar:
+            facts = cache.make(out, lambda aside: simulate(recipe, aside, bar), recipe.digest())
+    except KeyboardInterrupt as stopped:
+        raise type(stopped)("stopped; the same command goes on from what is done") from None
     for name, value in facts.items():
         console.say(f"{name:<12} {value}")
     console.say(f"{'written':<12} {out}")

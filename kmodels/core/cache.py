@@ -11,8 +11,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import psutil
-
 from kmodels.core import files
 from kmodels.core.errors import UserError
 
@@ -84,7 +82,7 @@ def _aside(folder: Path, key: str) -> Path:
     own = _aside_name(folder, key, os.getpid())
     for left in folder.parent.glob(glob.escape(_aside_name(folder, key, "").name) + "*"):
         process = left.name.split("-")[-2]
-        if process.isdigit() and (int(process) == NOBODY or not psutil.pid_exists(int(process))):
+        if process == str(NOBODY) or files.is_gone(process):
             with contextlib.suppress(OSError):  # another process was faster
                 return left.rename(own)
     own.mkdir()

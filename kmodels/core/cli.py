@@ -1,14 +1,21 @@
 """What all verbs share: options, recipe fields as options, errors without a traceback, exit status 2."""
 
 import argparse
+import contextlib
 import itertools
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable
 
 from kmodels.core import parse, registry
 from kmodels.core.errors import UserError
 from kmodels.core.recipe import Recipe
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM came."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -65,10 +72,9 @@ def run(options: argparse.ArgumentParser, body: Callable, argv: list[str] | None
     """Parse, run `body(args, rest)` and turn what went wrong into a line and an exit status."""
     argv = sys.argv[1:] if argv is None else list(argv)
     try:
-        args, rest = _options(options, argv)
-        if args is None:
-            return 0
-        return body(args, rest)
+        with _sigterm_as_ctrl_c():
+            args, rest = _options(options, argv)
+            return 0 if args is None else body(args, rest)
     except UserError as error:
         return _complain(str(error))
     except BrokenPipeError:  # the reader of our output, such as `head`, has gone
@@ -78,8 +84,25 @@ def run(options: argparse.ArgumentParser, body: Callable, argv: list[str] | None
         if error.strerror is None:
             raise
         return _complain(f"{error.strerror}: {error.filename}" if error.filename else error.strerror)
-    except KeyboardInterrupt:
-        return _complain("stopped", 130)
+    except KeyboardInterrupt as stopped:
+        return _complain(str(stopped) or "stopped", 143 if isinstance(stopped, Terminated) else 130)
+
+
+@contextlib.contextmanager
+def _sigterm_as_ctrl_c():
+    """Inside, SIGTERM ends a verb as Ctrl-C does, which puts away what was begun; a handler that is there stays."""
+
+    def terminate(signum, frame):
+        raise Terminated
+
+    ours = threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    if ours:
+        signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        if ours:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _options(options, argv):

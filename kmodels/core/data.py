@@ -1,6 +1,7 @@
 """Data in an order that is a pure function of (seed, epoch), in batches that all have one shape."""
 
 import contextlib
+import functools
 import itertools
 import queue
 import threading
@@ -31,9 +32,16 @@ def steps_per_epoch(n_examples: int, batch_size: int) -> int:
     return -(-n_examples // batch_size)
 
 
+@functools.lru_cache(maxsize=2)
 def epoch_order(n_examples: int, seed: int, epoch: int) -> np.ndarray:
-    """The order of an epoch's examples: a pure function of its arguments."""
+    """The order of an epoch's examples: a pure function of its arguments. Not to be written to."""
     return np.random.default_rng([seed, epoch]).permutation(n_examples)
+
+
+def batch_rows(n_examples: int, batch_size: int, seed: int, step: int) -> np.ndarray:
+    """The examples that step 0, 1, ... of a training is given."""
+    epoch, position = divmod(step, steps_per_epoch(n_examples, batch_size))
+    return epoch_order(n_examples, seed, epoch)[position * batch_size : (position + 1) * batch_size]
 
 
 def batches(examples, batch_size: int, seed: int, first_step: int = 0) -> Iterator[tuple]:
@@ -42,13 +50,8 @@ def batches(examples, batch_size: int, seed: int, first_step: int = 0) -> Iterat
     Every epoch holds every example once. The last batch of an epoch is filled up with examples of weight 0, so
     that all batches have one shape and nothing is compiled twice.
     """
-    per_epoch = steps_per_epoch(len(examples), batch_size)
-    order, order_of = None, None
     for step in itertools.count(first_step):
-        epoch, position = divmod(step, per_epoch)
-        if epoch != order_of:
-            order, order_of = epoch_order(len(examples), seed, epoch), epoch
-        rows = order[position * batch_size : (position + 1) * batch_size]
+        rows = batch_rows(len(examples), batch_size, seed, step)
         inputs, targets = examples.take(filled(rows, batch_size))
         yield inputs, targets, (np.arange(batch_size) < len(rows)).astype("float32")
 

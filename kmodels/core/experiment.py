@@ -53,13 +53,24 @@ def prepare(task: Task, recipe, path: str | None) -> Parts:
     return Parts(cache.data_files(path, task.suffixes), simulated, records, rows)
 
 
+def data_of(task: Task, run: Run) -> tuple[Parts, str]:
+    """A run's data and its hash. The user's must be what it was when the run began: its rows would be split anew."""
+    parts = prepare(task, run.recipe, run.about["data"])
+    found = files.sha256(*(task.files(parts.records) if task.files else parts.paths))
+    if not parts.simulated:
+        run.check_data(found)
+    return parts, found
+
+
 def fit(run: Run) -> dict:
     """Train the run's recipe, judge it, write its report; returns the report. Goes on where the run was stopped."""
     started = time.monotonic()
     task = registry.task(run.about["model"])
     recipe = run.recipe
     backend.seed_everything(recipe.seed)
-    parts = prepare(task, recipe, run.about["data"])
+    parts, data_hash = data_of(task, run)
+    if not parts.simulated:
+        run.note_data(data_hash)
     sizes = {name: len(rows) for name, rows in parts.rows.items()}
     console.say(f"data: {parts.describe()}; " + ", ".join(f"{name} {n}" for name, n in sizes.items()))
     training = parts.part("train")
@@ -86,7 +97,7 @@ def fit(run: Run) -> dict:
         history,
         notes=task.notes(recipe) + (task.hints(history, recipe) if task.hints else []),
         data=parts.describe(),
-        data_hash=files.sha256(*(task.files(parts.records) if task.files else parts.paths)),
+        data_hash=data_hash,
         sizes=sizes,
         duration_s=round(earlier + time.monotonic() - started, 1),
         training_s=round(sum(row["seconds"] for row in history), 1),
@@ -104,8 +115,11 @@ def trained(folder: Path, recipe, data: str | None = None, smoke: bool = False) 
     run = Run.begun(folder, recipe, backend.current(), data)
     run = run or Run.create(folder, recipe, backend.current(), data, smoke)
     keras.utils.clear_session()
-    with files.naming(run.path), console.logging_to(run.path / "log.txt"):
-        return run, run.report() or fit(run)
+    with run.working():
+        report = run.report()
+        if report and data is not None:
+            data_of(registry.task(recipe.task), run)
+        return run, report or fit(run)
 
 
 def _train(task, model, run, examples, validation, practise, history) -> list[dict]:

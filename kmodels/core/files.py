@@ -1,11 +1,19 @@
 """Files that are whole or not there: everything is written aside and renamed into place."""
 
 import contextlib
+import fcntl
+import glob
 import hashlib
 import json
 import os
-import tempfile
+import platform
+import time
 from pathlib import Path
+
+import numpy as np
+import psutil
+
+from kmodels.core.errors import UserError
 
 
 def absolute(path: str | None) -> str | None:
@@ -25,14 +33,51 @@ def naming(path: Path):
 
 
 @contextlib.contextmanager
+def reading(path: Path | str, kind: str):
+    """Inside, whatever a library raises about a damaged file becomes one line: a UserError that names the file.
+
+    kind: what it should be, such as "a NumPy array". The system's own errors, such as no permission, stay.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None and error.filename is not None:
+            raise
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise UserError(f"{path}: cannot be read as {kind}: {reason}") from None
+
+
+def refuse_bombs(path: Path, archive) -> None:
+    """Refuse an open .npz with an array, as its directory says, larger than half of the free memory."""
+    free = psutil.virtual_memory().available
+    for member in archive.zip.infolist():
+        if 2 * member.file_size > free:
+            name = member.filename.removesuffix(".npy")
+            raise UserError(f"{path}: {name}: {member.file_size / 1e9:.3g} GB, more than half of the free memory")
+
+
+def read_array(path: Path, place: str | None = None) -> np.ndarray:
+    """The numbers of an .npy file, nothing executed. place: what an error names; the path where it is None."""
+    with reading(place or path, "a NumPy array"):
+        values = np.load(path, allow_pickle=False)
+    if not isinstance(values, np.ndarray) or values.dtype.kind not in "biuf":
+        raise UserError(f"{place or path}: expected one array of numbers")
+    return values
+
+
+@contextlib.contextmanager
 def replacing(path: Path):
     """Yield a temporary path beside `path`; when the block ends well it takes `path`'s place, else it is removed."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    start = f".aside-{path.name}-{platform.node()}-"
+    for left in path.parent.glob(glob.escape(start) + "*"):
+        if is_gone(left.name.removeprefix(start).split("-")[0]):  # killed while it wrote
+            left.unlink(missing_ok=True)
     # The suffix stays: writers such as Keras' choose the format by it.
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".aside-", suffix=path.suffix)
-    os.close(handle)
-    aside = Path(name)
+    aside = path.with_name(f"{start}{os.getpid()}-{os.urandom(4).hex()}{path.suffix}")
     try:
         with naming(path):
             yield aside
@@ -42,6 +87,11 @@ def replacing(path: Path):
         aside.replace(path)
     finally:
         aside.unlink(missing_ok=True)
+
+
+def is_gone(process: str) -> bool:
+    """Whether a process of this machine, named by its number, runs no more."""
+    return process.isdigit() and not psutil.pid_exists(int(process))
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -80,3 +130,32 @@ def sha256(*paths: Path) -> str:
                 while block := file.read(1 << 20):
                     digest.update(block)
     return digest.hexdigest()
+
+
+@contextlib.contextmanager
+def held(path: Path, wait: float = 0.0):
+    """Yield whether this process holds `path` alone while inside, after at most so many seconds.
+
+    The system frees it when a process dies. The file says which process holds it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+", encoding="utf-8") as file:
+        if not _locked(file, time.monotonic() + wait):
+            yield False
+            return
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {platform.node()}")
+        file.flush()
+        yield True
+
+
+def _locked(file, until: float) -> bool:
+    """Lock a file for this process; False where another one still has it then, or had it and removed it."""
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return os.fstat(file.fileno()).st_nlink > 0
+        except BlockingIOError:
+            if time.monotonic() >= until:
+                return False
+            time.sleep(0.2)

@@ -58,16 +58,19 @@ class Adam(keras.optimizers.Adam):
     """Adam that keeps what its gradients were like before they were clipped.
 
     gradient_norm: variable, sqrt(sum g^2) of the last step. clipped: variable, the steps since it was last set to 0
-    whose norm was above `global_clipnorm`.
+    whose norm was above `global_clipnorm`. not_finite: variable, the first step, counted from 1, whose norm was no
+    finite number; 0 while there is none. Such a gradient counts as 0: weights stay finite, and in the means over the
+    epoch those losses alone are no numbers that were none at that step, however late somebody looks.
     """
 
     def build(self, variables):
-        """Create Adam's slots and the two variables."""
+        """Create Adam's slots and the three variables."""
         if self.built:
             return
         super().build(variables)
         self.gradient_norm = self.add_variable(shape=(), initializer="zeros", name="gradient_norm")
         self.clipped = self.add_variable(shape=(), initializer="zeros", name="clipped")
+        self.not_finite = self.add_variable(shape=(), initializer="zeros", name="not_finite", dtype="int32")
 
     def apply(self, grads, trainable_variables=None):
         """One update."""
@@ -76,6 +79,11 @@ class Adam(keras.optimizers.Adam):
         squares = [ops.sum(ops.square(ops.cast(g, "float32"))) for g in grads if g is not None]
         norm = ops.sqrt(sum(squares))
         self.gradient_norm.assign(norm)
+        finite = ops.isfinite(norm)
+        grads = [None if g is None else ops.where(finite, g, ops.zeros_like(g)) for g in grads]
+        so_far = ops.convert_to_tensor(self.not_finite)  # jax takes no variable in where
+        first = ops.logical_and(so_far == 0, ops.logical_not(finite))
+        self.not_finite.assign(ops.where(first, ops.cast(self.iterations, "int32") + 1, so_far))
         if self.global_clipnorm:
             self.clipped.assign_add(ops.cast(norm > self.global_clipnorm, "float32"))
         super().apply(grads, trainable_variables)

@@ -16,11 +16,13 @@ class Monitor:
 
     Written at once and from this thread: SummaryWriter's own thread would die alone, and wait for ever, on a full disk.
     first_epoch: where the training begins or goes on; what a killed one wrote from there on is hidden, not shown twice.
+    TensorBoard reads the files of a folder by their names, which end in a clock's second: they begin with a number, so
+    that neither a clock that was set back nor a second start within a second changes their order.
     """
 
     def __init__(self, folder: Path, first_epoch: int = 1):
         folder.mkdir(parents=True, exist_ok=True)
-        self._events = EventsWriter(str(folder / "events"))
+        self._events = EventsWriter(str(folder / f"{len(list(folder.iterdir())):04d}.events"))
         self._write(first_epoch, session_log=SessionLog(status=SessionLog.START))
 
     def recipe(self, text: str) -> None:

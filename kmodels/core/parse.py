@@ -35,11 +35,8 @@ class _Loader(yaml.SafeLoader):
     """YAML whose numbers are those people write: 1e-3 is a number, as it is in YAML 1.2."""
 
 
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?$|^[-+]?\.(inf|Inf|INF)$|^\.(nan|NaN|NAN)$"),
-    list("-+0123456789."),
-)
+NUMBER = re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?$|^[-+]?\.(inf|Inf|INF)$|^\.(nan|NaN|NAN)$")
+_Loader.add_implicit_resolver("tag:yaml.org,2002:float", NUMBER, list("-+0123456789."))
 
 
 def read_yaml(path: str | Path) -> Layer:
@@ -114,7 +111,7 @@ def recipe_parser(recipe_type: type[Recipe]) -> argparse.ArgumentParser:
 def command_line(recipe_type: type[Recipe], words: list[str]) -> Layer:
     """The values that `--section.key value` words give. Unknown keys stay in: `resolve` names them all at once."""
     parser = recipe_parser(recipe_type)
-    known, unknown = _parse_known(parser, words)
+    known, unknown = _parse_known(parser, _with_negatives(words))
     fields = leaves(recipe_type)
     layer = Layer({}, "command line")
     for key, text in {**vars(known), **unknown}.items():
@@ -125,6 +122,17 @@ def command_line(recipe_type: type[Recipe], words: list[str]) -> Layer:
         layer.values = merge(layer.values, _nested(path, value))
         layer.places[path] = f"command line: --{key}"
     return layer
+
+
+def _with_negatives(words: list[str]) -> list[str]:
+    """`--key -1e-3` as `--key=-1e-3`: argparse takes a negative number with an exponent for an option."""
+    joined = []
+    for word in words:
+        if joined and joined[-1].startswith("--") and "=" not in joined[-1] and word[:1] == "-" and NUMBER.match(word):
+            joined[-1] += f"={word}"
+        else:
+            joined.append(word)
+    return joined
 
 
 def _parse_known(parser, words):

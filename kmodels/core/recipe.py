@@ -49,11 +49,13 @@ class Recipe(Section):
     VARIANTS: named sets of changed fields, `{"flawed": {"model": {"encoding": "normalized"}}}`.
     SMOKE: the changes that make the whole path run in seconds.
     SMALL_OPERATIONS: whether the model runs many small operations a step (see `backend.select`).
+    FASTEST: backends in the order of the time that a whole training takes on a CPU; empty: not measured.
     """
 
     VARIANTS: ClassVar[dict[str, dict[str, Any]]] = {}
     SMOKE: ClassVar[dict[str, Any]] = {}
     SMALL_OPERATIONS: ClassVar[bool] = False
+    FASTEST: ClassVar[tuple[str, ...]] = ()
 
     task: str = Field(description="the model that this recipe belongs to")
     seed: int = Field(0, ge=0, lt=2**31, description="root of all random numbers: data, weights, order")

@@ -1,28 +1,32 @@
 """A run is a folder: what was asked (recipe.yaml, run.json), what is being trained (checkpoints), what came out."""
 
+import contextlib
 import datetime
 import json
 import os
 import shutil
 import tempfile
-from dataclasses import dataclass
+import zipfile
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 import kmodels
-from kmodels.core import files, parse, provenance, registry
+from kmodels.core import console, files, parse, provenance, registry
 from kmodels.core.errors import UserError
 from kmodels.core.recipe import Recipe
 
 FORMAT = 1  # of the run folder; a reader refuses newer ones
+STATE = ("step", "history", "seconds", "live")  # what is saved beside a training state's variables
 
 
 @dataclass(frozen=True)
 class Run:
     """A run's folder and the recipe in it.
 
-    about: what run.json holds: `format, kmodels, model, backend, data, smoke, code`.
+    about: what run.json holds: `format, kmodels, model, backend, data, smoke, code` and, once the user's data was read,
+        its `data_hash`.
     """
 
     path: Path
@@ -55,14 +59,17 @@ class Run:
         path = Path(path).expanduser()
         try:
             about = json.loads((path / "run.json").read_text(encoding="utf-8"))
-            version, model = about["format"], about["model"]
+            version, model = int(about["format"]), about["model"]
+            words = (about["backend"], about["kmodels"], about["data"] or "", about.get("data_hash", ""))
+            if not all(isinstance(word, str) for word in words) or not isinstance(about["smoke"], bool):
+                raise ValueError
         except FileNotFoundError:
             raise UserError(f"{path}: no run folder (it has no run.json)") from None
-        except (ValueError, KeyError, TypeError, NotADirectoryError):
+        except (ValueError, KeyError, TypeError, NotADirectoryError, RecursionError):
             raise UserError(f"{path / 'run.json'}: not the record of a run") from None
         if version > FORMAT:
             raise UserError(
-                f"{path}: written by kmodels {about.get('kmodels')} in format {version}; this is kmodels "
+                f"{path}: written by kmodels {about['kmodels']} in format {version}; this is kmodels "
                 f"{kmodels.__version__}, which reads up to format {FORMAT}: pip install -U kmodels"
             )
         if model not in registry.NAMES:
@@ -94,12 +101,53 @@ class Run:
     def report(self) -> dict | None:
         """What report.json holds; None while the run is not finished."""
         path = self.path / "report.json"
-        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+        try:
+            return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+        except ValueError as error:
+            raise UserError(f"{path}: damaged: {error}; without it, --resume {self.path} makes it again") from None
+
+    @contextlib.contextmanager
+    def working(self):
+        """Inside, this process alone works on the run, and what it says is in the run's log.
+
+        Raises UserError that names the process that does so already.
+        """
+        lock = self.path / ".lock"
+        with files.held(lock) as alone:
+            if not alone:
+                holder = lock.read_text(encoding="utf-8") if lock.exists() else ""
+                raise UserError(f"{self.path}: {holder or 'another process'} works on it; wait for it, or stop it")
+            try:
+                with files.naming(self.path), console.logging_to(self.path / "log.txt"):
+                    yield
+            finally:
+                lock.unlink(missing_ok=True)
+
+    def elsewhere(self, data: str) -> "Run":
+        """The same run, whose user's data now lies at this path."""
+        if self.about["data"] is None:
+            raise UserError(f"{self.path}: trained on simulated data; --data belongs to runs that were begun with it")
+        return replace(self, about=self.about | {"data": files.absolute(data)})
+
+    def check_data(self, found: str) -> None:
+        """Refuse the user's data when its hash is not what it was as the run began."""
+        known = self.about.get("data_hash", found)
+        if found != known:
+            raise UserError(
+                f"{self.about['data']}: not the data that {self.path} was begun with (sha256 {known[:8]}..., now "
+                f"{found[:8]}...); bring that back, say where it is by --resume RUN --data PATH, or begin a new run"
+            )
+
+    def note_data(self, found: str) -> None:
+        """Write down the hash of the user's data, and where it lies, for later processes."""
+        about = self.about | {"data_hash": found}
+        self.about.update(about)
+        files.write_json(self.path / "run.json", about)
 
     def save_state(self, step: int, variables: list[np.ndarray], about: dict, keep: set[int]) -> None:
         """Save a training state as checkpoints/step-<step>/, whole or not at all; drop all others but `keep`.
 
-        variables: in the order of `training.variables`. about: JSON values (history and such).
+        variables: in the order of `training.variables`. about: JSON values, by the names of STATE.
         """
         self.checkpoints.mkdir(exist_ok=True)
         aside = Path(tempfile.mkdtemp(dir=self.checkpoints, prefix=".aside-"))
@@ -119,7 +167,8 @@ class Run:
 
     def saved_steps(self) -> list[int]:
         """The steps of all saved training states, rising."""
-        return sorted(int(path.name.removeprefix("step-")) for path in self.checkpoints.glob("step-*"))
+        names = (path.name.removeprefix("step-") for path in self.checkpoints.glob("step-*"))
+        return sorted(int(name) for name in names if name.isdigit())
 
     def load_state(self, step: int | None = None) -> tuple[list[np.ndarray], dict] | None:
         """The state saved at `step`, or the newest; None when there is none."""
@@ -129,9 +178,14 @@ class Run:
                 return None
             step = saved[-1]
         folder = self._state(step)
-        with np.load(folder / "variables.npz", allow_pickle=False) as arrays:
-            variables = [arrays[name] for name in sorted(arrays.files)]
-        return variables, json.loads((folder / "state.json").read_text(encoding="utf-8"))
+        try:
+            with np.load(folder / "variables.npz", allow_pickle=False) as arrays:
+                variables = [arrays[name] for name in sorted(arrays.files)]
+            about = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+            return variables, {name: about[name] for name in STATE}
+        except (OSError, EOFError, ValueError, LookupError, TypeError, zipfile.BadZipFile) as error:
+            reason = (str(error) or type(error).__name__).splitlines()[0]
+            raise UserError(f"{folder}: damaged: {reason}; without this folder an earlier state is taken") from None
 
     def _state(self, step: int) -> Path:
         return self.checkpoints / f"step-{step:09d}"

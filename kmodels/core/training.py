@@ -5,13 +5,17 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 import keras
+import numpy as np
 
 from kmodels.core import console, data, inference
 from kmodels.core.errors import UserError
 from kmodels.core.live import LiveWeights
+
+LOOK_SECONDS = 0.25  # between two looks at the loss: each waits for the device, and training could go on meanwhile
 
 
 class Stopped(Exception):  # noqa: N818 - not an error: somebody asked for it
@@ -54,6 +58,7 @@ def train(
     per_epoch = data.steps_per_epoch(len(examples), recipe.train.batch_size)
     keeper = Keeper(run, recipe, per_epoch, validate, after_epoch, schedule, kept_by)
     keeper.set_model(model)
+    keeper.examples = examples
     keeper.restore()
     with keeper.signals():
         while not keeper.finished():
@@ -66,7 +71,7 @@ def train(
                     steps_per_epoch=per_epoch - done,
                     initial_epoch=epoch,
                     epochs=epoch + 1 if done else recipe.train.epochs,
-                    callbacks=[keeper],
+                    callbacks=_Unread([keeper], add_history=True, model=model),
                     shuffle=False,
                     verbose=0,
                 )
@@ -75,6 +80,15 @@ def train(
                 ahead.close()
     keeper.restore_best()
     return keeper.history
+
+
+class _Unread(keras.callbacks.CallbackList):
+    """Hands a step's figures on as they are: Keras would fetch all of them from the device after every step."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        """The figures are tensors, of a step that may still be under way."""
+        for callback in self.callbacks:
+            callback.on_train_batch_end(batch, logs)
 
 
 class Keeper(keras.callbacks.Callback):
@@ -86,9 +100,11 @@ class Keeper(keras.callbacks.Callback):
         self.validate, self.after_epoch, self.schedule, self.kept_by = validate, after_epoch, schedule, kept_by
         self.step, self.history, self.seconds = 0, [], 0.0
         self.saved = self.started = time.monotonic()
+        self.looked = -math.inf
         self.signum = None
         self.bar = _Bar(recipe.train.epochs, per_epoch)
         self.running_metrics = None  # of an epoch that was interrupted
+        self.examples = None
         self.ahead = None  # the ReadAhead of now
         self.waited = 0.0  # its seconds when the epoch began
         self.live = LiveWeights(run)
@@ -107,24 +123,33 @@ class Keeper(keras.callbacks.Callback):
             self.running_metrics = None
 
     def on_train_batch_end(self, batch, logs=None):
-        """Count; refuse a loss that is no number; save when asked to stop or when the last save is old."""
+        """Count; look at the loss now and then; save when asked to stop or when the last save is old."""
         self.step += 1
-        if not math.isfinite(logs["loss"]):
-            self._refuse_not_finite(logs)
-        self.bar.update(self.step, logs["loss"])
-        old = time.monotonic() - self.saved > self.train.checkpoint_seconds
-        if (old or self.signum) and self.step % self.per_epoch:
+        inside, now = self.step % self.per_epoch, time.monotonic()
+        save = inside and (self.signum or now - self.saved > self.train.checkpoint_seconds)
+        if save or not inside or now - self.looked > LOOK_SECONDS:
+            self._look({name: float(inference.as_numpy(value)) for name, value in logs.items()})
+        if save:
             self.save()
             self._stop_if_asked()
 
+    def _look(self, logs):
+        """Show the loss; refuse one that is no number. Means over the epoch: what was none once stays so."""
+        if not math.isfinite(logs["loss"]):
+            self._refuse_not_finite(logs)
+        self.bar.update(self.step, logs["loss"])
+        self.looked = time.monotonic()
+
     def on_epoch_end(self, epoch, logs=None):
         """Validate, remember, show, save; end the training when patience is at its end."""
+        self._refuse_not_finite()
         row = {"epoch": epoch + 1, "learning_rate": self._learning_rate()}
         row |= {name: float(value) for name, value in logs.items()}
         row |= self._gradients()
         row["waiting_for_data"] = (self.ahead.waited - self.waited) / (time.monotonic() - self.epoch_started)
         row |= self._contributions(row)
         row |= self.validate(epoch + 1)
+        self._refuse_not_finite(row)
         row["seconds"] = time.monotonic() - self.epoch_started
         self.history.append(row)
         self.live.read(list(self.model.term_weights))
@@ -157,6 +182,7 @@ class Keeper(keras.callbacks.Callback):
 
     def save(self):
         """Save the state of this step; of older ones the best epoch's stays, and those that the recipe keeps."""
+        self._refuse_not_finite()
         now = time.monotonic()
         about = {"history": self.history, "seconds": self.seconds + now - self.started, "live": self.live.edit}
         values = [inference.as_numpy(v) for v in variables(self.model)]
@@ -193,12 +219,36 @@ class Keeper(keras.callbacks.Callback):
             epoch, done = divmod(self.step, self.per_epoch)
             raise Stopped(self.signum, f"epoch {epoch + bool(done)} of {self.train.epochs}, step {self.step}")
 
-    def _refuse_not_finite(self, logs):
-        names = [name for name, value in logs.items() if name != "loss" and not math.isfinite(value)]
+    def _refuse_not_finite(self, figures: Mapping = MappingProxyType({})) -> None:
+        """End the training where a gradient was, or one of these figures is, no finite number: by name, step and rows.
+
+        A state is saved behind this question only, so that every saved state is finite.
+        """
+        step = int(self.model.optimizer.not_finite)
+        bad = [name for name, value in figures.items() if not math.isfinite(value)]
+        if not (step or bad):
+            return
+        if bad:
+            terms = [*self.model.term_weights, *(f"val_{name}" for name in self.model.term_weights)]
+            what = next((name for name in terms if name in bad), bad[0])
+        else:
+            what = "the gradient, of finite losses,"
+        where = f"at step {step}{self._of_rows(step)}" if step else f"by step {self.step}"
         raise UserError(
-            f"the loss is no longer a finite number at step {self.step} (first in: {', '.join(names) or 'loss'}); "
-            f"the last saved state is finite. Try a smaller --train.learning_rate or --train.clip_norm"
+            f"{what} is no longer a finite number {where}. Every saved state is finite: --resume {self.run.path} goes "
+            "on from the last. Or try a smaller --train.learning_rate or --train.clip_norm"
         )
+
+    def _of_rows(self, step: int) -> str:
+        """The training examples of a step, and which of their arrays is no number already."""
+        rows = data.batch_rows(len(self.examples), self.train.batch_size, self.recipe.seed, step - 1)
+        said = f", training examples {', '.join(map(str, rows))}"
+        for part in self.examples.take(rows):
+            for name, values in part.items():
+                bad = [row for row, value in zip(rows, values, strict=True) if not np.isfinite(value).all()]
+                if bad:
+                    return f"{said}; {name!r} of example {bad[0]} is not finite"
+        return said
 
     def _contributions(self, row) -> dict[str, float]:
         """Of each loss term the weight, the weighted mean over the epoch and its share of the loss."""

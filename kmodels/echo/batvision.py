@@ -75,10 +75,8 @@ def write_tables(folder: Path, location: str, part: str, rows: list[dict]) -> No
 
 def read_table(table: Path, labels: bool) -> list[Pair]:
     """The pairs of a CSV. labels: whether depth must be there. Raises UserError by file, row and column."""
-    try:
+    with files.reading(table, "CSV"):
         rows = pd.read_csv(table, dtype=str)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{table}: cannot be read as CSV: {str(error).strip().splitlines()[0]}") from None
     v1 = V1_AUDIO[0] in rows
     audio, depth = (V1_AUDIO, V1_DEPTH) if v1 else (V2_AUDIO, V2_DEPTH)
     with_depth = labels or all(name in rows for name in depth)
@@ -90,6 +88,9 @@ def read_table(table: Path, labels: bool) -> list[Pair]:
         empty = rows[name].isna()
         if empty.any():
             raise UserError(f"{table}: row {int(empty.argmax()) + 1}: {name}: empty; expected the name of a file")
+        null = rows[name].str.contains("\0", regex=False)
+        if null.any():
+            raise UserError(f"{table}: row {int(null.argmax()) + 1}: {name}: a zero byte, which no file's name has")
     return [_pair(table, k, row, v1, with_depth) for k, row in enumerate(rows.to_dict("records"), 1)]
 
 
@@ -190,10 +191,4 @@ def read_depth(pair: Pair) -> np.ndarray:
 def _read_array(pair: Pair, path: Path) -> np.ndarray:
     if not path.is_file():
         raise pair.refuse(path, "no such file")
-    try:
-        values = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise pair.refuse(path, f"cannot be read as a NumPy array: {str(error).strip().splitlines()[0]}") from None
-    if not isinstance(values, np.ndarray) or values.dtype.kind not in "iuf":
-        raise pair.refuse(path, "expected one array of numbers")
-    return values
+    return files.read_array(path, f"{pair.table}: row {pair.row}: {path}")

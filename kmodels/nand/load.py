@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from kmodels.core.cache import data_files
 from kmodels.core.errors import UserError
+from kmodels.core.files import reading
 from kmodels.nand.device import oracle
 from kmodels.nand.trace import CODES, COLUMNS, ERASE, NONE, OPERATIONS, PAD, Trace
 
@@ -55,33 +55,25 @@ def _shown(value) -> str:
         return "(empty)"
     if isinstance(value, str):
         return repr(value[:40])
+    if isinstance(value, int):  # of any length
+        return str(value)[:40]
     number = float(value)
     return str(int(number)) if number.is_integer() else str(number)
 
 
 def _read(path: Path) -> _Table:
     """The table of a file, columns checked by name."""
-    try:
+    kind = "a Parquet file" if path.suffix.lower() == ".parquet" else "a CSV table"
+    with reading(path, kind):
         if path.suffix.lower() == ".parquet":
             table = _Table(pd.read_parquet(path), path, 1)
         elif path.suffix.lower() == ".csv":
             table = _Table(pd.read_csv(path, low_memory=False, skip_blank_lines=False, index_col=False), path, 2)
         else:
             raise UserError(f"{path}: a trace is a .csv or .parquet file")
-    except (pa.ArrowException, pd.errors.ParserError, UnicodeDecodeError, ValueError) as error:
-        raise _unreadable(path, error) from None
-    except OSError as error:
-        if error.errno is not None:  # the system's own: no permission, and the like
-            raise
-        raise _unreadable(path, error) from None
     if table.frame.empty:
         raise UserError(f"{path}: holds no rows")
     return table
-
-
-def _unreadable(path: Path, error: Exception) -> UserError:
-    kind = "a Parquet file" if path.suffix.lower() == ".parquet" else "a CSV table"
-    return UserError(f"{path}: cannot be read as {kind}: {str(error).strip().splitlines()[0]}")
 
 
 def _trace(table: _Table, data) -> Trace:
@@ -143,10 +135,15 @@ def _operations(table: _Table) -> np.ndarray:
     return op
 
 
+def _numbers(table: _Table, column: str) -> np.ndarray:
+    """A column as floats, NaN where there is no number."""
+    with reading(table.file, f"numbers of {column}"):  # text can hold one larger than any float
+        return pd.to_numeric(table.frame[column], errors="coerce").to_numpy("float64", na_value=np.nan)
+
+
 def _integers(table: _Table, column: str, count: int, blank: np.ndarray | None = None) -> np.ndarray:
     """A column of integers in 0 .. count - 1; rows in `blank` may be empty and become -1."""
-    values = pd.to_numeric(table.frame[column], errors="coerce")
-    numbers = values.to_numpy("float64", na_value=np.nan)
+    numbers = _numbers(table, column)
     allowed = f"an integer in 0..{count - 1}"
     unusable = ~np.isfinite(numbers) | (numbers != np.floor(np.nan_to_num(numbers)))
     if blank is not None:
@@ -195,7 +192,7 @@ def _labels(table: _Table, start: np.ndarray, step: np.ndarray) -> dict:
     index = np.full(len(invalid), -1)
     if "violation_index" in table.frame.columns:
         length = np.diff(np.append(np.flatnonzero(start), len(start)))
-        given = pd.to_numeric(table.frame["violation_index"], errors="coerce").to_numpy("float64", na_value=np.nan)
+        given = _numbers(table, "violation_index")
         wrong = ~((given >= -1) & (given < np.repeat(length, length)) & (given == np.floor(given)))
         table.refuse(wrong, "violation_index", "expected a step of the sequence, or -1")
         index = np.where(invalid, given[start].astype("int64"), -1)

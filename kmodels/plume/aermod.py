@@ -23,6 +23,7 @@ import numpy as np
 import pandas as pd
 
 from kmodels.core.errors import UserError
+from kmodels.core.files import reading
 from kmodels.plume import units
 from kmodels.plume.runs import Stacks
 from kmodels.plume.stored import StoredRun
@@ -69,7 +70,7 @@ def read(path: Path) -> StoredRun:
 def _table(path: Path) -> pd.DataFrame:
     """The lines of a file with their columns checked one by one."""
     _check_header(path)
-    try:
+    with reading(path, "a POSTFILE"):
         table = pd.read_csv(
             path,
             sep=r"\s+",
@@ -80,13 +81,12 @@ def _table(path: Path) -> pd.DataFrame:
             dtype={name: str for name in WORDS},
             low_memory=False,
         )
-    except (ValueError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read as a POSTFILE: {str(error).strip().splitlines()[0]}") from None
     if table.empty:
         raise UserError(f"{path}: holds no receptors")
     table = table.astype({name: "category" for name in WORDS})
     for name in NUMBERS:
-        numbers = pd.to_numeric(table[name], errors="coerce").to_numpy("float64", na_value=np.nan)
+        with reading(path, f"numbers of {name}"):  # text can hold one larger than any float
+            numbers = pd.to_numeric(table[name], errors="coerce").to_numpy("float64", na_value=np.nan)
         _refuse(path, table, ~np.isfinite(numbers), name, "expected a number")
         table[name] = numbers
     _refuse(path, table, (table["CONC"] < 0).to_numpy(), "CONC", "a concentration is 0 or more")

@@ -10,6 +10,8 @@ import numpy as np
 
 from kmodels.core.cache import data_files
 from kmodels.core.errors import UserError
+from kmodels.core.files import reading
+from kmodels.core.netcdf import refuse_crashing
 from kmodels.plume import aermod, read_netcdf, seed_arrays
 from kmodels.plume.stored import StoredRun
 from kmodels.plume.windows import Windows
@@ -40,6 +42,7 @@ def load(path: str | Path, recipe, labels: bool = True) -> Windows:
 
 def _runs(paths: list[Path], data) -> list[StoredRun]:
     """The runs of the files, each with a name of its own."""
+    refuse_crashing(paths)
     runs = []
     for path in paths:
         suffix = path.suffix.lower()
@@ -129,12 +132,9 @@ def _check_concentration(run: StoredRun) -> None:
     air = ~run.below_ground()
     per_block = max(1, BLOCK_BYTES // (8 * int(np.prod(run.shape))))
     for first in range(0, run.n_frames, per_block):
-        try:
+        with reading(run.file, f"numbers of {run.variable}"):
             values = run.frames_as_stored(first, min(first + per_block, run.n_frames))
-        except (OSError, ValueError, RuntimeError) as error:
-            reason = str(error).strip().splitlines()[0]
-            raise UserError(f"{run.file}: {run.variable} cannot be read: {reason}") from None
-        bad = ~(np.isfinite(values) & (values >= 0)) & air
+        bad = ~((values >= 0) & (values * run.factor <= np.finfo("float32").max)) & air
         if bad.any():
             t, z, y, x = np.unravel_index(int(np.argmax(bad)), bad.shape)
             raise UserError(

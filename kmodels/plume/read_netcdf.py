@@ -14,6 +14,7 @@ import numpy as np
 import xarray as xr
 
 from kmodels.core.errors import UserError
+from kmodels.core.files import reading
 from kmodels.core.netcdf import opened, refuse_values
 from kmodels.core.units import canonical
 from kmodels.plume import units
@@ -28,12 +29,8 @@ BLOCK_BYTES = 32 << 20  # of a variable that is read at once
 
 def read(path: Path) -> list[StoredRun]:
     """The runs of a file, none of their frames read. Raises UserError by file, variable, index, value and rule."""
-    try:
+    with reading(path, "NetCDF"):
         return _runs(_File(path))
-    except OSError as error:
-        if error.errno is not None:  # the system's own: no permission, and the like
-            raise
-        raise UserError(f"{path}: cannot be read as NetCDF: {str(error).strip().splitlines()[0]}") from None
 
 
 def _runs(file: "_File") -> list[StoredRun]:
@@ -135,7 +132,8 @@ class _File:
         factor = allowed[canonical(variable.attrs["units"])]
         fixed = {"run": run} if "run" in variable.dims else {}
         array = _of_run(variable, run).to_numpy().astype("float64")
-        self.refuse_values(~np.isfinite(array), array, variable.name, dims, "expected a number", **fixed)
+        too_large = ~(np.abs(array * factor) <= np.finfo("float32").max)
+        self.refuse_values(too_large, array, variable.name, dims, "expected a number", **fixed)
         return array * factor
 
     def coordinate(self, name: str) -> xr.DataArray:
@@ -216,7 +214,7 @@ def _wind(file: _File, name: str, run: int, below: np.ndarray) -> np.ndarray | N
     found = []
     for first in range(0, one.sizes["time"], per_block):
         block = one.isel(time=slice(first, first + per_block)).to_numpy().astype("float64")
-        bad = ~np.isfinite(block)
+        bad = ~(np.abs(block) <= np.finfo("float32").max)
         if block.ndim == 4:
             bad &= ~below
         file.refuse_values(bad, block, variable.name, one.dims, "expected a number", first, **fixed)

@@ -9,12 +9,12 @@ y northward, x eastward, z upward from sea level. The archives say nothing of th
 and data.grid.dz high, frames data.frame_seconds apart. They have no wind. The run is read into memory whole.
 """
 
-import zipfile
 from pathlib import Path
 
 import numpy as np
 
 from kmodels.core.errors import UserError
+from kmodels.core.files import reading, refuse_bombs
 from kmodels.core.units import canonical
 from kmodels.plume import units
 from kmodels.plume.netcdf import EPOCH
@@ -73,14 +73,12 @@ def _arrays(path: Path, needed: tuple[str, ...]) -> dict[str, np.ndarray]:
     """The arrays of an archive, those needed among them."""
     if not path.exists():
         raise UserError(f"{path}: no such file; a run is NAME{MAPS} and NAME{LABELS}, or one .npz with all arrays")
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            missing = [name for name in needed if name not in archive.files]
-            if missing:
-                raise UserError(f"{path}: {missing[0]}: missing; needed: {', '.join(needed)}")
-            return {name: archive[name] for name in (*needed, "units") if name in archive.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
-        raise UserError(f"{path}: cannot be read as a NumPy archive: {str(error).splitlines()[0]}") from None
+    with reading(path, "a NumPy archive"), np.load(path, allow_pickle=False) as archive:
+        missing = [name for name in needed if name not in archive.files]
+        if missing:
+            raise UserError(f"{path}: {missing[0]}: missing; needed: {', '.join(needed)}")
+        refuse_bombs(path, archive)
+        return {name: archive[name] for name in (*needed, "units") if name in archive.files}
 
 
 def _check_map(path: Path, name: str, values: np.ndarray, shape: tuple[int, int]) -> None:

@@ -10,17 +10,18 @@ import numpy as np
 
 from kmodels.core.cache import data_files
 from kmodels.core.errors import UserError
+from kmodels.core.netcdf import refuse_crashing
 from kmodels.precip import seed_arrays
 from kmodels.precip.coast import distance_to_coast
 from kmodels.precip.days import Days, Domain
 from kmodels.precip.read_netcdf import File, Grid, land_and_distance
 from kmodels.precip.series import Series, predictor_series, rain_series, refuse_other_grid, spacing
 from kmodels.precip.split import blocks
+from kmodels.precip.units import MOST_RAIN
 from kmodels.precip.weather import predictors
 
 SUFFIXES = (".nc", ".zarr", *seed_arrays.PARTS)
 KINDS = ("coarse", "fine", "static")
-MOST_RAIN = 2000.0  # mm/day; the most that was ever measured is 1825 (Foc-Foc, La Reunion, 1966; WMO)
 WET = 0.1  # mm/day
 BLOCK_BYTES = 32 << 20  # of rain that is checked at once
 KEPT_BYTES = 2 << 30  # of rain that stays in memory
@@ -38,6 +39,7 @@ def load(path: str | Path, recipe, labels: bool = True) -> Days:
     folder = Path(path).expanduser()
     if any(p.name == seed_arrays.STATES for p in found):
         return seed_arrays.read(folder, recipe, labels)
+    refuse_crashing(found)
     files = _by_kind(folder, found, labels)
     land, distance = land_and_distance(files["static"][0])
     static = files["static"][0]

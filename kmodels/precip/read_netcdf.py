@@ -15,6 +15,7 @@ import numpy as np
 import xarray as xr
 
 from kmodels.core.errors import UserError
+from kmodels.core.files import reading
 from kmodels.core.netcdf import opened, refuse_values
 from kmodels.core.units import canonical
 from kmodels.precip.units import DISTANCE, SHARE
@@ -79,7 +80,8 @@ class File:
 
     def _degrees(self) -> tuple[np.ndarray, np.ndarray]:
         """lat and lon as they lie in the file, each (y, x)."""
-        lat, lon = (np.asarray(v.values, float) for v in (self._lat, self._lon))
+        with reading(self.path, "degrees"):
+            lat, lon = (np.asarray(v.values, float) for v in (self._lat, self._lon))
         for name, values, variable, most in (("latitude", lat, self._lat, 90.0), ("longitude", lon, self._lon, 360.0)):
             rule = f"expected degrees from {-most:g} to {most:g}"
             refuse_values(self.path, name, ~(np.abs(values) <= most), values, variable.dims, rule)
@@ -111,11 +113,13 @@ class File:
         variable = self.data.variables[self.time]
         given = variable.attrs.get("units", "(missing)")
         calendar = variable.attrs.get("calendar", "standard")
-        values = np.asarray(variable.values, float)
+        with reading(self.path, "dates"):
+            values = np.asarray(variable.values, float)
         bounds = self.data.variables.get(variable.attrs.get("bounds"))
-        try:
-            if bounds is not None and bounds.shape == (len(values), 2):
+        if bounds is not None and bounds.shape == (len(values), 2):
+            with reading(self.path, "dates"):
                 values = np.asarray(bounds.values, float)[:, 0]
+        try:
             dates = cftime.num2date(values, given, calendar, only_use_cftime_datetimes=True)
         except (ValueError, TypeError, OverflowError) as error:
             reason = str(error).splitlines()[0]
@@ -153,7 +157,8 @@ class File:
     def map(self, name: str, allowed: dict[str, float]) -> np.ndarray:
         """A variable (y, x) in this package's units, every element a number."""
         field = self.field(name, with_time=False)
-        values = field.to_numpy().astype(float) * self.factor(name, allowed)
+        with reading(self.path, f"numbers of {name}"):
+            values = field.to_numpy().astype(float) * self.factor(name, allowed)
         refuse_values(self.path, name, ~np.isfinite(values), values, field.dims, "expected a number")
         return values
 

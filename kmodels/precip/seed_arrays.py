@@ -18,10 +18,12 @@ import cftime
 import numpy as np
 
 from kmodels.core.errors import UserError
+from kmodels.core.files import read_array, reading
 from kmodels.core.netcdf import refuse_values
 from kmodels.precip.days import Days, Domain
 from kmodels.precip.netcdf import CALENDAR, TIME_UNITS
 from kmodels.precip.split import blocks
+from kmodels.precip.units import MOST_RAIN
 from kmodels.precip.weather import predictors
 
 STATES, FIELDS, STATICS = "X_lr", "Y_hr", "statics.npy"
@@ -62,7 +64,7 @@ def read(folder: Path, recipe, labels: bool) -> Days:
         land_mean=mean,
         part=_labels(folder / SPLIT, numbers, NAMES),
         category=_labels(folder / CATEGORIES, numbers),
-        thresholds=_json(folder / THRESHOLDS),
+        thresholds=_thresholds(folder / THRESHOLDS),
     )
 
 
@@ -79,12 +81,9 @@ def _numbers(folder: Path) -> np.ndarray:
 
 def _array(path: Path, shape: tuple[int, ...]) -> np.ndarray:
     """A file's array; refuses another shape."""
-    try:
-        values = np.load(path, allow_pickle=False)
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
-    except (OSError, ValueError, EOFError) as error:
-        raise UserError(f"{path}: cannot be read as a NumPy array: {str(error).splitlines()[0]}") from None
+    if not path.exists():
+        raise UserError(f"{path}: no such file")
+    values = read_array(path)
     if values.shape != shape:
         raise UserError(f"{path}: has shape {values.shape}; the recipe's data.grid and predictors say {shape}")
     return values
@@ -104,19 +103,29 @@ def _state(path: Path, shape: tuple[int, ...]) -> np.ndarray:
 def _rain(path: Path, land: np.ndarray) -> np.ndarray:
     """A day's rain."""
     values = _array(path, land.shape)
-    bad = ~(np.isfinite(values) & (values >= 0))
-    _refuse(path, FIELDS, bad, values, "rain is a number, 0 mm/day or more")
+    bad = ~((values >= 0) & (values <= MOST_RAIN))
+    _refuse(path, FIELDS, bad, values, f"rain is a number, from 0 to {MOST_RAIN:g} mm/day")
     return values
 
 
-def _json(path: Path):
-    """A file's content, None where there is no file."""
+def _thresholds(path: Path) -> dict[str, float] | None:
+    """Rain by name, None where there is no file."""
+    found = _json(path)
+    for name, value in (found or {}).items():
+        if not (isinstance(value, int | float) and 0 <= value <= MOST_RAIN):
+            raise UserError(f"{path}: {name} = {value!r}; expected a number, from 0 to {MOST_RAIN:g} mm/day")
+    return found
+
+
+def _json(path: Path) -> dict | None:
+    """What a file says by name, None where there is no file."""
     if not path.exists():
         return None
-    try:
-        return json.loads(path.read_text())
-    except ValueError as error:
-        raise UserError(f"{path}: cannot be read as JSON: {error}") from None
+    with reading(path, "JSON"):
+        found = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(found, dict):
+        raise UserError(f"{path}: expected names with what belongs to them, {{...}}")
+    return found
 
 
 def _labels(path: Path, numbers: np.ndarray, allowed: dict[str, str] | None = None) -> np.ndarray | None:
@@ -128,6 +137,8 @@ def _labels(path: Path, numbers: np.ndarray, allowed: dict[str, str] | None = No
     for name, days in lists.items():
         if allowed is not None and name not in allowed:
             raise UserError(f"{path}: {name!r}; expected {', '.join(allowed)}")
+        if not (isinstance(days, list) and all(isinstance(day, int) for day in days)):
+            raise UserError(f"{path}: {name!r} is no list of day numbers")
         here = np.isin(numbers, days)
         if (found[here] != "").any():
             twice = numbers[here][found[here] != ""][0]

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from kmodels.core.files import reading
 from kmodels.core.netcdf import refuse_values
 from kmodels.precip.read_netcdf import File, Grid, date_keys
 from kmodels.precip.units import RAIN
@@ -56,7 +57,8 @@ class Series:
             if len(here):
                 # Files are read forward: an index that rises is what HDF5 can take.
                 index, back = np.unique(self._index[rows[here]], return_inverse=True)
-                found[here] = field[index].to_numpy()[back] * factor
+                with reading(self.pieces[k][0].path, f"numbers of {field.name}"):
+                    found[here] = field[index].to_numpy()[back] * factor
         return found
 
     def refuse(self, bad: np.ndarray, values: np.ndarray, rows: np.ndarray, rule: str) -> None:

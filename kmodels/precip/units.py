@@ -1,6 +1,7 @@
 """Units that files may have, and what turns them into this package's."""
 
 DAY = 86400.0  # s
+MOST_RAIN = 2000.0  # mm/day; the most that was ever measured is 1825 (Foc-Foc, La Reunion, 1966; WMO)
 RAIN = {
     "kg m-2 s-1": DAY,
     "mm s-1": DAY,
