@@ -16,6 +16,18 @@ os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parents[1]
 backend.select(small_operations=True)  # as the verbs do for recurrent models: equal to the last bit
 
 
+def pytest_xdist_make_scheduler(config, log):
+    """A worker takes all tests of a file; of the contract, the longest of them, all those of a model."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByModel(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            file = super()._split_scope(nodeid)
+            return file + nodeid.rpartition("[")[2].split("-")[0].rstrip("]") if "test_contract" in file else file
+
+    return ByModel(config, log)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def cache_folder(tmp_path_factory):
     """Simulated data goes to a temporary folder, for this process and those that it starts."""

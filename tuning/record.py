@@ -3,11 +3,7 @@
 Trial 7 is `trial_0007/`: its run, as `fit` would leave it, with its report and curves. See also `tuning.summary`.
 """
 
-import contextlib
-import fcntl
 import json
-import os
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -112,32 +108,3 @@ class Record:
         """The trials that have a score, the best first."""
         scored = [trial for trial in self.trials() if trial["status"] == "COMPLETED"]
         return sorted(scored, key=lambda trial: trial["score"], reverse=self.study.direction == "max")
-
-
-@contextlib.contextmanager
-def held(path: Path, wait: float = 0.0):
-    """Yield whether this process holds `path` alone while inside, after at most so many seconds.
-
-    The system frees it when a process dies. The file says which process holds it.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+", encoding="utf-8") as file:
-        if not _locked(file, time.monotonic() + wait):
-            yield False
-            return
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
-        yield True
-
-
-def _locked(file, until: float) -> bool:
-    """Lock a file for this process; False where another one still has it then."""
-    while True:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
-        except BlockingIOError:
-            if time.monotonic() >= until:
-                return False
-            time.sleep(0.2)

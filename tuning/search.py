@@ -26,7 +26,7 @@ from pathlib import Path
 
 from kmodels.core import cli, files
 from kmodels.core.errors import UserError
-from tuning.record import Asked, Record, held
+from tuning.record import Asked, Record
 from tuning.study import NAMES, TUNERS, load
 
 ADDRESS = "127.0.0.1:8470"
@@ -63,7 +63,7 @@ def _search(args, words) -> int:
     if args.role == "worker":
         return _work(args, study, out)
     record = _record(args, study, out)
-    with held(out / "search.lock") as alone:
+    with files.held(out / "search.lock") as alone:
         if not alone:
             raise UserError(f"{out}: another process searches there")
         record.write()

@@ -8,7 +8,7 @@ from kmodels.core import console, experiment, files, registry
 from kmodels.core.errors import UserError
 from kmodels.core.training import Stopped, kept
 from tuning import hparams
-from tuning.record import Record, held
+from tuning.record import Record
 
 ENDED = ("COMPLETED", "FAILED")
 ZOMBIE = 90.0  # seconds in which a worker without a chief has noticed, saved its state and stopped
@@ -52,7 +52,7 @@ def measured(record: Record, trial) -> dict[str, float]:
     study, asked = record.study, record.asked
     recipe = study.recipe(trial.hyperparameters, asked.smoke)
     folder = record.folder(trial.trial_id)
-    with held(folder / "worker", ZOMBIE) as alone:
+    with files.held(folder / "worker", ZOMBIE) as alone:
         # Where a worker that was taken for dead is still at it, and does not stop, its run is left to it.
         place = folder if alone else folder / f"beside-{len(list(folder.glob('beside-*'))) + 1}"
         run, report = experiment.trained(place, recipe, asked.data, asked.smoke)

@@ -2,32 +2,21 @@
 
 import json
 import signal
-import subprocess
-import sys
 import time
+from types import SimpleNamespace
 
-import numpy as np
 import pytest
-from checks import ROOT, equal_arrays, fails_cleanly, only_run, report_of
+from checks import fails_cleanly, only_run, report_of
+from killing import kill_predictions, same_run, saved_state, started
 
 from kmodels import fit
 from kmodels.core import training
 from kmodels.core.errors import UserError
 from kmodels.core.run import Run
+from kmodels.nand.recipe import NandRecipe
 
 TINY = ("--model", "nand", "--smoke", "--data.n_sequences", "1200", "--train.batch_size", "32", "--train.epochs", "3")
 TINY += ("--model.bidirectional", "false")  # half the graph to trace: the suite has minutes
-
-
-def last_state(run) -> dict:
-    variables, about = Run.open(run).load_state()
-    return {f"{k:03d}": value for k, value in enumerate(variables)} | {"step": np.array(about["step"])}
-
-
-def begin(out, *words):
-    """A fit in a process of its own."""
-    command = [sys.executable, "-m", "kmodels.fit", *TINY, "--out", str(out), *words]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
 def kill_when_saved(out, process, least: int, later: float) -> None:
@@ -54,37 +43,33 @@ def killed(tmp_path_factory):
     """Two killed runs, trained side by side: one saves after each epoch, the other after each step."""
     each = {"epoch": (1, 0.2, ()), "step": (5, 0.0, ("--train.checkpoint_seconds", "1e-9"))}
     out = {name: tmp_path_factory.mktemp(f"killed_{name}") for name in each}
-    processes = {name: begin(out[name], *words) for name, (_, _, words) in each.items()}
+    processes = {
+        name: started(["kmodels.fit", *TINY, "--out", out[name], *words]) for name, (_, _, words) in each.items()
+    }
     for name, (least, later, _) in each.items():
         kill_when_saved(out[name], processes[name], least, later)
     return {name: only_run(folder) for name, folder in out.items()}
-
-
-def assert_same_end(run, undisturbed):
-    equal_arrays(last_state(run), last_state(undisturbed))
-    one, other = report_of(run), report_of(undisturbed)
-    assert one["metrics"] == other["metrics"]
-    clocks = {"seconds", "waiting_for_data"}
-    timeless = [[{k: v for k, v in row.items() if k not in clocks} for row in r["history"]] for r in (one, other)]
-    assert timeless[0] == timeless[1]
-    leftovers = [p.name for p in run.rglob("*") if p.name.startswith(".aside-")]
-    assert leftovers == []
 
 
 @pytest.mark.parametrize("saving", ["epoch", "step"])
 def test_sigkill_then_resume_gives_exactly_the_same_weights(undisturbed, killed, saving):
     """Weights, optimizer, seeds and history, whether the last state is of an epoch's end or of its middle."""
     run = killed[saving]
-    per_epoch = int(last_state(undisturbed)["step"]) // 3
-    step = int(last_state(run)["step"])
+    per_epoch = int(saved_state(undisturbed)["step"]) // 3
+    step = int(saved_state(run)["step"])
     assert not (run / "report.json").exists() and step < 3 * per_epoch, "killed too late to prove anything"
     assert fit.main(["--resume", str(run)]) == 0
-    assert_same_end(run, undisturbed)
+    same_run(run, undisturbed)
+
+
+def test_a_killed_prediction_ends_as_an_undisturbed_one(undisturbed, tmp_path):
+    kills, faults = kill_predictions("nand", undisturbed, tmp_path, 2, seed=time.time_ns())
+    assert kills == 2 and not faults, faults
 
 
 def test_ctrl_c_saves_at_once_and_says_how_to_go_on(undisturbed, tmp_path, capsys, monkeypatch):
     """In the middle of the second epoch; what is resumed ends as if nothing had been."""
-    per_epoch = int(last_state(undisturbed)["step"]) // 3
+    per_epoch = int(saved_state(undisturbed)["step"]) // 3
     real, handler = training.Keeper.on_train_batch_end, signal.getsignal(signal.SIGINT)
 
     def interrupted(self, batch, logs=None):
@@ -98,10 +83,10 @@ def test_ctrl_c_saves_at_once_and_says_how_to_go_on(undisturbed, tmp_path, capsy
     run = only_run(tmp_path)
     said = capsys.readouterr().out
     assert f"epoch 2 of 3, step {per_epoch + 5}; nothing is lost" in said and f"--resume {run}" in said
-    assert int(last_state(run)["step"]) == per_epoch + 5
+    assert int(saved_state(run)["step"]) == per_epoch + 5
     assert signal.getsignal(signal.SIGINT) is handler, "put back"
     assert fit.main(["--resume", str(run)]) == 0
-    assert_same_end(run, undisturbed)
+    same_run(run, undisturbed)
 
 
 def test_resuming_a_finished_run_only_shows_it(undisturbed, capsys):
@@ -120,7 +105,6 @@ def test_tensorboard_shows_every_epoch_once_after_a_kill(undisturbed, tmp_path):
     for epoch in (1, 2, 3):
         first.epoch(epoch, {"loss": 9.0}, {})
     first.close()
-    time.sleep(1.1)  # event files are told apart by a time stamp in seconds
     second = Monitor(tmp_path, first_epoch=3)  # as after a kill behind the curves of epoch 3
     second.epoch(3, {"loss": 1.0}, {})
     second.close()
@@ -159,26 +143,20 @@ def test_a_schedule_is_told_every_epoch_and_another_figure_than_the_loss_can_say
     assert keeper.best()["epoch"] == 2 and keeper.finished()
 
 
-def test_a_loss_that_is_no_number_ends_the_run_and_keeps_a_finite_state(tmp_path, capsys):
-    words = [*TINY, "--out", str(tmp_path), "--train.learning_rate", "1.0", "--train.clip_norm", "0"]
-    import kmodels.nand.losses as losses
-
-    real, calls = losses.binary_cross_entropy, []
-
-    def poisoned(target, logit):
-        calls.append(1)
-        return real(target, logit) * float("nan")
-
-    losses.binary_cross_entropy = poisoned
-    try:
-        status = fit.main(words)
-    finally:
-        losses.binary_cross_entropy = real
-    said = capsys.readouterr().err
-    assert status == 2 and calls
-    assert "no longer a finite number at step 1 (first in: verdict)" in said
-    run = Run.open(only_run(tmp_path))
-    assert run.load_state() is None and run.report() is None
+def test_the_loss_is_fetched_now_and_then_not_after_every_step(tmp_path, monkeypatch):
+    """At the first step, at the end of an epoch, and once in LOOK_SECONDS; Keras hands it on as it is."""
+    keeper = training.Keeper(SimpleNamespace(path=tmp_path), NandRecipe(), 10, None, None)
+    keeper.bar, looks, loss = SimpleNamespace(update=lambda step, loss: None), [], object()
+    monkeypatch.setattr(
+        training.inference, "as_numpy", lambda x: 1.0 if x is loss and not looks.append(keeper.step) else x
+    )
+    monkeypatch.setattr(training, "LOOK_SECONDS", 1e9)
+    for _ in range(20):
+        training._Unread([keeper]).on_train_batch_end(0, {"loss": loss})
+    assert looks == [1, 10, 20]
+    monkeypatch.setattr(training, "LOOK_SECONDS", -1)
+    training._Unread([keeper]).on_train_batch_end(0, {"loss": loss})
+    assert looks == [1, 10, 20, 21]
 
 
 def test_a_state_of_another_model_is_refused(undisturbed, tmp_path, capsys):
@@ -208,7 +186,7 @@ def test_a_newer_run_and_a_run_of_an_unknown_model_are_refused(undisturbed, tmp_
 def test_old_states_are_dropped_and_the_best_is_kept(undisturbed):
     history = report_of(undisturbed)["history"]
     best = min(history, key=lambda row: row["val_loss"])["epoch"]
-    per_epoch = int(last_state(undisturbed)["step"]) // len(history)
+    per_epoch = int(saved_state(undisturbed)["step"]) // len(history)
     steps = sorted(int(p.name.removeprefix("step-")) for p in (undisturbed / "checkpoints").iterdir())
     assert steps == sorted({best * per_epoch, len(history) * per_epoch})
     assert (undisturbed / "model.keras").stat().st_size > 0

@@ -206,7 +206,7 @@ def test_normalisation_in_one_operation_is_keras_own():
 def test_a_plain_pytorch_twin_agrees():
     """The same weights and noise: depth, base, residual and the loss to 1e-4."""
     torch = pytest.importorskip("torch")
-    from reference.torch_echo import TorchEcho, channels_first
+    from reference.torch_echo import TorchEcho, channels_first, loss_of
 
     recipe = TINY.with_changes({"model": {"width": 4, "base_width": 2}, "train": {"curriculum": "none"}})
     model, some = build(recipe, 1), noise()
@@ -218,8 +218,8 @@ def test_a_plain_pytorch_twin_agrees():
     twin.load(numpy_of(model.variables))
     found, terms = inference.predict_and_score(model, some, 8)
     with torch.no_grad():
-        outputs = twin(channels_first(some.inputs["spectrogram"]))
-        loss = twin.loss(outputs, *map(torch.tensor, some.targets.values()), (1.0, 1.2, 0.05))
+        outputs = twin(channels_first(torch.tensor(some.inputs["spectrogram"])))
+        loss = loss_of(outputs, *map(torch.tensor, some.targets.values()), (1.0, 1.2, 0.05))
     for name, array in zip(("depth", "base", "residual"), outputs, strict=True):
         np.testing.assert_allclose(found[name], array.numpy(), atol=1e-4, err_msg=name)
     assert terms["loss"] == pytest.approx(float(loss), abs=1e-4)

@@ -208,10 +208,11 @@ def test_a_plain_pytorch_twin_agrees(network, days):
     inputs, targets = encode.encode(days, SMALL).take(np.arange(6))
     twin = TorchPrecip(SMALL, inputs["state"].shape[-1], network.known()).eval()
     twin.load({"/".join(v.path.split("/")[-2:]): numbers(v) for v in network.variables})
-    given, (truth, observed, land) = channels_first(inputs, targets)
+    given = channels_first({name: torch.tensor(array) for name, array in inputs.items()})
+    known = *(torch.tensor(targets[name]) for name in ("rain", "observed")), given[2][:, 0]
     with torch.no_grad():
         fields, laws = twin(*given)
-        loss = twin.loss(fields, laws, truth, observed, land, {n: float(w) for n, w in network.term_weights.items()})
+        loss = twin.loss(fields, laws, *known, {n: float(w) for n, w in network.term_weights.items()})
     tensors = inference.as_tensors((inputs, targets))
     outputs = network(tensors[0])
     for name, array in fields.items():
