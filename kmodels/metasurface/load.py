@@ -12,6 +12,8 @@ import numpy as np
 
 from kmodels.core.cache import data_files
 from kmodels.core.errors import UserError
+from kmodels.core.files import reading
+from kmodels.core.hdf5 import refuse_crashing
 from kmodels.metasurface import hdf5, seed_arrays
 from kmodels.metasurface.structures import Structures, fingerprints, packed
 
@@ -42,8 +44,9 @@ def load(path: str | Path, recipe, labels: bool = True) -> Structures:
     With labels: structures whose spectra are all zero were not simulated and are left out. Without: spectra may be
     missing. Raises UserError that names file, dataset, index, value and what is allowed.
     """
-    parts = []
-    for file in data_files(path, SUFFIXES):
+    parts, found = [], data_files(path, SUFFIXES)
+    refuse_crashing(found)
+    for file in found:
         _refuse_pointer(file)
         suffix = file.suffix.lower()
         if suffix in (".h5", ".hdf5"):
@@ -65,25 +68,21 @@ def _refuse_pointer(file: Path) -> None:
 
 def _hdf5(file: Path, data, labels: bool) -> Part:
     """The structures of an HDF5 file."""
-    try:
-        with h5py.File(file, "r") as opened:
-            stored = hdf5.read(opened, file)
-            _check_geometry(file, opened.attrs, data)
-            _check_patterns(file, stored.patterns.shape, data)
-            if labels and stored.spectra is None:
-                raise UserError(f"{file}: spectra: missing; expected a dataset (structure, 2, 2, w)")
-            wavelength = _wavelength(file, stored.wavelength, data, labels)
-            order = _pixel_order(stored, data, labels)
-            spectra = stored.spectra if labels else None
-            if spectra is not None:
-                wanted = (len(stored.patterns), 2, 2, len(wavelength))
-                _check_shape(file, "spectra", spectra.shape, wanted, "(structure, row, column, wavelength)")
-            source = Source(file, "spectra")
-            blocks = _blocks(stored.patterns, spectra, Source(file, "patterns"), source)
-            return _part(file, wavelength, order, _shares(blocks, source, 1.0))
-    except (OSError, RuntimeError, KeyError, ValueError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise UserError(f"{file}: cannot be read as HDF5: {reason}") from None
+    with reading(file, "HDF5"), h5py.File(file, "r") as opened:
+        stored = hdf5.read(opened, file)
+        _check_geometry(file, opened.attrs, data)
+        _check_patterns(file, stored.patterns.shape, data)
+        if labels and stored.spectra is None:
+            raise UserError(f"{file}: spectra: missing; expected a dataset (structure, 2, 2, w)")
+        wavelength = _wavelength(file, stored.wavelength, data, labels)
+        order = _pixel_order(stored, data, labels)
+        spectra = stored.spectra if labels else None
+        if spectra is not None:
+            wanted = (len(stored.patterns), 2, 2, len(wavelength))
+            _check_shape(file, "spectra", spectra.shape, wanted, "(structure, row, column, wavelength)")
+        source = Source(file, "spectra")
+        blocks = _blocks(stored.patterns, spectra, Source(file, "patterns"), source)
+        return _part(file, wavelength, order, _shares(blocks, source, 1.0))
 
 
 def _check_geometry(file: Path, attributes, data) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from kmodels.core.errors import UserError
+from kmodels.core.files import reading
 
 PATTERNS, SPECTRA = "patterns.npy", "spectra.npy"
 NOTE = "spectra of NumPy pairs have one green: both green pixels are equal by construction"
@@ -28,13 +29,10 @@ def pair_of(path: Path) -> tuple[Path, Path]:
 
 def opened(path: Path, ndim: int, layout: str) -> np.ndarray:
     """An array of numbers left on disk. Raises UserError where the file is none, or has other dimensions."""
-    try:
+    if not path.exists():
+        raise UserError(f"{path}: no such file; a pair is NAME{PATTERNS} and NAME{SPECTRA}")
+    with reading(path, "a NumPy array"):
         values = np.load(path, mmap_mode="r", allow_pickle=False)
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; a pair is NAME{PATTERNS} and NAME{SPECTRA}") from None
-    except (ValueError, EOFError, OverflowError, SyntaxError, TypeError, MemoryError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise UserError(f"{path}: cannot be read as a NumPy array: {reason}") from None
     if not isinstance(values, np.ndarray) or values.dtype.kind not in "biuf":
         raise UserError(f"{path}: expected one array of numbers")
     if values.ndim != ndim or (ndim == 3 and values.shape[1] != 3) or (ndim == 4 and values.shape[1] != 1):

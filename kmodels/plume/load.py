@@ -11,7 +11,7 @@ import numpy as np
 from kmodels.core.cache import data_files
 from kmodels.core.errors import UserError
 from kmodels.core.files import reading
-from kmodels.core.netcdf import refuse_crashing
+from kmodels.core.hdf5 import refuse_crashing
 from kmodels.plume import aermod, read_netcdf, seed_arrays
 from kmodels.plume.stored import StoredRun
 from kmodels.plume.windows import Windows

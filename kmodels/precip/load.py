@@ -10,7 +10,7 @@ import numpy as np
 
 from kmodels.core.cache import data_files
 from kmodels.core.errors import UserError
-from kmodels.core.netcdf import refuse_crashing
+from kmodels.core.hdf5 import refuse_crashing
 from kmodels.precip import seed_arrays
 from kmodels.precip.coast import distance_to_coast
 from kmodels.precip.days import Days, Domain

@@ -1,6 +1,7 @@
 """Hundreds of mutated files for each loader: one line that names the file, or values that are finite and in range."""
 
 import io
+import json
 import zipfile
 from types import SimpleNamespace
 
@@ -10,6 +11,8 @@ import pandas as pd
 import psutil
 import pytest
 import soundfile
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from mutations import fault_of, fuzz
 from plain_runs import RECIPE as PLUME
 from plain_runs import plain_run
@@ -21,9 +24,13 @@ from kmodels.core import files
 from kmodels.core.errors import UserError
 from kmodels.echo.load import load as load_echo
 from kmodels.echo.recipe import EchoRecipe
+from kmodels.metasurface import hdf5
+from kmodels.metasurface.load import load as load_metasurface
+from kmodels.metasurface.recipe import MetasurfaceRecipe
 from kmodels.nand import simulate as nand
 from kmodels.nand.load import load as load_nand
 from kmodels.nand.recipe import NandRecipe
+from kmodels.nand.trace import COLUMNS
 from kmodels.plume import netcdf
 from kmodels.plume.load import load as load_plume
 from kmodels.precip.load import load as load_precip
@@ -31,6 +38,7 @@ from kmodels.precip.units import MOST_RAIN
 
 NAND = NandRecipe().with_changes({"data": {"n_sequences": 40, "seq_len": 20}})
 ECHO = EchoRecipe().with_changes({"data": {"image_size": 16, "max_depth": 2.0}})
+METASURFACE = MetasurfaceRecipe().with_changes({"data": {"pixels": 32, "n_wavelengths": 3}})
 CALM = PLUME.with_changes({"model": {"wind": False, "transport": False, "base": "persistence"}})
 FAST, SLOW = 30, 500
 
@@ -134,6 +142,21 @@ def echo_v1(folder, suffix):
     return folder
 
 
+def structures_hdf5(folder, suffix):
+    rng, path = np.random.default_rng(0), folder / f"structures{suffix}"
+    patterns, spectra = rng.integers(0, 2, (4, 32, 32)), rng.uniform(0.05, 0.3, (4, 2, 2, 3))
+    hdf5.write(path, patterns, spectra, [400.0, 550.0, 700.0], {"pixel_order": "RGGB", "period": 1000.0})
+    return path
+
+
+def structures_pair(folder, suffix):
+    rng, place = np.random.default_rng(0), folder / "pair"
+    place.mkdir()
+    np.save(place / "patterns.npy", rng.integers(0, 2, (4, 1, 32, 32)).astype("uint8"))
+    np.save(place / "spectra.npy", -rng.uniform(0.05, 0.3, (4, 3, 3)).astype("float32"))
+    return place
+
+
 # -- what a loaded file must be like ---------------------------------------------------------------------------------
 
 
@@ -170,6 +193,12 @@ def good_pairs(pairs):
     assert np.isfinite(seen).all() and (seen >= 0).all() and (seen <= ECHO.data.max_depth).all(), "depth"
 
 
+def good_structures(structures):
+    assert ((structures.spectra >= 0) & (structures.spectra <= 1)).all(), "spectra"
+    assert set(np.unique(structures.patterns())) <= {0, 1}, "patterns"
+    assert (np.diff(structures.wavelength, prepend=0.0) > 0).all(), "wavelength"
+
+
 LOADERS = {
     "nand csv": (nand_table, ".csv", load_nand, NAND, good_trace),
     "nand parquet": (nand_table, ".parquet", load_nand, NAND, good_trace),
@@ -180,6 +209,8 @@ LOADERS = {
     "precip netcdf4": (precip_netcdf, "", load_precip, PRECIP, good_days),
     "precip zarr": (precip_zarr, "", load_precip, PRECIP, good_days),
     "precip npy": (precip_arrays, "", load_precip, PRECIP, good_days),
+    "metasurface hdf5": (structures_hdf5, ".h5", load_metasurface, METASURFACE, good_structures),
+    "metasurface npy": (structures_pair, "", load_metasurface, METASURFACE, good_structures),
     "echo v2": (echo_v2, "", load_echo, ECHO, good_pairs),
     "echo v1": (echo_v1, "", load_echo, ECHO, good_pairs),
 }
@@ -206,6 +237,50 @@ def test_mutated_files_are_refused_in_a_line_or_hold_what_can_be(name, tmp_path)
 def test_hundreds_of_mutated_files(name, tmp_path):
     refused, faults = fuzzed(name, tmp_path, SLOW, seed=2)
     record("mutations", name, faults, mutations=SLOW, refused=refused)
+
+
+CELLS = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8), st.dates())
+JSON = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5)),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=5), inner, max_size=3)),
+    max_leaves=6,
+)
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    """(a good table, where to write a bad one)."""
+    folder = tmp_path_factory.mktemp("table")
+    return pd.read_csv(nand_table(folder, ".csv")).astype(object), folder / "cell.csv"
+
+
+@settings(max_examples=60, deadline=None)
+@given(row=st.integers(0, 700), column=st.sampled_from(COLUMNS), value=CELLS)
+def test_any_value_in_any_cell_is_refused_in_a_line_or_can_be(table, row, column, value):
+    frame, path = table[0].copy(), table[1]
+    frame.loc[row % len(frame), column] = value
+    frame.to_csv(path, index=False)
+    _, fault = fault_of(lambda path: load_nand(path, NAND), path, good_trace)
+    assert not fault, fault
+
+
+@pytest.fixture(scope="module")
+def days(tmp_path_factory):
+    """A folder of good days."""
+    return precip_arrays(tmp_path_factory.mktemp("days"), "")
+
+
+@settings(max_examples=60, deadline=None)
+@given(name=st.sampled_from(["split", "categories", "thresholds"]), said=JSON)
+def test_any_json_is_refused_in_a_line_or_can_be(days, name, said):
+    path = days / f"{name}.json"
+    good = path.read_text()
+    path.write_text(json.dumps(said))
+    try:
+        _, fault = fault_of(lambda _: load_precip(days, PRECIP), path, good_days)
+    finally:
+        path.write_text(good)
+    assert not fault, fault
 
 
 # -- what no mutation comes upon -------------------------------------------------------------------------------------

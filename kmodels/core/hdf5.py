@@ -1,0 +1,74 @@
+"""HDF5 of others, NetCDF-4 among it: refused where it crashes the library, takes values from elsewhere or is a bomb."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+
+from kmodels.core.errors import UserError
+
+MOST_COMPRESSED = 1100  # times; deflate reaches 1032
+
+# Reads all that describes a file, and its variables' first and last values. An error is no crash: who reads the file
+# will tell it.
+PROBE = """
+import signal, sys, h5py
+def tried(look, *args):
+    try:
+        return look(*args)
+    except Exception:
+        return None
+def of_variable(item):
+    for name in tried(list, item.attrs) or ():
+        tried(item.attrs.get, name)
+    tried(lambda: item.id.get_num_chunks())
+    for part in (0, -1, ()) if item.size < 1e6 else (0, -1):
+        tried(lambda: item[part])
+def of_file(path):
+    with h5py.File(path) as file:
+        for name in tried(list, file) or ():
+            tried(lambda: file.get(name, getlink=True))
+            tried(lambda: of_variable(file[name]))
+        tried(lambda: file.visititems(lambda name, item: None))
+        tried(lambda: dict(file.attrs))
+for path in sys.stdin.read().split("\\0"):
+    print(path, flush=True)
+    signal.setitimer(signal.ITIMER_PROF, 10)  # processor seconds for a file, then it dies
+    tried(of_file, path)
+"""
+
+
+def refuse_crashing(paths: list[Path]) -> None:
+    """Refuse files on which the HDF5 library itself crashes, or turns in circles, as a flipped bit can make it do.
+
+    Told by a process that may die of it.
+    """
+    hdf5 = [str(path) for path in paths if path.is_file() and h5py.is_hdf5(path)]
+    if not hdf5:
+        return
+    command = [sys.executable, "-P", "-c", PROBE]
+    done = subprocess.run(command, input="\0".join(hdf5), capture_output=True, text=True)
+    if done.returncode < 0:
+        path = done.stdout.splitlines()[-1]
+        raise UserError(f"{path}: cannot be read as HDF5: it is damaged, and the HDF5 library crashes on it")
+
+
+def refuse_other_files(path: Path) -> None:
+    """Refuse HDF5 that takes its values from elsewhere: whoever sends a file has no say in which others are read."""
+    with h5py.File(path, "r") as file:
+        for name in file:
+            link = file.get(name, getlink=True)
+            if isinstance(link, h5py.ExternalLink) or elsewhere(file[name]):
+                raise UserError(f"{path}: {name}: lies in another file; bring the values in this one")
+
+
+def elsewhere(item) -> bool:
+    """Whether a data set's values lie outside its file; a group has none."""
+    return isinstance(item, h5py.Dataset) and bool(item.external or item.is_virtual)
+
+
+def refuse_bomb(path: Path, name: str, claimed: int, size: int) -> None:
+    """Refuse an array of `claimed` bytes where compression cannot have made a file of `size` bytes of it."""
+    if claimed > MOST_COMPRESSED * size:
+        raise UserError(f"{path}: {name}: claims {claimed / 1e9:.3g} GB, more than a file of {size} bytes can hold")
