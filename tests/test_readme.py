@@ -18,7 +18,6 @@ MISSED = {
         "CRPS / the oracle's",  # not measured: the oracle is known with other data
         "share of wet cells",
     },
-    "metasurface": {"time of a structure on a CPU"},  # measured beside other trainings
     "echo": {"within 25%", "the residual is used"},
 }
 TEXT = (ROOT / "README.md").read_text()

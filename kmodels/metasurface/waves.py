@@ -79,7 +79,7 @@ class WaveSlices(keras.layers.Layer):
         width = pattern.shape[1] // grid
         share = ops.mean(ops.reshape(ops.cast(pattern, "float32"), (-1, grid, width, grid, width)), axis=(2, 4))
         share = ops.expand_dims(share, 1)
-        gap, solid = self.index["gap"] ** 2, self.index["solid"] ** 2
+        gap, solid = _tensors(self.index["gap"] ** 2, self.index["solid"] ** 2)
         index = ops.sqrt(share * (solid - gap) + gap)  # of the cell's mean permittivity
         field, transmitted, reflected = self._film(self._through(share, index), index)
         field = _right(tuple(ops.swapaxes(part, -1, -2) for part in _right(field, self.to_orders)), self.to_orders)
@@ -93,7 +93,8 @@ class WaveSlices(keras.layers.Layer):
     def _through(self, share, index):
         """The field behind all slices, without the phase of the reference index; (batch, nodes, grid, grid) each."""
         step = self.optics["height"] / self.slices
-        phase = (index - self.reference) * (self.vacuum * step)
+        reference, vacuum = _tensors(self.reference, self.vacuum)
+        phase = (index - reference) * (vacuum * step)
         field = _turned(self._screen(0, phase / 2, share))
         for k in range(self.slices):
             spectrum = _times(ops.fft2(field), _turned(ops.add(self.order_phases[k], self.diffraction)))
@@ -109,10 +110,10 @@ class WaveSlices(keras.layers.Layer):
 
     def _film(self, field, index):
         """(field behind the film, share transmitted (batch, nodes), reflected): Airy's film of each cell's index."""
-        cover, spacer = (ops.convert_to_tensor(self.index[name]) for name in ("cover", "spacer"))
+        cover, spacer, vacuum = _tensors(self.index["cover"], self.index["spacer"], self.vacuum)
         r1, r2 = (cover - index) / (cover + index), (index - spacer) / (index + spacer)
         t12 = 4 * index * ops.sqrt(cover * spacer) / ((cover + index) * (index + spacer))
-        cosine, sine = _turned(index * (2 * self.vacuum * self.optics["height"]))
+        cosine, sine = _turned(index * (2 * vacuum * self.optics["height"]))
         real, imaginary = 1 + r1 * r2 * cosine, r1 * r2 * sine
         squared = ops.square(real) + ops.square(imaginary)
         passed = ops.square(t12) / squared
@@ -123,7 +124,7 @@ class WaveSlices(keras.layers.Layer):
     def _polynomials(self, wavelength):
         """(batch, w, nodes): what each node counts at each wavelength."""
         place = ops.clip((2 * np.pi / wavelength - self.center) / self.reach, -1.0, 1.0)
-        order = np.arange(self.nodes, dtype="float32")
+        order = ops.arange(self.nodes, dtype="float32")
         return ops.matmul(ops.cos(ops.expand_dims(ops.arccos(place), -1) * order), self.coefficients)
 
     def _pixels(self, orders, wavelength):
@@ -132,9 +133,9 @@ class WaveSlices(keras.layers.Layer):
         solid, gap, spacer = (
             squared_index(m, wavelength) for m in ("silicon_nitride", optics["gap"], optics["spacer"])
         )
-        vacuum2 = ops.square(2 * np.pi / wavelength)
+        vacuum2, (transverse,) = ops.square(2 * np.pi / wavelength), _tensors(self.transverse)
         above, below = (
-            ops.sqrt(ops.maximum(ops.reshape(n2 * vacuum2, (*ops.shape(wavelength), 1, 1)) - self.transverse, TINY**2))
+            ops.sqrt(ops.maximum(ops.reshape(n2 * vacuum2, (*ops.shape(wavelength), 1, 1)) - transverse, TINY**2))
             for n2 in ((solid + gap) / 2, spacer)
         )
         slope = 2 * ops.sqrt(above * below) / (above + below) * ops.cast(below > TINY, "float32")
@@ -171,6 +172,11 @@ def _center_and_reach(band) -> tuple[float, float]:
 
 def _column(values: np.ndarray) -> np.ndarray:
     return values.astype("float32")[:, None, None]
+
+
+def _tensors(*arrays: np.ndarray) -> list:
+    """Constants as the backend's: torch multiplies no tensor that asks for a gradient with an array."""
+    return [ops.convert_to_tensor(values) for values in arrays]
 
 
 def _pair(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -67,24 +67,25 @@ def test_a_killed_prediction_ends_as_an_undisturbed_one(undisturbed, tmp_path):
     assert kills == 2 and not faults, faults
 
 
-def test_ctrl_c_saves_at_once_and_says_how_to_go_on(undisturbed, tmp_path, capsys, monkeypatch):
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_and_sigterm_save_at_once_and_say_how_to_go_on(signum, undisturbed, tmp_path, capsys, monkeypatch):
     """In the middle of the second epoch; what is resumed ends as if nothing had been."""
     per_epoch = int(saved_state(undisturbed)["step"]) // 3
-    real, handler = training.Keeper.on_train_batch_end, signal.getsignal(signal.SIGINT)
+    real, handler = training.Keeper.on_train_batch_end, signal.getsignal(signum)
 
     def interrupted(self, batch, logs=None):
         if self.step == per_epoch + 4:
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signum)
         real(self, batch, logs)
 
     monkeypatch.setattr(training.Keeper, "on_train_batch_end", interrupted)
-    assert fit.main([*TINY, "--out", str(tmp_path)]) == 128 + signal.SIGINT
+    assert fit.main([*TINY, "--out", str(tmp_path)]) == 128 + signum
     monkeypatch.undo()
     run = only_run(tmp_path)
     said = capsys.readouterr().out
     assert f"epoch 2 of 3, step {per_epoch + 5}; nothing is lost" in said and f"--resume {run}" in said
     assert int(saved_state(run)["step"]) == per_epoch + 5
-    assert signal.getsignal(signal.SIGINT) is handler, "put back"
+    assert signal.getsignal(signum) is handler, "put back"
     assert fit.main(["--resume", str(run)]) == 0
     same_run(run, undisturbed)
 
