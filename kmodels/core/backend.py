@@ -11,6 +11,7 @@ from importlib import metadata
 from kmodels.core.errors import UserError
 
 NAMES = ("tensorflow", "jax", "torch")
+WIDE_OPEN = 1e4  # what a gate gets whose sigmoid is to be 1
 
 
 def installed() -> list[str]:
@@ -189,6 +190,40 @@ def _torch_normalized(x, scale, offset, epsilon):
     channels_first = x.permute(0, 3, 1, 2)
     normalised, mean, inverse = torch.native_batch_norm(channels_first, scale, offset, None, None, True, 0.0, epsilon)
     return normalised.permute(0, 2, 3, 1), mean.detach(), inverse.detach() ** -2 - epsilon
+
+
+def whole_gru():
+    """A function that runs a GRU over all steps in one operation, None where Keras' own loop is as good.
+
+    (x (batch, time, features), state (batch, units), mask (batch, time) or None, Keras' cell) -> (outputs
+    (batch, time, units), last output).
+    """
+    return _torch_gru if current() == "torch" else None
+
+
+def _torch_gru(x, state, mask, cell):
+    """In torch's order of gates: reset, update, new.
+
+    A masked step leaves the state as it is: one more feature, 1 at masked steps, opens the update gate so far that
+    its sigmoid is 1 to the last bit.
+    """
+    import torch
+    from keras import ops
+
+    def gates(values):
+        update, reset, new = torch.tensor_split(ops.cast(values, x.dtype), 3, dim=-1)
+        return torch.cat([reset, update, new], -1).T.contiguous()
+
+    kernel = gates(cell.kernel)
+    if mask is not None:
+        masked = torch.logical_not(ops.convert_to_tensor(mask, "bool")).to(x.dtype)
+        x = torch.cat([x, masked.unsqueeze(-1)], -1)
+        column = x.new_zeros(3, cell.units)
+        column[1] = WIDE_OPEN
+        kernel = torch.cat([kernel, column.reshape(-1, 1)], 1)
+    weights = [kernel, gates(cell.recurrent_kernel), *torch.unbind(gates(cell.bias), 1)]
+    outputs, last = torch.gru(x, state.to(x.dtype).unsqueeze(0).contiguous(), weights, True, 1, 0.0, True, False, True)
+    return outputs, last[0]
 
 
 def versions() -> dict[str, str]:

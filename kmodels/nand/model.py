@@ -8,6 +8,7 @@ from kmodels.layers.attention_pooling import AttentionPooling
 from kmodels.layers.grouped_rnn import GroupedRNN
 from kmodels.layers.token_embedding import TokenEmbedding
 from kmodels.nand import encode, losses
+from kmodels.nand.gru import GRU
 from kmodels.nand.trace import CODES
 
 
@@ -151,7 +152,7 @@ def _network(
         x = layers.Concatenate(dtype=policy, name=f"with_numbers{suffix}")([x, inputs["numbers"]])
     x = own = layers.Dense(4 * embedding, activation="gelu", dtype=policy, name=f"mixed{suffix}")(x)
     for k in range(depth):
-        layer = layers.GRU(hidden, return_sequences=True, dtype=policy, name=f"gru_{k}{suffix}")
+        layer = GRU(hidden, return_sequences=True, dtype=policy, name=f"gru_{k}{suffix}")
         if bidirectional:
             layer = layers.Bidirectional(layer, dtype=policy, name=f"both_ways_{k}{suffix}")
         if group_column is None:

@@ -7,13 +7,11 @@ from keras import ops
 
 from kmodels.layers.attention_pooling import AttentionPooling
 from kmodels.layers.grouped_rnn import GroupedRNN
-from kmodels.layers.series_gru import SeriesGRU
 from kmodels.layers.token_embedding import TokenEmbedding
 
 RNG = np.random.default_rng(0)
 CASES = {
     "attention_pooling": (AttentionPooling(4), RNG.normal(size=(2, 5, 3)).astype("float32")),
-    "series_gru": (SeriesGRU(4), RNG.normal(size=(2, 3, 5, 6)).astype("float32")),
     "token_embedding": (TokenEmbedding([3, 4], 6), RNG.integers(0, 3, (2, 5, 2)).astype("int32")),
 }
 
@@ -44,16 +42,6 @@ def test_token_embedding_adds_one_row_a_column():
     y = ops.convert_to_numpy(layer(x))
     table = ops.convert_to_numpy(layer.table)
     np.testing.assert_allclose(y, table[x[..., 0]] + table[3 + x[..., 1]], rtol=1e-6)
-
-
-def test_series_gru_reads_every_series_for_itself_with_the_same_weights():
-    layer, x = CASES["series_gru"]
-    y = ops.convert_to_numpy(layer(x))
-    for series in range(3):
-        alone = ops.convert_to_numpy(layer(x[:, series : series + 1]))
-        np.testing.assert_allclose(y[:, series : series + 1], alone, atol=1e-6)
-    step, _ = layer.cell(x[:, 1, 0], [np.zeros((2, 4), "float32")])
-    np.testing.assert_allclose(ops.convert_to_numpy(step), y[:, 1, 0], atol=1e-6)
 
 
 def test_attention_pooling_is_a_weighted_mean_over_what_the_mask_leaves():

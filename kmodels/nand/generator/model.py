@@ -8,11 +8,11 @@ from keras import layers, ops
 
 from kmodels.core import backend
 from kmodels.core.model import TermModel, adam, dropout_seed
-from kmodels.layers.series_gru import SeriesGRU
 from kmodels.layers.token_embedding import TokenEmbedding
 from kmodels.nand import losses
 from kmodels.nand.generator.encode import Vocabulary, vocabulary
 from kmodels.nand.recipe import Data
+from kmodels.nand.series_gru import SeriesGRU
 
 
 def build(recipe, steps: int) -> "NandGenerator":

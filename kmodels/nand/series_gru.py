@@ -1,7 +1,9 @@
 """Series GRU: one GRU over several series of an example."""
 
 import keras
-from keras import layers, ops
+from keras import ops
+
+from kmodels.nand.gru import GRU
 
 
 @keras.saving.register_keras_serializable("kmodels")
@@ -15,7 +17,7 @@ class SeriesGRU(keras.layers.Layer):
     def __init__(self, units: int, **kwargs):
         super().__init__(**kwargs)
         self.units = units
-        self.gru = layers.GRU(units, return_sequences=True, dtype=self.dtype_policy, name="gru")
+        self.gru = GRU(units, return_sequences=True, dtype=self.dtype_policy, name="gru")
 
     @property
     def cell(self):
