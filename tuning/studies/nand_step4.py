@@ -1,14 +1,14 @@
 """nand, step 4 of the ladder: how large a network, trained how, where no features help it?
 
-The search begins with the network of step 3 and trains it as step 4 does, in smaller batches and with the learning rate
-falling to zero, for four epochs: what two cores train in two minutes. What is best becomes step 4 of the ladder.
+The search begins with the network of step 3 and trains it as step 4 does, in batches of 128 and with the learning rate
+falling to zero, for eight epochs: what a core trains in two minutes. What is best becomes step 4 of the ladder.
 """
 
 from kmodels.nand.ladder import LADDER
 from kmodels.nand.recipe import NandRecipe
 from tuning.study import Study, nested
 
-BASE = LADDER.recipe(NandRecipe(), 3).with_changes({"train": {"epochs": 4, "batch_size": 64, "schedule": "cosine"}})
+BASE = LADDER.recipe(NandRecipe(), 3).with_changes({"train": {"epochs": 8, "batch_size": 128, "schedule": "cosine"}})
 
 
 def space(hp) -> NandRecipe:
