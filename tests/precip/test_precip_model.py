@@ -200,13 +200,17 @@ def test_odd_grids():
     assert encode.block_sizes((156, 132)) == [(20, 17), (39, 33), (78, 66), (156, 132)], "as in the seed"
 
 
-def test_a_plain_pytorch_twin_agrees(network, days):
+@pytest.mark.parametrize("ny, nx", [(8, 6), (24, 16)])  # in the larger grid the rain's maps are pooled
+def test_a_plain_pytorch_twin_agrees(ny, nx, tmp_path):
     """The same weights and noise: fields, latent laws and the loss to 1e-4 of their size."""
     torch = pytest.importorskip("torch")
     from reference.torch_precip import TorchPrecip, channels_first
 
-    inputs, targets = encode.encode(days, SMALL).take(np.arange(6))
-    twin = TorchPrecip(SMALL, inputs["state"].shape[-1], network.known()).eval()
+    recipe = SMALL.with_changes({"data": {"grid": {"ny": ny, "nx": nx}}})
+    days, network = load.load(written(tmp_path / "days", recipe), recipe), model.build(recipe, 10)
+    model.adapt(network, days)
+    inputs, targets = encode.encode(days, recipe).take(np.arange(6))
+    twin = TorchPrecip(recipe, inputs["state"].shape[-1], network.known()).eval()
     twin.load({"/".join(v.path.split("/")[-2:]): numbers(v) for v in network.variables})
     given = channels_first({name: torch.tensor(array) for name, array in inputs.items()})
     known = *(torch.tensor(targets[name]) for name in ("rain", "observed")), given[2][:, 0]

@@ -1,6 +1,7 @@
 """The precip network of the default recipe in plain PyTorch, channels first as PyTorch has it: the second opinion."""
 
 import itertools
+import math
 
 import torch
 from torch import nn
@@ -61,7 +62,8 @@ class TorchPrecip(nn.Module):
         self.train_section, base = recipe.train, m.base_filters
         halved = lambda shape, k: tuple(-(-n // 2**k) for n in shape)  # noqa: E731
         self.start, *self.sizes = (halved(grid.fine, k) for k in (3, 2, 1, 0))
-        assert max(self.start) <= m.rain_pool, "the rain's maps are pooled in larger grids"
+        self.pool = tuple(-(-n // m.rain_pool) for n in self.start)
+        assert max(self.pool) <= 2, "Keras pads on both sides, ceil_mode behind alone"
         for name, value in climate.items():
             self.register_buffer(name, torch.tensor(value))
         coarse = halved(grid.coarse, 1)
@@ -76,7 +78,8 @@ class TorchPrecip(nn.Module):
             *(convolved(a, b, 2 if k else 1) for k, (a, b) in enumerate(itertools.pairwise(widths)))
         )
         cells = 8 * base * self.start[0] * self.start[1]
-        self.rain_hidden, self.rain_summary = nn.Linear(cells, m.rain_hidden), nn.Linear(m.rain_hidden, m.d_y)
+        pooled = 8 * base * math.prod(-(-n // by) for n, by in zip(self.start, self.pool, strict=True))
+        self.rain_hidden, self.rain_summary = nn.Linear(pooled, m.rain_hidden), nn.Linear(m.rain_hidden, m.d_y)
         self.dropout = nn.Dropout(m.dropout)
         self.posterior = Law(m.d_y + m.d_x, m.latent_hidden, m.d_z)
         self.prior = Law(m.d_x, m.latent_hidden, m.d_z)
@@ -94,6 +97,7 @@ class TorchPrecip(nn.Module):
         first = self.state[0](state)
         summary = self.summary(self.dropout(torch.relu(self.state_hidden(flat(self.state[1](first))))))
         x = self.rain(torch.cat([scaled[:, None], static], dim=1))
+        x = functional.avg_pool2d(x, self.pool, ceil_mode=True)
         x = self.rain_summary(self.dropout(torch.relu(self.rain_hidden(flat(x)))))
         laws = {"posterior": self.posterior(torch.cat([x, summary], dim=1)), "prior": self.prior(summary)}
         members = self.train_section.crps_members
