@@ -6,7 +6,10 @@ import json
 import pytest
 from checks import ROOT
 
+from kmodels.core import parse
 from kmodels.core.errors import UserError
+from kmodels.nand.ladder import LADDER
+from kmodels.nand.recipe import NandRecipe
 from kmodels.precip.recipe import PrecipRecipe
 from tuning import oracles, study
 
@@ -141,6 +144,11 @@ def test_a_study_begins_with_its_base_and_is_judged_by_what_it_does_not_search(n
     metrics = registry.task(found.base.task).headline
     assert found.objective.removeprefix("val_") in metrics and "loss" not in found.objective
     assert set(found.held_out) <= set(metrics)
+
+
+def test_the_best_of_the_search_is_step_4_of_the_ladder():
+    best = parse.resolve(NandRecipe, [parse.read_yaml(ROOT / "configs" / "nand_step4.best.yaml")])
+    assert best == LADDER.recipe(NandRecipe(), 4)
 
 
 def test_smoke_makes_a_trial_small_but_for_what_is_searched():
