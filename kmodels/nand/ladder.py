@@ -102,8 +102,8 @@ LADDER = Ladder(
         ),
         Step(
             "searched",
-            "a tenth of the features dropped instead of two fifths, twice the learning rate, falling to zero, batches of "
-            "128, eight epochs: the best of twelve trials of `python -m tuning.search --study nand_step4`",
+            "the best of twelve trials of `python -m tuning.search --study nand_step4`: a tenth of features dropped "
+            "instead of two fifths, twice the learning rate, falling to zero, batches of 128, eight epochs",
             {
                 "model": {"dropout": 0.1},
                 "train": {"epochs": 8, "batch_size": 128, "learning_rate": 1e-2, "schedule": "cosine"},
