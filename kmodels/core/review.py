@@ -1,5 +1,7 @@
 """What a climb looks like to a reader: the review of a rung, the table of the ladder, its picture."""
 
+import functools
+
 from matplotlib.figure import Figure
 from rich.table import Table
 
@@ -85,20 +87,21 @@ def of_ladder(records: list[dict]) -> str:
     """The climb as a Markdown table: each step's main figures, the seed document's own, gates and cost."""
     names = records[0]["figures"][:TABLED]
     seed = [name for name in names if any(name in record["seed_document"] for record in records)]
-    title = [name.replace("_", " ") for name in names]
-    rows = [["step", *title, "the seed: " + " / ".join(n.replace("_", " ") for n in seed), "gates", "time"]]
-    for record in records:
-        rows.append(
-            [
-                f"{record['step']} {record['name']}",
-                *(_with_interval(record, name) for name in names),
-                _of_seed(record["seed_document"], seed),
-                "; ".join(f"{bound_of(gate)} {gate['status'].replace('_', ' ')}" for gate in record["gates"]),
-                f"{record['duration_s']:.0f} s",
-            ]
-        )
+    columns = {"step": lambda record: f"{record['step']} {record['name']}"}
+    columns |= {name.replace("_", " "): functools.partial(_with_interval, name=name) for name in names}
+    if seed:
+        title = "the seed: " + " / ".join(name.replace("_", " ") for name in seed)
+        columns[title] = lambda record: _of_seed(record["seed_document"], seed)
+    if any(record["gates"] for record in records):
+        columns["gates"] = _verdicts
+    columns["time"] = lambda record: f"{record['duration_s']:.0f} s"
+    rows = [list(columns), *([made(record) for made in columns.values()] for record in records)]
     total = sum(record["duration_s"] for record in records)
     return f"{markdown.table(rows)}\n\n{_where(records[-1])} The whole climb: {total / 60:.0f} minutes."
+
+
+def _verdicts(record) -> str:
+    return "; ".join(f"{bound_of(gate)} {gate['status'].replace('_', ' ')}" for gate in record["gates"])
 
 
 def _of_seed(found: dict[str, float], names: list[str]) -> str:
