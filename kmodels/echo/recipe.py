@@ -151,6 +151,7 @@ class EchoRecipe(Recipe):
         },
         "adaptive": {"train": {"curriculum": "adaptive"}},
     }
+    FASTEST: ClassVar = ("tensorflow", "jax", "torch")
     SMOKE: ClassVar = {
         "data": {"n_rooms": 12, "pairs_per_room": 5, "image_size": 32},
         "model": {"width": 4, "base_width": 2},

@@ -167,6 +167,7 @@ class MetasurfaceRecipe(Recipe):
             "train": {"clip_norm": 0.5, "w_curvature": 0.0},
         },
     }
+    FASTEST: ClassVar = ("tensorflow", "jax", "torch")
     SMOKE: ClassVar = {
         "data": {"n_structures": 60, "n_wavelengths": 31, "pixels": 32, "grid": 16, "slices": 3},
         "model": {

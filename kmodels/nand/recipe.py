@@ -127,6 +127,7 @@ class NandRecipe(Recipe):
         "slots": {"model": {"features": "none"}, "train": {"epochs": 15}},
     }
     SMALL_OPERATIONS: ClassVar = True
+    FASTEST: ClassVar = ("jax", "tensorflow", "torch")
     SMOKE: ClassVar = {
         "data": {"n_sequences": 800, "seq_len": 30},
         "model": {"hidden": 16, "layers": 1},

@@ -116,6 +116,7 @@ class PlumeRecipe(Recipe):
         },
         "v2": {"model": {"wind": False, "transport": False, "base": "none"}},
     }
+    FASTEST: ClassVar = ("tensorflow", "jax", "torch")
     SMOKE: ClassVar = {
         "data": {
             "n_runs": 8,

@@ -209,6 +209,7 @@ class PrecipRecipe(Recipe):
         "v3": SEED,
         "oracle": {"data": {"oracle": True}},
     }
+    FASTEST: ClassVar = ("tensorflow", "torch", "jax")
     SMOKE: ClassVar = {
         "data": {"n_days": 90, "block_days": 6, "grid": {"ny": 24, "nx": 16}, "outer_scale": 8.0},
         "model": {

@@ -43,6 +43,7 @@ class GeneratorRecipe(Recipe):
 
     VARIANTS: ClassVar = {"prefix": {"train": {"scheme": "prefix"}}, "joint": {"model": {"state": "joint"}}}
     SMALL_OPERATIONS: ClassVar = True
+    FASTEST: ClassVar = ("jax", "tensorflow", "torch")
     SMOKE: ClassVar = {
         "data": {"n_sequences": 800, "seq_len": 30},
         "model": {"hidden": 16, "embedding": 16, "samples": 200},
