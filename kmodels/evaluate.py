@@ -35,7 +35,7 @@ def _evaluate(args, words) -> int:
         records = predictor.load(args.data, labels=True)
         found = experiment.judge_file(task, predictor.model, recipe, records)
     else:
-        parts, _ = experiment.data_of(task, predictor.run)
+        parts = experiment.data_of(task, predictor.run)
         found = experiment.judge(task, predictor.model, recipe, parts)
     measured = bool(args.data) or not predictor.run.about["smoke"]
     result = report.judged(task, found.scores, found.baselines, measured)
@@ -54,7 +54,7 @@ def _checkpoints(args, predictor) -> int:
     if args.data:
         parts = {"test": predictor.load(args.data, labels=True)}
     else:
-        parts = experiment.data_of(predictor.task, predictor.run)[0].all()
+        parts = experiment.data_of(predictor.task, predictor.run).all()
     with console.progress("judging") as bar:
         found = checkpoints.judged(predictor, parts, bar)
     console.show(checkpoints.table(found, predictor.task.headline))

@@ -3,7 +3,7 @@
 import sys
 import time
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 import keras
@@ -18,12 +18,21 @@ from kmodels.core.training import train
 
 @dataclass(frozen=True)
 class Parts:
-    """Loaded data and its split. paths: the files; rows: {"train", "validation", "test"} -> row indices."""
+    """Loaded data and its split. paths: the files; rows: {"train", "validation", "test"} -> row indices.
+
+    hashed: the files that tell this data from other data.
+    """
 
     paths: list[Path]
     simulated: bool
     records: object
     rows: dict
+    hashed: list[Path]
+
+    @cached_property
+    def sha256(self) -> str:
+        """Of the files in `hashed`, all of which are read for it."""
+        return files.sha256(*self.hashed)
 
     def part(self, name: str):
         """The records of one part."""
@@ -50,16 +59,16 @@ def prepare(task: Task, recipe, path: str | None) -> Parts:
     empty = [name for name, index in rows.items() if len(index) == 0]
     if empty:
         raise UserError(f"{path}: {len(records)} examples are too few to split; nothing is left for {empty[0]}")
-    return Parts(cache.data_files(path, task.suffixes), simulated, records, rows)
+    paths = cache.data_files(path, task.suffixes)
+    return Parts(paths, simulated, records, rows, task.files(records) if task.files else paths)
 
 
-def data_of(task: Task, run: Run) -> tuple[Parts, str]:
-    """A run's data and its hash. The user's must be what it was when the run began: its rows would be split anew."""
+def data_of(task: Task, run: Run) -> Parts:
+    """A run's data. The user's must be what it was when the run began: its rows would be split anew."""
     parts = prepare(task, run.recipe, run.about["data"])
-    found = files.sha256(*(task.files(parts.records) if task.files else parts.paths))
     if not parts.simulated:
-        run.check_data(found)
-    return parts, found
+        run.check_data(parts.sha256)
+    return parts
 
 
 def fit(run: Run) -> dict:
@@ -68,9 +77,9 @@ def fit(run: Run) -> dict:
     task = registry.task(run.about["model"])
     recipe = run.recipe
     backend.seed_everything(recipe.seed)
-    parts, data_hash = data_of(task, run)
+    parts = data_of(task, run)
     if not parts.simulated:
-        run.note_data(data_hash)
+        run.note_data(parts.sha256)
     sizes = {name: len(rows) for name, rows in parts.rows.items()}
     console.say(f"data: {parts.describe()}; " + ", ".join(f"{name} {n}" for name, n in sizes.items()))
     training = parts.part("train")
@@ -97,7 +106,7 @@ def fit(run: Run) -> dict:
         history,
         notes=task.notes(recipe) + (task.hints(history, recipe) if task.hints else []),
         data=parts.describe(),
-        data_hash=data_hash,
+        data_hash=parts.sha256,
         sizes=sizes,
         duration_s=round(earlier + time.monotonic() - started, 1),
         training_s=round(sum(row["seconds"] for row in history), 1),

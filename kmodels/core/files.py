@@ -58,10 +58,13 @@ def refuse_bombs(path: Path, archive) -> None:
             raise UserError(f"{path}: {name}: {member.file_size / 1e9:.3g} GB, more than half of the free memory")
 
 
-def read_array(path: Path, place: str | None = None) -> np.ndarray:
-    """The numbers of an .npy file, nothing executed. place: what an error names; the path where it is None."""
+def read_array(path: Path, place: str | None = None, on_disk: bool = False) -> np.ndarray:
+    """The numbers of an .npy file, nothing executed. place: what an error names; the path where it is None.
+
+    on_disk: leave them there until they are looked at.
+    """
     with reading(place or path, "a NumPy array"):
-        values = np.load(path, allow_pickle=False)
+        values = np.load(path, mmap_mode="r" if on_disk else None, allow_pickle=False)
     if not isinstance(values, np.ndarray) or values.dtype.kind not in "biuf":
         raise UserError(f"{place or path}: expected one array of numbers")
     return values

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from kmodels.core.errors import UserError
-from kmodels.core.files import reading
+from kmodels.core.files import read_array
 
 PATTERNS, SPECTRA = "patterns.npy", "spectra.npy"
 NOTE = "spectra of NumPy pairs have one green: both green pixels are equal by construction"
@@ -31,10 +31,7 @@ def opened(path: Path, ndim: int, layout: str) -> np.ndarray:
     """An array of numbers left on disk. Raises UserError where the file is none, or has other dimensions."""
     if not path.exists():
         raise UserError(f"{path}: no such file; a pair is NAME{PATTERNS} and NAME{SPECTRA}")
-    with reading(path, "a NumPy array"):
-        values = np.load(path, mmap_mode="r", allow_pickle=False)
-    if not isinstance(values, np.ndarray) or values.dtype.kind not in "biuf":
-        raise UserError(f"{path}: expected one array of numbers")
+    values = read_array(path, on_disk=True)
     if values.ndim != ndim or (ndim == 3 and values.shape[1] != 3) or (ndim == 4 and values.shape[1] != 1):
         raise UserError(f"{path}: has shape {values.shape}; expected {layout}")
     return values

@@ -25,7 +25,7 @@ def material(predictor, draws: int, progress):
     from kmodels.precip.draw import sampler_of
 
     recipe = predictor.recipe
-    parts, _ = experiment.data_of(predictor.task, predictor.run)
+    parts = experiment.data_of(predictor.task, predictor.run)
     days = {name: parts.part(name) for name in ("train", "test")}
     known = predictor.model.known()
     sampler = sampler_of(predictor.model, days["train"], recipe, draws)

@@ -30,7 +30,7 @@ def on_a_file(tmp_path):
     write_trace(tmp_path / "mine.csv")
     recipe = registry.recipe_type("nand")()
     one = Run.create(tmp_path / "runs", recipe, backend.current(), str(tmp_path / "mine.csv"), True)
-    one.note_data(experiment.data_of(registry.task("nand"), one)[1])
+    one.note_data(experiment.data_of(registry.task("nand"), one).sha256)
     return one
 
 
@@ -47,7 +47,7 @@ def test_data_may_move_but_not_change(on_a_file, tmp_path, capsys):
     (tmp_path / "mine.csv").rename(there)
     fails_cleanly(capsys, fit.main(["--resume", str(on_a_file.path)]), "mine.csv: no such file", "--data PATH")
     moved = Run.open(on_a_file.path).elsewhere(str(there))
-    moved.note_data(experiment.data_of(task, moved)[1])
+    moved.note_data(experiment.data_of(task, moved).sha256)
     assert Run.open(on_a_file.path).about["data"] == str(there)
     write_trace(there, page=1)
     words = ["--resume", str(on_a_file.path), "--data", str(there)]
