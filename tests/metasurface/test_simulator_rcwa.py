@@ -33,6 +33,16 @@ def pattern():
     return draw_pattern(np.random.default_rng(0), RECIPE_1UM.data)
 
 
+def test_an_order_that_runs_along_the_surface_leaves_no_hole(pattern):
+    """500 nm is half the period: without care 0 / 0."""
+    pytest.importorskip("fmmax")
+    from kmodels.metasurface.rcwa import RcwaSolver
+
+    found = RcwaSolver(RECIPE_1UM.data, [500.0 * (1 - 1e-8), 500.0, 500.0 * (1 + 1e-8)]).solve(pattern)
+    assert found.transmitted.sum((0, 1)) + found.reflected == pytest.approx(1.0, abs=1e-9)
+    assert np.ptp(found.transmitted, axis=-1).max() < 1e-4
+
+
 @pytest.mark.parametrize("solid, name", [(1, "silicon_nitride"), (0, "air")])
 def test_a_uniform_film_gives_every_pixel_a_quarter_of_airy(solver, solid, name):
     found = solver.solve(np.full((32, 32), solid))
