@@ -1,10 +1,11 @@
 """Transfer: a network trained on scalar spectra, tuned on a few rigorous ones, judged on others.
 
-  python -m kmodels.metasurface.transfer --run runs/metasurface-... --data rigorous --out transfer.json
+  python -m kmodels.metasurface.transfer --run runs/metasurface-... --out transfer.json
 
---data holds structures of the run's geometry, solved rigorously (simulate --data.solver rcwa). One half of them tunes
-the network, the other half judges it beside the network as it was, one that starts from nothing and has the same half
-and the same steps, the scalar solver itself, and the half's mean spectrum. A picture lies beside --out.
+Structures of the default recipe's geometry, solved rigorously, come with the package (rigorous.h5: 64 of a period of
+1 um, 301 wavelengths); --data holds others (simulate --data.solver rcwa). One half of them tunes the network, the other
+half judges it beside the network as it was, one that starts from nothing and has the same half and the same steps, the
+scalar solver itself, and the half's mean spectrum. A picture lies beside --out.
 
 Exit status: 0 the tuned network is better than all of these, 1 it is not, 2 bad input or usage.
 """
@@ -17,13 +18,14 @@ from kmodels.core import cli
 from kmodels.core.errors import UserError
 
 TUNED = "tuned"
+SHIPPED = Path(__file__).with_name("rigorous.h5")
 
 
 def main(argv=None) -> int:
     """Run the verb; returns the exit status."""
     options = cli.parser("metasurface.transfer", __doc__)
     options.add_argument("--run", required=True, metavar="RUN", help="folder that fit has written")
-    options.add_argument("--data", required=True, metavar="PATH", help="rigorous structures: a file or a folder")
+    options.add_argument("--data", default=SHIPPED, metavar="PATH", help="rigorous structures (default: the package's)")
     options.add_argument("--out", required=True, metavar="FILE", help="the scores, .json")
     options.add_argument("--steps", type=int, default=300, metavar="N", help="of the tuning (default: 300)")
     options.add_argument("--rate", type=float, default=5e-4, metavar="R", help="Adam's step size (default: 5e-4)")
