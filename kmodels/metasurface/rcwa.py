@@ -19,9 +19,9 @@ from kmodels.metasurface.materials import refractive_index
 from kmodels.metasurface.scalar import Solution, half_period_weights
 
 NM_PER_UNIT = 1000.0  # lengths are handed over in micrometres, so that matrices are well scaled
-# A diffraction order that runs exactly along the surface (500 nm at a period of 1 um in air) carries no flux through it,
-# and has no amplitude: 0 / 0. Every wavelength is longer by this, which changes shares by less than 1e-5 where they
-# change fastest.
+# A diffraction order that runs exactly along the surface (500 nm at a period of 1 um in air) carries no flux, and its
+# amplitude is 0 / 0. Every wavelength is longer by this, which changes shares by less than 1e-5 where they change
+# fastest.
 OFF_GRAZING = 1 + 1e-9
 SAMPLES = 48  # points along an axis at which the flux is known: more than twice the order of a product of two fields
 
