@@ -1,5 +1,7 @@
 """HDF5 of others, NetCDF-4 among it: refused where it crashes the library, takes values from elsewhere or is a bomb."""
 
+import math
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -7,13 +9,16 @@ from pathlib import Path
 import h5py
 
 from kmodels.core.errors import UserError
+from kmodels.core.files import reading
 
 MOST_COMPRESSED = 1100  # times; deflate reaches 1032
+LARGEST_CHUNK = 2**26  # bytes, where the array itself is smaller: a chunk comes into memory whole
 
 # Reads all that describes a file, and its variables' first and last values. An error is no crash: who reads the file
 # will tell it.
 PROBE = """
-import signal, sys, h5py
+import resource, signal, sys, h5py
+resource.setrlimit(resource.RLIMIT_AS, (2**32, 2**32))
 def tried(look, *args):
     try:
         return look(*args)
@@ -40,7 +45,8 @@ for path in sys.stdin.read().split("\\0"):
 
 
 def refuse_crashing(paths: list[Path]) -> None:
-    """Refuse files on which the HDF5 library itself crashes, or turns in circles, as a flipped bit can make it do.
+    """Refuse files on which the HDF5 library itself crashes, or turns in circles, as a flipped bit can make it do, and
+    those whose chunks would fill the memory.
 
     Told by a process that may die of it.
     """
@@ -48,10 +54,28 @@ def refuse_crashing(paths: list[Path]) -> None:
     if not hdf5:
         return
     command = [sys.executable, "-P", "-c", PROBE]
-    done = subprocess.run(command, input="\0".join(hdf5), capture_output=True, text=True)
+    one_thread = os.environ | {"OPENBLAS_NUM_THREADS": "1"}  # each takes memory, of which the process has little
+    done = subprocess.run(command, input="\0".join(hdf5), capture_output=True, text=True, env=one_thread)
     if done.returncode < 0:
         path = done.stdout.splitlines()[-1]
         raise UserError(f"{path}: cannot be read as HDF5: it is damaged, and the HDF5 library crashes on it")
+    for path in hdf5:
+        _refuse_giant_chunks(path)
+
+
+def _refuse_giant_chunks(path: str) -> None:
+    """Refuse a file with a chunk that is larger than its array, and large; nothing of it is read."""
+
+    def look(name, item):
+        if not isinstance(item, h5py.Dataset) or item.chunks is None:
+            return
+        size = item.id.get_type().get_size()
+        claimed, whole = (math.prod(shape) * size for shape in (item.chunks, item.shape))
+        if claimed > max(LARGEST_CHUNK, whole):
+            raise UserError(f"{path}: {name}: its chunks of {claimed / 1e9:.3g} GB are larger than itself")
+
+    with reading(Path(path), "HDF5"), h5py.File(path, "r") as file:
+        file.visititems(look)
 
 
 def refuse_other_files(path: Path) -> None:

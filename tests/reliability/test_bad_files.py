@@ -338,3 +338,12 @@ def test_a_netcdf_that_claims_more_than_its_bytes_is_refused(tmp_path):
         file.create_dataset("huge", (2**40,), "f8", chunks=(2**20,))  # no chunk of it is written
     with pytest.raises(UserError, match=r"runs\.nc: huge: claims 8\.8e\+03 GB"):
         load_plume(path, PLUME)
+
+
+def test_a_chunk_larger_than_its_array_never_comes_into_memory(tmp_path):
+    """Chunks are read whole, however few of their values exist."""
+    path = structures_hdf5(tmp_path, ".h5")
+    with h5py.File(path, "a") as file:
+        file.create_dataset("reflected", (4, 3), "f4", maxshape=(None, None), chunks=(2**14, 2**14), compression="gzip")
+    with pytest.raises(UserError, match=r"structures\.h5: reflected: its chunks of 1\.07 GB are larger than itself"):
+        load_metasurface(path, METASURFACE)
