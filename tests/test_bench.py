@@ -1,12 +1,13 @@
 """The verb that measures."""
 
+import functools
 import json
 
 import pytest
 from checks import ROOT, fails_cleanly
 
 from kmodels import bench
-from kmodels.core import backend, markdown, registry
+from kmodels.core import backend, markdown, measure, registry
 from kmodels.core import bench as core_bench
 from kmodels.core.bench import Job
 
@@ -28,11 +29,11 @@ def test_speed_is_measured_beside_the_twin_and_a_matrix_product(tmp_path):
     assert set(found["predict"]) == {"1", "64"} and 0 <= found["fit"]["waiting"] < 1
     assert found["training"] >= found["first_step"]
     prefixes = found["rivals"]["an epoch of every prefix"]
-    assert prefixes["ratio"]["median"] == pytest.approx(prefixes["ours"]["median"] / prefixes["theirs"]["median"])
+    assert prefixes["ratio"]["values"] == [pytest.approx(prefixes["ours"]["low"] / prefixes["theirs"]["low"])]
     if report["compared"] == "with PyTorch":
         share = found["operations"] / found["train"]["ours"]["median"] / found["products"]["median"]
         assert found["peak_share"]["ours"]["median"] == pytest.approx(share) and 0 < share < 1
-        ratio = found["train"]["ours"]["median"] / found["train"]["twin"]["median"]
+        ratio = found["train"]["ours"]["low"] / found["train"]["twin"]["low"]
         assert found["train"]["ratio"]["twin"]["median"] == pytest.approx(ratio)
         assert "| nand.generator | PyTorch, eager |" in text
     assert f"| nand.generator | {backend.current()} |" in text and "an epoch of every prefix" in text
@@ -89,6 +90,8 @@ def test_what_there_is_to_do():
     ]
     assert len(found) == 8
     assert len(core_bench.jobs(["a"], ["x", "y"], ["growth"], "full")) == 2
+    again = core_bench.jobs(["a", "b"], ["x", "y"], core_bench.PARTS, "normal", processes=3)
+    assert again[:8] == found and len(again) == 16 and {job.part for job in again[8:]} == {"speed"}
 
 
 def test_a_part_that_fails_is_named_and_the_others_go_on(tmp_path, monkeypatch, capsys):
@@ -121,6 +124,25 @@ def test_two_benches_agree_where_a_median_lies_in_the_others_spread():
     assert core_bench.disagreements(now, report_of(spread(0.7, 0.6, 0.91 / between))) == []
     (said,) = core_bench.disagreements(now, report_of(spread(0.7, 0.6, 0.89 / between)))
     assert said == "nand on jax: training step / twin: 0.90, and 0.70 (0.60-0.77) before"
+
+
+def test_ratios_of_several_processes_have_their_spread():
+    measured = {1.0: 0.9, 3.0: 0.7, 2.0: 0.8}
+    of = [report_of(measure.of_processes([ratio]), training) for training, ratio in measured.items()]
+    found = functools.reduce(core_bench.joined, of)
+    speed = found["models"]["nand"]["speed"]["jax"]
+    assert speed["train"]["ratio"]["twin"] == measure.spread([0.9, 0.7, 0.8]) | {"values": [0.9, 0.7, 0.8]}
+    assert speed["training"] == 2.0, "the last process'"
+
+
+def test_one_ratio_in_twenty_may_lie_outside():
+    def report(outside):
+        ratio = {f"rival {k}": spread(2.0 if k < outside else 1.0, 1.0, 1.0) for k in range(40)}
+        one = report_of(spread(1.0, 1.0, 1.0))
+        one["models"]["nand"]["speed"]["jax"]["train"]["ratio"] = ratio
+        return one
+
+    assert core_bench.agrees(report(2), report(0)) and not core_bench.agrees(report(3), report(0))
 
 
 def test_the_fastest_backend_is_that_of_the_shortest_training():
@@ -180,6 +202,7 @@ def test_every_figure_of_a_report_is_in_a_table():
         (["--model", "plume", "--fast"], "--fast"),
         (["--full", "--smoke"], "not allowed with"),
         (["--against", "nowhere.json"], "nowhere.json"),
+        (["--processes", "0"], "--processes 0: 1 or more"),
         (["--backend", "theano"], "backend 'theano' is unknown"),
     ],
 )

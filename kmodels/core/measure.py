@@ -57,6 +57,19 @@ def spread(values) -> dict[str, float]:
     }
 
 
+def ratio(ours, theirs) -> dict:
+    """What ours takes by what theirs takes, of this process: of the fastest turns, since all else only slows one.
+
+    (Threads that one leaves waiting can double the time of the other for turns on end.)
+    """
+    return of_processes([float(np.min(ours) / np.min(theirs))])
+
+
+def of_processes(values: list[float]) -> dict:
+    """What one figure was in each process that measured it, and their spread."""
+    return spread(values) | {"values": values}
+
+
 def matrix_product() -> Callable[[], np.ndarray]:
     """A function that multiplies two float32 matrices by NumPy, on all cores: MATRIX_OPERATIONS of them."""
     a = np.random.default_rng(0).random((SIDE, SIDE), "float32")

@@ -205,9 +205,9 @@ class FitInTurn(keras.callbacks.Callback):
 
 
 def _compared(times: dict[str, np.ndarray]) -> dict:
-    """Seconds of each, and ours as a ratio to each, turn by turn."""
+    """Seconds of each, and ours as a ratio to each."""
     found = {name: measure.spread(values) for name, values in times.items() if name != "product"}
-    ratios = {name: measure.spread(times["ours"] / times[name]) for name in found if name != "ours"}
+    ratios = {name: measure.ratio(times["ours"], times[name]) for name in found if name != "ours"}
     return found | {"ratio": ratios}
 
 
@@ -246,7 +246,7 @@ def _layers(ours, theirs, shape, effort: Effort) -> dict:
 
 
 def _pair(ours, theirs) -> dict:
-    return {"ours": measure.spread(ours), "theirs": measure.spread(theirs), "ratio": measure.spread(ours / theirs)}
+    return {"ours": measure.spread(ours), "theirs": measure.spread(theirs), "ratio": measure.ratio(ours, theirs)}
 
 
 def _layer_step(layer, shape):
