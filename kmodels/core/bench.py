@@ -12,7 +12,8 @@ from kmodels.core import measure, registry
 
 PARTS = ("data", "speed", "growth")
 # The stated spread of a ratio goes from the lowest to the highest of its processes, and this far beyond. Of the ratios
-# of three benches 162 of 171 lay so near to those of the two others, 19 of 20: threads and memory lie elsewhere in each.
+# of three benches 162 of 171 lay so near to those of the two others, 19 of 20: each process has its threads and memory
+# elsewhere.
 BETWEEN = 0.15
 OUTSIDE = 0.05  # share of the ratios that may
 
