@@ -16,7 +16,7 @@ from checks import ROOT, equal_arrays, report_of
 from kmodels.core import files
 from kmodels.core.run import Run
 
-CLOCKS = {"seconds", "waiting_for_data"}  # of a history's row: they differ from run to run
+CLOCKS = {"seconds", "waiting_for_data", "milliseconds"}  # of a history's row and of metrics: no two runs have the same
 FIRST = 0.2  # of a verb's time: before it, Python is still importing
 
 
@@ -121,13 +121,14 @@ def kill_predictions(name, run, tmp_path, kills, seed=0):
 
 def no_leftovers(folder: Path) -> None:
     """No temporary file is left in a folder."""
-    assert [str(p) for p in folder.rglob(".*")] == []
+    found = [str(p) for p in folder.rglob(".*")]
+    assert not found, f"left over: {', '.join(found)}"
 
 
 def same_files(one: Path, other: Path) -> None:
     """Two files, or all files of two folders, have the same names and bytes."""
     names = [sorted(p.relative_to(top) for p in top.rglob("*") if p.is_file()) for top in (one, other)]
-    assert names[0] == names[1]
+    assert names[0] == names[1], f"other files: {names}"
     for name in names[0] or [""]:
         assert files.sha256(one / name) == files.sha256(other / name), name
 
@@ -137,10 +138,10 @@ def same_run(one: Path, other: Path) -> None:
     equal_arrays(saved_state(one), saved_state(other))
     equal_arrays(model_weights(one), model_weights(other))
     reports = report_of(one), report_of(other)
-    assert reports[0]["metrics"] == reports[1]["metrics"]
-    timeless = [[{k: v for k, v in row.items() if k not in CLOCKS} for row in r["history"]] for r in reports]
-    assert timeless[0] == timeless[1]
-    assert curves(one) == curves(other)
+    for rows in zip(*([report["metrics"], *report["history"]] for report in reports), strict=True):
+        differ = [key for key in rows[0] | rows[1] if key not in CLOCKS and rows[0].get(key) != rows[1].get(key)]
+        assert not differ, f"other {', '.join(differ)}"
+    assert curves(one) == curves(other), "other curves on TensorBoard"
     no_leftovers(one)
 
 
@@ -169,6 +170,6 @@ def curves(run: Path) -> str:
     tags = [tag for tag in events.Tags()["scalars"] if tag.split("/")[-1] not in CLOCKS]
     found = {tag: [(event.step, event.value) for event in events.Scalars(tag)] for tag in sorted(tags)}
     epochs = [row["epoch"] for row in report_of(run)["history"]]
-    assert [step for step, _ in found["training/loss"]] == epochs
-    assert all(len(dict(points)) == len(points) for points in found.values())
+    assert [step for step, _ in found["training/loss"]] == epochs, "epochs missing or twice on TensorBoard"
+    assert all(len(dict(points)) == len(points) for points in found.values()), "an epoch twice on TensorBoard"
     return json.dumps(found)
