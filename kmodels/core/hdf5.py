@@ -1,12 +1,15 @@
-"""HDF5 of others, NetCDF-4 among it: refused where it crashes the library, takes values from elsewhere or is a bomb."""
+"""HDF5, NetCDF-4 among it: ours is made; that of others is refused where it crashes, looks elsewhere or is a bomb."""
 
+import contextlib
 import math
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import h5netcdf
 import h5py
+from h5py import h5f, h5p
 
 from kmodels.core.errors import UserError
 from kmodels.core.files import reading
@@ -42,6 +45,18 @@ for path in sys.stdin.read().split("\\0"):
     signal.setitimer(signal.ITIMER_PROF, 10)  # processor seconds for a file, then it dies
     tried(of_file, path)
 """
+
+
+@contextlib.contextmanager
+def created(path: Path):
+    """A new NetCDF-4 file, open for writing. The same content is the same bytes: it does not hold the time of day."""
+    root = h5p.create(h5p.FILE_CREATE)
+    root.set_obj_track_times(False)
+    for keep_order in (root.set_link_creation_order, root.set_attr_creation_order):  # as NetCDF-4 asks
+        keep_order(h5p.CRT_ORDER_TRACKED | h5p.CRT_ORDER_INDEXED)
+    h5f.create(os.fsencode(path), h5f.ACC_TRUNC, fcpl=root).close()
+    with h5py.File(path, "r+") as file, h5netcdf.File(file, "w") as opened:
+        yield opened
 
 
 def refuse_crashing(paths: list[Path]) -> None:

@@ -12,13 +12,12 @@ knows them. Files of ours are NetCDF-4, too: xarray opens them, with names for t
 from dataclasses import dataclass
 from pathlib import Path
 
-import h5netcdf
 import h5py
 import numpy as np
 
 from kmodels.core import files
 from kmodels.core.errors import UserError
-from kmodels.core.hdf5 import refuse_bomb
+from kmodels.core.hdf5 import created, refuse_bomb
 
 NANOMETRES = {"nm": 1.0, "um": 1e3, "µm": 1e3, "μm": 1e3, "m": 1e9}
 CHUNK = 32  # structures that are compressed together
@@ -36,7 +35,7 @@ def write(path: str | Path, patterns, spectra, wavelength, attributes: dict, ref
     }
     if reflected is not None:
         layout["reflected"] = (("structure", "wavelength"), np.asarray(reflected, "float32"), "1")
-    with files.replacing(Path(path)) as aside, h5netcdf.File(aside, "w") as file:
+    with files.replacing(Path(path)) as aside, created(aside) as file:
         file.dimensions = {dim: n for dims, v, _ in layout.values() for dim, n in zip(dims, v.shape, strict=True)}
         for name, (dims, values, units) in layout.items():
             chunks = (min(CHUNK, values.shape[0]), *values.shape[1:]) if values.ndim > 1 else None

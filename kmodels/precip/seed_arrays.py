@@ -113,7 +113,7 @@ def _thresholds(path: Path) -> dict[str, float] | None:
     found = _json(path)
     for name, value in (found or {}).items():
         if not (isinstance(value, int | float) and 0 <= value <= MOST_RAIN):
-            raise UserError(f"{path}: {name} = {value!r}; expected a number, from 0 to {MOST_RAIN:g} mm/day")
+            raise UserError(f"{path}: {name!r} = {value!r}; expected a number, from 0 to {MOST_RAIN:g} mm/day")
     return found
 
 

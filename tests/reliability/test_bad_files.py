@@ -292,8 +292,8 @@ def test_any_json_is_refused_in_a_line_or_can_be(days, name, said):
         ("split.json", "[1]", "expected names"),
         ("split.json", '{"train": [[1], [2, 3]]}', "'train' is no list of day numbers"),
         ("categories.json", '{"heavy": 3}', "'heavy' is no list of day numbers"),
-        ("thresholds.json", '{"P95": "much"}', "P95 = 'much'; expected a number"),
-        ("thresholds.json", '{"P95": NaN}', "P95 = nan; expected a number"),
+        ("thresholds.json", '{"P95": "much"}', "'P95' = 'much'; expected a number"),
+        ("thresholds.json", '{"P95": NaN}', "'P95' = nan; expected a number"),
         ("split.json", "[" * 90_000, "cannot be read as JSON"),
     ],
 )
