@@ -12,7 +12,6 @@ import h5py
 from h5py import h5f, h5p
 
 from kmodels.core.errors import UserError
-from kmodels.core.files import reading
 
 MOST_COMPRESSED = 1100  # times; deflate reaches 1032
 LARGEST_CHUNK = 2**26  # bytes, where the array itself is smaller: a chunk comes into memory whole
@@ -80,17 +79,20 @@ def refuse_crashing(paths: list[Path]) -> None:
 
 def _refuse_giant_chunks(path: str) -> None:
     """Refuse a file with a chunk that is larger than its array, and large; nothing of it is read."""
+    giant = {}
 
     def look(name, item):
-        if not isinstance(item, h5py.Dataset) or item.chunks is None:
-            return
-        size = item.id.get_type().get_size()
-        claimed, whole = (math.prod(shape) * size for shape in (item.chunks, item.shape))
-        if claimed > max(LARGEST_CHUNK, whole):
-            raise UserError(f"{path}: {name}: its chunks of {claimed / 1e9:.3g} GB are larger than itself")
+        if isinstance(item, h5py.Dataset) and item.chunks is not None:
+            size = item.id.get_type().get_size()
+            claimed, whole = (math.prod(shape) * size for shape in (item.chunks, item.shape))
+            if claimed > max(LARGEST_CHUNK, whole):
+                giant[name] = claimed
 
-    with reading(Path(path), "HDF5"), h5py.File(path, "r") as file:
+    # Who reads the file will tell whatever else is wrong with it.
+    with contextlib.suppress(Exception), h5py.File(path, "r") as file:
         file.visititems(look)
+    for name, claimed in giant.items():
+        raise UserError(f"{path}: {name}: its chunks of {claimed / 1e9:.3g} GB are larger than itself")
 
 
 def refuse_other_files(path: Path) -> None:

@@ -29,7 +29,7 @@ def alone(number: int) -> Step:
     """The rung that mends one point; the other six are as the seed has them, whatever the rung before it mends."""
     what, section, name, seed, ours = POINTS[number - 1]
     change = f"against step 0, {what}: {section}.{name} = {seed} becomes {ours}; the other six points are the seed's"
-    return Step(f"{number} {name}", change, fields(number))
+    return Step(name, change, fields(number))
 
 
 LADDER = Ladder(
