@@ -72,9 +72,10 @@ def _agrees(found: dict, earlier: dict, name: str) -> bool:
     outside = bench.disagreements(found, earlier)
     for line in outside:
         console.say(f"outside: {line}")
-    both, agrees = bench.ratios(found).keys() & bench.ratios(earlier).keys(), bench.agrees(found, earlier)
+    agrees, both = bench.agrees(found, earlier), bench.shared(found, earlier)
     verdict = "agrees" if agrees else "DISAGREES"
-    console.say(f"{verdict} with {name}: {len(outside)} of {len(both)} ratios outside its spread, 1 in 20 may be")
+    count = f"{len(outside)} of {both} ratios outside its spread, {bench.OUTSIDE:.0%} may be"
+    console.say(f"{verdict} with {name}: {count}")
     return agrees
 
 

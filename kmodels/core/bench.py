@@ -132,5 +132,9 @@ def disagreements(report: dict, earlier: dict) -> list[str]:
 
 def agrees(report: dict, earlier: dict) -> bool:
     """Whether no more ratios lie outside the earlier spread than may."""
-    both = ratios(report).keys() & ratios(earlier).keys()
-    return len(disagreements(report, earlier)) <= OUTSIDE * len(both)
+    return len(disagreements(report, earlier)) <= OUTSIDE * shared(report, earlier)
+
+
+def shared(report: dict, earlier: dict) -> int:
+    """How many ratios both have."""
+    return len(ratios(report).keys() & ratios(earlier).keys())

@@ -20,12 +20,14 @@ LARGEST_CHUNK = 2**26  # bytes, where the array itself is smaller: a chunk comes
 # will tell it.
 PROBE = """
 import resource, signal, sys, h5py
-resource.setrlimit(resource.RLIMIT_AS, (2**32, 2**32))
 def tried(look, *args):
     try:
         return look(*args)
     except Exception:
         return None
+most = resource.getrlimit(resource.RLIMIT_AS)[1]
+if most == resource.RLIM_INFINITY or most > 2**32:
+    tried(resource.setrlimit, resource.RLIMIT_AS, (2**32, most))  # not every system can
 def of_variable(item):
     for name in tried(list, item.attrs) or ():
         tried(item.attrs.get, name)
@@ -88,8 +90,8 @@ def _refuse_giant_chunks(path: str) -> None:
             if claimed > max(LARGEST_CHUNK, whole):
                 giant[name] = claimed
 
-    # Who reads the file will tell whatever else is wrong with it.
-    with contextlib.suppress(Exception), h5py.File(path, "r") as file:
+    # What h5py raises about damage: who reads the file will tell it.
+    with contextlib.suppress(OSError, RuntimeError, KeyError, ValueError), h5py.File(path, "r") as file:
         file.visititems(look)
     for name, claimed in giant.items():
         raise UserError(f"{path}: {name}: its chunks of {claimed / 1e9:.3g} GB are larger than itself")

@@ -46,11 +46,13 @@ def _attributes(path, data) -> dict:
     import h5py
 
     from kmodels.core.cache import data_files
+    from kmodels.core.files import reading
     from kmodels.metasurface.load import SUFFIXES
     from kmodels.metasurface.simulate import attributes
 
-    with h5py.File(data_files(path, SUFFIXES)[0]) as first:
-        return {name: first.attrs[name] for name in attributes(data) if name in first.attrs}
+    first = data_files(path, SUFFIXES)[0]
+    with reading(first, "HDF5"), h5py.File(first) as file:
+        return {name: file.attrs[name] for name in attributes(data) if name in file.attrs}
 
 
 if __name__ == "__main__":

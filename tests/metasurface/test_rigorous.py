@@ -56,3 +56,11 @@ def test_many_files_become_one(tmp_path, capsys):
 )
 def test_what_cannot_be_packed_is_refused(capsys, words, said):
     fails_cleanly(capsys, pack.main(words), said)
+
+
+def test_numpy_pairs_say_nothing_of_their_geometry_and_are_refused(tmp_path, capsys):
+    np.save(tmp_path / "patterns.npy", np.ones((2, 1, 32, 32), "uint8"))
+    np.save(tmp_path / "spectra.npy", np.full((2, 3, 5), -0.2, "float32"))
+    words = ["--data", str(tmp_path), "--data.pixels", "32", "--data.grid", "16", "--data.n_wavelengths", "5"]
+    status = pack.main([*words, "--out", str(tmp_path / "one.h5")])
+    fails_cleanly(capsys, status, "patterns.npy: cannot be read as HDF5")
