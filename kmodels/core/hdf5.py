@@ -101,14 +101,19 @@ def refuse_other_files(path: Path) -> None:
     """Refuse HDF5 that takes its values from elsewhere: whoever sends a file has no say in which others are read."""
     with h5py.File(path, "r") as file:
         for name in file:
-            link = file.get(name, getlink=True)
-            if isinstance(link, h5py.ExternalLink) or elsewhere(file[name]):
+            if elsewhere(file, name):
                 raise UserError(f"{path}: {name}: lies in another file; bring the values in this one")
 
 
-def elsewhere(item) -> bool:
-    """Whether a data set's values lie outside its file; a group has none."""
-    return isinstance(item, h5py.Dataset) and bool(item.external or item.is_virtual)
+def elsewhere(file: h5py.File, name: str) -> bool:
+    """Whether what a name in an open file stands for, or a part of its values, lies in another file."""
+    if isinstance(file.get(name, getlink=True), h5py.ExternalLink):
+        return True
+    item = file.get(name)  # through soft links, which may lead to external ones; None where they lead nowhere
+    if item is None:
+        return False
+    values = isinstance(item, h5py.Dataset) and (item.external or item.is_virtual)
+    return bool(values) or item.file.filename != file.filename
 
 
 def refuse_bomb(path: Path, name: str, claimed: int, size: int) -> None:

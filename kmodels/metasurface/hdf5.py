@@ -17,7 +17,7 @@ import numpy as np
 
 from kmodels.core import files
 from kmodels.core.errors import UserError
-from kmodels.core.hdf5 import created, refuse_bomb
+from kmodels.core.hdf5 import created, elsewhere, refuse_bomb
 
 NANOMETRES = {"nm": 1.0, "um": 1e3, "µm": 1e3, "μm": 1e3, "m": 1e9}
 CHUNK = 32  # structures that are compressed together
@@ -76,15 +76,9 @@ def _dataset(file: h5py.File, path: Path, name: str, kinds: str) -> h5py.Dataset
 
     Links to other files are refused: a data file must not make this program read what it names.
     """
-    link = file.get(name, getlink=True) if name in file.keys() else None  # noqa: SIM118 - `in file` follows the link
-    if link is None:
+    if name not in file.keys():  # noqa: SIM118 - `in file` follows the link
         return None
-    if (
-        isinstance(link, h5py.ExternalLink)
-        or not isinstance(file.get(name), h5py.Dataset)
-        or file[name].external
-        or file[name].is_virtual
-    ):
+    if elsewhere(file, name) or not isinstance(file.get(name), h5py.Dataset):
         raise UserError(f"{path}: {name}: expected a dataset of this file")
     if file[name].dtype.kind not in kinds:
         raise UserError(f"{path}: {name}: type {file[name].dtype}; expected numbers")

@@ -95,49 +95,90 @@ def test_yaml_constructs_no_objects(tmp_path, tag):
     assert [p.name for p in tmp_path.iterdir()] == ["recipe.yaml"]
 
 
+def unpickling_zarr(place, name):
+    """A Zarr array of strings which its metadata say are pickled."""
+    array = place / name
+    array.mkdir(parents=True)
+    (place / ".zgroup").write_text('{"zarr_format": 2}')
+    codecs = {"filters": [{"id": "vlen-utf8"}, {"id": "pickle", "protocol": 5}], "compressor": None}
+    about = {"zarr_format": 2, "shape": [4], "chunks": [4], "dtype": "|O", "fill_value": 0, "order": "C"}
+    (array / ".zarray").write_text(json.dumps(about | codecs))
+    (array / ".zattrs").write_text(f'{{"_ARRAY_DIMENSIONS": ["{name}"]}}')
+    (array / "0").write_bytes(pickle.dumps(Evil()))
+
+
+def test_zarr_that_asks_to_be_unpickled_is_refused(tmp_path):
+    place = tmp_path / "coarse.zarr"
+    unpickling_zarr(place, "day")
+    with pytest.raises(UserError, match=r"coarse\.zarr: cannot be read as Zarr: Pickle\.decode is disabled"):
+        netcdf.opened(place)
+
+
 # -- HDF5 that reaches for other files -------------------------------------------------------------------------------
 
 
-def external_link(file, other):
-    file["values"] = h5py.ExternalLink(str(other), "/values")
+def external_link(file, name, other):
+    file[name] = h5py.ExternalLink(str(other), "/values")
 
 
-def external_storage(file, other):
-    file.create_dataset("values", (4,), "f4", external=[(str(other), 0, 16)])
+def soft_link(file, name, other):
+    external_link(file, "inside/values", other)
+    file[name] = h5py.SoftLink("/inside/values")
 
 
-def virtual(file, other):
-    layout = h5py.VirtualLayout((4,), "f4")
-    layout[:] = h5py.VirtualSource(str(other), "values", (4,))
-    file.create_virtual_dataset("values", layout)
+def external_storage(file, name, other):
+    file.create_dataset(name, (4, 2), "f4", external=[(str(other), 0, 32)])
 
 
-@pytest.mark.parametrize("reach", [external_link, external_storage, virtual])
-def test_hdf5_that_reaches_for_another_file_is_refused(tmp_path, reach):
+def virtual(file, name, other):
+    layout = h5py.VirtualLayout((4, 2), "f4")
+    layout[:] = h5py.VirtualSource(str(other), "values", (4, 2))
+    file.create_virtual_dataset(name, layout)
+
+
+REACHES = [external_link, soft_link, external_storage, virtual]
+
+
+@pytest.fixture
+def other(tmp_path):
+    """A file that another one reaches for."""
     with h5py.File(tmp_path / "other.h5", "w") as file:
-        file["values"] = np.arange(4, dtype="f4")
-    with h5py.File(tmp_path / "evil.nc", "w") as file:
-        reach(file, tmp_path / "other.h5")
+        file["values"] = np.ones((4, 2), "f4")
+    return tmp_path / "other.h5"
+
+
+@pytest.mark.parametrize("reach", REACHES)
+def test_hdf5_that_reaches_for_another_file_is_refused(tmp_path, other, reach):
+    for path, name in ((tmp_path / "evil.nc", "values"), (tmp_path / "evil.h5", "patterns")):
+        with h5py.File(path, "w") as file:
+            reach(file, name, other)
     with pytest.raises(UserError, match=r"evil\.nc: values: lies in another file"):
         netcdf.opened(tmp_path / "evil.nc")
+    refused("metasurface", tmp_path / "evil.h5", r"evil\.h5: patterns: expected a dataset of this file")
 
 
 # -- models ----------------------------------------------------------------------------------------------------------
 
 
 def a_model() -> keras.Model:
-    return keras.Sequential([keras.Input((2,)), layers.Dense(1)])
+    return keras.Sequential([keras.Input((4,)), layers.Dense(2)])
+
+
+def rewritten(path, name, content):
+    """Put other bytes in the place of a part of a saved model."""
+    with zipfile.ZipFile(path) as archive:
+        parts = {part: archive.read(part) for part in archive.namelist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for part, old in parts.items():
+            archive.writestr(part, content if part == name else old)
 
 
 def with_config(path, change):
-    """Rewrite config.json of a saved model."""
+    """Change config.json of a saved model."""
     with zipfile.ZipFile(path) as archive:
-        parts = {name: archive.read(name) for name in archive.namelist()}
-    config = json.loads(parts["config.json"])
+        config = json.loads(archive.read("config.json"))
     change(config)
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, content in (parts | {"config.json": json.dumps(config)}).items():
-            archive.writestr(name, content)
+    rewritten(path, "config.json", json.dumps(config))
 
 
 def as_function(config):
@@ -181,6 +222,27 @@ def test_a_model_that_names_what_is_no_part_of_one_is_refused(run_of, change, ca
     with pytest.raises(UserError, match=r"model\.keras: damaged or not a model of this kmodels"):
         Predictor.open(run_of.path)
     fails_cleanly(capsys, evaluate.main(["--run", str(run_of.path)]), "model.keras: damaged")
+
+
+def with_kernel(path, weights, put):
+    """Remove the kernel of a saved model and put(file, name) something in its place."""
+    with zipfile.ZipFile(path) as archive:
+        weights.write_bytes(archive.read("model.weights.h5"))
+    with h5py.File(weights, "a") as file:
+        (name,) = (f"layers/{layer}/vars/0" for layer in file["layers"] if len(file[f"layers/{layer}/vars"]))
+        del file[name]
+        put(file, name)
+    rewritten(path, "model.weights.h5", weights.read_bytes())
+
+
+@pytest.mark.parametrize("reach", REACHES)
+def test_weights_that_lie_in_another_file_are_refused(run_of, tmp_path, other, reach):
+    path, weights = run_of.path / "model.keras", tmp_path / "weights.h5"
+    with_kernel(path, weights, lambda file, name: file.create_dataset(name, data=np.ones((4, 2), "f4")))
+    assert Predictor.open(run_of.path).model.get_weights()[0].min() == 1, "the trap is where it should be"
+    with_kernel(path, weights, lambda file, name: reach(file, name, other))
+    with pytest.raises(UserError, match=r"model\.keras: damaged or not a model of this kmodels"):
+        Predictor.open(run_of.path)
 
 
 def test_a_model_with_code_in_it_is_refused(run_of):
