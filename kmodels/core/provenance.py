@@ -33,7 +33,10 @@ def of(report: dict) -> dict:
 
 
 def commit() -> str | None:
-    """The git commit of this code, with "+changes" when files differ from it; None outside a checkout."""
+    """The git commit of this code, with "+changes" when files differ from it; None outside a checkout.
+
+    Reports in configs/ may differ: they are what is measured, and one of many figures may just have been put there.
+    """
     here = Path(__file__).resolve().parents[2]
     if not (here / ".git").exists():
         return None
@@ -43,7 +46,7 @@ def commit() -> str | None:
 
     try:
         head = git("rev-parse", "HEAD")
-        changed = git("status", "--porcelain", "--untracked-files=no")
+        changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!configs/*.json")
     except (OSError, subprocess.TimeoutExpired):
         return None
     if head.returncode:
