@@ -82,7 +82,10 @@ class NandClassifier(TermModel):
         inputs = {"tokens": keras.Input((None, len(sizes)), dtype="int32", name="tokens")}
         if numbers:
             inputs["numbers"] = keras.Input((None, numbers), name="numbers")
-        outputs = _voted([_network(inputs, f"_{k}" if k else "", **self_config) for k in range(members)])
+        # While it loads a model, Keras' Bidirectional tells layers by their ids, and takes two for one when the second
+        # is given the id of what is gone: so those it copies stay until all are made.
+        copied = []
+        outputs = _voted([_network(inputs, f"_{k}" if k else "", copied, **self_config) for k in range(members)])
         weights = {"verdict": 1.0} | ({"operation": operation_weight} if operation_head else {})
         super().__init__(weights, inputs=inputs, outputs=outputs, **kwargs)
         self._config = self_config
@@ -128,6 +131,7 @@ class NandClassifier(TermModel):
 def _network(
     inputs,
     suffix,
+    copied,
     sizes,
     group_column,
     embedding,
@@ -154,6 +158,7 @@ def _network(
     for k in range(depth):
         layer = GRU(hidden, return_sequences=True, dtype=policy, name=f"gru_{k}{suffix}")
         if bidirectional:
+            copied.append(layer)
             layer = layers.Bidirectional(layer, dtype=policy, name=f"both_ways_{k}{suffix}")
         if group_column is None:
             x = layer(x, mask=mask)

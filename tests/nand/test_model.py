@@ -1,5 +1,8 @@
 """The classifier: losses by hand, masks that mask, every kind of recipe."""
 
+import gc
+import weakref
+
 import keras
 import numpy as np
 import pytest
@@ -9,7 +12,7 @@ from sklearn.metrics import log_loss
 
 from kmodels.core import data, inference
 from kmodels.nand import encode, losses, simulate
-from kmodels.nand.model import build
+from kmodels.nand.model import GRU, build
 from kmodels.nand.recipe import NandRecipe
 
 
@@ -96,6 +99,22 @@ def test_one_way_sees_no_future_and_both_ways_do():
         one, two = (model.predict_on_batch({"tokens": t})["operation"][:, :15] for t in (tokens, other))
         changes[both] = np.abs(np.asarray(one) - np.asarray(two)).max()
     assert changes[False] == 0.0 < changes[True]
+
+
+def test_what_keras_knows_by_id_while_it_loads_stays_until_all_is_made(monkeypatch):
+    """Before, Bidirectional took its two directions for one in 2 of 60 loads of an ensemble on torch."""
+    made = []
+
+    def watched(*args, **kwargs):
+        gc.collect()
+        assert all(earlier() for earlier in made), "its id is free"
+        layer = GRU(*args, **kwargs)
+        made.append(weakref.ref(layer))
+        return layer
+
+    monkeypatch.setattr("kmodels.nand.model.GRU", watched)
+    build(small(members=2, layers=2), 10)
+    assert len(made) == 4
 
 
 def test_an_ensemble_votes_softly_and_trains_each_member_by_its_own_loss():
