@@ -8,6 +8,7 @@ import pytest
 from checks import fails_cleanly, only_run, report_of, run_python
 
 from kmodels import evaluate, fit, predict, simulate
+from kmodels.core import registry
 
 
 @pytest.fixture(scope="module")
@@ -134,23 +135,25 @@ def test_an_unfinished_run_says_how_to_finish_it(run, tmp_path, capsys):
 
 LIMITED = """
 import resource, sys
-resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))  # bytes: a write beyond fails as on a full disk
+resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))  # bytes: a write beyond fails as on a full disk
 from kmodels import {verb}
 sys.exit({verb}.main(sys.argv[1:]))
 """
 
 
-def test_no_room_to_write_is_one_line_and_leaves_nothing(tmp_path):
-    out = tmp_path / "t"
-    done = run_python("-c", LIMITED.format(verb="simulate"), "--model", "nand", "--out", out, check=2)
-    assert done.stderr.startswith("error: ") and "Traceback" not in done.stderr and str(out) in done.stderr
+@pytest.mark.parametrize("model", registry.NAMES)
+def test_no_room_to_write_is_one_line_and_leaves_nothing(tmp_path, model):
+    script, out = LIMITED.format(verb="simulate", limit=3000), tmp_path / "t"
+    done = run_python("-c", script, "--model", model, "--smoke", "--out", out, check=2)
+    said = done.stderr.splitlines()[-1]
+    assert said.startswith("error: ") and said.endswith(f"{out}") and "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 
 def test_no_room_to_write_a_state_names_the_run_and_keeps_others(run, tmp_path):
     before = {path: path.stat().st_mtime_ns for path in run.parent.rglob("*")}
     words = ["--model", "nand", "--smoke", "--out", run.parent]
-    done = run_python("-c", LIMITED.format(verb="fit"), *words, check=2)
+    done = run_python("-c", LIMITED.format(verb="fit", limit=20_000), *words, check=2)
     said = done.stderr.splitlines()[-1]
     assert said.startswith("error: File too large: ") and str(run.parent) in said
     assert "Traceback" not in done.stderr

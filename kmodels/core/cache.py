@@ -91,7 +91,7 @@ def _aside(folder: Path, key: str) -> Path:
 
 def _aside_name(folder: Path, key: str, process: int | str) -> Path:
     """Named after what is made and by whom; a name that ends in "-" is the beginning of all such names."""
-    start = f".aside-{folder.name}-{key}-{platform.node()}-"
+    start = f"{files.ASIDE}{folder.name}-{key}-{platform.node()}-"
     return folder.with_name(start + (f"{process}-{os.urandom(4).hex()}" if process != "" else ""))
 
 
@@ -106,14 +106,14 @@ def _put_in_place(aside: Path, folder: Path) -> None:
                 return
             if attempt == 2:
                 raise
-        damaged = folder.with_name(f".aside-damaged-{os.getpid()}-{attempt}")
+        damaged = folder.with_name(f"{files.ASIDE}damaged-{os.getpid()}-{attempt}")
         folder.rename(damaged)
         shutil.rmtree(damaged, ignore_errors=True)
 
 
 def _remove_leftovers(parent: Path) -> None:
     """Remove unfinished folders that crashed processes left behind long ago."""
-    for path in parent.glob(".aside-*"):
+    for path in parent.glob(f"{files.ASIDE}*"):
         if time.time() - path.stat().st_mtime > LEFTOVER_AGE:
             shutil.rmtree(path, ignore_errors=True)
 

@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import glob
 import hashlib
+import io
 import json
 import os
 import platform
@@ -15,6 +16,8 @@ import psutil
 
 from kmodels.core.errors import UserError
 
+ASIDE = ".aside-"  # what the names of all that is not yet whole begin with
+
 
 def absolute(path: str | None) -> str | None:
     """The path from the root, which means the same wherever a later process is started; None of none."""
@@ -23,11 +26,11 @@ def absolute(path: str | None) -> str | None:
 
 @contextlib.contextmanager
 def naming(path: Path):
-    """Give an OSError from inside, such as a full disk, the name of the file that was being written."""
+    """Give an OSError from inside, such as a full disk, the name that was to be written, not that of a file aside."""
     try:
         yield
     except OSError as error:
-        if error.filename is None and error.errno is not None:
+        if error.errno is not None and (error.filename is None or ASIDE in str(error.filename)):
             error.filename = str(path)
         raise
 
@@ -70,12 +73,31 @@ def read_array(path: Path, place: str | None = None, on_disk: bool = False) -> n
     return values
 
 
+def array_bytes(values: np.ndarray) -> bytes:
+    """The bytes of an .npy file: NumPy's own writing to disk does not say why it failed."""
+    buffer = io.BytesIO()
+    np.save(buffer, values, allow_pickle=False)
+    return buffer.getvalue()
+
+
+@contextlib.contextmanager
+def rows_on_disk(path: Path, shape: tuple[int, ...], dtype: str = "float32"):
+    """Yield append(row), which writes an .npy file of this shape, of any size, row by row.
+
+    A memory map would end the process, without a word, where the disk is full.
+    """
+    with path.open("wb") as file:
+        header = {"descr": np.dtype(dtype).str, "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        yield lambda row: file.write(np.ascontiguousarray(row, dtype))
+
+
 @contextlib.contextmanager
 def replacing(path: Path):
     """Yield a temporary path beside `path`; when the block ends well it takes `path`'s place, else it is removed."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    start = f".aside-{path.name}-{platform.node()}-"
+    start = f"{ASIDE}{path.name}-{platform.node()}-"
     for left in path.parent.glob(glob.escape(start) + "*"):
         if is_gone(left.name.removeprefix(start).split("-")[0]):  # killed while it wrote
             left.unlink(missing_ok=True)

@@ -50,14 +50,21 @@ for path in sys.stdin.read().split("\\0"):
 
 @contextlib.contextmanager
 def created(path: Path):
-    """A new NetCDF-4 file, open for writing. The same content is the same bytes: it does not hold the time of day."""
-    root = h5p.create(h5p.FILE_CREATE)
+    """A new NetCDF-4 file, open for writing. The same content is the same bytes: it does not hold the time of day.
+
+    It is made in memory and written as it ends: on a full disk the HDF5 library ends the process, without a word.
+    """
+    root, in_memory = h5p.create(h5p.FILE_CREATE), h5p.create(h5p.FILE_ACCESS)
     root.set_obj_track_times(False)
     for keep_order in (root.set_link_creation_order, root.set_attr_creation_order):  # as NetCDF-4 asks
         keep_order(h5p.CRT_ORDER_TRACKED | h5p.CRT_ORDER_INDEXED)
-    h5f.create(os.fsencode(path), h5f.ACC_TRUNC, fcpl=root).close()
-    with h5py.File(path, "r+") as file, h5netcdf.File(file, "w") as opened:
-        yield opened
+    in_memory.set_fapl_core(backing_store=False)
+    made = h5f.create(os.fsencode(path), h5f.ACC_TRUNC, fcpl=root, fapl=in_memory)
+    with h5py.File(made) as file:
+        with h5netcdf.File(file, "w") as opened:
+            yield opened
+        file.flush()
+        path.write_bytes(made.get_file_image())
 
 
 def refuse_crashing(paths: list[Path]) -> None:

@@ -150,7 +150,7 @@ class Run:
         variables: in the order of `training.variables`. about: JSON values, by the names of STATE.
         """
         self.checkpoints.mkdir(exist_ok=True)
-        aside = Path(tempfile.mkdtemp(dir=self.checkpoints, prefix=".aside-"))
+        aside = Path(tempfile.mkdtemp(dir=self.checkpoints, prefix=files.ASIDE))
         try:
             with (aside / "variables.npz").open("wb") as file:
                 np.savez(file, **{f"{k:05d}": value for k, value in enumerate(variables)})

@@ -7,6 +7,7 @@ folder; a NumPy array for each ear, at 44.1 kHz; depth as in V2, NaN and infinit
 Further columns are ignored. https://github.com/AmandineBtto/Batvision-Dataset
 """
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,8 +60,12 @@ def write_pair(folder: Path, location: str, number: int, sound, depth) -> dict[s
     for column in ("audio path", "depth path"):
         (folder / row[column]).mkdir(parents=True, exist_ok=True)
     wav, array = (folder / row[path] / row[name] for path, name in (V2_AUDIO, V2_DEPTH))
-    soundfile.write(wav, sound, SAMPLE_RATE, subtype="PCM_32")
-    np.save(array, np.rint(np.minimum(depth * MILLIMETRES, np.iinfo(np.uint16).max)).astype(np.uint16))
+    # In memory first: what writes to disk by itself does not say why it failed.
+    heard = io.BytesIO()
+    soundfile.write(heard, sound, SAMPLE_RATE, format="WAV", subtype="PCM_32")
+    wav.write_bytes(heard.getvalue())
+    seen = np.rint(np.minimum(depth * MILLIMETRES, np.iinfo(np.uint16).max)).astype(np.uint16)
+    array.write_bytes(files.array_bytes(seen))
     return row
 
 

@@ -1,12 +1,13 @@
 """BatVision's files -> EchoPairs. Bad input is refused by CSV, row, file, value and rule."""
 
+import contextlib
 import hashlib
 import json
 from pathlib import Path
 
 import numpy as np
 
-from kmodels.core import cache, console
+from kmodels.core import cache, console, files
 from kmodels.core.errors import UserError
 from kmodels.echo.batvision import Pair, read_depth, read_sound, read_table, recordings
 from kmodels.echo.pairs import EchoPairs
@@ -74,15 +75,14 @@ def _prepare(pairs: list[Pair], recipe, seen: bool, folder: Path, report) -> Non
     data, count = recipe.data, len(pairs)
     size, samples = data.image_size, recording_length(data.max_depth)
     heard, shape = (count, size, size * recipe.model.moments, 2), (count, size, size)
-    spectrograms = np.lib.format.open_memmap(folder / "spectrogram.npy", "w+", "float32", heard)
-    depths = np.lib.format.open_memmap(folder / "depth.npy", "w+", "float32", shape) if seen else None
-    for k, pair in enumerate(pairs):
-        spectrograms[k] = resize(spectrogram(read_sound(pair, samples)), *heard[1:3])
-        if seen:
-            depths[k] = resize_depth(read_depth(pair), size, data.max_depth)
-            if not depths[k].any():
-                raise pair.refuse(pair.depth, f"too few known depths: none is left at {size} x {size}")
-        report(k + 1, count)
-    spectrograms.flush()
-    if seen:
-        depths.flush()
+    with contextlib.ExitStack() as written:
+        add_sound = written.enter_context(files.rows_on_disk(folder / "spectrogram.npy", heard))
+        add_depth = written.enter_context(files.rows_on_disk(folder / "depth.npy", shape)) if seen else None
+        for k, pair in enumerate(pairs):
+            add_sound(resize(spectrogram(read_sound(pair, samples)), *heard[1:3]))
+            if seen:
+                depth = resize_depth(read_depth(pair), size, data.max_depth)
+                if not depth.any():
+                    raise pair.refuse(pair.depth, f"too few known depths: none is left at {size} x {size}")
+                add_depth(depth)
+            report(k + 1, count)

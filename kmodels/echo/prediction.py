@@ -53,19 +53,14 @@ class DepthImages:
             raise UserError(f"{folder}: is a file; depth images are written into a folder")
         for name, depth in zip(self.pairs.names, self.depth, strict=True):
             stem = (folder / name).with_suffix("")
-            files.write_bytes(stem.with_name(stem.name + ".npy"), _array(depth))
+            millimetres = np.rint(depth * MILLIMETRES).astype(np.uint16)
+            files.write_bytes(stem.with_name(stem.name + ".npy"), files.array_bytes(millimetres))
             files.write_bytes(stem.with_name(stem.name + ".png"), _picture(depth, self.pairs.max_depth))
         files.write_table(folder / "summary.csv", self.frame())
 
 
 def _mean(values: np.ndarray) -> np.ndarray:
     return values.mean((1, 2), dtype="float64")
-
-
-def _array(depth: np.ndarray) -> bytes:
-    buffer = io.BytesIO()
-    np.save(buffer, np.rint(depth * MILLIMETRES).astype(np.uint16))
-    return buffer.getvalue()
 
 
 def _picture(depth: np.ndarray, max_depth: float) -> bytes:
