@@ -54,7 +54,7 @@ def _climb(args, words) -> int:
         return 128 + stopped.signum
     console.show(review.summary(records))
     console.say(f"\nladder       {out / 'ladder.md'}")
-    console.say(f"tensorboard  {Path(sys.executable).name} -m tensorboard.main --logdir {out / 'runs'}")
+    console.say(f"tensorboard  {console.command('tensorboard.main', '--logdir', out / 'runs')}")
     return int(failed)
 
 

@@ -79,14 +79,15 @@ def _train(run, *lines: str) -> int:
     with run.working():
         for line in (f"run: {run.path}", *lines):
             console.say(line)
+        go_on = f"go on with: {console.command('kmodels.fit', '--resume', run.path)}"
         try:
             result = run.report() or experiment.fit(run)
         except Stopped as stopped:
             console.say(f"stopped in {stopped}; nothing is lost")
-            console.say(f"go on with: python -m kmodels.fit --resume {run.path}")
+            console.say(go_on)
             return 128 + stopped.signum
         except KeyboardInterrupt as stopped:  # before training or behind it
-            raise type(stopped)(f"stopped; go on with: python -m kmodels.fit --resume {run.path}") from None
+            raise type(stopped)(f"stopped; {go_on}") from None
         experiment.show(result, registry.task(run.about["model"]), run.path)
         return experiment.status(result)
 

@@ -133,6 +133,13 @@ def test_an_unfinished_run_says_how_to_finish_it(run, tmp_path, capsys):
     fails_cleanly(capsys, evaluate.main(["--run", str(tmp_path)]), "model.keras: damaged")
 
 
+def test_a_sign_that_the_terminal_does_not_have_ends_nothing(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    out = tmp_path / "Rückweg"
+    done = run_python("-m", "kmodels.simulate", "--model", "nand", "--smoke", "--out", out, check=0)
+    assert "R\\xfcckweg" in done.stdout and out.exists()
+
+
 LIMITED = """
 import resource, sys
 resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))  # bytes: a write beyond fails as on a full disk

@@ -1,8 +1,5 @@
 """What a search found: a table, trials.csv, pictures, and the best recipe for `fit --config`."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 
@@ -144,7 +141,7 @@ def closing(record: Record) -> list[str]:
         lines.append(f"best: trial {best[0]['trial_id']}, {name} {console.number(best[0]['score'])}")
         lines.append(f"recipe       {record.path / record.study.name}.best.yaml, for fit --config")
     lines.append(f"trials       {record.path / 'trials.csv'}")
-    lines.append(f"tensorboard  {Path(sys.executable).name} -m tensorboard.main --logdir {record.path}")
+    lines.append(f"tensorboard  {console.command('tensorboard.main', '--logdir', record.path)}")
     return lines
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import io
 import itertools
 import os
 import signal
@@ -71,6 +72,9 @@ def recipe(args, words: list[str]) -> Recipe:
 def run(options: argparse.ArgumentParser, body: Callable, argv: list[str] | None) -> int:
     """Parse, run `body(args, rest)` and turn what went wrong into a line and an exit status."""
     argv = sys.argv[1:] if argv is None else list(argv)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a sign that a terminal does not have ends no training
     try:
         with _sigterm_as_ctrl_c():
             args, rest = _options(options, argv)

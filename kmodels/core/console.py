@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import math
+import shlex
 import sys
 from pathlib import Path
 
@@ -25,6 +26,11 @@ def say(text: str) -> None:
     """Print a line, and note it in the log."""
     out.print(text, markup=False)
     log.info(text)
+
+
+def command(module: str, *words) -> str:
+    """How to run a module, as one types it into a shell, whatever signs a path among `words` has."""
+    return shlex.join([Path(sys.executable).name, "-m", module, *map(str, words)])
 
 
 @contextlib.contextmanager

@@ -1,6 +1,5 @@
 """The path of every model: recipe -> data -> build -> fit -> metrics -> gates -> report."""
 
-import sys
 import time
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -246,7 +245,7 @@ def show(result: dict, task: Task, folder: Path) -> None:
         console.say(f"note: {note}")
     console.say(report.verdict(result["gates"]) + f" ({result['duration_s']:.0f} s)")
     console.say(f"report       {folder / 'report.html'}")
-    console.say(f"tensorboard  {Path(sys.executable).name} -m tensorboard.main --logdir {folder / 'tensorboard'}")
+    console.say(f"tensorboard  {console.command('tensorboard.main', '--logdir', folder / 'tensorboard')}")
 
 
 def status(result: dict) -> int:

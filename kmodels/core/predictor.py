@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from kmodels.core import backend, registry
+from kmodels.core import backend, console, registry
 from kmodels.core.errors import UserError
 from kmodels.core.run import Run
 
@@ -22,9 +22,8 @@ class Predictor:
         run = Run.open(path)
         file = run.path / "model.keras"
         if not file.exists():
-            raise UserError(
-                f"{run.path}: not finished, it has no model.keras; go on with python -m kmodels.fit --resume {run.path}"
-            )
+            go_on = console.command("kmodels.fit", "--resume", run.path)
+            raise UserError(f"{run.path}: not finished, it has no model.keras; go on with {go_on}")
         backend.select(small_operations=run.recipe.SMALL_OPERATIONS)
         import keras
 

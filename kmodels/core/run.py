@@ -4,6 +4,7 @@ import contextlib
 import datetime
 import json
 import os
+import shlex
 import shutil
 import tempfile
 import zipfile
@@ -104,7 +105,8 @@ class Run:
         try:
             return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
         except ValueError as error:
-            raise UserError(f"{path}: damaged: {error}; without it, --resume {self.path} makes it again") from None
+            folder = shlex.quote(str(self.path))
+            raise UserError(f"{path}: damaged: {error}; without it, --resume {folder} makes it again") from None
 
     @contextlib.contextmanager
     def working(self):

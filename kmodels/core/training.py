@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import shlex
 import signal
 import threading
 import time
@@ -234,9 +235,10 @@ class Keeper(keras.callbacks.Callback):
         else:
             what = "the gradient, of finite losses,"
         where = f"at step {step}{self._of_rows(step)}" if step else f"by step {self.step}"
+        folder = shlex.quote(str(self.run.path))
         raise UserError(
-            f"{what} is no longer a finite number {where}. Every saved state is finite: --resume {self.run.path} goes "
-            "on from the last. Or try a smaller --train.learning_rate or --train.clip_norm"
+            f"{what} is no longer a finite number {where}. Every saved state is finite: --resume {folder} goes on from "
+            "the last. Or try a smaller --train.learning_rate or --train.clip_norm"
         )
 
     def _of_rows(self, step: int) -> str:

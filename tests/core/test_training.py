@@ -79,11 +79,12 @@ def test_ctrl_c_and_sigterm_save_at_once_and_say_how_to_go_on(signum, undisturbe
         real(self, batch, logs)
 
     monkeypatch.setattr(training.Keeper, "on_train_batch_end", interrupted)
-    assert fit.main([*TINY, "--out", str(tmp_path)]) == 128 + signum
+    out = tmp_path / "two words"
+    assert fit.main([*TINY, "--out", str(out)]) == 128 + signum
     monkeypatch.undo()
-    run = only_run(tmp_path)
+    run = only_run(out)
     said = capsys.readouterr().out
-    assert f"epoch 2 of 3, step {per_epoch + 5}; nothing is lost" in said and f"--resume {run}" in said
+    assert f"epoch 2 of 3, step {per_epoch + 5}; nothing is lost" in said and f"--resume '{run}'" in said
     assert int(saved_state(run)["step"]) == per_epoch + 5
     assert signal.getsignal(signum) is handler, "put back"
     assert fit.main(["--resume", str(run)]) == 0
