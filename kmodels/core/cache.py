@@ -58,7 +58,23 @@ def make(folder: Path, fill: Callable[[Path], object], key: str = ""):
     """Fill a folder aside and rename it into place; who comes second keeps the first one's. Returns fill's answer.
 
     Where an earlier call for this folder and key was interrupted or killed, `fill` is given what that one left.
+    Raises UserError where the folder is to be in the cache, and that has no room or may not be written.
     """
+    try:
+        return _made(folder, fill, key)
+    except OSError as error:
+        if error.strerror is None or not _is_of(root(), folder, error.filename):
+            raise
+        hint = "KMODELS_CACHE names another folder for such data"
+        raise UserError(f"{error.strerror}: {error.filename}; {hint}") from None
+
+
+def _is_of(top: Path, folder: Path, place: str) -> bool:
+    """Whether `place`, which could not be written, is `top`, in it or above it, and not a file that was read."""
+    return folder.is_relative_to(top) and (Path(place).is_relative_to(top) or top.is_relative_to(place))
+
+
+def _made(folder, fill, key):
     folder.parent.mkdir(parents=True, exist_ok=True)
     _remove_leftovers(folder.parent)
     aside = _aside(folder, key)

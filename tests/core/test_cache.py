@@ -83,6 +83,18 @@ class Stopped(Simulator):
                 (folder / name / "data.txt").write_text(f"{self.calls}")
 
 
+def test_a_cache_that_cannot_be_written_says_what_to_do(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("KMODELS_CACHE", str(tmp_path / "file" / "cache"))
+    with pytest.raises(UserError, match=r"^Not a directory: .*file.*; KMODELS_CACHE names another folder"):
+        cache.make(cache.root() / "nand" / "some", lambda aside: None)
+    monkeypatch.setenv("KMODELS_CACHE", str(tmp_path / "cache"))
+    with pytest.raises(FileNotFoundError, match="mine"):  # a user's file, which no other cache brings back
+        cache.make(cache.root() / "nand" / "some", lambda aside: (tmp_path / "mine").read_bytes())
+    with pytest.raises(FileExistsError):  # where `simulate --out` writes is no cache
+        cache.make(tmp_path / "file" / "out", lambda aside: None)
+
+
 def test_an_interrupted_simulation_is_given_what_it_left():
     task = Stopped()
     with pytest.raises(KeyboardInterrupt):
