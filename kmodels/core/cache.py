@@ -63,7 +63,7 @@ def make(folder: Path, fill: Callable[[Path], object], key: str = ""):
     try:
         return _made(folder, fill, key)
     except OSError as error:
-        if error.strerror is None or not _is_of(root(), folder, error.filename):
+        if None in (error.strerror, error.filename) or not _is_of(root(), folder, error.filename):
             raise
         hint = "KMODELS_CACHE names another folder for such data"
         raise UserError(f"{error.strerror}: {error.filename}; {hint}") from None

@@ -106,10 +106,10 @@ def replacing(path: Path):
     try:
         with naming(path):
             yield aside
-        aside.chmod(0o644)
-        with aside.open("rb") as file:
-            os.fsync(file.fileno())
-        aside.replace(path)
+            aside.chmod(0o644)
+            with aside.open("rb") as file:
+                os.fsync(file.fileno())  # where a full disk of another machine is told
+            aside.replace(path)
     finally:
         aside.unlink(missing_ok=True)
 
