@@ -54,11 +54,14 @@ def reading(path: Path | str, kind: str):
 
 def refuse_bombs(path: Path, archive) -> None:
     """Refuse an open .npz with an array, as its directory says, larger than half of the free memory."""
-    free = psutil.virtual_memory().available
     for member in archive.zip.infolist():
-        if 2 * member.file_size > free:
-            name = member.filename.removesuffix(".npy")
-            raise UserError(f"{path}: {name}: {member.file_size / 1e9:.3g} GB, more than half of the free memory")
+        refuse_giant(f"{path}: {member.filename.removesuffix('.npy')}", member.file_size)
+
+
+def refuse_giant(place: str, size: int) -> None:
+    """Refuse what would take, in so many bytes, more than half of the free memory."""
+    if 2 * size > psutil.virtual_memory().available:
+        raise UserError(f"{place}: {size / 1e9:.3g} GB, more than half of the free memory")
 
 
 def read_array(path: Path, place: str | None = None, on_disk: bool = False) -> np.ndarray:

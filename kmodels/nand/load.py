@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from pyarrow import parquet
 
 from kmodels.core.cache import data_files
 from kmodels.core.errors import UserError
-from kmodels.core.files import reading
+from kmodels.core.files import reading, refuse_giant
 from kmodels.nand.device import oracle
 from kmodels.nand.trace import CODES, COLUMNS, ERASE, NONE, OPERATIONS, PAD, Trace
 
@@ -66,6 +67,8 @@ def _read(path: Path) -> _Table:
     kind = "a Parquet file" if path.suffix.lower() == ".parquet" else "a CSV table"
     with reading(path, kind):
         if path.suffix.lower() == ".parquet":
+            about = parquet.read_metadata(path)
+            refuse_giant(f"{path}: {about.num_rows} rows", 8 * about.num_rows * about.num_columns)
             table = _Table(pd.read_parquet(path), path, 1)
         elif path.suffix.lower() == ".csv":
             table = _Table(pd.read_csv(path, low_memory=False, skip_blank_lines=False, index_col=False), path, 2)
