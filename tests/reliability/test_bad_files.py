@@ -334,7 +334,7 @@ def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
 
 def test_a_table_of_more_rows_than_memory_holds_is_refused_before_it_is_read(tmp_path, monkeypatch):
     path = nand_table(tmp_path, ".parquet")
-    pd.concat([pd.read_parquet(path).iloc[:1]] * 100_000).to_parquet(path)
+    pd.read_parquet(path).iloc[np.zeros(100_000, int)].to_parquet(path)
     assert path.stat().st_size < 1e5
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=1e7))
     with pytest.raises(UserError, match=r"table\.parquet: 100000 rows: 0\.0\d+ GB, more than half of the free memory"):
