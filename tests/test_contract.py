@@ -84,10 +84,10 @@ def test_bfloat16_policy(task, smoke_recipe):
 def test_loss_is_the_weighted_sum_of_its_terms_and_padding_counts_nothing(task, smoke_recipe):
     model = task.build(smoke_recipe, 10)
     some = examples(task, smoke_recipe, 40)
-    outputs, in_one = inference.predict_and_score(model, some, 64)
-    _, in_two = inference.predict_and_score(model, some, 32)
+    outputs, in_one = inference.predict_and_score(model, some, 40)
+    _, padded = inference.predict_and_score(model, some, 32)
     for name, value in in_one.items():
-        assert value == pytest.approx(in_two[name], rel=1e-4)
+        assert value == pytest.approx(padded[name], rel=1e-4)
     weights = {name: float(w) for name, w in model.term_weights.items()}
     assert in_one["loss"] == pytest.approx(sum(weights[name] * in_one[name] for name in weights), rel=1e-6)
     rows = np.resize(np.arange(40), 64)

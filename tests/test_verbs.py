@@ -152,8 +152,8 @@ sys.exit({verb}.main(sys.argv[1:]))
 def test_no_room_to_write_is_one_line_and_leaves_nothing(tmp_path, model):
     script, out = LIMITED.format(verb="simulate", limit=3000), tmp_path / "t"
     done = run_python("-c", script, "--model", model, "--smoke", "--out", out, check=2)
-    said = done.stderr.splitlines()[-1]
-    assert said.startswith("error: ") and said.endswith(f"{out}") and "Traceback" not in done.stderr
+    assert done.stderr.startswith("error: ") and "Traceback" not in done.stderr
+    assert done.stderr.endswith(f"{out}\n") and done.stderr.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
 
 

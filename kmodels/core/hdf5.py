@@ -11,6 +11,7 @@ import h5netcdf
 import h5py
 from h5py import h5f, h5p
 
+from kmodels.core import files
 from kmodels.core.errors import UserError
 
 MOST_COMPRESSED = 1100  # times; deflate reaches 1032
@@ -52,7 +53,8 @@ for path in sys.stdin.read().split("\\0"):
 def created(path: Path):
     """A new NetCDF-4 file, open for writing. The same content is the same bytes: it does not hold the time of day.
 
-    It is made in memory and written as it ends: on a full disk the HDF5 library ends the process, without a word.
+    It is made in memory and written, whole or not at all, as it ends: on a full disk the HDF5 library ends the process,
+    without a word.
     """
     root, in_memory = h5p.create(h5p.FILE_CREATE), h5p.create(h5p.FILE_ACCESS)
     root.set_obj_track_times(False)
@@ -64,7 +66,7 @@ def created(path: Path):
         with h5netcdf.File(file, "w") as opened:
             yield opened
         file.flush()
-        path.write_bytes(made.get_file_image())
+        files.write_bytes(path, made.get_file_image())
 
 
 def refuse_crashing(paths: list[Path]) -> None:

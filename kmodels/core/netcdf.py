@@ -24,7 +24,7 @@ def save(path: str | Path, data: xr.Dataset, chunks: dict[str, tuple[int, ...]],
     for name, shape in chunks.items():
         # Higher levels cost several times the processor time for a few percent of the size.
         encoding[name] = {"_FillValue": fill, "zlib": True, "complevel": 1, "shuffle": True, "chunksizes": shape}
-    with files.replacing(Path(path)) as aside, hdf5.created(aside) as file:
+    with hdf5.created(Path(path)) as file:
         data.dump_to_store(xr.backends.H5NetCDFStore(file), encoding=encoding)
 
 

@@ -15,7 +15,6 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from kmodels.core import files
 from kmodels.core.errors import UserError
 from kmodels.core.hdf5 import created, elsewhere, refuse_bomb
 
@@ -35,7 +34,7 @@ def write(path: str | Path, patterns, spectra, wavelength, attributes: dict, ref
     }
     if reflected is not None:
         layout["reflected"] = (("structure", "wavelength"), np.asarray(reflected, "float32"), "1")
-    with files.replacing(Path(path)) as aside, created(aside) as file:
+    with created(Path(path)) as file:
         file.dimensions = {dim: n for dims, v, _ in layout.values() for dim, n in zip(dims, v.shape, strict=True)}
         for name, (dims, values, units) in layout.items():
             chunks = (min(CHUNK, values.shape[0]), *values.shape[1:]) if values.ndim > 1 else None
