@@ -4,7 +4,7 @@
   python -m kmodels.bench --model plume --backend jax
   python -m kmodels.bench --part growth --model nand --full
   python -m kmodels.bench --part speed --processes 3
-  python -m kmodels.bench --against configs/bench.report.json
+  python -m kmodels.bench --against configs/reports/bench.report.json
 
 Without --model and --backend all models are measured on all installed backends, each in a process of its own.
 Writes the figures as JSON and, beside it, the tables in Markdown. Close what else the machine does first.
@@ -18,9 +18,10 @@ import sys
 import time
 from pathlib import Path
 
-from kmodels.core import cli, registry
-from kmodels.core.bench import PARTS
-from kmodels.core.errors import UserError
+from kmodels.benchmarks.bench import PARTS
+from kmodels.core.cli import cli
+from kmodels.core.spec import registry
+from kmodels.core.spec.errors import UserError
 
 
 def main(argv=None) -> int:
@@ -42,7 +43,11 @@ def _bench(args, words) -> int:
     cli.no_more(words)
     if args.processes < 1:
         raise UserError(f"--processes {args.processes}: 1 or more")
-    from kmodels.core import backend, bench, console, files, markdown
+    from kmodels.benchmarks import bench
+    from kmodels.core.cli import console
+    from kmodels.core.io import files
+    from kmodels.core.report import tables
+    from kmodels.core.training import backend
 
     earlier = json.loads(Path(args.against).read_text()) if args.against else None
     effort = "full" if args.full else "smoke" if args.smoke else "normal"
@@ -55,7 +60,7 @@ def _bench(args, words) -> int:
         found = bench.measured(todo, effort, bar)
     found["minutes"] = round((time.monotonic() - started) / 60, 1)
     files.write_json(args.out, found)
-    text = markdown.bench(found)
+    text = tables.bench(found)
     files.write_text(Path(args.out).with_suffix(".md"), text + "\n")
     console.say(text)
     for line in found["failed"]:
@@ -67,7 +72,8 @@ def _bench(args, words) -> int:
 
 def _agrees(found: dict, earlier: dict, name: str) -> bool:
     """Say which ratios lie outside the spread of an earlier report, and whether so few may."""
-    from kmodels.core import bench, console
+    from kmodels.benchmarks import bench
+    from kmodels.core.cli import console
 
     outside = bench.disagreements(found, earlier)
     for line in outside:

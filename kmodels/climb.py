@@ -13,8 +13,8 @@ Exit status: 0 no gate failed, 1 a gate failed, 2 bad input or usage.
 import sys
 from pathlib import Path
 
-from kmodels.core import cli
-from kmodels.core.errors import UserError
+from kmodels.core.cli import cli
+from kmodels.core.spec.errors import UserError
 
 
 def main(argv=None) -> int:
@@ -37,11 +37,14 @@ def _climb(args, words) -> int:
     base = cli.recipe(args, words)
     if args.seeds < 1:
         raise UserError(f"--seeds {args.seeds}: at least 1")
-    from kmodels.core import backend
+    from kmodels.core.training import backend
 
     backend.select(args.backend, base.SMALL_OPERATIONS, base.FASTEST)
-    from kmodels.core import climb, console, registry, review
-    from kmodels.core.training import Stopped
+    from kmodels.core.cli import console
+    from kmodels.core.report import review
+    from kmodels.core.runs import climb
+    from kmodels.core.spec import registry
+    from kmodels.core.training.loop import Stopped
 
     task = registry.task(base.task)
     first, last = _range(args, task)

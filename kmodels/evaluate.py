@@ -9,7 +9,7 @@ Exit status: 0 no gate failed, 1 a gate failed, 2 bad input or usage. The run fo
 
 import sys
 
-from kmodels.core import cli
+from kmodels.core.cli import cli
 
 
 def main(argv=None) -> int:
@@ -26,17 +26,20 @@ def main(argv=None) -> int:
 def _evaluate(args, words) -> int:
     cli.no_more(words)
     predictor = cli.trained(args)
-    from kmodels.core import console, experiment, files, report
+    from kmodels.core.cli import console
+    from kmodels.core.io import files
+    from kmodels.core.report import report
+    from kmodels.core.runs import pipeline
 
     task, recipe = predictor.task, predictor.recipe
     if args.checkpoints:
         return _checkpoints(args, predictor)
     if args.data:
         records = predictor.load(args.data, labels=True)
-        found = experiment.judge_file(task, predictor.model, recipe, records)
+        found = pipeline.judge_file(task, predictor.model, recipe, records)
     else:
-        parts = experiment.data_of(task, predictor.run)
-        found = experiment.judge(task, predictor.model, recipe, parts)
+        parts = pipeline.data_of(task, predictor.run)
+        found = pipeline.judge(task, predictor.model, recipe, parts)
     measured = bool(args.data) or not predictor.run.about["smoke"]
     result = report.judged(task, found.scores, found.baselines, measured)
     console.show(console.metrics_table(result, task.headline))
@@ -44,17 +47,19 @@ def _evaluate(args, words) -> int:
     console.say(f"\n{report.verdict(result['gates'])}")
     if args.out:
         files.write_json(args.out, result)
-    return experiment.status(result)
+    return pipeline.status(result)
 
 
 def _checkpoints(args, predictor) -> int:
     """Every saved state beside the others, so that nobody trusts the best one by one figure blindly."""
-    from kmodels.core import checkpoints, console, experiment, files
+    from kmodels.core.cli import console
+    from kmodels.core.io import files
+    from kmodels.core.runs import checkpoints, pipeline
 
     if args.data:
         parts = {"test": predictor.load(args.data, labels=True)}
     else:
-        parts = experiment.data_of(predictor.task, predictor.run).all()
+        parts = pipeline.data_of(predictor.task, predictor.run).all()
     with console.progress("judging") as bar:
         found = checkpoints.judged(predictor, parts, bar)
     console.show(checkpoints.table(found, predictor.task.headline))

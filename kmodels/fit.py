@@ -13,8 +13,8 @@ import shutil
 import sys
 from pathlib import Path
 
-from kmodels.core import cli
-from kmodels.core.errors import UserError
+from kmodels.core.cli import cli
+from kmodels.core.spec.errors import UserError
 
 
 def main(argv=None) -> int:
@@ -30,8 +30,8 @@ def main(argv=None) -> int:
 
 def _fit(args, words) -> int:
     recipe = None if args.resume else cli.recipe(args, words)
-    from kmodels.core import backend
-    from kmodels.core.run import Run
+    from kmodels.core.runs.run import Run
+    from kmodels.core.training import backend
 
     if args.resume:
         run = _resumed(args, words)
@@ -51,7 +51,7 @@ def _fit(args, words) -> int:
 
 def _resumed(args, words):
     """The run to go on with: as it was begun, so nothing about it can be changed."""
-    from kmodels.core.run import Run
+    from kmodels.core.runs.run import Run
 
     cli.no_more(words)
     if args.config or args.variant or args.smoke:
@@ -73,23 +73,25 @@ def _check_path(path, hint=""):
 
 
 def _train(run, *lines: str) -> int:
-    from kmodels.core import console, experiment, registry
-    from kmodels.core.training import Stopped
+    from kmodels.core.cli import console
+    from kmodels.core.runs import pipeline
+    from kmodels.core.spec import registry
+    from kmodels.core.training.loop import Stopped
 
     with run.working():
         for line in (f"run: {run.path}", *lines):
             console.say(line)
         go_on = f"go on with: {console.command('kmodels.fit', '--resume', run.path)}"
         try:
-            result = run.report() or experiment.fit(run)
+            result = run.report() or pipeline.fit(run)
         except Stopped as stopped:
             console.say(f"stopped in {stopped}; nothing is lost")
             console.say(go_on)
             return 128 + stopped.signum
         except KeyboardInterrupt as stopped:  # before training or behind it
             raise type(stopped)(f"stopped; {go_on}") from None
-        experiment.show(result, registry.task(run.about["model"]), run.path)
-        return experiment.status(result)
+        pipeline.show(result, registry.task(run.about["model"]), run.path)
+        return pipeline.status(result)
 
 
 if __name__ == "__main__":

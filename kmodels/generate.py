@@ -11,8 +11,8 @@ import sys
 import time
 from pathlib import Path
 
-from kmodels.core import cli
-from kmodels.core.errors import UserError
+from kmodels.core.cli import cli
+from kmodels.core.spec.errors import UserError
 
 
 def main(argv=None) -> int:
@@ -31,8 +31,9 @@ def main(argv=None) -> int:
 def _generate(args, words) -> int:
     cli.no_more(words)
     _check(args)
-    from kmodels.core import backend, registry
-    from kmodels.core.run import Run
+    from kmodels.core.runs.run import Run
+    from kmodels.core.spec import registry
+    from kmodels.core.training import backend
 
     run, out = Run.open(args.run), Path(args.out)
     backend.select(args.backend, run.recipe.SMALL_OPERATIONS)
@@ -42,7 +43,7 @@ def _generate(args, words) -> int:
     if out.suffix not in task.output_suffixes:
         raise UserError(f"--out {out}: the suffix must be one of {', '.join(task.output_suffixes)}")
     predictor = cli.trained(args)
-    from kmodels.core import console
+    from kmodels.core.cli import console
 
     options = {"constrained": not args.free, "temperature": args.temperature}
     started = time.perf_counter()

@@ -8,8 +8,8 @@ python -m kmodels.predict --run runs/precip-20261121-093000-1a2b3c4d --data days
 import sys
 from pathlib import Path
 
-from kmodels.core import cli
-from kmodels.core.errors import UserError
+from kmodels.core.cli import cli
+from kmodels.core.spec.errors import UserError
 
 DRAWING = ("mode", "samples", "temperature", "days", "seed")
 
@@ -39,7 +39,7 @@ def main(argv=None) -> int:
 def _predict(args, words) -> int:
     cli.no_more(words)
     predictor = cli.trained(args)
-    from kmodels.core import console
+    from kmodels.core.cli import console
 
     task, out = predictor.task, Path(args.out)
     drawing = {name: getattr(args, name) for name in DRAWING if getattr(args, name) is not None}

@@ -6,8 +6,8 @@ python -m kmodels.simulate --model nand --out traces --data.n_sequences 1000
 import sys
 from pathlib import Path
 
-from kmodels.core import cli
-from kmodels.core.errors import UserError
+from kmodels.core.cli import cli
+from kmodels.core.spec.errors import UserError
 
 
 def main(argv=None) -> int:
@@ -23,7 +23,9 @@ def _simulate(args, words) -> int:
     out = Path(args.out)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"{out}: exists and is not an empty folder; nothing is overwritten")
-    from kmodels.core import cache, console, registry
+    from kmodels.core.cli import console
+    from kmodels.core.runs import cache
+    from kmodels.core.spec import registry
 
     simulate = registry.simulator(recipe.task)
     try:

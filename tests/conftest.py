@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from kmodels.core import backend, registry
+from kmodels.core.spec import registry
+from kmodels.core.training import backend
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 # Two workers on two cores: idle OpenMP threads that spin would take the other one's core.
@@ -26,6 +27,17 @@ def pytest_xdist_make_scheduler(config, log):
             return file + nodeid.rpartition("[")[2].split("-")[0].rstrip("]") if "test_contract" in file else file
 
     return ByModel(config, log)
+
+
+# Folders whose tests say the same on every backend: what they test knows no Keras, or runs in processes of its own.
+KERAS_FREE = {"data", "simulator", "io", "cli", "files", "kills", "tuning"}
+
+
+def pytest_collection_modifyitems(items):
+    """Mark tests as keras_free by the folder that they lie in."""
+    for item in items:
+        if KERAS_FREE & set(item.path.relative_to(Path(__file__).parent).parts):
+            item.add_marker(pytest.mark.keras_free)
 
 
 @pytest.fixture(scope="session", autouse=True)

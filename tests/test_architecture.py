@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from checks import ROOT, run_python
+from helpers.checks import ROOT, run_python
 
 
 def test_imports_run_one_way():

@@ -5,12 +5,14 @@ import json
 import keras
 import numpy as np
 import pytest
-from checks import equal_arrays, examples, report_of, run_python
+from helpers.checks import equal_arrays, examples, report_of, run_python
 from keras import ops
 
-from kmodels.core import backend, data, gate, inference, parse
-from kmodels.core.errors import UserError
-from kmodels.core.recipe import leaves
+from kmodels.core.cli import parse
+from kmodels.core.spec import gate
+from kmodels.core.spec.errors import UserError
+from kmodels.core.spec.recipe import leaves
+from kmodels.core.training import backend, batching, inference
 
 
 def test_recipe_round_trip(task):
@@ -64,7 +66,7 @@ def test_one_fit_step_and_finite_gradients(task, smoke_recipe):
     model = task.build(recipe, 10)
     some = examples(task, recipe, 64)
     before = [ops.convert_to_numpy(v) for v in model.trainable_variables]
-    model.fit(data.batches(some, 32, 0), steps_per_epoch=2, verbose=0, shuffle=False)
+    model.fit(batching.batches(some, 32, 0), steps_per_epoch=2, verbose=0, shuffle=False)
     for variable, old in zip(model.trainable_variables, before, strict=True):
         new = ops.convert_to_numpy(variable)
         assert np.isfinite(new).all(), variable.path
@@ -76,7 +78,7 @@ def test_bfloat16_policy(task, smoke_recipe):
     recipe = smoke_recipe.with_changes({"train": {"precision": "mixed_bfloat16"}})
     model = task.build(recipe, 10)
     some = examples(task, recipe, 64)
-    history = model.fit(data.batches(some, 32, 0), steps_per_epoch=2, verbose=0, shuffle=False)
+    history = model.fit(batching.batches(some, 32, 0), steps_per_epoch=2, verbose=0, shuffle=False)
     assert np.isfinite(history.history["loss"]).all()
     assert {keras.backend.standardize_dtype(v.dtype) for v in model.trainable_variables} == {"float32"}
 
@@ -102,7 +104,7 @@ def test_a_term_weight_can_be_changed_between_steps(task, smoke_recipe, monkeypa
     model, traced = task.build(smoke_recipe, 10), []
     compute_loss = model.compute_loss
     monkeypatch.setattr(model, "compute_loss", lambda *a, **k: traced.append(1) or compute_loss(*a, **k))
-    stream = data.batches(examples(task, smoke_recipe, 40), 32, 0)
+    stream = batching.batches(examples(task, smoke_recipe, 40), 32, 0)
     model.fit(stream, steps_per_epoch=1, verbose=0, shuffle=False)
     first = len(traced)
     for weight in model.term_weights.values():

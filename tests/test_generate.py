@@ -3,14 +3,14 @@
 import numpy as np
 import pandas as pd
 import pytest
-from checks import fails_cleanly, only_run
+from helpers.checks import fails_cleanly, only_run
 
 import kmodels
 from kmodels import fit, generate, predict
-from kmodels.core import backend
-from kmodels.core.run import Run
-from kmodels.nand.device import oracle
-from kmodels.nand.load import load
+from kmodels.core.runs.run import Run
+from kmodels.core.training import backend
+from kmodels.nand.data.load import load
+from kmodels.nand.data.rules import oracle
 from kmodels.nand.recipe import NandRecipe
 
 

@@ -4,11 +4,13 @@ import json
 import re
 
 import pytest
-import readme
 import yaml
-from checks import ROOT
+from helpers import readme
+from helpers.checks import ROOT
 
-from kmodels.core import bench, parse, registry
+from kmodels.benchmarks import bench
+from kmodels.core.cli import parse
+from kmodels.core.spec import registry
 
 # Gates that a default recipe misses, by model: the README shows them as failed, or as not measured.
 MISSED = {
@@ -24,7 +26,7 @@ TEXT = (ROOT / "README.md").read_text()
 
 
 def test_every_number_is_that_of_its_committed_report():
-    assert readme.filled(TEXT) == TEXT, "run python tests/readme.py"
+    assert readme.filled(TEXT) == TEXT, "run python tests/helpers/readme.py"
 
 
 def test_its_two_commands_are_those_that_the_check_runs():
@@ -61,7 +63,7 @@ def test_the_default_config_is_the_default_recipe():
 def test_committed_reports_are_of_this_code():
     """Of the default recipe as it is, all gates passed but those known; of the flawed one, with gates failed."""
     for name in registry.NAMES:
-        report = json.loads((ROOT / "configs" / f"{name.replace('.', '_')}.report.json").read_text())
+        report = json.loads((ROOT / "configs" / "reports" / f"{name.replace('.', '_')}.report.json").read_text())
         kind = registry.recipe_type(name)
         assert kind.model_validate_json(json.dumps(report["recipe"])) == kind()
         assert {gate["name"] for gate in report["gates"] if gate["status"] != "passed"} == MISSED.get(name, set())
@@ -69,7 +71,7 @@ def test_committed_reports_are_of_this_code():
 
 
 def test_recipes_name_the_backends_that_the_committed_bench_measured_as_fastest():
-    path = ROOT / "configs" / "bench.report.json"
+    path = ROOT / "configs" / "reports" / "bench.report.json"
     models = json.loads(path.read_text())["models"] if path.exists() else {}
     for name in registry.NAMES:
         speeds = models.get(name, {}).get("speed", {})
@@ -81,7 +83,7 @@ FLAWED = {"nand_flawed": "flawed", "plume_v1": "v1"}  # committed report: the va
 
 @pytest.mark.parametrize("name", FLAWED)
 def test_a_flawed_ancestors_report_shows_failed_gates(name):
-    report = json.loads((ROOT / "configs" / f"{name}.report.json").read_text())
+    report = json.loads((ROOT / "configs" / "reports" / f"{name}.report.json").read_text())
     kind = registry.recipe_type(report["model"])
     assert kind.model_validate_json(json.dumps(report["recipe"])) == kind().with_changes(kind.VARIANTS[FLAWED[name]])
     assert "failed" in {gate["status"] for gate in report["gates"]}

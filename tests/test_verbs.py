@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from checks import fails_cleanly, only_run, report_of, run_python
+from helpers.checks import fails_cleanly, only_run, report_of, run_python
 
 from kmodels import evaluate, fit, predict, simulate
-from kmodels.core import registry
+from kmodels.core.spec import registry
 
 
 @pytest.fixture(scope="module")
@@ -168,7 +168,7 @@ def test_no_room_to_write_a_state_names_the_run_and_keeps_others(run, tmp_path):
 
 
 def test_no_backend_at_all_is_one_sentence(monkeypatch, capsys, tmp_path):
-    from kmodels.core import backend
+    from kmodels.core.training import backend
 
     monkeypatch.setattr(backend, "installed", lambda: [])
     status = fit.main(["--model", "nand", "--out", str(tmp_path / "runs")])

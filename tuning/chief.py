@@ -14,8 +14,8 @@ import grpc
 from keras_tuner.src import protos  # Keras Tuner has no public name for its protocol
 from keras_tuner.src.distribute.oracle_chief import OracleServicer
 
-from kmodels.core import console
-from kmodels.core.errors import UserError
+from kmodels.core.cli import console
+from kmodels.core.spec.errors import UserError
 
 PATIENCE = 60.0  # seconds without a sign of life after which a worker counts as dead; they give one every few
 IDLE = 1800.0  # seconds without any worker, once there was one, after which the chief ends

@@ -21,7 +21,7 @@ from keras_tuner.engine.hyperparameters import Choice
 from keras_tuner.engine.trial import Trial, TrialStatus
 from sklearn.exceptions import ConvergenceWarning
 
-from kmodels.core import files
+from kmodels.core.io import files
 from tuning.study import Study
 
 SEED = 1  # of the search: which recipes are tried, not how they are trained

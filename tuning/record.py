@@ -7,8 +7,9 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from kmodels.core import files, provenance
-from kmodels.core.errors import UserError
+from kmodels.core.io import files
+from kmodels.core.runs import provenance
+from kmodels.core.spec.errors import UserError
 from tuning.study import Study
 
 FORMAT = 1  # of study.json; a reader refuses newer ones

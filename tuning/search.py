@@ -24,8 +24,9 @@ import time
 from functools import partial
 from pathlib import Path
 
-from kmodels.core import cli, files
-from kmodels.core.errors import UserError
+from kmodels.core.cli import cli
+from kmodels.core.io import files
+from kmodels.core.spec.errors import UserError
 from tuning.record import Asked, Record
 from tuning.study import NAMES, TUNERS, load
 
@@ -99,7 +100,7 @@ def _check(args) -> None:
 
 def _record(args, study, out) -> Record:
     """The search to make or to go on with, and its backend chosen."""
-    from kmodels.core import backend
+    from kmodels.core.training import backend
 
     if args.resume:
         found = Record.open(out, study)
@@ -124,7 +125,7 @@ def _record(args, study, out) -> Record:
 
 def _alone(record: Record) -> tuple[str | None, int]:
     """Every trial in this process; why it ended early, if it did, and the exit status."""
-    from kmodels.core.training import Stopped
+    from kmodels.core.training.loop import Stopped
     from tuning import oracles, trial
 
     oracle = oracles.make(record.study, record.asked.tuner, record.max_trials, record.state)
@@ -144,7 +145,7 @@ def _ended(oracle, early: str | None = None) -> tuple[str | None, int]:
 
 
 def _announce(record, oracle) -> None:
-    from kmodels.core import console
+    from kmodels.core.cli import console
 
     count = "all combinations" if record.max_trials is None else f"{record.max_trials} trials"
     ended = len(oracle.end_order)
@@ -160,7 +161,7 @@ def _announce(record, oracle) -> None:
 
 def _lead(args, record: Record) -> tuple[str | None, int]:
     """Hand out trials until all have ended; why it ended early, if it did, and the exit status."""
-    from kmodels.core import console
+    from kmodels.core.cli import console
     from tuning import oracles, trial
     from tuning.chief import Chief
     from tuning.crew import Crew
@@ -200,7 +201,8 @@ class _Stoppable:
 
 def _work(args, study, out) -> int:
     """Run trials for a chief."""
-    from kmodels.core import backend, console
+    from kmodels.core.cli import console
+    from kmodels.core.training import backend
     from tuning import worker
 
     address, until = args.chief or ADDRESS, time.monotonic() + worker.WAIT
@@ -210,7 +212,7 @@ def _work(args, study, out) -> int:
         time.sleep(1)
     record = Record.open(out, study)
     backend.select(record.asked.backend, study.base.SMALL_OPERATIONS)
-    from kmodels.core.training import Stopped
+    from kmodels.core.training.loop import Stopped
     from tuning import trial
 
     client = worker.Client(address)
@@ -228,7 +230,7 @@ def _work(args, study, out) -> int:
 
 def _conclude(args, record: Record, early: str | None, status: int) -> int:
     """Show what there is; where it is not all, say why and how to go on."""
-    from kmodels.core import console
+    from kmodels.core.cli import console
 
     if record.trials():
         _show(record)
@@ -239,7 +241,7 @@ def _conclude(args, record: Record, early: str | None, status: int) -> int:
 
 
 def _show(record: Record) -> int:
-    from kmodels.core import console
+    from kmodels.core.cli import console
     from tuning import summary
 
     if not record.trials():

@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from kmodels.core.errors import UserError
-from kmodels.core.recipe import Recipe, leaves, merge
+from kmodels.core.spec.errors import UserError
+from kmodels.core.spec.recipe import Recipe, leaves, merge
 
 NAMES = ("nand_step4", "precip_weights", "plume", "metasurface", "echo")
 TUNERS = ("random", "bayesian", "hyperband", "grid")

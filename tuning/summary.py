@@ -3,7 +3,10 @@
 import numpy as np
 import pandas as pd
 
-from kmodels.core import console, figures, files, markdown, provenance
+from kmodels.core.cli import console
+from kmodels.core.io import files
+from kmodels.core.report import figures, tables
+from kmodels.core.runs import provenance
 from tuning.record import Record
 
 RANKED = 20  # trials that the table on a terminal shows
@@ -158,7 +161,7 @@ def of_summary(content: dict) -> str:
         lines.append([row["trial"], *(_cell(row[name]) for name in names), seconds])
     machine, day = content["hardware"], content["date"][:10]
     return (
-        f"{markdown.table(lines)}\n\nMeasured {day} on {content['backend']}, {content['tuner']} search, "
+        f"{tables.table(lines)}\n\nMeasured {day} on {content['backend']}, {content['tuner']} search, "
         f"{machine['cores']} cores of {machine['processor']}: {content['duration_s'] / 60:.0f} minutes."
     )
 

@@ -4,9 +4,12 @@ import contextlib
 import shutil
 import traceback
 
-from kmodels.core import console, experiment, files, registry
-from kmodels.core.errors import UserError
-from kmodels.core.training import Stopped, kept
+from kmodels.core.cli import console
+from kmodels.core.io import files
+from kmodels.core.runs import pipeline
+from kmodels.core.spec import registry
+from kmodels.core.spec.errors import UserError
+from kmodels.core.training.loop import Stopped, kept
 from tuning import hparams
 from tuning.record import Record
 
@@ -55,7 +58,7 @@ def measured(record: Record, trial) -> dict[str, float]:
     with files.held(folder / "worker", ZOMBIE) as alone:
         # Where a worker that was taken for dead is still at it, and does not stop, its run is left to it.
         place = folder if alone else folder / f"beside-{len(list(folder.glob('beside-*'))) + 1}"
-        run, report = experiment.trained(place, recipe, asked.data, asked.smoke)
+        run, report = pipeline.trained(place, recipe, asked.data, asked.smoke)
     row = kept(report["history"], registry.task(recipe.task).kept_by)
     if study.objective not in row:
         raise UserError(f"{study.objective} is no figure of an epoch; there are {', '.join(sorted(row))}")

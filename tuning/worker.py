@@ -11,8 +11,8 @@ import grpc
 from keras_tuner.engine.trial import Trial
 from keras_tuner.src import protos
 
-from kmodels.core import console
-from kmodels.core.errors import UserError
+from kmodels.core.cli import console
+from kmodels.core.spec.errors import UserError
 
 BEAT = 5.0  # seconds between two signs of life
 PATIENCE = 60.0  # seconds without an answer after which a worker in a trial saves its state and stops

@@ -1,6 +1,6 @@
 """What a run must reach in rooms that it was not trained in."""
 
-from kmodels.core.gate import Gate
+from kmodels.core.spec.gate import Gate
 
 GATES = (
     Gate("error / mean map's", "rmse_ratio_mean_map", 0.5, "ours", "<="),

@@ -3,8 +3,8 @@
 A rung's changes are put upon those below it, so the controls change the best rung, one thing each.
 """
 
-from kmodels.core.gate import Gate
-from kmodels.core.ladder import Ladder, Step
+from kmodels.core.spec.gate import Gate
+from kmodels.core.spec.ladder import Ladder, Step
 
 SEED_GATES = (
     Gate("the residual is used", "sparse", 0.15, "seed", ">=", "m"),

@@ -1,22 +1,22 @@
 """The contents page of the echo model."""
 
-from kmodels.core.task import Task
-from kmodels.echo import sizes
-from kmodels.echo.curriculum import schedule
-from kmodels.echo.diagnostics import diagnostics, hints
-from kmodels.echo.encode import encode, training_examples
-from kmodels.echo.examine import examine
-from kmodels.echo.figures import draw
+from kmodels.core.spec.task import Task
+from kmodels.echo.data.encode import encode, training_examples
+from kmodels.echo.data.load import SUFFIXES, load
+from kmodels.echo.data.records import files, split
+from kmodels.echo.evaluation.diagnostics import diagnostics, hints
+from kmodels.echo.evaluation.examine import examine
+from kmodels.echo.evaluation.figures import draw
+from kmodels.echo.evaluation.metrics import baselines, metrics
+from kmodels.echo.evaluation.prediction import SUFFIXES as OUTPUT_SUFFIXES
+from kmodels.echo.evaluation.prediction import decode
 from kmodels.echo.gates import GATES
 from kmodels.echo.ladder import LADDER
-from kmodels.echo.load import SUFFIXES, load
-from kmodels.echo.metrics import baselines, metrics
-from kmodels.echo.model import adapt, build
-from kmodels.echo.pairs import files, split
-from kmodels.echo.prediction import SUFFIXES as OUTPUT_SUFFIXES
-from kmodels.echo.prediction import decode
+from kmodels.echo.network import sizes
+from kmodels.echo.network.curriculum import schedule
+from kmodels.echo.network.model import adapt, build
 from kmodels.echo.recipe import EchoRecipe
-from kmodels.echo.simulate import SIMULATION, simulate
+from kmodels.echo.simulator.recordings import SIMULATION, simulate
 
 
 def notes(recipe: EchoRecipe) -> list[str]:

@@ -1,6 +1,6 @@
 """What a run must reach on held-out structures."""
 
-from kmodels.core.gate import Gate
+from kmodels.core.spec.gate import Gate
 
 GATES = (
     Gate("the seed's loss", "seed_loss", 1.285e-3, "seed", "<="),

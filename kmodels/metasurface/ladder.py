@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from kmodels.core.ladder import Ladder, Step
+from kmodels.core.spec.ladder import Ladder, Step
 from kmodels.metasurface.gates import GATES
 
 # The seed's seven points in its order: what is done, the field, the seed's value, ours.

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
-from kmodels.core.recipe import Recipe, Section, TrainSection
+from kmodels.core.spec.recipe import Recipe, Section, TrainSection
 
 Range = tuple[float, float]
 Medium = Literal["air", "silica"]

@@ -2,23 +2,23 @@
 
 import numpy as np
 
-from kmodels.core import data
-from kmodels.core.task import Task
-from kmodels.metasurface.baselines import baselines
-from kmodels.metasurface.diagnostics import diagnostics
-from kmodels.metasurface.encode import encode, on_wavelengths, training_examples
-from kmodels.metasurface.examine import examine
-from kmodels.metasurface.figures import draw
+from kmodels.core.spec.task import Task
+from kmodels.core.training import batching
+from kmodels.metasurface.data.encode import encode, on_wavelengths, training_examples
+from kmodels.metasurface.data.load import SUFFIXES, load
+from kmodels.metasurface.evaluation.baselines import baselines
+from kmodels.metasurface.evaluation.diagnostics import diagnostics
+from kmodels.metasurface.evaluation.examine import examine
+from kmodels.metasurface.evaluation.figures import draw
+from kmodels.metasurface.evaluation.metrics import metrics
+from kmodels.metasurface.evaluation.prediction import SUFFIXES as SPECTRA_SUFFIXES
+from kmodels.metasurface.evaluation.prediction import Spectra
 from kmodels.metasurface.gates import GATES
 from kmodels.metasurface.ladder import LADDER
-from kmodels.metasurface.load import SUFFIXES, load
-from kmodels.metasurface.metrics import metrics
-from kmodels.metasurface.model import build
+from kmodels.metasurface.network.model import build
+from kmodels.metasurface.network.schedule import schedule
 from kmodels.metasurface.recipe import MetasurfaceRecipe
-from kmodels.metasurface.schedule import schedule
-from kmodels.metasurface.simulate import SIMULATION, simulate
-from kmodels.metasurface.spectra import SUFFIXES as SPECTRA_SUFFIXES
-from kmodels.metasurface.spectra import Spectra
+from kmodels.metasurface.simulator.structures import SIMULATION, simulate
 
 
 def decode(model, structures, outputs) -> Spectra:
@@ -61,7 +61,7 @@ TASK = Task(
     output_suffixes=SPECTRA_SUFFIXES,
     simulate=simulate,
     load=load,
-    split=lambda structures, recipe: data.split_groups(structures.groups, recipe.data.split, recipe.seed),
+    split=lambda structures, recipe: batching.split_groups(structures.groups, recipe.data.split, recipe.seed),
     encode=encode,
     build=build,
     decode=decode,

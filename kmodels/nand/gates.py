@@ -1,6 +1,6 @@
 """What a run must reach on held-out data."""
 
-from kmodels.core.gate import Gate
+from kmodels.core.spec.gate import Gate
 
 GATES = (
     Gate("accuracy", "accuracy", 0.995, "ours"),

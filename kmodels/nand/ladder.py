@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from kmodels.core.gate import Gate
-from kmodels.core.ladder import Ladder, Step
-from kmodels.nand.device import oracle
+from kmodels.core.spec.gate import Gate
+from kmodels.core.spec.ladder import Ladder, Step
+from kmodels.nand.data.records import CODES, PAD, READ_UNWRITTEN
+from kmodels.nand.data.rules import oracle
 from kmodels.nand.recipe import NandRecipe
-from kmodels.nand.trace import CODES, PAD, READ_UNWRITTEN
 
 
 def legacy_faults(recipe: NandRecipe, trace) -> list[str]:

@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from kmodels.core.recipe import Recipe, Section, TrainSection
+from kmodels.core.spec.recipe import Recipe, Section, TrainSection
 
 Strategy = Literal["page_hop", "overwrite", "read_unwritten", "stale_read"]
 

@@ -1,18 +1,18 @@
 """The contents page of the nand model."""
 
-from kmodels.core import data
-from kmodels.core.task import Task
-from kmodels.nand.diagnostics import diagnostics
-from kmodels.nand.encode import encode
-from kmodels.nand.figures import draw
+from kmodels.core.spec.task import Task
+from kmodels.core.training import batching
+from kmodels.nand.data.encode import encode
+from kmodels.nand.data.load import SUFFIXES, load
+from kmodels.nand.evaluation.diagnostics import diagnostics
+from kmodels.nand.evaluation.figures import draw
+from kmodels.nand.evaluation.metrics import baselines, calibrate, decode, metrics
 from kmodels.nand.gates import GATES
 from kmodels.nand.ladder import LADDER
-from kmodels.nand.load import SUFFIXES, load
-from kmodels.nand.metrics import baselines, calibrate, decode, metrics
-from kmodels.nand.model import build
-from kmodels.nand.practise import practise
+from kmodels.nand.network.classifier import build
+from kmodels.nand.network.mining import practise
 from kmodels.nand.recipe import NandRecipe
-from kmodels.nand.simulate import SIMULATION, simulate
+from kmodels.nand.simulator.sequences import SIMULATION, simulate
 
 
 def notes(recipe: NandRecipe) -> list[str]:
@@ -52,7 +52,7 @@ TASK = Task(
     output_suffixes=(".csv", ".parquet"),
     simulate=simulate,
     load=load,
-    split=lambda trace, recipe: data.split_groups(trace.pair, recipe.data.split, recipe.seed),
+    split=lambda trace, recipe: batching.split_groups(trace.pair, recipe.data.split, recipe.seed),
     encode=encode,
     build=build,
     calibrate=calibrate,

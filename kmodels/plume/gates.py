@@ -1,6 +1,6 @@
 """What a run must reach on held-out runs, whose terrain, sources and winds no training run has."""
 
-from kmodels.core.gate import Gate
+from kmodels.core.spec.gate import Gate
 
 GATES = (
     Gate("correlation", "pearson", 0.97, "ours"),

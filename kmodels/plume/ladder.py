@@ -1,7 +1,7 @@
 """The ladder of plume: from a network that pools space away to one that corrects what the wind does."""
 
-from kmodels.core.gate import Gate
-from kmodels.core.ladder import Ladder, Step
+from kmodels.core.spec.gate import Gate
+from kmodels.core.spec.ladder import Ladder, Step
 from kmodels.plume.gates import GATES
 
 LADDER = Ladder(

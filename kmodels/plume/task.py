@@ -2,22 +2,22 @@
 
 import numpy as np
 
-from kmodels.core import data
-from kmodels.core.task import Task
-from kmodels.plume.diagnostics import diagnostics
-from kmodels.plume.encode import encode, from_log
-from kmodels.plume.examine import examine
-from kmodels.plume.figures import draw
-from kmodels.plume.forecast import SUFFIXES as FORECAST_SUFFIXES
-from kmodels.plume.forecast import Forecast
+from kmodels.core.spec.task import Task
+from kmodels.core.training import batching
+from kmodels.plume.data.encode import encode, from_log
+from kmodels.plume.data.load import SUFFIXES, load
+from kmodels.plume.evaluation.diagnostics import diagnostics
+from kmodels.plume.evaluation.examine import examine
+from kmodels.plume.evaluation.figures import draw
+from kmodels.plume.evaluation.metrics import CLOUD, FLOOR, baselines, compared, free_forecasts, metrics
+from kmodels.plume.evaluation.prediction import SUFFIXES as FORECAST_SUFFIXES
+from kmodels.plume.evaluation.prediction import Forecast
+from kmodels.plume.evaluation.rollout import roll_out
 from kmodels.plume.gates import GATES
 from kmodels.plume.ladder import LADDER
-from kmodels.plume.load import SUFFIXES, load
-from kmodels.plume.metrics import CLOUD, FLOOR, baselines, compared, free_forecasts, metrics
-from kmodels.plume.model import build
+from kmodels.plume.network.model import build
 from kmodels.plume.recipe import PlumeRecipe
-from kmodels.plume.rollout import roll_out
-from kmodels.plume.simulate import SIMULATION, simulate
+from kmodels.plume.simulator.runs import SIMULATION, simulate
 
 
 def decode(model, windows, outputs) -> Forecast:
@@ -56,7 +56,7 @@ TASK = Task(
     output_suffixes=FORECAST_SUFFIXES,
     simulate=simulate,
     load=load,
-    split=lambda windows, recipe: data.split_groups(windows.groups, recipe.data.split, recipe.seed),
+    split=lambda windows, recipe: batching.split_groups(windows.groups, recipe.data.split, recipe.seed),
     encode=encode,
     build=build,
     decode=decode,

@@ -1,6 +1,6 @@
 """What a run must reach on held-out days."""
 
-from kmodels.core.gate import Gate
+from kmodels.core.spec.gate import Gate
 
 GATES = (
     Gate("prior maximum / real, heavy days", "max_ratio", 0.86, "seed"),

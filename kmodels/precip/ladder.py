@@ -1,8 +1,8 @@
 """The ladder of precip: the seed's three versions, then what repairs the draws from its prior."""
 
-from kmodels.core.gate import Gate
-from kmodels.core.ladder import Ladder, Step
-from kmodels.core.recipe import merge
+from kmodels.core.spec.gate import Gate
+from kmodels.core.spec.ladder import Ladder, Step
+from kmodels.core.spec.recipe import merge
 from kmodels.precip.recipe import PIECES, V1
 
 SEED_REAL_MAX = 187.0  # mm/day, the real maximum of the seed's heavy days: its figures are ratios to it here

@@ -1,20 +1,20 @@
 """The contents page of the precip model."""
 
-from kmodels.core.task import Task
-from kmodels.precip.diagnostics import diagnostics
-from kmodels.precip.draw import draw as draw_fields
-from kmodels.precip.encode import encode, training_examples
-from kmodels.precip.ensemble import SUFFIXES as ENSEMBLE_SUFFIXES
-from kmodels.precip.figures import draw
+from kmodels.core.spec.task import Task
+from kmodels.precip.data.encode import encode, training_examples
+from kmodels.precip.data.load import SUFFIXES, load
+from kmodels.precip.data.split import split
+from kmodels.precip.evaluation.diagnostics import diagnostics
+from kmodels.precip.evaluation.figures import draw
+from kmodels.precip.evaluation.judge import baselines, metrics
+from kmodels.precip.evaluation.prediction import SUFFIXES as ENSEMBLE_SUFFIXES
+from kmodels.precip.evaluation.sampler import Sampler
+from kmodels.precip.evaluation.sampling import draw as draw_fields
 from kmodels.precip.gates import GATES
-from kmodels.precip.judge import baselines, metrics
 from kmodels.precip.ladder import LADDER
-from kmodels.precip.load import SUFFIXES, load
-from kmodels.precip.model import adapt, build, schedule
+from kmodels.precip.network.model import adapt, build, schedule
 from kmodels.precip.recipe import PrecipRecipe
-from kmodels.precip.sampler import Sampler
-from kmodels.precip.simulate import SIMULATION, simulate
-from kmodels.precip.split import split
+from kmodels.precip.simulator.days import SIMULATION, simulate
 
 
 def decode(model, days, outputs) -> Sampler:

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from checks import run_python
+from helpers.checks import run_python
 from keras import ops
 
 from kmodels.layers import conv_lstm3d, convolution3d
@@ -257,7 +257,8 @@ def test_mixed_precision():
 @pytest.mark.skipif(BACKEND != "torch", reason="the reference is in PyTorch")
 def test_plain_pytorch_agrees():
     import torch
-    from reference.torch_conv_lstm import TorchConvLSTM3D
+
+    from kmodels.benchmarks.torch_reference.conv_lstm import TorchConvLSTM3D
 
     ours, _ = layers({"return_sequences": True})
     reference = TorchConvLSTM3D(2, 3, return_sequences=True)
@@ -269,7 +270,7 @@ def test_plain_pytorch_agrees():
 
 MEMORY = """
 import keras, numpy as np
-from kmodels.core import provenance
+from kmodels.core.runs import provenance
 from kmodels.layers.conv_lstm3d import ConvLSTM3D
 inputs = keras.Input((30, 21, 45, 45, 1))
 hidden = ConvLSTM3D(32, 3, padding="same", return_sequences=True, remat=True)(inputs)

@@ -4,12 +4,14 @@ import gc
 
 import psutil
 import pytest
-from record import record
-from small_training import run, trained
+from helpers.record import record
+from helpers.small_training import run, trained
 
-from kmodels.core import backend, experiment, registry
-from kmodels.core.monitor import Monitor
-from kmodels.core.run import Run
+from kmodels.core.runs import pipeline
+from kmodels.core.runs.run import Run
+from kmodels.core.spec import registry
+from kmodels.core.training import backend
+from kmodels.core.training.tensorboard import Monitor
 
 EPOCHS, SETTLED = 200, 50
 MIB = 16  # that memory may go up and down
@@ -60,6 +62,6 @@ def test_a_long_training(name, tmp_path, monkeypatch):
     recipe = kind().with_changes(kind.SMOKE).with_changes({"train": {"epochs": EPOCHS, "patience": 0}})
     begun = Run.create(tmp_path, recipe, backend.current(), None, True)
     with begun.working():
-        experiment.fit(begun)
+        pipeline.fit(begun)
     assert len(watch.memory) == EPOCHS
     watch.note(name)

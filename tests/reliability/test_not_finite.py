@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-from checks import equal_arrays
+from helpers.checks import equal_arrays
+from helpers.small_training import BATCH, PER_EPOCH, Line, N, points, run, state, trained
 from keras import ops
-from small_training import BATCH, PER_EPOCH, Line, N, points, run, state, trained
 
-from kmodels.core import data, training
-from kmodels.core.errors import UserError
-from kmodels.core.model import Adam
+from kmodels.core.spec.errors import UserError
+from kmodels.core.training import batching, loop
+from kmodels.core.training.term_model import Adam
 
 
 class SpoiltTerm(Line):
@@ -43,10 +43,10 @@ def spoilt_points():
 
 
 def rows_at(step):
-    return ", ".join(map(str, data.batch_rows(N, BATCH, 0, step - 1)))
+    return ", ".join(map(str, batching.batch_rows(N, BATCH, 0, step - 1)))
 
 
-STEP_OF_20 = 1 + next(k for k in range(PER_EPOCH) if 20 in data.batch_rows(N, BATCH, 0, k))
+STEP_OF_20 = 1 + next(k for k in range(PER_EPOCH) if 20 in batching.batch_rows(N, BATCH, 0, k))
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_a_nan_is_named_and_what_is_saved_is_finite(tmp_path, spoilt, what, step
 @pytest.mark.parametrize("kind, what", [(SpoiltTerm, "distance"), (Line, "the gradient, of finite losses,")])
 def test_a_nan_keeps_its_name_when_the_loss_is_looked_at_later(tmp_path, monkeypatch, kind, what):
     """Steps after the bad one leave finite weights and finite terms, but for the one that was none."""
-    monkeypatch.setattr(training, "LOOK_SECONDS", 1e9)
+    monkeypatch.setattr(loop, "LOOK_SECONDS", 1e9)
     step = STEP_OF_20 if kind is SpoiltTerm else 3
     monkeypatch.setattr(SpoiltGradient, "AT", 3)
     with pytest.raises(UserError, match=f"^{what} is no longer a finite number at step {step}, "):

@@ -6,9 +6,9 @@ import time
 from signal import SIGTERM
 
 import pytest
-from checks import ROOT
+from helpers.checks import ROOT
 
-from kmodels.core.errors import UserError
+from kmodels.core.spec.errors import UserError
 from tuning import oracles, study, worker
 from tuning.chief import Chief
 from tuning.worker import Client

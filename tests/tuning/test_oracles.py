@@ -4,10 +4,10 @@ import dataclasses
 import json
 
 import pytest
-from checks import ROOT
+from helpers.checks import ROOT
 
-from kmodels.core import parse
-from kmodels.core.errors import UserError
+from kmodels.core.cli import parse
+from kmodels.core.spec.errors import UserError
 from kmodels.nand.ladder import LADDER
 from kmodels.nand.recipe import NandRecipe
 from kmodels.precip.recipe import PrecipRecipe
@@ -135,7 +135,7 @@ def test_a_trial_whose_worker_died_goes_to_another_and_fails_when_it_costs_too_m
 
 @pytest.mark.parametrize("name", study.NAMES)
 def test_a_study_begins_with_its_base_and_is_judged_by_what_it_does_not_search(name):
-    from kmodels.core import registry
+    from kmodels.core.spec import registry
 
     found = study.load(name)
     space = found.declared()  # refuses names that are no keys, and defaults that are not the base's

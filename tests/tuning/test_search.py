@@ -11,9 +11,9 @@ from types import SimpleNamespace
 
 import pandas as pd
 import pytest
-from checks import ROOT, fails_cleanly
+from helpers.checks import ROOT, fails_cleanly
 
-from kmodels.core import parse
+from kmodels.core.cli import parse
 from tuning import search, study
 
 STUDY = str(ROOT / "tests" / "tuning" / "tiny.py")

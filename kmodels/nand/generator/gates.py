@@ -1,6 +1,6 @@
 """What a run must reach."""
 
-from kmodels.core.gate import Gate
+from kmodels.core.spec.gate import Gate
 
 GATES = (
     Gate("legal, constrained", "validity_constrained", 1.0, "ours"),

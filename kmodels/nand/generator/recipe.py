@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from kmodels.core.recipe import Recipe, Section, TrainSection
+from kmodels.core.spec.recipe import Recipe, Section, TrainSection
 from kmodels.nand.recipe import Data
 
 

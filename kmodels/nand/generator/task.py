@@ -2,21 +2,21 @@
 
 import numpy as np
 
-from kmodels.core import data
-from kmodels.core.errors import UserError
-from kmodels.core.task import Task
-from kmodels.nand.device import oracle
-from kmodels.nand.generator import sample
-from kmodels.nand.generator.diagnostics import diagnostics
-from kmodels.nand.generator.encode import encode, training_examples
-from kmodels.nand.generator.figures import draw
+from kmodels.core.spec.errors import UserError
+from kmodels.core.spec.task import Task
+from kmodels.core.training import batching
+from kmodels.nand.data.load import SUFFIXES, load
+from kmodels.nand.data.records import CODES
+from kmodels.nand.data.rules import oracle
+from kmodels.nand.generator.data.encode import encode, training_examples
+from kmodels.nand.generator.evaluation import sampling
+from kmodels.nand.generator.evaluation.diagnostics import diagnostics
+from kmodels.nand.generator.evaluation.figures import draw
+from kmodels.nand.generator.evaluation.metrics import baselines, decode, metrics
 from kmodels.nand.generator.gates import GATES
-from kmodels.nand.generator.metrics import baselines, decode, metrics
-from kmodels.nand.generator.model import build
+from kmodels.nand.generator.network.generator import build
 from kmodels.nand.generator.recipe import GeneratorRecipe
-from kmodels.nand.generator.simulate import SIMULATION, simulate
-from kmodels.nand.load import SUFFIXES, load
-from kmodels.nand.trace import CODES
+from kmodels.nand.generator.simulator import SIMULATION, simulate
 
 
 def split(trace, recipe) -> dict[str, np.ndarray]:
@@ -32,7 +32,7 @@ def split(trace, recipe) -> dict[str, np.ndarray]:
             f"sequence {trace.name[row]}: labelled valid, but step {verdict.index[row]} breaks a rule "
             f"of the recipe, {CODES[verdict.code[row]]} (see data.program_order, data.read_offset_limit)"
         )
-    parts = data.split_groups(trace.pair, recipe.data.split, recipe.seed)
+    parts = batching.split_groups(trace.pair, recipe.data.split, recipe.seed)
     return {name: rows[~trace.invalid[rows]] for name, rows in parts.items()}
 
 
@@ -74,5 +74,5 @@ TASK = Task(
         "nats_per_operation",
     ),
     notes=notes,
-    generate=lambda model, recipe, n, seed, **options: sample.generate(model, n, seed, **options),
+    generate=lambda model, recipe, n, seed, **options: sampling.generate(model, n, seed, **options),
 )

@@ -1,0 +1,1 @@
+"""What `bench` measures, beside plain PyTorch."""

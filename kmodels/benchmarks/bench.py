@@ -1,0 +1,148 @@
+"""A bench: what is measured, each part in a process of its own, since Keras holds one backend."""
+
+import importlib
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from kmodels.benchmarks import measure
+from kmodels.core.spec import registry
+
+PARTS = ("data", "speed", "growth")
+# The stated spread of a ratio goes from the lowest to the highest of its processes, and this far beyond. Of the ratios
+# of three benches 162 of 171 lay so near to those of the two others, 19 of 20: each process has its threads and memory
+# elsewhere.
+BETWEEN = 0.15
+OUTSIDE = 0.05  # share of the ratios that may
+
+
+@dataclass(frozen=True)
+class Job:
+    """One part of a bench."""
+
+    model: str
+    backend: str
+    part: str
+
+    def __str__(self):
+        return f"{self.part} of {self.model} on {self.backend}"
+
+    def command(self, effort: str, out: Path) -> list[str]:
+        """The call of the verb that does this alone."""
+        words = ["--model", self.model, "--backend", self.backend, "--part", self.part, "--out", str(out)]
+        return [sys.executable, "-m", "kmodels.bench", *words, *([] if effort == "normal" else [f"--{effort}"])]
+
+
+def jobs(models: list[str], backends: list[str], parts: list[str], effort: str, processes: int = 1) -> list[Job]:
+    """What there is to do, model by model, then all speeds again and again.
+
+    Data has no backend, and growth is seen on one; effort "full": on each. processes: that measure a speed.
+    """
+    every = {"data": backends[:1], "speed": backends, "growth": backends if effort == "full" else backends[:1]}
+    once = [Job(model, backend, part) for model in models for part in parts for backend in every[part]]
+    return once + [job for job in once if job.part == "speed"] * (processes - 1)
+
+
+def measured(todo: list[Job], effort: str, report: Callable[[int, int, str], None]) -> dict:
+    """The report of these jobs: of one, measured in this process, whose backend is chosen; of several, each in its own.
+
+    report(done, total, text) shows progress. A process that fails is named in the report, and the others go on.
+    """
+    if len(todo) == 1:
+        report(0, 1, str(todo[0]))
+        return _here(todo[0], effort)
+    found = {"failed": []}
+    for done, job in enumerate(todo):
+        report(done, len(todo), str(job))
+        part = _child(job, effort)
+        found = joined(found, part) | {"failed": found["failed"] + part["failed"]}
+    return found
+
+
+def joined(before: dict, now: dict) -> dict:
+    """Two reports in one: what both have is the later one's, but ratios are those of all processes."""
+    if "values" in before and "values" in now:
+        return measure.of_processes(before["values"] + now["values"])
+    both = {key: joined(before[key], now[key]) for key in before.keys() & now.keys() if isinstance(now[key], dict)}
+    return before | now | both
+
+
+def case(model: str):
+    """The Bench of a model. Imports Keras: choose the backend first."""
+    return importlib.import_module(f"kmodels.benchmarks.cases.{model.replace('.', '_')}").BENCH
+
+
+def _here(job: Job, effort: str) -> dict:
+    from kmodels.benchmarks import reference, speed
+    from kmodels.core.runs import provenance
+
+    task, bench = registry.task(job.model), case(job.model)
+    recipe = speed.recipe_of(task, bench, effort == "smoke")
+    measure = {"data": speed.rates, "speed": speed.speed, "growth": speed.growth}[job.part]
+    found = measure(task, bench, recipe, speed.EFFORTS[effort])
+    about = {name: value for name, value in provenance.here().items() if name != "backend"}
+    about |= {"effort": effort, "compared": reference.missing() or "with PyTorch", "failed": []}
+    return about | {"models": {job.model: {job.part: found if job.part == "data" else {job.backend: found}}}}
+
+
+def _child(job: Job, effort: str) -> dict:
+    """The report of one job by a process of its own, or only that it failed and why."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "part.json"
+        done = subprocess.run(job.command(effort, out), capture_output=True, text=True)
+        if done.returncode == 0:
+            return json.loads(out.read_text())
+    said = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
+    return {"failed": [f"{job}: {said[-1]}"]}
+
+
+def fastest(speeds: dict[str, dict]) -> list[str]:
+    """The backends in the order of the time that a whole training takes, by `speed.speed` of each."""
+    return sorted(speeds, key=lambda backend: speeds[backend]["training"])
+
+
+# -- against an earlier bench ---------------------------------------------------------------------------------
+
+
+def ratios(report: dict) -> dict[str, dict]:
+    """Every ratio of a report with its spread, by a name for people: `nand on jax: training step`."""
+    found = {}
+    for model, backend, speed in _speeds(report):
+        where = f"{model} on {backend}: "
+        parts = {"training step": speed["train"]}
+        parts |= {f"prediction of {n}": part for n, part in speed["predict"].items()}
+        for name, part in parts.items():
+            found |= {f"{where}{name} / {other}": spread for other, spread in part["ratio"].items()}
+        for name, part in {**speed["rivals"], **speed["layers"]}.items():
+            found[f"{where}{name}"] = part["ratio"]
+    return found
+
+
+def _speeds(report):
+    for model, parts in report["models"].items():
+        for backend, speed in parts.get("speed", {}).items():
+            yield model, backend, speed
+
+
+def disagreements(report: dict, earlier: dict) -> list[str]:
+    """Of the ratios that both have, those whose medians lie outside the earlier spread, each in a sentence."""
+    now, then = ratios(report), ratios(earlier)
+    return [
+        f"{name}: {now[name]['median']:.2f}, and {old['median']:.2f} ({old['low']:.2f}-{old['high']:.2f}) before"
+        for name, old in then.items()
+        if name in now and not old["low"] / (1 + BETWEEN) <= now[name]["median"] <= old["high"] * (1 + BETWEEN)
+    ]
+
+
+def agrees(report: dict, earlier: dict) -> bool:
+    """Whether no more ratios lie outside the earlier spread than may."""
+    return len(disagreements(report, earlier)) <= OUTSIDE * shared(report, earlier)
+
+
+def shared(report: dict, earlier: dict) -> int:
+    """How many ratios both have."""
+    return len(ratios(report).keys() & ratios(earlier).keys())

@@ -1,0 +1,1 @@
+"""What is measured of each model beside what every model has."""

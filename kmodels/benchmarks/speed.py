@@ -1,0 +1,340 @@
+"""What is measured of a model on one backend: data, training step and prediction, and how they grow."""
+
+import contextlib
+import gc
+import itertools
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import keras
+import numpy as np
+import psutil
+
+from kmodels.benchmarks import measure, reference
+from kmodels.core.runs import cache, provenance
+from kmodels.core.spec.recipe import Recipe
+from kmodels.core.spec.task import Task
+from kmodels.core.training import backend, batching, inference
+
+PREDICTED = (1, 64)  # examples at a time
+BATCHES = (0.5, 1.0, 2.0)  # of the recipe's own, to see growth
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What is measured of one model beside what every model has.
+
+    sample: a field of the recipe's data section that says how much data there is, and how much is measured on.
+    grows: {what grows: {size: the changes of the recipe that make it so}}, from small to large.
+    rivals: {name: changes of the recipe}: other ways to train, an epoch of which is compared with one of the default.
+    layers: {name: function that makes (our layer, the one it is compared with, shape of the input)}.
+    """
+
+    sample: tuple[str, int]
+    grows: dict[str, dict[int, dict]]
+    rivals: dict[str, dict] = field(default_factory=dict)
+    layers: dict[str, Callable] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How long is measured. rounds, seconds, block: as in `measure.in_turn`. fitted: steps of a fit."""
+
+    rounds: int = 5
+    seconds: float = 5.0
+    block: float = 0.1
+    fitted: int = 20
+
+    def in_turn(self, calls: dict[str, Callable]) -> dict[str, np.ndarray]:
+        """Seconds of one call by name, `measure.in_turn`."""
+        return measure.in_turn(calls, self.rounds, self.seconds, self.block)
+
+
+EFFORTS = {
+    "smoke": Effort(rounds=1, seconds=0.0, block=0.0, fitted=3),
+    "normal": Effort(),
+    "full": Effort(rounds=15, seconds=60.0, fitted=200),
+}
+
+
+def recipe_of(task: Task, bench: Bench, smoke: bool) -> Recipe:
+    """The default recipe with less data; with smoke tiny sizes, whose figures mean nothing."""
+    name, count = bench.sample
+    return task.recipe().with_changes(task.recipe.SMOKE if smoke else {"data": {name: count}})
+
+
+# -- data -----------------------------------------------------------------------------------------------------
+
+
+def rates(task: Task, bench: Bench, recipe: Recipe, effort: Effort) -> dict:
+    """Examples a second that are simulated and written, and that are loaded and made into batches."""
+    with tempfile.TemporaryDirectory() as folder:
+        made = Path(folder) / "made"
+
+        def simulate():
+            with tempfile.TemporaryDirectory(dir=folder) as aside:
+                task.simulate(recipe, Path(aside), lambda done, total: None)
+
+        def load():
+            examples = task.encode(task.load(made, recipe), recipe)
+            for rows in np.array_split(np.arange(len(examples)), max(1, len(examples) // recipe.train.batch_size)):
+                examples.take(rows)
+
+        made.mkdir()
+        task.simulate(recipe, made, lambda done, total: None)
+        count = len(task.load(made, recipe))
+        times = measure.in_turn({"simulate": simulate, "load": load}, min(effort.rounds, 5), effort.seconds, 0.0)
+    return {name: measure.spread(count / values) for name, values in times.items()}
+
+
+# -- training and prediction ----------------------------------------------------------------------------------
+
+
+class Subject:
+    """A model, and examples of its training data as batches of any size."""
+
+    def __init__(self, task: Task, recipe: Recipe):
+        path = cache.simulated(task, recipe, lambda done, total: None, lambda text: None)
+        records = task.load(path, recipe)
+        training = records.take(task.split(records, recipe)["train"])
+        self.task, self.recipe, self.model = task, recipe, task.build(recipe, 1000)
+        self.examples = (task.training_examples or task.encode)(training, recipe)
+        self.known = task.encode(training, recipe)
+        if task.adapt is not None:
+            task.adapt(self.model, training)
+
+    def batch(self, size: int) -> tuple[dict, dict]:
+        """(inputs, targets) of so many training examples."""
+        return self.examples.take(batching.filled(np.arange(min(size, len(self.examples))), size))
+
+    def train(self, size: int) -> Callable[[], float]:
+        """A function that takes one training step and returns the loss."""
+        batch = inference.as_tensors(self.batch(size))
+        return lambda: float(np.ravel(self.model.train_on_batch(*batch))[0])
+
+    def fit(self, steps: int, callbacks=()) -> None:
+        """Train on the same batch again and again."""
+        batch = self.batch(self.recipe.train.batch_size)
+        batches = (batch for _ in itertools.count())
+        self.model.fit(batches, steps_per_epoch=steps, callbacks=list(callbacks), shuffle=False, verbose=0)
+
+    def inputs(self, size: int) -> dict:
+        """What is predicted for so many examples."""
+        return self.known.take(batching.filled(np.arange(min(size, len(self.known))), size))[0]
+
+    def predict(self, size: int) -> Callable[[], dict]:
+        """A function that returns the model's outputs as NumPy arrays."""
+        inputs = inference.as_tensors(self.inputs(size))
+        return lambda: self.model.predict_on_batch(inputs)
+
+
+def speed(task: Task, bench: Bench, recipe: Recipe, effort: Effort) -> dict:
+    """A training step and predictions, in turn with the PyTorch twin and a matrix product; memory; waiting for data.
+
+    Times are in seconds; ratios above 1: ours is slower. Memory is that of the process before it knew of PyTorch.
+    """
+    subject, size = Subject(task, recipe), recipe.train.batch_size
+    first = _seconds(lambda: subject.fit(1))
+    found = {"first_step": first, "fit": _fitted(subject, effort.fitted), "predict": {}}
+    predicts = {n: subject.predict(n) for n in PREDICTED}
+    for predict in predicts.values():
+        predict()
+    found["peak_memory_gb"] = provenance.peak_memory_gb()
+
+    twin = reference.steps(task.name, recipe, subject.model)
+    theirs = {"twin": twin.train(*subject.batch(size))} if twin else {}
+    if twin and backend.current() == "torch":  # once for all backends
+        theirs["compiled"] = twin.train(*subject.batch(size), compiled=True)
+    turns = FitInTurn({**theirs, "product": measure.matrix_product()}, effort)
+    subject.fit(1_000_000, [turns])
+    times = {name: np.array(values) for name, values in turns.times.items()}
+    found["train"] = _compared(times)
+    found["products"] = measure.spread(measure.MATRIX_OPERATIONS / times["product"])
+    if twin:
+        found["operations"] = twin.operations(*subject.batch(size))
+        share = found["operations"] / measure.MATRIX_OPERATIONS
+        found["peak_share"] = {
+            name: measure.spread(share * times["product"] / times[name]) for name in ("ours", "twin")
+        }
+    for n, predict in predicts.items():
+        theirs = {"twin": twin.predict(subject.inputs(n))} if twin else {}
+        found["predict"][n] = _compared(effort.in_turn({"ours": predict, **theirs}))
+    steps = batching.steps_per_epoch(_at_default(subject.examples, task, bench, recipe), size) * recipe.train.epochs
+    found["training"] = first + steps * found["train"]["ours"]["median"]
+    found["rivals"] = {name: _rival(subject, changes, effort) for name, changes in bench.rivals.items()}
+    found["layers"] = {name: _layers(*make(), effort) for name, make in bench.layers.items()}
+    return found
+
+
+class FitInTurn(keras.callbacks.Callback):
+    """Lets `fit` take some steps, then others their turn, and so on; ends the fit. A step inside `fit` is what a
+    training takes: outside, jax copies its state into the model and back every time.
+
+    others: {name: function}. times: {name: [seconds of one call]}, of the steps as "ours".
+    """
+
+    def __init__(self, others: dict[str, Callable], effort: Effort):
+        super().__init__()
+        self.effort, self.others = effort, others
+        self.times = {name: [] for name in ("ours", *others)}
+        self.count, self.taken = None, 0  # steps of a turn; those taken in this one
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Keras has fetched the figures of the step before it calls: it is done."""
+        seconds = time.perf_counter() - self.started if batch else 0.0
+        self.taken += 1
+        if batch == 0:  # compiled, maybe
+            self._next_turn()
+        elif self.count is None:
+            self.count = max(1, round(self.effort.block / seconds))
+            self.turns = {name: measure.Turn(call, self.effort.block) for name, call in self.others.items()}
+            self.ends = time.perf_counter() + self.effort.seconds
+            self._next_turn()
+        elif self.taken == self.count:
+            self.times["ours"].append(seconds / self.count)
+            for name, turn in self.turns.items():
+                self.times[name].append(turn())
+            rounds = len(self.times["ours"])
+            self.model.stop_training = rounds == self.effort.rounds or time.perf_counter() > self.ends
+            self._next_turn()
+
+    def _next_turn(self):
+        self.taken, self.started = 0, time.perf_counter()
+
+
+def _compared(times: dict[str, np.ndarray]) -> dict:
+    """Seconds of each, and ours as a ratio to each."""
+    found = {name: measure.spread(values) for name, values in times.items() if name != "product"}
+    ratios = {name: measure.ratio(times["ours"], times[name]) for name in found if name != "ours"}
+    return found | {"ratio": ratios}
+
+
+def _at_default(examples, task, bench, recipe) -> int:
+    """How many training examples the default recipe would have."""
+    name, _ = bench.sample
+    return round(len(examples) * getattr(task.recipe().data, name) / getattr(recipe.data, name))
+
+
+def _fitted(subject: Subject, steps: int) -> dict:
+    """A step's seconds inside `fit`, and the share of them in which it waited for data."""
+    recipe = subject.recipe
+    ahead = batching.ReadAhead(batching.batches(subject.examples, recipe.train.batch_size, recipe.seed))
+    try:
+        subject.model.fit(iter(ahead), steps_per_epoch=2, shuffle=False, verbose=0)
+        waited = ahead.waited
+        seconds = _seconds(lambda: subject.model.fit(iter(ahead), steps_per_epoch=steps, shuffle=False, verbose=0))
+    finally:
+        ahead.close()
+    return {"step": seconds / steps, "waiting": (ahead.waited - waited) / seconds}
+
+
+def _rival(subject: Subject, changes: dict, effort: Effort) -> dict:
+    """An epoch of the default against one of the recipe with changes: steps times seconds, turn by turn."""
+    rival = Subject(subject.task, subject.recipe.with_changes(changes))
+    each = {"ours": subject, "rival": rival}
+    times = effort.in_turn({name: one.train(one.recipe.train.batch_size) for name, one in each.items()})
+    steps = [batching.steps_per_epoch(len(one.examples), one.recipe.train.batch_size) for one in each.values()]
+    return _pair(steps[0] * times["ours"], steps[1] * times["rival"])
+
+
+def _layers(ours, theirs, shape, effort: Effort) -> dict:
+    """A training step of one layer against one of another, on noise of this shape."""
+    times = effort.in_turn({"ours": _layer_step(ours, shape), "theirs": _layer_step(theirs, shape)})
+    return _pair(times["ours"], times["theirs"])
+
+
+def _pair(ours, theirs) -> dict:
+    return {"ours": measure.spread(ours), "theirs": measure.spread(theirs), "ratio": measure.ratio(ours, theirs)}
+
+
+def _layer_step(layer, shape):
+    inputs = keras.Input(shape[1:])
+    model = keras.Model(inputs, layer(inputs))
+    model.compile("sgd", "mse")
+    rng = np.random.default_rng(0)
+    x = rng.random(shape, "float32")
+    y = np.zeros_like(model.predict_on_batch(x))
+    return lambda: float(model.train_on_batch(x, y))
+
+
+# -- growth ---------------------------------------------------------------------------------------------------
+
+
+def growth(task: Task, bench: Bench, recipe: Recipe, effort: Effort) -> dict:
+    """{what grows: {sizes, seconds, memory_gb and operations of a training step, slopes}}.
+
+    A slope is that of the logarithms between the smallest and the largest size: 1 where twice the size costs twice.
+    Memory is the most that the process held in a first step, above what it held before the first model; what one
+    size leaves behind counts for the next.
+    """
+    empty = psutil.Process().memory_info().rss
+    batch, base = recipe.train.batch_size, Subject(task, recipe)
+    batches = sorted({max(1, round(batch * factor)) for factor in BATCHES})
+    steps = {size: _step_of(base, size, empty, effort) for size in batches}
+    found = {"batch": _grown(steps)}
+    for axis, sizes in bench.grows.items():
+        recipes = {size: recipe.with_changes(changes) for size, changes in sizes.items()}
+        found[axis] = _grown(
+            {
+                size: steps[batch] if one == recipe else _step_of(Subject(task, one), batch, empty, effort)
+                for size, one in recipes.items()
+            }
+        )
+    return found
+
+
+def _grown(steps: dict[int, dict]) -> dict:
+    """{size: figures of a step there} as lists, with slopes."""
+    sizes, rows = list(steps), list(steps.values())
+    found = {name: [row[name] for row in rows] for name in rows[0]}
+    return {"sizes": sizes, **found, "slopes": {name: _slope(sizes, values) for name, values in found.items()}}
+
+
+def _step_of(subject: Subject, size: int, empty: int, effort: Effort) -> dict:
+    """Seconds, memory and operations of a step on batches of this size; empty: bytes that are not counted."""
+    gc.collect()
+    train = subject.train(size)
+    with _watched() as memory:
+        train()
+    times = effort.in_turn({"ours": train})["ours"]
+    twin = reference.steps(subject.task.name, subject.recipe, subject.model)
+    return {
+        "seconds": float(np.median(times)),
+        "memory_gb": (max(memory) - empty) / 1e9,
+        "operations": twin.operations(*subject.batch(size)) if twin else None,
+    }
+
+
+def _slope(sizes, values) -> float | None:
+    if None in values or min(values[0], values[-1]) <= 0:
+        return None
+    return float(np.log(values[-1] / values[0]) / np.log(sizes[-1] / sizes[0]))
+
+
+@contextlib.contextmanager
+def _watched(every: float = 0.002):
+    """Yields a list that fills with the bytes that this process holds, measured all the time inside."""
+    held, process, done = [], psutil.Process(), threading.Event()
+
+    def watch():
+        while not done.wait(every):
+            held.append(process.memory_info().rss)
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield held
+    finally:
+        done.set()
+        thread.join()
+        held.append(process.memory_info().rss)
+
+
+def _seconds(call) -> float:
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start

@@ -1,0 +1,1 @@
+"""Plain PyTorch references of the networks."""

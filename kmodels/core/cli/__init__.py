@@ -1,0 +1,1 @@
+"""Words in, words out: command lines, recipes from files, what a person sees."""

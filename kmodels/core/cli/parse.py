@@ -1,0 +1,242 @@
+"""From files and words to a recipe, or to one error that names every fault: place, key, value, what is allowed.
+
+Nothing here imports Keras, so that a typing error costs a fraction of a second.
+"""
+
+import argparse
+import difflib
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+from pydantic_settings import BaseSettings, CliSettingsSource
+
+from kmodels.core.spec.errors import UserError
+from kmodels.core.spec.recipe import Recipe, leaves, merge
+
+LARGEST_YAML = 1 << 20  # bytes; a recipe is a page long
+DEEPEST_YAML = 12  # levels; a recipe has three
+
+
+@dataclass
+class Layer:
+    """Values for a recipe from one place, and where each key stood there."""
+
+    values: dict[str, Any]
+    source: str
+    places: dict[tuple[str, ...], str] = field(default_factory=dict)
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML whose numbers are those people write: 1e-3 is a number, as it is in YAML 1.2."""
+
+
+NUMBER = re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?$|^[-+]?\.(inf|Inf|INF)$|^\.(nan|NaN|NAN)$")
+_Loader.add_implicit_resolver("tag:yaml.org,2002:float", NUMBER, list("-+0123456789."))
+
+
+def read_yaml(path: str | Path) -> Layer:
+    """The values of a YAML recipe with the line of every key. Raises UserError for anything but plain mappings."""
+    path = Path(path)
+    try:
+        if path.stat().st_size > LARGEST_YAML:
+            raise UserError(f"{path}: larger than 1 MiB, so it is no recipe")
+        text = path.read_text(encoding="utf-8")
+        _check_shape(text, path)
+        loader = _Loader(text)
+        node = loader.get_single_node()
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"{path}:{mark.line + 1}" if mark else f"{path}"
+        raise UserError(f"{place}: not valid YAML: {getattr(error, 'problem', None) or error}") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not a text file (byte {error.start} is not UTF-8)") from None
+    layer = Layer({}, str(path))
+    if node is not None:
+        if not isinstance(node, yaml.MappingNode):
+            raise UserError(f"{path}:{node.start_mark.line + 1}: a recipe is a mapping of keys to values")
+        layer.values = _construct(loader, node, (), layer, path)
+    return layer
+
+
+def _check_shape(text: str, path: Path) -> None:
+    """Refuse what a few bytes can make huge: aliases, and nesting that costs the parser minutes."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST_YAML:
+            raise UserError(f"{path}:{event.start_mark.line + 1}: nested too deeply for a recipe")
+        if isinstance(event, yaml.AliasEvent):
+            raise UserError(f"{path}:{event.start_mark.line + 1}: anchors and aliases (&, *) are not used in recipes")
+
+
+def _construct(loader, node, keys, layer, path):
+    """Plain Python values of a YAML node; notes the line of every key on the way."""
+    if not isinstance(node, yaml.MappingNode):
+        try:
+            return loader.construct_object(node, deep=True)
+        except (yaml.YAMLError, ValueError) as error:
+            text = getattr(error, "problem", None) or error
+            raise UserError(f"{path}:{node.start_mark.line + 1}: {'.'.join(keys)}: {text}") from None
+    values = {}
+    for key_node, value_node in node.value:
+        key = str(key_node.value)
+        here = (*keys, key)
+        place = f"{path}:{key_node.start_mark.line + 1}"
+        if key in values:
+            raise UserError(f"{place}: {'.'.join(here)} stands twice; first at {layer.places[here]}")
+        layer.places[here] = place
+        values[key] = _construct(loader, value_node, here, layer, path)
+    return values
+
+
+def recipe_parser(recipe_type: type[Recipe]) -> argparse.ArgumentParser:
+    """An argparse parser with an option for every field, `--train.epochs` and the like, with unit and default."""
+    settings = type("Settings", (recipe_type, BaseSettings), {"__doc__": recipe_type.__doc__})
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, usage=argparse.SUPPRESS)
+    CliSettingsSource(  # puts its options into `parser`
+        settings,
+        root_parser=parser,
+        cli_avoid_json=True,
+        cli_hide_none_type=True,
+        cli_use_class_docs_for_groups=True,
+    )
+    return parser
+
+
+def command_line(recipe_type: type[Recipe], words: list[str]) -> Layer:
+    """The values that `--section.key value` words give. Unknown keys stay in: `resolve` names them all at once."""
+    parser = recipe_parser(recipe_type)
+    known, unknown = _parse_known(parser, _with_negatives(words))
+    fields = leaves(recipe_type)
+    layer = Layer({}, "command line")
+    for key, text in {**vars(known), **unknown}.items():
+        if text is None:
+            continue
+        path = tuple(key.split("."))
+        value = text if key in fields and fields[key].annotation is str else _scalar(text)
+        layer.values = merge(layer.values, _nested(path, value))
+        layer.places[path] = f"command line: --{key}"
+    return layer
+
+
+def _with_negatives(words: list[str]) -> list[str]:
+    """`--key -1e-3` as `--key=-1e-3`: argparse takes a negative number with an exponent for an option."""
+    joined = []
+    for word in words:
+        if joined and joined[-1].startswith("--") and "=" not in joined[-1] and word[:1] == "-" and NUMBER.match(word):
+            joined[-1] += f"={word}"
+        else:
+            joined.append(word)
+    return joined
+
+
+def _parse_known(parser, words):
+    """Known options by argparse, the rest as a dictionary of `--key value` pairs."""
+
+    def refuse(message):
+        raise UserError(f"command line: {message}")
+
+    parser.error = refuse
+    known, rest = parser.parse_known_args(words)
+    unknown, waiting = {}, list(rest)
+    while waiting:
+        word = waiting.pop(0)
+        if not word.startswith("--") or word == "--":
+            raise UserError(f"command line: {word!r} stands alone; options look like --train.epochs 3")
+        key, equals, value = word[2:].partition("=")
+        if not equals:
+            value = waiting.pop(0) if waiting and not waiting[0].startswith("--") else "true"
+        unknown[key] = value
+    return known, unknown
+
+
+def _scalar(text):
+    """A word of the command line, read as the same word in a YAML file would be.
+
+    A field that holds several values comes as a list of words: `--key "[a, b]"`, or `--key a --key b`.
+    """
+    if isinstance(text, list):
+        values = [_scalar(word) for word in text]
+        return values[0] if len(values) == 1 and isinstance(values[0], list) else values
+    try:
+        return yaml.load(text, Loader=_Loader)  # _Loader is a SafeLoader
+    except (yaml.YAMLError, ValueError):
+        return text
+
+
+def _nested(path, value):
+    for key in reversed(path):
+        value = {key: value}
+    return value
+
+
+def resolve(recipe_type: type[Recipe], layers: list[Layer]) -> Recipe:
+    """The recipe of the layers put over its defaults, later ones winning.
+
+    Raises UserError that lists every fault with place, key, value, what is allowed and the nearest right key.
+    """
+    values: dict[str, Any] = {}
+    for layer in layers:
+        values = merge(values, layer.values)
+    try:
+        return recipe_type.model_validate_json(json.dumps(values, default=str))
+    except ValidationError as error:
+        faults = [_fault(recipe_type, layers, one) for one in error.errors(include_url=False)]
+    head = "1 fault in the recipe:" if len(faults) == 1 else f"{len(faults)} faults in the recipe:"
+    raise UserError("\n  ".join([head, *faults]))
+
+
+def _fault(recipe_type, layers, error) -> str:
+    """One fault in one line."""
+    path = tuple(str(part) for part in error["loc"])
+    key = ".".join(path)
+    place = _place(layers, path)
+    fields = leaves(recipe_type)
+    if error["type"] == "extra_forbidden":
+        return f"{place}: no such key: {key} = {_short(error['input'])}{_nearest(key, fields)}"
+    message = error["msg"].removeprefix("Value error, ").replace("Input should be", "allowed:")
+    if error["type"] == "value_error":
+        return f"{place}: {key or 'recipe'}: {message}"
+    choice = ""
+    if error["type"] == "literal_error" and isinstance(error["input"], str):
+        close = difflib.get_close_matches(error["input"], re.findall(r"'([^']*)'", message), 1)
+        choice = f"; did you mean {close[0]!r}?" if close else ""
+    meaning = f" ({fields[key].description})" if key in fields else ""
+    return f"{place}: {key} = {_short(error['input'])}; {message}{choice}{meaning}"
+
+
+def _place(layers, path) -> str:
+    """Where a key was last set: the most specific place that any layer noted, later layers first."""
+    for length in range(len(path), 0, -1):
+        for layer in reversed(layers):
+            if path[:length] in layer.places:
+                return layer.places[path[:length]]
+    return layers[-1].source if layers else "recipe"
+
+
+def _short(value) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _nearest(key: str, fields) -> str:
+    """The right key that was probably meant: its last word is the most alike, in the same section if it can be."""
+    section, _, word = key.rpartition(".")
+
+    def likeness(name):
+        own_section, _, own_word = name.rpartition(".")
+        return difflib.SequenceMatcher(None, word, own_word).ratio() + 0.1 * (section == own_section)
+
+    best = max(fields, key=likeness)
+    if likeness(best) < 0.65:
+        return f"; sections: {', '.join(_sections(fields))}"
+    return f"; did you mean {best}?"
+
+
+def _sections(fields) -> list[str]:
+    return sorted({name.split(".")[0] for name in fields})

@@ -1,0 +1,1 @@
+"""Reading and writing what others wrote and will read."""

@@ -1,0 +1,189 @@
+"""Files that are whole or not there: everything is written aside and renamed into place."""
+
+import contextlib
+import fcntl
+import glob
+import hashlib
+import io
+import json
+import os
+import platform
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+
+from kmodels.core.spec.errors import UserError
+
+ASIDE = ".aside-"  # what the names of all that is not yet whole begin with
+
+
+def absolute(path: str | None) -> str | None:
+    """The path from the root, which means the same wherever a later process is started; None of none."""
+    return None if path is None else str(Path(path).expanduser().resolve())
+
+
+@contextlib.contextmanager
+def naming(path: Path):
+    """Give an OSError from inside, such as a full disk, the name that was to be written, not that of a file aside."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None and (error.filename is None or ASIDE in str(error.filename)):
+            error.filename = str(path)
+        raise
+
+
+@contextlib.contextmanager
+def reading(path: Path | str, kind: str):
+    """Inside, whatever a library raises about a damaged file becomes one line: a UserError that names the file.
+
+    kind: what it should be, such as "a NumPy array". The system's own errors, such as no permission, stay.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None and error.filename is not None:
+            raise
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise UserError(f"{path}: cannot be read as {kind}: {reason}") from None
+
+
+def refuse_bombs(path: Path, archive) -> None:
+    """Refuse an open .npz with an array, as its directory says, larger than half of the free memory."""
+    for member in archive.zip.infolist():
+        refuse_giant(f"{path}: {member.filename.removesuffix('.npy')}", member.file_size)
+
+
+def refuse_giant(place: str, size: int) -> None:
+    """Refuse what would take, in so many bytes, more than half of the free memory."""
+    if 2 * size > psutil.virtual_memory().available:
+        raise UserError(f"{place}: {size / 1e9:.3g} GB, more than half of the free memory")
+
+
+def read_array(path: Path, place: str | None = None, on_disk: bool = False) -> np.ndarray:
+    """The numbers of an .npy file, nothing executed. place: what an error names; the path where it is None.
+
+    on_disk: leave them there until they are looked at.
+    """
+    with reading(place or path, "a NumPy array"):
+        values = np.load(path, mmap_mode="r" if on_disk else None, allow_pickle=False)
+    if not isinstance(values, np.ndarray) or values.dtype.kind not in "biuf":
+        raise UserError(f"{place or path}: expected one array of numbers")
+    return values
+
+
+def array_bytes(values: np.ndarray) -> bytes:
+    """The bytes of an .npy file: NumPy's own writing to disk does not say why it failed."""
+    buffer = io.BytesIO()
+    np.save(buffer, values, allow_pickle=False)
+    return buffer.getvalue()
+
+
+@contextlib.contextmanager
+def rows_on_disk(path: Path, shape: tuple[int, ...], dtype: str = "float32"):
+    """Yield append(row), which writes an .npy file of this shape, of any size, row by row.
+
+    A memory map would end the process, without a word, where the disk is full.
+    """
+    with path.open("wb") as file:
+        header = {"descr": np.dtype(dtype).str, "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        yield lambda row: file.write(np.ascontiguousarray(row, dtype))
+
+
+@contextlib.contextmanager
+def replacing(path: Path):
+    """Yield a temporary path beside `path`; when the block ends well it takes `path`'s place, else it is removed."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    start = f"{ASIDE}{path.name}-{platform.node()}-"
+    for left in path.parent.glob(glob.escape(start) + "*"):
+        if is_gone(left.name.removeprefix(start).split("-")[0]):  # killed while it wrote
+            left.unlink(missing_ok=True)
+    # The suffix stays: writers such as Keras' choose the format by it.
+    aside = path.with_name(f"{start}{os.getpid()}-{os.urandom(4).hex()}{path.suffix}")
+    try:
+        with naming(path):
+            yield aside
+            aside.chmod(0o644)
+            with aside.open("rb") as file:
+                os.fsync(file.fileno())  # where a full disk of another machine is told
+            aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def is_gone(process: str) -> bool:
+    """Whether a process of this machine, named by its number, runs no more."""
+    return process.isdigit() and not psutil.pid_exists(int(process))
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write `content` to `path`, whole or not at all."""
+    with replacing(path) as aside:
+        aside.write_bytes(content)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` to `path`, whole or not at all."""
+    with replacing(path) as aside:
+        aside.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value) -> None:
+    """Write `value` as indented JSON; NaN is refused, so that every reader can read it."""
+    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
+def write_table(path: Path, table) -> None:
+    """Write a DataFrame as .parquet or, for any other suffix, as CSV with six decimals; whole or not at all."""
+    with replacing(path) as aside:
+        if Path(path).suffix == ".parquet":
+            table.to_parquet(aside, index=False)
+        else:
+            table.to_csv(aside, index=False, float_format="%.6f")
+
+
+def sha256(*paths: Path) -> str:
+    """The hash of the named files' contents, in the order given; of a folder those of all its files, sorted."""
+    digest = hashlib.sha256()
+    for path in map(Path, paths):
+        inside = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+        for each in inside:
+            with each.open("rb") as file:
+                while block := file.read(1 << 20):
+                    digest.update(block)
+    return digest.hexdigest()
+
+
+@contextlib.contextmanager
+def held(path: Path, wait: float = 0.0):
+    """Yield whether this process holds `path` alone while inside, after at most so many seconds.
+
+    The system frees it when a process dies. The file says which process holds it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+", encoding="utf-8") as file:
+        if not _locked(file, time.monotonic() + wait):
+            yield False
+            return
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {platform.node()}")
+        file.flush()
+        yield True
+
+
+def _locked(file, until: float) -> bool:
+    """Lock a file for this process; False where another one still has it then, or had it and removed it."""
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return os.fstat(file.fileno()).st_nlink > 0
+        except BlockingIOError:
+            if time.monotonic() >= until:
+                return False
+            time.sleep(0.2)

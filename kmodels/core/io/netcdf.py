@@ -1,0 +1,76 @@
+"""CF NetCDF through xarray: written whole or not at all, opened lazily, refused by file, variable, index and rule.
+
+CF Metadata Conventions 1.11, https://cfconventions.org.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from kmodels.core.io import files, hdf5
+from kmodels.core.spec.errors import UserError
+
+CONVENTIONS = "CF-1.11"
+
+
+def save(path: str | Path, data: xr.Dataset, chunks: dict[str, tuple[int, ...]], fill: float | None = None) -> None:
+    """Write a data set, whole or not at all.
+
+    chunks: the shape of a chunk, by name, of the variables to compress. fill: what stands for NaN in those; the
+    others get no missing value, which coordinates must not have and xarray would make up.
+    """
+    encoding = {name: {"_FillValue": None} for name in data.variables}
+    for name, shape in chunks.items():
+        # Higher levels cost several times the processor time for a few percent of the size.
+        encoding[name] = {"_FillValue": fill, "zlib": True, "complevel": 1, "shuffle": True, "chunksizes": shape}
+    with hdf5.created(Path(path)) as file:
+        data.dump_to_store(xr.backends.H5NetCDFStore(file), encoding=encoding)
+
+
+def global_attributes(title: str, model: str) -> dict[str, str]:
+    """The global attributes of a file that a model of this package writes."""
+    return {
+        "Conventions": CONVENTIONS,
+        "title": title,
+        "source": f"kmodels {model}",
+        "history": "written by kmodels",
+    }
+
+
+def opened(path: Path) -> xr.Dataset:
+    """A file as xarray sees it, nothing read, times as numbers; raises UserError where it cannot be read.
+
+    NetCDF-4 goes through h5netcdf, NetCDF-3 through SciPy, a folder that ends in .zarr through zarr.
+    """
+    if path.suffix.lower() == ".zarr":
+        kind, engine = "Zarr", "zarr"
+    else:
+        with path.open("rb") as file:
+            kind, engine = "NetCDF", "scipy" if file.read(3) == b"CDF" else "h5netcdf"
+    with files.reading(path, kind):
+        if engine == "h5netcdf":
+            hdf5.refuse_other_files(path)
+        data = xr.open_dataset(path, engine=engine, cache=False, decode_times=False)
+        _refuse_bombs(path, data)
+        return data
+
+
+def _refuse_bombs(path: Path, data: xr.Dataset) -> None:
+    """Refuse variables that claim more than compression can have made of the file."""
+    inside = path.rglob("*") if path.is_dir() else [path]
+    size = sum(p.stat().st_size for p in inside if p.is_file())
+    for name, variable in data.variables.items():
+        hdf5.refuse_bomb(path, name, variable.nbytes, size)
+
+
+def refuse_values(path: Path, name: str, bad: np.ndarray, values: np.ndarray, dims, rule: str, first=0, **fixed):
+    """Raise for the first element of the mask `bad`, if there is one.
+
+    dims: of the mask, whose first index counts from `first`. fixed: indices in dimensions that it has not.
+    """
+    if bad.any():
+        at = np.unravel_index(int(np.argmax(bad)), bad.shape)
+        places = {**fixed, **dict(zip(dims, (at[0] + first, *at[1:]), strict=True))}
+        index = ", ".join(f"{dim}={place}" for dim, place in places.items())
+        raise UserError(f"{path}: {name}[{index}] = {values[at]:g}; {rule}")

@@ -1,0 +1,159 @@
+"""What a climb looks like to a reader: the review of a rung, the table of the ladder, its picture."""
+
+import functools
+
+from matplotlib.figure import Figure
+from rich.table import Table
+
+from kmodels.core.cli import console
+from kmodels.core.report import figures, tables
+from kmodels.core.spec.gate import bound_of
+
+# A ladder's first figures are its main ones: so many are drawn, shown on a terminal, and in the Markdown table.
+DRAWN, SHOWN, TABLED = 3, 4, 5
+
+
+def of_step(record: dict, before: dict | None) -> str:
+    """review_step{k}.md: what changed, what it did to each figure, which gates it met, what it cost."""
+    parts = [
+        f"# Step {record['step']}, {record['name']}: {record['verdict'].replace('_', ' ')}",
+        f"What changed: {record['change']}.",
+        _changed(record, before),
+        "## What it did",
+        _figures(record, before),
+        *_ratios(record),
+        "## Gates",
+        tables.gates(record["gates"]),
+    ]
+    if record["findings"]:
+        parts += ["## What the data shows", "\n".join(f"* {line}" for line in record["findings"])]
+    parts += ["## What it cost", _cost(record, before)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _changed(record, before) -> str:
+    """The recipe's fields that differ from the rung before."""
+    if before is None:
+        return ""
+    new, old = tables.flat(record["recipe"]), tables.flat(before["recipe"])
+    rows = [[key, f"{old.get(key)}", f"{value}"] for key, value in new.items() if old.get(key) != value]
+    return tables.table([["field", "before", "now"], *rows])
+
+
+def _figures(record, before) -> str:
+    rows = [["figure", "before", "now", "95% interval", "the seed"]]
+    for name in record["figures"]:
+        rows.append(
+            [
+                name.replace("_", " "),
+                console.number(before["metrics"].get(name)) if before else "",
+                console.number(record["metrics"].get(name)),
+                console.interval(record["intervals"].get(name)),
+                console.number(record["seed_document"][name]) if name in record["seed_document"] else "",
+            ]
+        )
+    return tables.table(rows)
+
+
+def _ratios(record) -> list[str]:
+    """The quotients of what several seeds gave."""
+    if not record.get("ratios"):
+        return []
+    rows = [["figure", "now / before", "95% interval over seeds"]]
+    rows += [
+        [name.replace("_", " "), f"{mean:.4f}", f"{low:.4f}-{high:.4f}"]
+        for name, (mean, low, high) in record["ratios"].items()
+    ]
+    return ["Seed by seed, beside the step that it is compared with:", tables.table(rows)]
+
+
+def _cost(record, before) -> str:
+    then = f" (the step before: {before['duration_s']:.0f} s)" if before else ""
+    epochs = ", ".join(str(n) for n in record["epochs"])
+    return (
+        f"{record['duration_s']:.0f} s{then}, {epochs} epochs, from data to report. {_where(record)} "
+        f"Code {(record['commit'] or 'unknown')[:12]}."
+    )
+
+
+def _where(record) -> str:
+    machine, seeds = record["hardware"], ", ".join(str(seed) for seed in record["seeds"])
+    return (
+        f"Measured {record['date'][:10]} on {record['backend']}, {'seed' if len(record['seeds']) == 1 else 'seeds'} "
+        f"{seeds}, {record['held_out']} held-out examples, {machine['cores']} cores of {machine['processor']}."
+    )
+
+
+def of_ladder(records: list[dict]) -> str:
+    """The climb as a Markdown table: each step's main figures, the seed document's own, gates and cost."""
+    names = records[0]["figures"][:TABLED]
+    seed = [name for name in names if any(name in record["seed_document"] for record in records)]
+    columns = {"step": lambda record: f"{record['step']} {record['name']}"}
+    columns |= {name.replace("_", " "): functools.partial(_with_interval, name=name) for name in names}
+    if seed:
+        title = "the seed: " + " / ".join(name.replace("_", " ") for name in seed)
+        columns[title] = lambda record: _of_seed(record["seed_document"], seed)
+    if any(record["gates"] for record in records):
+        columns["gates"] = _verdicts
+    columns["time"] = lambda record: f"{record['duration_s']:.0f} s"
+    rows = [list(columns), *([made(record) for made in columns.values()] for record in records)]
+    total = sum(record["duration_s"] for record in records)
+    return f"{tables.table(rows)}\n\n{_where(records[-1])} The whole climb: {total / 60:.0f} minutes."
+
+
+def _verdicts(record) -> str:
+    return "; ".join(f"{bound_of(gate)} {gate['status'].replace('_', ' ')}" for gate in record["gates"])
+
+
+def _of_seed(found: dict[str, float], names: list[str]) -> str:
+    """What the seed document measured at a step; "open" where it measured nothing."""
+    return " / ".join(f"{found[name]:.2f}" if name in found else "-" for name in names) if found else "open"
+
+
+def _with_interval(record, name) -> str:
+    value = console.number(record["metrics"].get(name))
+    interval = console.interval(record["intervals"].get(name))
+    return f"{value} ({interval})" if interval else value
+
+
+def summary(records: list[dict]) -> Table:
+    """The climb on a terminal of 80 columns."""
+    names = records[0]["figures"][:SHOWN]
+    table = console.new_table("the climb")
+    for column in ("step", *(name.replace("_", "\n") for name in names), "gates", "time"):
+        table.add_column(column, no_wrap=column != "step")
+    for record in records:
+        table.add_row(
+            f"{record['step']} {record['name']}",
+            *(console.number(record["metrics"].get(name)) for name in names),
+            console.MARKS[record["verdict"]],
+            f"{record['duration_s']:.0f} s",
+        )
+    return table
+
+
+def picture(records: list[dict]) -> Figure:
+    """The main figures over the steps with their intervals, and what the seed document measured."""
+    made, axes = figures.figure(8, 4)
+    steps = [record["step"] for record in records]
+    colours = (figures.BLUE, figures.ORANGE, figures.GREEN)
+    for name, colour in zip(records[0]["figures"][:DRAWN], colours, strict=False):
+        values = [record["metrics"].get(name) for record in records]
+        there = [
+            (k, v, r["intervals"].get(name)) for k, v, r in zip(steps, values, records, strict=True) if v is not None
+        ]
+        label = name.replace("_", " ")
+        axes.plot([k for k, _, _ in there], [v for _, v, _ in there], "o-", color=colour, label=label)
+        for k, _, interval in there:
+            if interval:
+                axes.plot([k, k], interval, color=colour, lw=4, alpha=0.3, solid_capstyle="butt")
+        seed = [(r["step"], r["seed_document"][name]) for r in records if name in r["seed_document"]]
+        if seed:
+            axes.plot(*zip(*seed, strict=True), "x", color=colour, label=f"{label}, the seed")
+    labels = [f"{record['step']}\n{record['name'].replace(', ', chr(10))}" for record in records]
+    axes.set_xticks(steps, labels, fontsize=7)
+    axes.set(ylim=(-0.02, 1.02))
+    axes.grid(axis="y", color="#e5e5e5")
+    axes.set_axisbelow(True)
+    axes.legend(frameon=False, fontsize=8, loc="lower right")
+    return made

@@ -1,0 +1,159 @@
+"""Markdown for people: tables of a report for the README and for reviews."""
+
+from kmodels.core.cli import console
+from kmodels.core.spec.gate import bound_of
+
+
+def table(rows: list[list[str]]) -> str:
+    """A Markdown table; the first row is its head."""
+    lines = [rows[0], ["---"] * len(rows[0]), *rows[1:]]
+    return "\n".join("| " + " | ".join(row) + " |" for row in lines)
+
+
+def flat(recipe: dict, prefix: str = "") -> dict:
+    """A nested recipe as {"train.epochs": 3}."""
+    found = {}
+    for key, value in recipe.items():
+        found |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return found
+
+
+def gates(judged: list[dict]) -> str:
+    """Gates with value, bound and verdict."""
+    rows = [["gate", "value", "bound", "asked by", ""]]
+    for gate in judged:
+        rows.append(
+            [
+                gate["name"],
+                console.number(gate["value"]),
+                bound_of(gate),
+                gate["source"],
+                gate["status"].replace("_", " "),
+            ]
+        )
+    return table(rows)
+
+
+def results(report: dict, headline: tuple[str, ...]) -> str:
+    """The results beside their baselines, with where they come from."""
+    judged = {gate["metric"]: gate for gate in report["gates"]}
+    rows = [
+        ["metric", report["model"], "95% interval", "gate", *(name.replace("_", " ") for name in report["baselines"])]
+    ]
+    for name in headline:
+        gate = judged.get(name)
+        rows.append(
+            [
+                name.replace("_", " "),
+                console.number(report["metrics"].get(name)),
+                console.interval(report["intervals"].get(name)),
+                f"{bound_of(gate)} {gate['status'].replace('_', ' ')}" if gate else "",
+                *(console.number(values.get(name)) for values in report["baselines"].values()),
+            ]
+        )
+    return f"{table(rows)}\n\n{measured(report)}"
+
+
+def measured(report: dict) -> str:
+    """Where and when a report's figures were measured, and what it took."""
+    machine, held_out = report["hardware"], report["sizes"]["test"]
+    return (
+        f"Measured {report['date'][:10]} on {report['backend']}, seed {report['seed']}, {held_out} held-out examples, "
+        f"{machine['cores']} cores of {machine['processor']}: {report['duration_s']:.0f} s, "
+        f"peak memory {report['peak_memory_gb']:.2f} GB."
+    )
+
+
+def bench(report: dict) -> str:
+    """The tables of a bench, one after another, and where they were measured."""
+    makers = _speed_rows, _other_rows, _data_rows, _growth_rows
+    made = [table(rows) for rows in (make(report["models"]) for make in makers) if len(rows) > 1]
+    machine = report["hardware"]
+    minutes = f": {report['minutes']:.0f} minutes" if "minutes" in report else ""
+    where = f"Measured {report['date'][:10]}, {machine['cores']} cores of {machine['processor']}{minutes}."
+    return "\n\n".join([*made, where])
+
+
+def _speed_rows(models) -> list[list[str]]:
+    """A row for each model and backend, and for each form of the twin."""
+    head = "model|backend|training step|/ PyTorch|share of peak|1 predicted|/ PyTorch|64 predicted|/ PyTorch"
+    rows = [f"{head}|whole training|memory|waits for data".split("|")]
+    for model, parts in models.items():
+        twins = {}
+        for backend, speed in parts.get("speed", {}).items():
+            rows.append([model, backend, *_speed_cells(speed)])
+            names = {"twin": "PyTorch, eager", "compiled": "PyTorch, compiled"}
+            twins |= {label: (speed, name) for name, label in names.items() if name in speed["train"]}
+        rows += [[model, label, *_twin_cells(*pair)] for label, pair in sorted(twins.items(), reverse=True)]
+    return rows
+
+
+def _speed_cells(speed) -> list[str]:
+    train, predict = speed["train"], speed["predict"]
+    share = speed.get("peak_share", {}).get("ours")
+    cells = [_time(train["ours"]), _ratio(train["ratio"].get("twin")), f"{share['median']:.0%}" if share else "-"]
+    for part in predict.values():
+        cells += [_time(part["ours"]), _ratio(part["ratio"].get("twin"))]
+    return [
+        *cells,
+        f"{speed['training']:.0f} s",
+        f"{speed['peak_memory_gb']:.2f} GB",
+        f"{speed['fit']['waiting']:.1%}",
+    ]
+
+
+def _twin_cells(speed, name) -> list[str]:
+    """The twin's own times, in the process of the last backend that was measured in turn with it."""
+    train, share = speed["train"], speed["peak_share"].get(name)
+    cells = [_time(train[name]), "", f"{share['median']:.0%}" if share else ""]
+    for part in speed["predict"].values():
+        cells += [_time(part[name]) if name in part else "", ""]
+    return [*cells, "", "", ""]
+
+
+def _other_rows(models) -> list[list[str]]:
+    """Layers and other ways to train: ours against what it is compared with."""
+    rows = [["model", "backend", "against", "ours", "other", "ratio"]]
+    for model, parts in models.items():
+        for backend, speed in parts.get("speed", {}).items():
+            for name, pair in {**speed["rivals"], **speed["layers"]}.items():
+                rows.append([model, backend, name, *map(_time, (pair["ours"], pair["theirs"])), _ratio(pair["ratio"])])
+    return rows
+
+
+def _data_rows(models) -> list[list[str]]:
+    """Examples a second."""
+    rows = [["model", "simulated, examples/s", "loaded, examples/s"]]
+    for model, parts in models.items():
+        if "data" in parts:
+            rows.append([model, *(_spread(parts["data"][name], "{:.0f}") for name in ("simulate", "load"))])
+    return rows
+
+
+def _growth_rows(models) -> list[list[str]]:
+    """How the cost of a training step grows, with slopes of logarithms."""
+    rows = [["model", "backend", "grows with", "step", "memory", "slope of time", "of memory", "of operations"]]
+    for model, parts in models.items():
+        for backend, axes in parts.get("growth", {}).items():
+            for axis, one in axes.items():
+                sizes = ", ".join(map(str, one["sizes"]))
+                times = ", ".join(f"{1000 * s:.3g}" for s in one["seconds"])
+                memory = ", ".join(f"{gb:.2g}" for gb in one["memory_gb"])
+                slopes = [one["slopes"][name] for name in ("seconds", "memory_gb", "operations")]
+                slopes = ["-" if slope is None else f"{slope:.2f}" for slope in slopes]
+                rows.append([model, backend, f"{axis} {sizes}", f"{times} ms", f"{memory} GB", *slopes])
+    return rows
+
+
+def _time(spread) -> str:
+    seconds = spread["median"]
+    return f"{seconds:.3g} s" if seconds >= 1 else f"{1000 * seconds:.3g} ms"
+
+
+def _ratio(spread) -> str:
+    return _spread(spread, "{:.2f}") if spread else "-"
+
+
+def _spread(spread, form) -> str:
+    """The median, and in brackets the lowest and highest of the rounds."""
+    return f"{form} ({form}-{form})".format(spread["median"], spread["low"], spread["high"])

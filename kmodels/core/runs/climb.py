@@ -1,0 +1,169 @@
+"""Climbing a Ladder: every rung is trained and judged, its review written; stops where a gate fails."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from kmodels.core.training import backend
+from kmodels.core.cli import console
+from kmodels.core.runs import pipeline, provenance
+from kmodels.core.report import figures, review, verification
+from kmodels.core.io import files
+from kmodels.core.spec.task import Task
+
+
+@dataclass(frozen=True)
+class Climb:
+    """What is climbed, and where its records go: `metrics_step{k}.json`, `review_step{k}.md`, `runs/step{k}/`.
+
+    base: the recipe that the ladder's changes are put upon. smoke: too small to judge. n_seeds: trainings of a rung,
+    with the seeds base.seed, base.seed + 1, ...; a gate is passed when it is passed with every one of them.
+    """
+
+    task: Task
+    base: object
+    out: Path
+    n_seeds: int = 1
+    smoke: bool = False
+
+    def recipes(self, k: int) -> list:
+        """The recipes of rung k, one a seed."""
+        recipe = self.task.ladder.recipe(self.base, k)
+        if self.smoke:
+            recipe = recipe.with_changes(self.task.recipe.SMOKE)
+        return [recipe.with_changes({"seed": self.base.seed + s}) for s in range(self.n_seeds)]
+
+    def record(self, k: int) -> dict | None:
+        """What metrics_step{k}.json holds, where it was measured with this recipe and this code; else None."""
+        path = self.out / f"metrics_step{k}.json"
+        if not path.exists():
+            return None
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return found if found["key"] == self.key(k) else None
+
+    def key(self, k: int) -> dict:
+        """What a rung's figures depend on."""
+        digests = [recipe.digest() for recipe in self.recipes(k)]
+        return {"recipes": digests, "code": provenance.code(), "backend": backend.current(), "smoke": self.smoke}
+
+
+def climb(what: Climb, first: int, last: int, keep_going: bool) -> tuple[list[dict], bool]:
+    """Climb the rungs first .. last. Returns the records of all rungs climbed so far, and whether a gate failed.
+
+    A rung that was climbed before with the same recipe and code is not trained again; an interrupted one goes on.
+    """
+    for k in range(first, last + 1):
+        other = what.task.ladder.compared_with(k)
+        before = None if other is None else what.record(other)
+        record = what.record(k)
+        if record is None:
+            console.say(f"\nstep {k}: {what.task.ladder.steps[k].name}")
+            record = _step(what, k, before)
+            files.write_json(what.out / f"metrics_step{k}.json", record)
+        else:
+            console.say(f"\nstep {k}: {record['name']} (climbed before)")
+        files.write_text(what.out / f"review_step{k}.md", review.of_step(record, before))
+        console.show(console.gates_table(record["gates"]))
+        if record["verdict"] == "failed" and not keep_going:
+            console.say(f"stopped at step {k}: a gate failed; --keep-going climbs on")
+            break
+    records = [r for k in range(len(what.task.ladder.steps)) if (r := what.record(k)) is not None]
+    _write_summary(what, records)
+    climbed = [r for r in records if first <= r["step"] <= last]
+    return records, any(r["verdict"] == "failed" for r in climbed)
+
+
+def _step(what: Climb, k: int, before: dict | None) -> dict:
+    """Train rung k with every seed and judge it."""
+    step = what.task.ladder.steps[k]
+    reports = [_trained(what, k, recipe) for recipe in what.recipes(k)]
+    figures_of = [_with_gains(result["metrics"], before) for result in reports]
+    gates = [_strictest([gate.judge(metrics, not what.smoke) for metrics in figures_of]) for gate in step.gates]
+    return {
+        "model": what.task.name,
+        "step": k,
+        "name": step.name,
+        "change": step.change,
+        "key": what.key(k),
+        "verdict": _verdict(gates),
+        "recipe": reports[0]["recipe"],
+        "seeds": [result["seed"] for result in reports],
+        "metrics": {name: _mean([m[name] for m in figures_of]) for name in figures_of[0]},
+        "each": figures_of,
+        "ratios": _ratios(what.task.ladder.figures, figures_of, before),
+        "intervals": _hull([result["intervals"] for result in reports]),
+        "seed_document": step.seed,
+        "figures": list(what.task.ladder.figures),
+        "gates": gates,
+        "findings": _findings(what, step, k),
+        "held_out": reports[0]["sizes"]["test"],
+        "epochs": [len(result["history"]) for result in reports],
+        "duration_s": round(sum(result["duration_s"] for result in reports), 1),
+        **provenance.of(reports[0]),
+    }
+
+
+def _trained(what: Climb, k: int, recipe) -> dict:
+    """The report of rung k's recipe."""
+    _, report = pipeline.trained(what.out / "runs" / f"step{k}", recipe, smoke=what.smoke)
+    return report
+
+
+def _findings(what, step, k) -> list[str]:
+    """What the step has to say about its own data."""
+    if step.findings is None:
+        return []
+    recipe = what.recipes(k)[0]
+    return step.findings(recipe, pipeline.prepare(what.task, recipe, None).records)
+
+
+def _with_gains(metrics: dict, before: dict | None) -> dict:
+    """The metrics and, as `<metric>_gain` and `<metric>_ratio`, how they differ from the rung before's."""
+    old = before["metrics"] if before else {}
+    both = [name for name, value in metrics.items() if value is not None and old.get(name) is not None]
+    gains = {f"{name}_gain": metrics[name] - old[name] for name in both}
+    return metrics | gains | {f"{name}_ratio": metrics[name] / old[name] for name in both if old[name]}
+
+
+def _ratios(names, each: list[dict], before: dict | None) -> dict:
+    """Of each figure, seed by seed, the quotient to the rung it is compared with: {name: [mean, low, high]}."""
+    if before is None or len(each) < 2 or len(before["each"]) != len(each):
+        return {}
+    pairs = {
+        name: [(new.get(name), old.get(name)) for new, old in zip(each, before["each"], strict=True)] for name in names
+    }
+    whole = {name: np.array(found) for name, found in pairs.items() if all(a and b and a * b > 0 for a, b in found)}
+    return {name: list(verification.ratio_interval(*found.T)) for name, found in whole.items()}
+
+
+def _strictest(judged: list[dict]) -> dict:
+    """Of one gate judged with several seeds the worst: failed before not measured before passed."""
+    order = {"failed": 0, "not_measured": 1, "passed": 2}
+    sign = 1 if judged[0]["direction"] == ">=" else -1
+    return min(judged, key=lambda row: (order[row["status"]], sign * (row["value"] or 0.0)))
+
+
+def _verdict(gates: list[dict]) -> str:
+    statuses = {gate["status"] for gate in gates}
+    return next((status for status in ("failed", "not_measured") if status in statuses), "passed")
+
+
+def _mean(values: list) -> float | None:
+    return None if any(value is None for value in values) else float(np.mean(values))
+
+
+def _hull(intervals: list[dict]) -> dict:
+    """The interval that holds those of all seeds."""
+    names = [name for name in intervals[0] if all(name in one for one in intervals)]
+    return {name: [min(one[name][0] for one in intervals), max(one[name][1] for one in intervals)] for name in names}
+
+
+def _write_summary(what: Climb, records: list[dict]) -> None:
+    """ladder.json, ladder.md and ladder.png: the whole climb as it stands."""
+    if not records:
+        return
+    files.write_json(what.out / "ladder.json", {"model": what.task.name, "steps": records})
+    files.write_text(what.out / "ladder.md", f"# The climb of {what.task.name}\n\n{review.of_ladder(records)}\n")
+    files.write_bytes(what.out / "ladder.png", figures.png(review.picture(records)))

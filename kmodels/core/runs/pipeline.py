@@ -1,0 +1,258 @@
+"""The path of every model: recipe -> data -> build -> fit -> metrics -> gates -> report."""
+
+import time
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+
+import keras
+
+from kmodels.core.training import backend, batching, inference
+from kmodels.core.runs import cache
+from kmodels.core.cli import console
+from kmodels.core.report import figures, report
+from kmodels.core.io import files
+from kmodels.core.spec import registry
+from kmodels.core.spec.errors import UserError
+from kmodels.core.training.tensorboard import Monitor
+from kmodels.core.runs.run import Run
+from kmodels.core.spec.task import Examined, Judged, Scores, Task
+from kmodels.core.training.loop import train
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Loaded data and its split. paths: the files; rows: {"train", "validation", "test"} -> row indices.
+
+    hashed: the files that tell this data from other data.
+    """
+
+    paths: list[Path]
+    simulated: bool
+    records: object
+    rows: dict
+    hashed: list[Path]
+
+    @cached_property
+    def sha256(self) -> str:
+        """Of the files in `hashed`, all of which are read for it."""
+        return files.sha256(*self.hashed)
+
+    def part(self, name: str):
+        """The records of one part."""
+        return self.records.take(self.rows[name])
+
+    def all(self) -> dict:
+        """The records of every part, by name."""
+        return {name: self.part(name) for name in self.rows}
+
+    def describe(self) -> str:
+        """Where the data comes from, in words."""
+        names = ", ".join(path.name for path in self.paths)
+        return "simulated by this recipe" if self.simulated else f"{names} of the user"
+
+
+def prepare(task: Task, recipe, path: str | None) -> Parts:
+    """Simulated data (made once, cached) or the user's, through the same loader, split into parts."""
+    simulated = path is None
+    if simulated:
+        with console.progress("simulating") as bar:
+            path = cache.simulated(task, recipe, bar, console.say)
+    records = task.load(path, recipe)
+    rows = task.split(records, recipe)
+    empty = [name for name, index in rows.items() if len(index) == 0]
+    if empty:
+        raise UserError(f"{path}: {len(records)} examples are too few to split; nothing is left for {empty[0]}")
+    paths = cache.data_files(path, task.suffixes)
+    return Parts(paths, simulated, records, rows, task.files(records) if task.files else paths)
+
+
+def data_of(task: Task, run: Run) -> Parts:
+    """A run's data. The user's must be what it was when the run began: its rows would be split anew."""
+    parts = prepare(task, run.recipe, run.about["data"])
+    if not parts.simulated:
+        run.check_data(parts.sha256)
+    return parts
+
+
+def fit(run: Run) -> dict:
+    """Train the run's recipe, judge it, write its report; returns the report. Goes on where the run was stopped."""
+    started = time.monotonic()
+    task = registry.task(run.about["model"])
+    recipe = run.recipe
+    backend.seed_everything(recipe.seed)
+    parts = data_of(task, run)
+    if not parts.simulated:
+        run.note_data(parts.sha256)
+    sizes = {name: len(rows) for name, rows in parts.rows.items()}
+    console.say(f"data: {parts.describe()}; " + ", ".join(f"{name} {n}" for name, n in sizes.items()))
+    training = parts.part("train")
+    examples = (task.training_examples or task.encode)(training, recipe)
+    per_epoch = batching.steps_per_epoch(len(examples), recipe.train.batch_size)
+    model = task.build(recipe, per_epoch * recipe.train.epochs)
+    if task.adapt is not None:
+        task.adapt(model, training)
+    console.say(f"model: {model.count_params()} parameters on {backend.current()}")
+    state = run.load_state()
+    earlier = state[1]["seconds"] if state else 0.0
+    practise = partial(task.practise, model, training, examples, recipe) if task.practise else dict
+    history = _train(
+        task, model, run, examples, parts.part("validation"), practise, state[1]["history"] if state else None
+    )
+    console.say(f"the training waited for data {_waited(history):.1%} of its time")
+    _finish(task, model, run, parts.part("validation"))
+    found = judge(task, model, recipe, parts)
+    result = report.assemble(
+        task,
+        run,
+        found.scores,
+        found.baselines,
+        history,
+        notes=task.notes(recipe) + (task.hints(history, recipe) if task.hints else []),
+        data=parts.describe(),
+        data_hash=parts.sha256,
+        sizes=sizes,
+        duration_s=round(earlier + time.monotonic() - started, 1),
+        training_s=round(sum(row["seconds"] for row in history), 1),
+    )
+    curves = figures.learning_curves(history, task.kept_by)
+    pictures = {"learning curves": curves} | task.figures(found.judged) | found.pictures
+    for name, content in found.files.items():
+        files.write_bytes(run.path / "figures" / name, content)
+    report.write(result, pictures, run.path, task.headline)
+    return result
+
+
+def trained(folder: Path, recipe, data: str | None = None, smoke: bool = False) -> tuple[Run, dict]:
+    """A run of this recipe in `folder` and its report: of a finished run, of one taken up again, or of a new one."""
+    run = Run.begun(folder, recipe, backend.current(), data)
+    run = run or Run.create(folder, recipe, backend.current(), data, smoke)
+    keras.utils.clear_session()
+    with run.working():
+        report = run.report()
+        if report and data is not None:
+            data_of(registry.task(recipe.task), run)
+        return run, report or fit(run)
+
+
+def _train(task, model, run, examples, validation, practise, history) -> list[dict]:
+    """Train with diagnostics of every epoch on TensorBoard; returns the history.
+
+    practise(): what the task does between two epochs; returns scalars. history: of the epochs done before the run was
+    stopped; None in a new run.
+    """
+    recipe = run.recipe
+    held_out = task.encode(validation, recipe)
+    monitor = Monitor(run.tensorboard, len(history or []) + 1)
+    pictures = {}
+
+    def validate(epoch):
+        practised = {f"practise/{name}": value for name, value in practise().items()}
+        outputs, losses = inference.predict_and_score(model, held_out, recipe.train.batch_size)
+        if task.calibrate is not None:
+            task.calibrate(model, validation, outputs)
+        prediction = task.decode(model, validation, outputs)
+        scalars, drawn = task.diagnostics(Judged(validation, prediction))
+        pictures.update(drawn)
+        return practised | {f"val_{name}": value for name, value in {**losses, **scalars}.items()}
+
+    def after_epoch(row):
+        monitor.epoch(row["epoch"], {_tag(name): value for name, value in row.items() if name != "epoch"}, pictures)
+        shown = f"loss {row['loss']:.4f}  val_loss {row['val_loss']:.4f}"
+        console.say(
+            f"epoch {row['epoch']}/{recipe.train.epochs}  {shown}  {_headline(task, row)}{row['seconds']:.1f} s"
+        )
+
+    if history is None:
+        monitor.recipe(recipe.to_yaml())
+    try:
+        return train(model, examples, recipe, run, validate, after_epoch, task.schedule, task.kept_by)
+    finally:
+        monitor.close()
+
+
+def _waited(history) -> float:
+    """The share of all epochs' time in which training waited for data."""
+    seconds = sum(row["seconds"] for row in history)
+    return sum(row["waiting_for_data"] * row["seconds"] for row in history) / seconds
+
+
+def _tag(name: str) -> str:
+    """TensorBoard groups by what stands before the slash."""
+    if "/" in name:
+        return name
+    return f"validation/{name.removeprefix('val_')}" if name.startswith("val_") else f"training/{name}"
+
+
+def _headline(task, row) -> str:
+    name = next((name for name in task.headline if f"val_{name}" in row), None)
+    return f"val_{name} {row[f'val_{name}']:.4f}  " if name else ""
+
+
+def _finish(task, model, run, validation):
+    """Choose on validation data what is chosen there, and save the model."""
+    if task.calibrate is not None:
+        outputs = inference.predict(model, task.encode(validation, run.recipe), run.recipe.train.batch_size)
+        task.calibrate(model, validation, outputs)
+    with files.replacing(run.path / "model.keras") as aside:
+        keras.saving.save_model(model, aside)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What judging gave: the model's scores, the baselines', what figures are drawn of, and of a longer look the
+    pictures and files."""
+
+    judged: Judged
+    baselines: dict[str, Scores]
+    pictures: dict
+    files: dict[str, bytes]
+
+    @property
+    def scores(self) -> Scores:
+        """The model's."""
+        return self.judged.scores
+
+
+def judge(task: Task, model, recipe, parts: Parts) -> Found:
+    """Scores of the model and of the baselines on held-out data, and what figures need."""
+    return _judge(task, model, recipe, parts.all(), task.transfer if parts.simulated else None)
+
+
+def judge_file(task: Task, model, recipe, records) -> Found:
+    """The same on records of the user's, all of them held out."""
+    return _judge(task, model, recipe, {"test": records}, None)
+
+
+def _judge(task, model, recipe, parts, transfer) -> Found:
+    """transfer(recipe): the recipe of simulated data from outside; None where there is none to be had."""
+    test = parts["test"]
+    prediction = task.predict(model, test, recipe)
+    scores = task.metrics(parts, prediction, recipe.seed)
+    baselines = task.baselines(recipe, parts)
+    if transfer is not None:
+        outside = prepare(task, transfer(recipe), None).records
+        there = task.metrics({"test": outside}, task.predict(model, outside, recipe), recipe.seed)
+        scores = scores.beside(there, "transfer_")
+    examined = task.examine(model, test, recipe) if task.examine else Examined()
+    scores = scores.beside(examined.scores, "")
+    for name, more in examined.baselines.items():
+        baselines[name] = baselines.get(name, Scores({})).beside(more, "")
+    return Found(Judged(test, prediction, scores), baselines, examined.pictures, examined.files)
+
+
+def show(result: dict, task: Task, folder: Path) -> None:
+    """The end of a fit, on the terminal: metrics beside baselines, gates, where to look."""
+    console.show(console.metrics_table(result, task.headline))
+    console.show(console.gates_table(result["gates"]))
+    console.out.print()
+    for note in result["notes"]:
+        console.say(f"note: {note}")
+    console.say(report.verdict(result["gates"]) + f" ({result['duration_s']:.0f} s)")
+    console.say(f"report       {folder / 'report.html'}")
+    console.say(f"tensorboard  {console.command('tensorboard.main', '--logdir', folder / 'tensorboard')}")
+
+
+def status(result: dict) -> int:
+    """The exit status of a judged run: 1 when a gate failed, else 0."""
+    return int(any(gate["status"] == "failed" for gate in result["gates"]))

@@ -1,0 +1,60 @@
+"""A trained model with its pre- and post-processing, out of a run folder."""
+
+from pathlib import Path
+
+from kmodels.core.training import backend
+from kmodels.core.cli import console
+from kmodels.core.spec import registry
+from kmodels.core.spec.errors import UserError
+from kmodels.core.runs.run import Run
+
+
+class Predictor:
+    """What `kmodels.load(run)` returns: files or records in, predictions in the field's own words out.
+
+    task, recipe: what was asked and chosen. model: the Keras model itself. run: its folder.
+    """
+
+    def __init__(self, task, recipe, model, run: Run):
+        self.task, self.recipe, self.model, self.run = task, recipe, model, run
+
+    @classmethod
+    def open(cls, path: str | Path) -> "Predictor":
+        """Load the model of a finished run, on whatever backend runs here."""
+        run = Run.open(path)
+        file = run.path / "model.keras"
+        if not file.exists():
+            go_on = console.command("kmodels.fit", "--resume", run.path)
+            raise UserError(f"{run.path}: not finished, it has no model.keras; go on with {go_on}")
+        backend.select(small_operations=run.recipe.SMALL_OPERATIONS)
+        import keras
+
+        task = registry.task(run.about["model"])
+        try:
+            # Not compiled as it was for training: jax saves `jit_compile=True`, and torch would take that up.
+            model = keras.saving.load_model(file, compile=False, safe_mode=True)
+        except Exception as error:  # noqa: BLE001 - a damaged archive raises anything
+            line = str(error).strip().splitlines()
+            raise UserError(f"{file}: damaged or not a model of this kmodels: {line[0] if line else error}") from None
+        model.jit_compile = backend.compiles()
+        return cls(task, run.recipe, model, run)
+
+    def load(self, data, labels: bool = False):
+        """Records from a path or from whatever the task's loader takes (for nand also a DataFrame)."""
+        return self.task.load(data, self.recipe, labels=labels)
+
+    def predict(self, data, progress=None):
+        """The prediction for a path, a DataFrame or records: `.frame()` tabulates it, `.write(path)` saves it."""
+        return self.task.predict(self.model, self._records(data), self.recipe, progress)
+
+    def forecast(self, data, leads: int, progress=None):
+        """The same for a model that forecasts: so many steps, each from the one before."""
+        return self.task.forecast(self.model, self._records(data), self.recipe, leads, progress)
+
+    def draw(self, path, progress=None, **options):
+        """Many answers to each record of a path, from a model that draws; options are those of the task's `draw`."""
+        return self.task.draw(self.model, self.recipe, path, progress=progress, **options)
+
+    def _records(self, data):
+        is_records = hasattr(data, "take") and not hasattr(data, "columns")
+        return data if is_records else self.load(data)

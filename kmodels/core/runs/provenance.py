@@ -1,0 +1,86 @@
+"""Where a number comes from: code, machine, time."""
+
+import datetime
+import os
+import platform
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+
+from kmodels.core.training import backend
+from kmodels.core.io import files
+
+NAMES = ("date", "commit", "backend", "versions", "hardware")
+
+
+def here() -> dict:
+    """What whoever reads a figure of this process must know, by NAMES."""
+    values = (
+        datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
+        commit(),
+        backend.current(),
+        backend.versions(),
+        hardware(),
+    )
+    return dict(zip(NAMES, values, strict=True))
+
+
+def of(report: dict) -> dict:
+    """The same of a report."""
+    return {name: report[name] for name in NAMES}
+
+
+def commit() -> str | None:
+    """The git commit of this code, with "+changes" when files differ from it; None outside a checkout.
+
+    Reports in configs/reports/ may differ: they are what is measured, and one of many figures may just have been put there.
+    """
+    here = Path(__file__).resolve().parents[3]
+    if not (here / ".git").exists():
+        return None
+
+    def git(*words):
+        return subprocess.run(["git", "-C", str(here), *words], capture_output=True, text=True, timeout=20)
+
+    try:
+        head = git("rev-parse", "HEAD")
+        changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!configs/reports")
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    if head.returncode:
+        return None
+    return head.stdout.strip() + ("+changes" if changed.stdout.strip() else "")
+
+
+def code() -> str:
+    """A hash of the package's source: figures measured with another one are measured again."""
+    package = Path(__file__).resolve().parents[2]
+    return files.sha256(*sorted(package.rglob("*.py")))[:16]
+
+
+def hardware() -> dict:
+    """Processor, cores, memory and accelerators."""
+    return {
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
+        "accelerators": backend.accelerators(),
+        "system": f"{platform.system()} {platform.machine()}",
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def peak_memory_gb() -> float:
+    """The largest memory that this process has held so far [GB]."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak * (1 if sys.platform == "darwin" else 1024) / 1e9, 3)

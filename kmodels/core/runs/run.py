@@ -1,0 +1,208 @@
+"""A run is a folder: what was asked (recipe.yaml, run.json), what is being trained (checkpoints), what came out."""
+
+import contextlib
+import datetime
+import json
+import os
+import shlex
+import shutil
+import tempfile
+import zipfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+import kmodels
+from kmodels.core.cli import console, parse
+from kmodels.core.io import files
+from kmodels.core.runs import provenance
+from kmodels.core.spec import registry
+from kmodels.core.spec.errors import UserError
+from kmodels.core.spec.recipe import Recipe
+
+FORMAT = 1  # of the run folder; a reader refuses newer ones
+STATE = ("step", "history", "seconds", "live")  # what is saved beside a training state's variables
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run's folder and the recipe in it.
+
+    about: what run.json holds: `format, kmodels, model, backend, data, smoke, code` and, once the user's data was read,
+        its `data_hash`.
+    """
+
+    path: Path
+    recipe: Recipe
+    about: dict
+
+    @classmethod
+    def create(cls, out: Path, recipe: Recipe, backend: str, data: str | None, smoke: bool) -> "Run":
+        """A new folder `<out>/<model>-<time>-<hash>/` with its recipe."""
+        out = Path(out)
+        out.mkdir(parents=True, exist_ok=True)
+        time = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
+        path = _new_folder(out, f"{recipe.task}-{time}-{recipe.digest()}")
+        about = {
+            "format": FORMAT,
+            "kmodels": kmodels.__version__,
+            "model": recipe.task,
+            "backend": backend,
+            "data": files.absolute(data),
+            "smoke": smoke,
+            "code": provenance.code(),
+        }
+        files.write_text(path / "recipe.yaml", recipe.to_yaml())
+        files.write_json(path / "run.json", about)
+        return cls(path, recipe, about)
+
+    @classmethod
+    def open(cls, path: str | Path) -> "Run":
+        """The run in an existing folder. Raises UserError when it is none, or of a newer format."""
+        path = Path(path).expanduser()
+        try:
+            about = json.loads((path / "run.json").read_text(encoding="utf-8"))
+            version, model = int(about["format"]), about["model"]
+            words = (about["backend"], about["kmodels"], about["data"] or "", about.get("data_hash", ""))
+            if not all(isinstance(word, str) for word in words) or not isinstance(about["smoke"], bool):
+                raise ValueError
+        except FileNotFoundError:
+            raise UserError(f"{path}: no run folder (it has no run.json)") from None
+        except (ValueError, KeyError, TypeError, NotADirectoryError, RecursionError):
+            raise UserError(f"{path / 'run.json'}: not the record of a run") from None
+        if version > FORMAT:
+            raise UserError(
+                f"{path}: written by kmodels {about['kmodels']} in format {version}; this is kmodels "
+                f"{kmodels.__version__}, which reads up to format {FORMAT}: pip install -U kmodels"
+            )
+        if model not in registry.NAMES:
+            raise UserError(f"{path}: a run of {model!r}; this kmodels has {', '.join(registry.NAMES)}")
+        recipe = parse.resolve(registry.recipe_type(model), [parse.read_yaml(path / "recipe.yaml")])
+        return cls(path, recipe, about)
+
+    @classmethod
+    def begun(cls, folder: Path, recipe: Recipe, backend: str, data: str | None = None) -> "Run | None":
+        """The newest run of this recipe, code, backend and data in `folder`; None where there is none."""
+        wanted = {"backend": backend, "data": files.absolute(data), "code": provenance.code()}
+        for path in sorted(Path(folder).glob("*/run.json"), reverse=True):
+            about = json.loads(path.read_text(encoding="utf-8"))
+            asked = (path.parent / "recipe.yaml").read_text(encoding="utf-8")
+            if asked == recipe.to_yaml() and wanted.items() <= about.items():
+                return cls(path.parent, recipe, about)
+        return None
+
+    @property
+    def checkpoints(self) -> Path:
+        """Where training states are kept."""
+        return self.path / "checkpoints"
+
+    @property
+    def tensorboard(self) -> Path:
+        """Where TensorBoard's event files are."""
+        return self.path / "tensorboard"
+
+    def report(self) -> dict | None:
+        """What report.json holds; None while the run is not finished."""
+        path = self.path / "report.json"
+        try:
+            return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+        except ValueError as error:
+            folder = shlex.quote(str(self.path))
+            raise UserError(f"{path}: damaged: {error}; without it, --resume {folder} makes it again") from None
+
+    @contextlib.contextmanager
+    def working(self):
+        """Inside, this process alone works on the run, and what it says is in the run's log.
+
+        Raises UserError that names the process that does so already.
+        """
+        lock = self.path / ".lock"
+        with files.held(lock) as alone:
+            if not alone:
+                holder = lock.read_text(encoding="utf-8") if lock.exists() else ""
+                raise UserError(f"{self.path}: {holder or 'another process'} works on it; wait for it, or stop it")
+            try:
+                with files.naming(self.path), console.logging_to(self.path / "log.txt"):
+                    yield
+            finally:
+                lock.unlink(missing_ok=True)
+
+    def elsewhere(self, data: str) -> "Run":
+        """The same run, whose user's data now lies at this path."""
+        if self.about["data"] is None:
+            raise UserError(f"{self.path}: trained on simulated data; --data belongs to runs that were begun with it")
+        return replace(self, about=self.about | {"data": files.absolute(data)})
+
+    def check_data(self, found: str) -> None:
+        """Refuse the user's data when its hash is not what it was as the run began."""
+        known = self.about.get("data_hash", found)
+        if found != known:
+            raise UserError(
+                f"{self.about['data']}: not the data that {self.path} was begun with (sha256 {known[:8]}..., now "
+                f"{found[:8]}...); bring that back, say where it is by --resume RUN --data PATH, or begin a new run"
+            )
+
+    def note_data(self, found: str) -> None:
+        """Write down the hash of the user's data, and where it lies, for later processes."""
+        about = self.about | {"data_hash": found}
+        self.about.update(about)
+        files.write_json(self.path / "run.json", about)
+
+    def save_state(self, step: int, variables: list[np.ndarray], about: dict, keep: set[int]) -> None:
+        """Save a training state as checkpoints/step-<step>/, whole or not at all; drop all others but `keep`.
+
+        variables: in the order of `training.variables`. about: JSON values, by the names of STATE.
+        """
+        self.checkpoints.mkdir(exist_ok=True)
+        aside = Path(tempfile.mkdtemp(dir=self.checkpoints, prefix=files.ASIDE))
+        try:
+            with (aside / "variables.npz").open("wb") as file:
+                np.savez(file, **{f"{k:05d}": value for k, value in enumerate(variables)})
+                file.flush()
+                os.fsync(file.fileno())
+            files.write_json(aside / "state.json", about | {"step": step})
+            if not self._state(step).exists():  # a step has one state only
+                aside.rename(self._state(step))
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+        for path in self.checkpoints.iterdir():
+            if path.name not in {self._state(k).name for k in keep | {step}}:
+                shutil.rmtree(path, ignore_errors=True)
+
+    def saved_steps(self) -> list[int]:
+        """The steps of all saved training states, rising."""
+        names = (path.name.removeprefix("step-") for path in self.checkpoints.glob("step-*"))
+        return sorted(int(name) for name in names if name.isdigit())
+
+    def load_state(self, step: int | None = None) -> tuple[list[np.ndarray], dict] | None:
+        """The state saved at `step`, or the newest; None when there is none."""
+        if step is None:
+            saved = self.saved_steps()
+            if not saved:
+                return None
+            step = saved[-1]
+        folder = self._state(step)
+        try:
+            with np.load(folder / "variables.npz", allow_pickle=False) as arrays:
+                variables = [arrays[name] for name in sorted(arrays.files)]
+            about = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+            return variables, {name: about[name] for name in STATE}
+        except (OSError, EOFError, ValueError, LookupError, TypeError, zipfile.BadZipFile) as error:
+            reason = (str(error) or type(error).__name__).splitlines()[0]
+            raise UserError(f"{folder}: damaged: {reason}; without this folder an earlier state is taken") from None
+
+    def _state(self, step: int) -> Path:
+        return self.checkpoints / f"step-{step:09d}"
+
+
+def _new_folder(out: Path, name: str) -> Path:
+    """Make `out/name`, with a number behind it when two runs start in the same second."""
+    for k in range(1000):
+        path = out / (name if k == 0 else f"{name}-{k}")
+        try:
+            path.mkdir()
+            return path
+        except FileExistsError:
+            continue
+    raise UserError(f"{out}: too many runs called {name}")

@@ -1,0 +1,49 @@
+"""A Ladder orders recipes from the flawed one to the best."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from kmodels.core.spec.gate import Gate
+from kmodels.core.spec.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Step:
+    """One rung: what changed against the rung before, as a sentence and as fields, and the gates to pass.
+
+    gates: on the metrics of the held-out data; `<metric>_gain` is a metric's difference to the rung before,
+    `<metric>_ratio` its quotient.
+    seed: what the seed document measured on this rung. findings(recipe, records): what the data itself shows, as
+    sentences for the review. beside: the rung that it is compared with, where that is not the one before.
+    """
+
+    name: str
+    change: str
+    changes: dict[str, Any] = field(default_factory=dict)
+    gates: tuple[Gate, ...] = ()
+    seed: dict[str, float] = field(default_factory=dict)
+    findings: Callable[[Any, Any], list[str]] | None = None
+    beside: int | None = None
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """Rungs in order. Changes add up: the recipe of rung k holds those of all rungs below it.
+
+    figures: the metrics that tell the story of the climb, in order; the first two or three are drawn.
+    """
+
+    steps: tuple[Step, ...]
+    figures: tuple[str, ...]
+
+    def compared_with(self, step: int) -> int | None:
+        """The rung that rung `step` is compared with; none for the first."""
+        beside = self.steps[step].beside
+        return beside if beside is not None else step - 1 if step else None
+
+    def recipe(self, base: Recipe, step: int) -> Recipe:
+        """The recipe of rung `step`, counted from 0, upon the recipe `base`."""
+        for rung in self.steps[: step + 1]:
+            base = base.with_changes(rung.changes)
+        return base

@@ -1,0 +1,96 @@
+"""A Recipe is every number of a run: typed, frozen, bounded, with units in its field descriptions.
+
+Precedence, lowest first: defaults, `--variant`, YAML file, `--smoke`, command line. See `kmodels.core.cli.parse`.
+"""
+
+import hashlib
+import json
+from typing import Any, ClassVar, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Section(BaseModel):
+    """A group of fields: frozen, no unknown keys, no NaN, no silent conversion of types."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, validate_default=True)
+
+
+class TrainSection(Section):
+    """How it is trained: the fields that mean the same in every model."""
+
+    epochs: int = Field(10, ge=1, description="passes over the training data [epochs]")
+    batch_size: int = Field(128, ge=1, description="examples a step [examples]")
+    learning_rate: float = Field(1e-3, gt=0, le=1, description="Adam's step size at the start")
+    schedule: Literal["constant", "cosine"] = Field(
+        "cosine", description="course of the learning rate; cosine: to zero at the last step"
+    )
+    clip_norm: float = Field(1.0, ge=0, description="largest global norm of a gradient; 0: no limit")
+    patience: int = Field(
+        0, ge=0, description="stop after so many epochs without a lower validation loss; 0: never [epochs]"
+    )
+    min_delta: float = Field(0.0, ge=0, description="for patience, a loss is lower when it is lower by more than this")
+    precision: Literal["float32", "mixed_bfloat16"] = Field(
+        "float32", description="arithmetic of the layers; losses are always float32"
+    )
+    checkpoint_seconds: float = Field(
+        600.0, gt=0, description="save within an epoch, too, when the last save is this old [s]"
+    )
+
+    def kept_epochs(self, done: int) -> set[int]:
+        """Of `done` epochs those whose states are kept to the end, beside the best and the last."""
+        return set()
+
+
+class Recipe(Section):
+    """The base of every model's recipe: sections `data`, `model` and `train`, and a seed.
+
+    VARIANTS: named sets of changed fields, `{"flawed": {"model": {"encoding": "normalized"}}}`.
+    SMOKE: the changes that make the whole path run in seconds.
+    SMALL_OPERATIONS: whether the model runs many small operations a step (see `backend.select`).
+    FASTEST: backends in the order of the time that a whole training takes on a CPU; empty: not measured.
+    """
+
+    VARIANTS: ClassVar[dict[str, dict[str, Any]]] = {}
+    SMOKE: ClassVar[dict[str, Any]] = {}
+    SMALL_OPERATIONS: ClassVar[bool] = False
+    FASTEST: ClassVar[tuple[str, ...]] = ()
+
+    task: str = Field(description="the model that this recipe belongs to")
+    seed: int = Field(0, ge=0, lt=2**31, description="root of all random numbers: data, weights, order")
+
+    def to_yaml(self) -> str:
+        """The recipe as YAML text, every field written out."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
+
+    def digest(self) -> str:
+        """Eight hexadecimal digits that change when any field changes."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+    def with_changes(self, changes: dict[str, Any]) -> "Recipe":
+        """A recipe with some fields replaced: `recipe.with_changes({"train": {"epochs": 3}})`."""
+        merged = merge(self.model_dump(mode="json"), changes)
+        return type(self).model_validate_json(json.dumps(merged))
+
+
+def merge(base: dict, changes: dict) -> dict:
+    """`base` with the leaves of `changes` put over it; neither is altered."""
+    merged = dict(base)
+    for key, value in changes.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = merge(merged[key], value) if both else value
+    return merged
+
+
+def leaves(section: type[Section], prefix: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Every settable key of a recipe type, dotted, with its pydantic field: `{"train.epochs": FieldInfo}`."""
+    found = {}
+    for name, field in section.model_fields.items():
+        path = (*prefix, name)
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
+            found |= leaves(field.annotation, path)
+        else:
+            found[".".join(path)] = field
+    return found

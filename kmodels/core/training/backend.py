@@ -1,0 +1,263 @@
+"""The one door to the backends: Keras runs on tensorflow, jax or torch, and only this file knows them by name."""
+
+import contextlib
+import importlib.util
+import os
+import platform
+import shutil
+import sys
+from importlib import metadata
+
+from kmodels.core.spec.errors import UserError
+
+NAMES = ("tensorflow", "jax", "torch")
+WIDE_OPEN = 1e4  # what a gate gets whose sigmoid is to be 1
+
+
+def installed() -> list[str]:
+    """The backends that this Python has, in order of preference."""
+    return [name for name in NAMES if importlib.util.find_spec(name) is not None]
+
+
+def select(name: str | None = None, small_operations: bool = False, fastest: tuple[str, ...] = ()) -> str:
+    """Choose the backend before Keras is imported: `name`, else KERAS_BACKEND, else the fastest, else the first
+    installed.
+
+    small_operations: the model runs hundreds of small operations a step, as recurrent ones do. TensorFlow then runs
+    several of them side by side on a thread each, which took 0.65 times as long on two cores (Bi-GRU of 64 units).
+    For all other models TensorFlow gets oneDNN's convolutions, which it would choose by itself on some processors only:
+    on one with AVX-512 and without VNNI a 3 x 3 convolution of 36 to 16 channels and its gradients took 54 ms instead
+    of 333. Who has set TF_ENABLE_ONEDNN_OPTS is obeyed.
+    fastest: as in `choice`.
+    Raises UserError when it is not installed, or when Keras already runs on another one.
+    """
+    have = installed()
+    asked, _ = choice(name, fastest)
+    if not have:
+        raise UserError(f"no backend is installed: pip install tensorflow (or one of {', '.join(NAMES[1:])})")
+    if asked not in NAMES:
+        raise UserError(f"backend {asked!r} is unknown; allowed: {', '.join(NAMES)}")
+    if asked not in have:
+        raise UserError(f"backend {asked!r} is not installed (pip install {asked}); here: {', '.join(have)}")
+    if "keras" in sys.modules:
+        running = current()
+        if name and name != running:
+            raise UserError(f"Keras already runs on {running} in this process; {name} needs a new one")
+        return running
+    os.environ["KERAS_BACKEND"] = asked
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up chatter
+    if small_operations:
+        os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+        os.environ.setdefault("TF_NUM_INTEROP_THREADS", str(os.cpu_count() or 1))
+    else:
+        os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    return asked
+
+
+def choice(name: str | None, fastest: tuple[str, ...] = ()) -> tuple[str, str]:
+    """The backend that `select` would choose, and why, for people. Ask before it is selected.
+
+    fastest: a recipe's backends from the fastest on, as measured on a CPU; where there may be a GPU they say nothing.
+    """
+    asked = name or os.environ.get("KERAS_BACKEND")
+    if asked:
+        return asked, "as asked"
+    best = [name for name in fastest if name in installed()]
+    if best and shutil.which("nvidia-smi") is None:
+        return best[0], "on a CPU the fastest for this model of those installed (kmodels.bench)"
+    return (*installed(), NAMES[0])[0], "the first that is installed"
+
+
+def current() -> str:
+    """The backend that Keras runs on."""
+    import keras
+
+    return keras.config.backend()
+
+
+def seed_everything(seed: int) -> None:
+    """Fix every source of randomness, so that the same recipe gives the same weights on the same machine."""
+    import keras
+
+    keras.utils.set_random_seed(seed)
+    if current() == "tensorflow":
+        import tensorflow
+
+        tensorflow.config.experimental.enable_op_determinism()
+
+
+def compiles() -> bool:
+    """Whether a loaded model's predictions are compiled: on jax alone.
+
+    On tensorflow XLA, and on torch `torch.compile`, take up to minutes for a recurrent model before the first answer.
+    """
+    return current() == "jax"
+
+
+def without_gradients():
+    """A context in which layers are called for their outputs alone; torch would keep what a gradient needs."""
+    if current() != "torch":
+        return contextlib.nullcontext()
+    import torch
+
+    return torch.no_grad()
+
+
+def value_and_gradient(function):
+    """x (NumPy, float32) -> (value, d value / d x), both NumPy, for a function of one tensor that gives one number."""
+    return {"tensorflow": _tensorflow_gradient, "jax": _jax_gradient, "torch": _torch_gradient}[current()](function)
+
+
+def _tensorflow_gradient(function):
+    import tensorflow as tf
+
+    @tf.function
+    def both(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            value = function(x)
+        return value, tape.gradient(value, x)
+
+    return lambda x: tuple(part.numpy() for part in both(tf.convert_to_tensor(x)))
+
+
+def _jax_gradient(function):
+    import jax
+    import numpy as np
+
+    both = jax.jit(jax.value_and_grad(function))
+    return lambda x: tuple(np.asarray(part) for part in both(x))
+
+
+def _torch_gradient(function):
+    import keras
+    import torch
+
+    def both(x):
+        tensor = keras.ops.convert_to_tensor(x).requires_grad_()
+        value = function(tensor)
+        (slope,) = torch.autograd.grad(value, tensor)
+        return value.detach().cpu().numpy(), slope.cpu().numpy()
+
+    return both
+
+
+def compiled_in_double(function):
+    """A function written in jax, as those of a solver are, compiled for the CPU in double precision: NumPy in and out.
+
+    It needs jax, whatever backend Keras runs on; what Keras does in this process stays in single precision.
+    """
+    import jax
+    import numpy as np
+
+    compiled, cpu = jax.jit(function), jax.devices("cpu")[0]
+
+    def call(*arrays):
+        with jax.enable_x64(True), jax.default_device(cpu):
+            return jax.tree.map(np.asarray, compiled(*arrays))
+
+    return call
+
+
+def batch_normalized(x, scale, offset, epsilon: float):
+    """x normalised by its own mean and variance over all axes but the last: (normalised, mean, variance), float32.
+
+    x: (batch, y, x, channels) float32. scale, offset: (channels,). The variance is that of the batch, divided by n.
+    Each backend does it in one operation, forward and backward, where Keras has about ten; jax joins them by itself.
+    """
+    how = {"tensorflow": _tensorflow_normalized, "torch": _torch_normalized}.get(current(), _normalized)
+    return how(x, scale, offset, epsilon)
+
+
+def _normalized(x, scale, offset, epsilon):
+    from keras import ops
+
+    mean, variance = ops.moments(x, axes=[0, 1, 2])
+    return ops.batch_normalization(x, mean, variance, -1, offset, scale, epsilon), mean, variance
+
+
+def _tensorflow_normalized(x, scale, offset, epsilon):
+    import tensorflow as tf
+
+    normalised, mean, variance = tf.compat.v1.nn.fused_batch_norm(x, scale, offset, epsilon=epsilon)
+    n = tf.cast(tf.reduce_prod(tf.shape(x)[:-1]), variance.dtype)
+    return normalised, mean, variance * (n - 1) / n
+
+
+def _torch_normalized(x, scale, offset, epsilon):
+    import torch
+
+    channels_first = x.permute(0, 3, 1, 2)
+    normalised, mean, inverse = torch.native_batch_norm(channels_first, scale, offset, None, None, True, 0.0, epsilon)
+    return normalised.permute(0, 2, 3, 1), mean.detach(), inverse.detach() ** -2 - epsilon
+
+
+def whole_gru():
+    """A function that runs a GRU over all steps in one operation, None where Keras' own loop is as good.
+
+    (x (batch, time, features), state (batch, units), mask (batch, time) or None, Keras' cell) -> (outputs
+    (batch, time, units), last output).
+    """
+    return _torch_gru if current() == "torch" else None
+
+
+def _torch_gru(x, state, mask, cell):
+    """In torch's order of gates: reset, update, new.
+
+    A masked step leaves the state as it is: one more feature, 1 at masked steps, opens the update gate so far that
+    its sigmoid is 1 to the last bit.
+    """
+    import torch
+    from keras import ops
+
+    def gates(values):
+        update, reset, new = torch.tensor_split(ops.cast(values, x.dtype), 3, dim=-1)
+        return torch.cat([reset, update, new], -1).T.contiguous()
+
+    kernel = gates(cell.kernel)
+    if mask is not None:
+        masked = torch.logical_not(ops.convert_to_tensor(mask, "bool")).to(x.dtype)
+        x = torch.cat([x, masked.unsqueeze(-1)], -1)
+        column = x.new_zeros(3, cell.units)
+        column[1] = WIDE_OPEN
+        kernel = torch.cat([kernel, column.reshape(-1, 1)], 1)
+    weights = [kernel, gates(cell.recurrent_kernel), *torch.unbind(gates(cell.bias), 1)]
+    outputs, last = torch.gru(x, state.to(x.dtype).unsqueeze(0).contiguous(), weights, True, 1, 0.0, True, False, True)
+    return outputs, last[0]
+
+
+def versions() -> dict[str, str]:
+    """The versions that decide a result."""
+    names = ("kmodels", "keras", current(), "numpy", "pandas", "scikit-learn")
+    return {"python": platform.python_version()} | {name: metadata.version(name) for name in names}
+
+
+def threads() -> int:
+    """On how many threads of the processor the backend runs one operation."""
+    if current() == "tensorflow":
+        import tensorflow as tf
+
+        set_by_hand = tf.config.threading.get_intra_op_parallelism_threads()
+        return set_by_hand or int(os.environ.get("TF_NUM_INTRAOP_THREADS") or len(os.sched_getaffinity(0)))
+    if current() == "torch":
+        import torch
+
+        return torch.get_num_threads()
+    return len(os.sched_getaffinity(0))
+
+
+def accelerators() -> list[str]:
+    """The names of the accelerators that the backend would train on; empty on a CPU."""
+    name = current()
+    if name == "tensorflow":
+        import tensorflow as tf
+
+        devices = tf.config.list_physical_devices("GPU")
+        return [tf.config.experimental.get_device_details(d).get("device_name", d.name) for d in devices]
+    if name == "jax":
+        import jax
+
+        return [device.device_kind for device in jax.devices() if device.platform != "cpu"]
+    import torch
+
+    return [torch.cuda.get_device_name(k) for k in range(torch.cuda.device_count())]

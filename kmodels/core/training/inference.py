@@ -1,0 +1,59 @@
+"""A model's outputs for all examples, in their order, in batches of one shape."""
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+from keras import ops
+
+from kmodels.core.training import batching
+
+
+def predict(model, examples, batch_size: int, progress: Callable[[int, int], None] | None = None) -> dict:
+    """The model's outputs for all examples, in their order, as a dictionary of arrays."""
+    parts = []
+    for rows, inputs, _ in _in_order(examples, batch_size):
+        parts.append(_outputs(model, inputs, len(rows)))
+        if progress:
+            progress(int(rows[-1]) + 1, len(examples))
+    return _joined(parts)
+
+
+def predict_and_score(model, examples, batch_size: int) -> tuple[dict, dict[str, float]]:
+    """The outputs for all examples, and the mean of every loss term over them with their weighted sum `loss`."""
+    parts, terms = [], []
+    for rows, inputs, targets in _in_order(examples, batch_size):
+        n = len(rows)
+        parts.append(_outputs(model, inputs, n))
+        inputs, targets = ({k: v[:n] for k, v in part.items()} for part in (inputs, targets))
+        values = model.terms(*as_tensors((inputs, targets, parts[-1])))
+        terms.append({name: as_numpy(value).astype("float64") for name, value in values.items()})
+    means = {name: float(values.mean()) for name, values in _joined(terms).items()}
+    loss = sum(float(model.term_weights[name]) * value for name, value in means.items())
+    return _joined(parts), {"loss": loss} | means
+
+
+def as_tensors(arrays):
+    """Any structure of NumPy arrays as the backend's tensors."""
+    return keras.tree.map_structure(ops.convert_to_tensor, arrays)
+
+
+def as_numpy(tensor) -> np.ndarray:
+    """Any backend's tensor as a NumPy array."""
+    return ops.convert_to_numpy(tensor)
+
+
+def _in_order(examples, batch_size):
+    """(rows, inputs, targets) of batches in order, each filled up to the full size."""
+    for start in range(0, len(examples), batch_size):
+        rows = np.arange(start, min(start + batch_size, len(examples)))
+        yield rows, *examples.take(batching.filled(rows, batch_size))
+
+
+def _outputs(model, inputs, n):
+    outputs = model.predict_on_batch(inputs)
+    return {name: np.asarray(value)[:n] for name, value in outputs.items()}
+
+
+def _joined(parts):
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

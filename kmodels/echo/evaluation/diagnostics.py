@@ -1,0 +1,65 @@
+"""What TensorBoard shows after every epoch, on validation rooms; and what to try where a training goes wrong."""
+
+from kmodels.core.spec.task import Judged
+from kmodels.echo.evaluation import figures
+from kmodels.echo.evaluation.metrics import averaged, own_scores, parts_of
+
+# The seed's figures, at max_depth 30 m and on BatVision V2.
+SPARSE = ((1, 10, 0.3, 0.4), (51, 10**9, 0.2, 0.3))  # from epoch, to epoch: least and most [m]
+SPARSE_LEAST = 0.1  # m
+RMSE_AT_20 = 2.8  # m
+# Ours.
+TOO_DIFFERENT = 1.0  # m, of base and final depth
+SMOOTH = 0.5  # of the depth's share of detail, the base's is at most
+
+
+def diagnostics(judged: Judged) -> tuple[dict, dict]:
+    """(scalars, pictures): scores at the network's own size; base, residual, depth, truth and error of some pairs."""
+    pairs, prediction = judged.records, judged.prediction
+    values = averaged(own_scores(pairs, prediction.depth), pairs.groups, 0).values | parts_of(prediction, pairs)
+    scalars = {name: value for name, value in values.items() if value is not None}
+    return scalars, {"depth images": figures.examples(judged)}
+
+
+def hints(history: list[dict], recipe) -> list[str]:
+    """What the course of the training says, and what to try. history: a row an epoch, from 1."""
+    if recipe.model.architecture == "single":
+        return []
+    last, found = history[-1], []
+    if last["val_sparse"] < SPARSE_LEAST:
+        found.append(
+            f"the residual's mean size is {last['val_sparse']:.2f} m, below {SPARSE_LEAST:g} m: depth and base are "
+            f"hardly different; lower train.lambda_sparse ({recipe.train.lambda_sparse:g})"
+        )
+    found += [_off(row["val_sparse"], low, high, row["epoch"]) for row, low, high in _checked(history)]
+    if len(history) >= 20 and history[19]["val_rmse"] > RMSE_AT_20:
+        found.append(
+            f"RMSE {history[19]['val_rmse']:.2f} m at epoch 20, above {RMSE_AT_20:g} m: try a longer warm-up "
+            f"(train.curriculum adaptive, train.warmup_epochs)"
+        )
+    if last["val_base_difference"] > TOO_DIFFERENT:
+        found.append(
+            f"depth and base differ by {last['val_base_difference']:.2f} m, more than {TOO_DIFFERENT:g} m: raise "
+            f"train.lambda_base"
+        )
+    if last["val_base_detail"] > SMOOTH * last["val_depth_detail"]:
+        found.append(
+            f"the base is not smooth: {last['val_base_detail']:.1%} of its variance is detail, of the depth's "
+            f"{last['val_depth_detail']:.1%}; widen train.lowpass ({recipe.train.lowpass})"
+        )
+    return [line for line in found if line]
+
+
+def _checked(history):
+    """(row, least, most): the last epoch of each span for which the seed says how large the residual is."""
+    for first, last, low, high in SPARSE:
+        rows = [row for row in history if first <= row["epoch"] <= last]
+        if rows:
+            yield rows[-1], low, high
+
+
+def _off(value, low, high, epoch) -> str:
+    """A sentence where the residual's size is not what the seed saw; else nothing."""
+    if low <= value <= high or value < SPARSE_LEAST:
+        return ""
+    return f"the residual's mean size at epoch {epoch} is {value:.2f} m; the seed saw {low:g} to {high:g} m on its data"

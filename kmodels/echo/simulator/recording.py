@@ -1,0 +1,69 @@
+"""From arrivals to a recording: the chirp through a room, with noise."""
+
+from functools import cache
+
+import numpy as np
+from scipy import fft
+
+from kmodels.echo.data.batvision import SAMPLE_RATE
+from kmodels.echo.simulator.impulse_response import Heard
+from kmodels.echo.simulator.radiosity import STEP
+
+FINE = 8  # impulses are placed on a grid so many times finer
+FULL_SCALE = 32.0  # pressure of a recording's largest number; the echo of a wall 1 m away is 1/2
+FADE = 0.05  # of the chirp fades in, and as much out
+
+
+@cache
+def chirp(first: float, last: float, milliseconds: float) -> np.ndarray:
+    """A linear sweep, cos(2 pi (f1 t + (f2 - f1) t^2 / 2 T)), from f1 to f2 [Hz] in T: (samples,), at most 1."""
+    # Not from scipy.signal: importing that takes a second, in every worker process.
+    seconds = np.arange(round(milliseconds / 1000 * SAMPLE_RATE)) / SAMPLE_RATE
+    rate = (last - first) / (milliseconds / 1000)
+    fade = np.hanning(2 * int(FADE * len(seconds)) + 1)[: int(FADE * len(seconds))]
+    envelope = np.concatenate([fade, np.ones(len(seconds) - 2 * len(fade)), fade[::-1]])
+    return envelope * np.cos(2 * np.pi * (first * seconds + rate * seconds**2 / 2))
+
+
+def response(arrivals, late, samples: int, rng: np.random.Generator) -> np.ndarray:
+    """An ear's impulse response, band-limited: (samples,).
+
+    arrivals: Arrivals, any number of them. late: (steps,) energy in each STEP, which becomes noise of that energy.
+    """
+    seconds, pressure = (np.concatenate(parts) for parts in zip(*arrivals, strict=True))
+    length = fft.next_fast_len(samples, real=True)
+    place = seconds * SAMPLE_RATE * FINE
+    inside = place < length * FINE - 1
+    place, pressure = place[inside], pressure[inside]
+    before = place.astype(int)
+    share = place - before
+    fine = np.bincount(before, (1 - share) * pressure, length * FINE)
+    fine += np.bincount(before + 1, share * pressure, length * FINE)
+    # The lowest frequencies of the fine grid are those of the coarse one.
+    coarse = fft.irfft(fft.rfft(fine)[: length // 2 + 1], length)[:samples]
+    return coarse + _noise_of(late, samples, rng)
+
+
+def _noise_of(energy, samples: int, rng) -> np.ndarray:
+    """White noise with the energy (steps,) in each STEP."""
+    step = (np.arange(samples) / SAMPLE_RATE / STEP).astype(int)
+    density = np.append(energy, 0.0)[np.minimum(step, len(energy))] / (STEP * SAMPLE_RATE)
+    return rng.normal(size=samples) * np.sqrt(density)
+
+
+def record(rng: np.random.Generator, heard: Heard, samples: int, data) -> np.ndarray:
+    """The stereo recording of a chirp: (samples, 2), in parts of FULL_SCALE.
+
+    Noise is added as loud as data.noise says, measured against the echoes: the direct sound does not count.
+    """
+    signal = chirp(*data.chirp, data.chirp_ms)
+    length = fft.next_fast_len(samples + len(signal) - 1, real=True)
+    spectrum = fft.rfft(signal, length)
+    responses = [response((heard.specular[ear], heard.scattered[ear]), heard.late[ear], samples, rng) for ear in (0, 1)]
+    echoes = fft.irfft(fft.rfft(responses, length) * spectrum, length)[:, :samples]
+    turns = fft.rfftfreq(length, 1 / SAMPLE_RATE)
+    delayed = [each.pressure * np.exp(-2j * np.pi * turns * each.seconds) for each in heard.direct]
+    direct = fft.irfft(np.array(delayed) * spectrum, length)[:, :samples]
+    loudness = np.sqrt(np.mean(echoes**2)) * 10 ** (-rng.uniform(*data.noise) / 20)
+    noise = loudness * rng.normal(size=echoes.shape)
+    return np.clip((echoes + direct + noise).T / FULL_SCALE, -1, 1)

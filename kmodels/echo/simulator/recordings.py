@@ -1,0 +1,75 @@
+"""Rooms and what a chirping robot hears and sees in them, written as BatVision V2 is."""
+
+import time
+from pathlib import Path
+
+import joblib
+import numpy as np
+
+from kmodels.core.training.batching import split_groups
+from kmodels.echo.data.batvision import PARTS, SAMPLE_RATE, write_pair, write_tables
+from kmodels.echo.data.prepare import recording_length
+from kmodels.echo.simulator.head import Head, depth_image
+from kmodels.echo.simulator.impulse_response import Diffuser, diffuser, hear
+from kmodels.echo.simulator.recording import record
+from kmodels.echo.simulator.room import Room, draw_position, draw_room
+
+SIMULATION = 1  # raise it when the same recipe gives other data: cached data is then made again
+WORTH_WORKERS = 500  # pairs: worker processes take seconds to start
+
+
+def simulate(recipe, folder: Path, report) -> dict[str, str]:
+    """Write recipe.data.n_rooms locations of pairs_per_room pairs; returns their number and a core's speed.
+
+    A room depends on recipe.seed and its number alone. Its three CSVs are written last: rooms whose CSVs are there
+    are not made again. All pairs of a room are in one part, the same as that of a split by room.
+    """
+    data = recipe.data
+    names = np.array([f"room-{number:05d}" for number in range(data.n_rooms)])
+    rows = split_groups(names, data.split, recipe.seed).values()
+    part = {names[k]: part for part, index in zip(PARTS, rows, strict=True) for k in index}
+    streams = np.random.SeedSequence(recipe.seed).spawn(data.n_rooms)
+    left = [k for k, name in enumerate(names) if not _is_written(folder / name)]
+    workers = -1 if len(left) * data.pairs_per_room > WORTH_WORKERS else 1
+    parallel = joblib.Parallel(n_jobs=workers, return_as="generator_unordered")
+    jobs = (joblib.delayed(_write_room)(streams[k], data, folder, names[k], part[names[k]]) for k in left)
+    seconds = 0.0
+    for done, spent in enumerate(parallel(jobs), data.n_rooms - len(left) + 1):
+        seconds += spent
+        report(done * data.pairs_per_room, data.n_rooms * data.pairs_per_room)
+    facts = {"pairs": f"{data.n_rooms * data.pairs_per_room}"}
+    if left:
+        facts["pairs a second and core"] = f"{len(left) * data.pairs_per_room / seconds:.1f}"
+    return facts
+
+
+def _is_written(location: Path) -> bool:
+    return all((location / f"{part}.csv").is_file() for part in PARTS)
+
+
+def _write_room(stream, data, folder: Path, name: str, part: str) -> float:
+    """Draw a room and write its pairs; returns the processor seconds that it took."""
+    started = time.process_time()
+    rng = np.random.default_rng(stream)
+    room = draw_room(rng, data)
+    around = diffuser(room)
+    rows = []
+    for number in range(data.pairs_per_room):
+        sound, depth = draw_pair(rng, room, around, data)
+        rows.append(write_pair(folder, name, number, sound, depth))
+    write_tables(folder, name, part, rows)
+    return time.process_time() - started
+
+
+def draw_pair(rng: np.random.Generator, room: Room, around: Diffuser, data) -> tuple[np.ndarray, np.ndarray]:
+    """What the robot hears, (samples, 2), and sees, (size, size) [m], from a random place in a room.
+
+    around: `diffuser(room)`. data: a recipe's data section.
+    """
+    head = Head(
+        draw_position(rng, room, data), rng.uniform(0, 2 * np.pi), rng.uniform(*data.ear_spacing), data.directivity
+    )
+    samples = recording_length(data.max_depth)
+    heard = hear(rng, room, around, head, samples / SAMPLE_RATE)
+    sound = record(rng, heard, samples, data)
+    return sound, depth_image(room.surfaces, head, data.image_size, data.view, data.stereo_baseline)

@@ -1,0 +1,101 @@
+"""Structures as HDF5: what the simulator writes and what users bring.
+
+    patterns    (structure, y, x)                uint8   1 silicon nitride, 0 gap; one period
+    spectra     (structure, row, column, w)      float32 share of the light that each camera pixel gets, units "1"
+    wavelength  (w)                              float64 in vacuum, units "nm" (or "um", "m" in files of others)
+
+Attributes of the file: pixel_order, colours of the camera pixels (first row, then second), and where they are known
+period, height and distance [nm], cover, gap, spacer, solver. `spectra` and `wavelength` are left out where nobody
+knows them. Files of ours are NetCDF-4, too: xarray opens them, with names for the axes.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from kmodels.core.io.hdf5 import created, elsewhere, refuse_bomb
+from kmodels.core.spec.errors import UserError
+
+NANOMETRES = {"nm": 1.0, "um": 1e3, "µm": 1e3, "μm": 1e3, "m": 1e9}
+CHUNK = 32  # structures that are compressed together
+
+
+def write(path: str | Path, patterns, spectra, wavelength, attributes: dict, reflected=None) -> None:
+    """Save structures, whole or not at all; shapes and units as above, wavelength in nm.
+
+    reflected: (structure, w) share that is reflected, where somebody knows it; a dataset of that name.
+    """
+    layout = {
+        "wavelength": (("wavelength",), np.asarray(wavelength, "float64"), "nm"),
+        "patterns": (("structure", "y", "x"), np.asarray(patterns, "uint8"), "1"),
+        "spectra": (("structure", "row", "column", "wavelength"), np.asarray(spectra, "float32"), "1"),
+    }
+    if reflected is not None:
+        layout["reflected"] = (("structure", "wavelength"), np.asarray(reflected, "float32"), "1")
+    with created(Path(path)) as file:
+        file.dimensions = {dim: n for dims, v, _ in layout.values() for dim, n in zip(dims, v.shape, strict=True)}
+        for name, (dims, values, units) in layout.items():
+            chunks = (min(CHUNK, values.shape[0]), *values.shape[1:]) if values.ndim > 1 else None
+            packing = {"chunks": chunks, "compression": "gzip", "compression_opts": 1, "shuffle": True}
+            file.create_variable(name, dims, data=values, **packing if chunks else {}).attrs["units"] = units
+        file.attrs.update(attributes)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A file's arrays: patterns and spectra can be sliced, nothing of them is read. wavelength: [nm]."""
+
+    path: Path
+    patterns: h5py.Dataset
+    spectra: h5py.Dataset | None
+    wavelength: np.ndarray | None
+    pixel_order: str | None
+
+
+def read(file: h5py.File, path: Path) -> Stored:
+    """The arrays of an open file. Raises UserError by file, dataset and rule; values are looked at elsewhere."""
+    patterns = _dataset(file, path, "patterns", "biuf")
+    if patterns is None:
+        raise UserError(f"{path}: patterns: missing; expected a dataset (structure, y, x)")
+    wavelength = _dataset(file, path, "wavelength", "iuf")
+    order = file.attrs.get("pixel_order")
+    return Stored(
+        path=path,
+        patterns=patterns,
+        spectra=_dataset(file, path, "spectra", "f"),
+        wavelength=None if wavelength is None else _nanometres(wavelength, path),
+        pixel_order=order.decode() if isinstance(order, bytes) else order,
+    )
+
+
+def _dataset(file: h5py.File, path: Path, name: str, kinds: str) -> h5py.Dataset | None:
+    """A dataset of numbers, None where the file has none of that name.
+
+    Links to other files are refused: a data file must not make this program read what it names.
+    """
+    if name not in file.keys():  # noqa: SIM118 - `in file` follows the link
+        return None
+    if elsewhere(file, name) or not isinstance(file.get(name), h5py.Dataset):
+        raise UserError(f"{path}: {name}: expected a dataset of this file")
+    if file[name].dtype.kind not in kinds:
+        raise UserError(f"{path}: {name}: type {file[name].dtype}; expected numbers")
+    refuse_bomb(path, name, file[name].nbytes, path.stat().st_size)
+    return file[name]
+
+
+def _nanometres(wavelength: h5py.Dataset, path: Path) -> np.ndarray:
+    """(w,) [nm], rising."""
+    units = wavelength.attrs.get("units", "(missing)")
+    units = units.decode() if isinstance(units, bytes) else units
+    if not isinstance(units, str) or units.strip() not in NANOMETRES:
+        raise UserError(f"{path}: wavelength: units {units!r}; expected {' or '.join(NANOMETRES)}")
+    if wavelength.ndim != 1:
+        raise UserError(f"{path}: wavelength: has shape {wavelength.shape}; expected (w,)")
+    values = wavelength[:].astype("float64") * NANOMETRES[units.strip()]
+    bad = ~(np.isfinite(values) & (np.diff(values, prepend=0.0) > 0))
+    if bad.any():
+        k = int(np.argmax(bad))
+        raise UserError(f"{path}: wavelength[{k}] = {values[k]:g} nm; expected numbers above 0 that rise")
+    return values

@@ -1,0 +1,241 @@
+"""Files of structures -> Structures. Bad input is refused by file, dataset, index, value and rule.
+
+Formats, by suffix: HDF5 (.h5, .hdf5, see hdf5.py) and the seed's NumPy pairs (.npy, see seed_arrays.py).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from kmodels.core.io.files import reading
+from kmodels.core.io.hdf5 import refuse_crashing
+from kmodels.core.runs.cache import data_files
+from kmodels.core.spec.errors import UserError
+from kmodels.metasurface.data import hdf5, legacy_numpy
+from kmodels.metasurface.data.records import Structures, fingerprints, packed
+
+SUFFIXES = (".h5", ".hdf5", ".npy")
+ROUNDING = 1e-6  # by which a share may lie outside [0, 1]
+BLOCK = 256  # structures that are looked at at once
+LFS = b"version https://git-lfs"
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one file, or one pair, gives: the fields of Structures, and numbers: (n,) index in the file."""
+
+    file: Path
+    bits: np.ndarray
+    spectra: np.ndarray | None
+    wavelength: np.ndarray
+    pixel_order: str
+    numbers: np.ndarray
+    fingerprints: np.ndarray
+    dropped: int
+    notes: tuple[str, ...] = ()
+
+
+def load(path: str | Path, recipe, labels: bool = True) -> Structures:
+    """The structures of a file, or of a folder's files.
+
+    With labels: structures whose spectra are all zero were not simulated and are left out. Without: spectra may be
+    missing. Raises UserError that names file, dataset, index, value and what is allowed.
+    """
+    parts, found = [], data_files(path, SUFFIXES)
+    refuse_crashing(found)
+    for file in found:
+        _refuse_pointer(file)
+        suffix = file.suffix.lower()
+        if suffix in (".h5", ".hdf5"):
+            parts.append(_hdf5(file, recipe.data, labels))
+        elif suffix != ".npy":
+            raise UserError(f"{file}: data of metasurface is a file {', '.join(SUFFIXES)}")
+        elif file == legacy_numpy.pair_of(file)[0] or not legacy_numpy.pair_of(file)[0].exists():
+            parts.append(_pair(file, recipe.data, labels))
+    _check_alike(parts)
+    return _joined(parts)
+
+
+def _refuse_pointer(file: Path) -> None:
+    """Refuse a file that Git LFS has not fetched yet."""
+    with file.open("rb") as opened:
+        if opened.read(len(LFS)) == LFS:
+            raise UserError(f"{file}: a Git LFS pointer, not the data; `git lfs pull` fetches it")
+
+
+def _hdf5(file: Path, data, labels: bool) -> Part:
+    """The structures of an HDF5 file."""
+    with reading(file, "HDF5"), h5py.File(file, "r") as opened:
+        stored = hdf5.read(opened, file)
+        _check_geometry(file, opened.attrs, data)
+        _check_patterns(file, stored.patterns.shape, data)
+        if labels and stored.spectra is None:
+            raise UserError(f"{file}: spectra: missing; expected a dataset (structure, 2, 2, w)")
+        wavelength = _wavelength(file, stored.wavelength, data, labels)
+        order = _pixel_order(stored, data, labels)
+        spectra = stored.spectra if labels else None
+        if spectra is not None:
+            wanted = (len(stored.patterns), 2, 2, len(wavelength))
+            _check_shape(file, "spectra", spectra.shape, wanted, "(structure, row, column, wavelength)")
+        source = Source(file, "spectra")
+        blocks = _blocks(stored.patterns, spectra, Source(file, "patterns"), source)
+        return _part(file, wavelength, order, _shares(blocks, source, 1.0))
+
+
+def _check_geometry(file: Path, attributes, data) -> None:
+    """Refuse structures that were solved for something else than the recipe says, where the file says for what."""
+    for name in ("period", "height", "distance", "cover", "gap", "spacer"):
+        wanted = getattr(data, name)
+        found = attributes.get(name, wanted)
+        found = found.item() if getattr(found, "size", 0) == 1 else found  # numbers are arrays of one
+        if found != wanted:
+            raise UserError(f"{file}: attribute {name} = {found}; the recipe has data.{name} = {wanted}")
+
+
+def _pixel_order(stored: hdf5.Stored, data, labels: bool) -> str:
+    """The file's order of colours, which must be the recipe's."""
+    found, expected = stored.pixel_order, data.pixel_order
+    if (found is None and labels) or found not in (None, expected):
+        given = "missing" if found is None else repr(found)
+        raise UserError(f"{stored.path}: attribute pixel_order: {given}; data.pixel_order = {expected!r}")
+    return expected
+
+
+def _wavelength(file: Path, wavelength: np.ndarray | None, data, labels: bool) -> np.ndarray:
+    """(w,) [nm] of the file, within the recipe's range; the recipe's where it may be missing."""
+    if wavelength is None:
+        if labels:
+            raise UserError(f"{file}: wavelength: missing; expected a dataset (w,) with units")
+        return data.wavelengths()
+    low, high = data.wavelength
+    outside = (wavelength < low * (1 - ROUNDING)) | (wavelength > high * (1 + ROUNDING))
+    if outside.any():
+        k = int(np.argmax(outside))
+        raise UserError(f"{file}: wavelength[{k}] = {wavelength[k]:g} nm; data.wavelength = [{low:g}, {high:g}] nm")
+    return wavelength
+
+
+def _pair(file: Path, data, labels: bool) -> Part:
+    """The structures of a NumPy pair."""
+    patterns_file, spectra_file = legacy_numpy.pair_of(file)
+    patterns = legacy_numpy.read_patterns(patterns_file)
+    _check_patterns(patterns_file, patterns.shape, data)
+    source, spectra = Source(spectra_file, "spectra"), None
+    if labels:
+        if spectra_file.exists():
+            _refuse_pointer(spectra_file)
+        spectra = legacy_numpy.read_spectra(spectra_file)
+        wanted = (len(patterns), 3, data.n_wavelengths)
+        _check_shape(spectra_file, "spectra", spectra.shape, wanted, "(structure, colour, wavelength)")
+    blocks = _blocks(patterns, spectra, Source(patterns_file, "patterns"), source)
+    shares = _shares(blocks, source, -1.0, lambda rgb: legacy_numpy.four_pixels(rgb, data.pixel_order))
+    notes = (legacy_numpy.NOTE,) if labels else ()
+    return _part(patterns_file, data.wavelengths(), data.pixel_order, shares, notes)
+
+
+def _check_patterns(file: Path, shape: tuple, data) -> None:
+    """Refuse patterns of a size that the recipe's network does not take."""
+    if len(shape) != 3 or shape[1:] != (data.pixels, data.pixels):
+        rule = f"expected (structure, y, x) with y = x = data.pixels = {data.pixels}"
+        raise UserError(f"{file}: patterns: has shape {shape}; {rule}")
+
+
+def _check_shape(file: Path, name: str, shape: tuple, wanted: tuple, layout: str) -> None:
+    if shape != wanted:
+        raise UserError(f"{file}: {name}: has shape {shape}; expected {layout} = {wanted}")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where an array came from, for messages."""
+
+    file: Path
+    name: str
+
+
+def _part(file: Path, wavelength, pixel_order: str, blocks: Iterable, notes: tuple[str, ...] = ()) -> Part:
+    """The structures of a file, from (numbers, patterns, spectra) of its blocks; unsimulated ones are left out."""
+    numbers, bits, spectra, prints, dropped = [], [], [], [], 0
+    for first, patterns, shares in blocks:
+        kept = np.ones(len(patterns), bool) if shares is None else shares.any((1, 2, 3))
+        dropped += int((~kept).sum())
+        numbers.append(first + np.flatnonzero(kept))
+        bits.append(packed(patterns[kept]))
+        prints.append(fingerprints(patterns[kept]))
+        if shares is not None:
+            spectra.append(shares[kept])
+    if not sum(map(len, numbers)):
+        raise UserError(f"{file}: no structures" + (f"; {dropped} unsimulated ones (all shares 0)" if dropped else ""))
+    return Part(
+        file=file,
+        bits=np.concatenate(bits),
+        spectra=np.concatenate(spectra) if spectra else None,
+        wavelength=wavelength,
+        pixel_order=pixel_order,
+        numbers=np.concatenate(numbers),
+        fingerprints=np.concatenate(prints),
+        dropped=dropped,
+        notes=notes,
+    )
+
+
+def _blocks(patterns, spectra, pattern_source: Source, spectra_source: Source):
+    """(first number, patterns (n, y, x) uint8, spectra as stored or None) of a block after the other, looked at."""
+    for first in range(0, len(patterns), BLOCK):
+        block = np.asarray(patterns[first : first + BLOCK])
+        _check(pattern_source, ~np.isin(block, (0, 1)), block, first, "expected 0 or 1")
+        shares = None
+        if spectra is not None:
+            shares = np.asarray(spectra[first : first + BLOCK], "float32")
+            _check(spectra_source, ~np.isfinite(shares), shares, first, "expected a number")
+        yield first, block.astype("uint8"), shares
+
+
+def _check(source: Source, bad: np.ndarray, values: np.ndarray, first: int, rule: str) -> None:
+    """Raise for the first element of the mask, if there is one; `first` is the number of the block's first row."""
+    if bad.any():
+        at = np.unravel_index(int(np.argmax(bad)), bad.shape)
+        index = ", ".join(str(k) for k in (at[0] + first, *at[1:]))
+        raise UserError(f"{source.file}: {source.name}[{index}] = {values[at]:g}; {rule}")
+
+
+def _shares(blocks, source: Source, sign: float, change=lambda shares: shares):
+    """The blocks with spectra turned into shares in [0, 1]."""
+    rule = "a share of the light lies in [0, 1]" if sign > 0 else "expected -1 .. 0, the sign of such files"
+    for first, patterns, stored in blocks:
+        shares = None
+        if stored is not None:
+            shares = sign * stored
+            _check(source, (shares < -ROUNDING) | (shares > 1 + ROUNDING), stored, first, rule)
+            shares = change(np.clip(shares, 0.0, 1.0))
+        yield first, patterns, shares
+
+
+def _check_alike(parts: list[Part]) -> None:
+    """Refuse files whose wavelengths differ: one array cannot hold them."""
+    first = parts[0]
+    for part in parts[1:]:
+        same = part.wavelength.shape == first.wavelength.shape
+        if not same or not np.allclose(part.wavelength, first.wavelength, rtol=ROUNDING, atol=0):
+            spans = [f"{len(p.wavelength)} from {p.wavelength[0]:g} to {p.wavelength[-1]:g} nm" for p in (part, first)]
+            raise UserError(f"{part.file}: wavelength: {spans[0]}; {first.file} has {spans[1]}")
+
+
+def _joined(parts: list[Part]) -> Structures:
+    """All parts as one set; copies of a structure, turned or shifted, share a group."""
+    prints = np.concatenate([part.fingerprints for part in parts])
+    _, groups = np.unique(prints, axis=0, return_inverse=True)
+    names = [f"{part.file.stem}:{number}" for part in parts for number in part.numbers]
+    return Structures(
+        bits=np.concatenate([part.bits for part in parts]),
+        spectra=None if parts[0].spectra is None else np.concatenate([part.spectra for part in parts]),
+        wavelength=parts[0].wavelength,
+        pixel_order=parts[0].pixel_order,
+        names=np.array(names),
+        groups=groups.reshape(-1),
+        dropped=sum(part.dropped for part in parts),
+        notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
+    )

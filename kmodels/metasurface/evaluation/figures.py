@@ -1,0 +1,135 @@
+"""Pictures: patterns, true and predicted spectra, errors by wavelength, colour routers, attention on a pattern."""
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from kmodels.core.report.figures import BLUE, GREEN, GREY, ORANGE, RED, figure
+from kmodels.core.spec.task import Judged
+from kmodels.metasurface.evaluation.metrics import error_by_wavelength
+from kmodels.metasurface.evaluation.prediction import pixel_names
+from kmodels.metasurface.evaluation.router import by_colour, efficiency
+
+INK = {"R": RED, "G": GREEN, "B": BLUE}
+SECOND = {"G2": "#86b894"}  # the second green
+ASKED = (450.0, 550.0, 650.0)  # nm, of the attention
+
+
+def draw(judged: Judged) -> dict[str, Figure]:
+    """{title: Figure} of held-out structures."""
+    return {
+        "spectra": spectra(judged),
+        "error by wavelength": errors(judged),
+        "best router": best_router(judged),
+        "scatter": scatter(judged),
+    }
+
+
+def spectra(judged: Judged) -> Figure:
+    """Pattern, true and predicted spectra of the structure with the median error, and of the one with the largest."""
+    structures, shares = judged.records, judged.prediction.shares
+    order = np.argsort(np.abs(shares - structures.spectra).mean((1, 2, 3)))
+    chosen = {"median error": order[len(order) // 2], "largest error": order[-1]}
+    made, axes = figure(9, 5.4, 2, 2)
+    for (left, right), (title, row) in zip(axes, chosen.items(), strict=True):
+        _pattern(left, structures.patterns([row])[0], structures.pixel_order)
+        left.set_title(f"{structures.names[row]}, {title}", fontsize=9)
+        four(right, structures.wavelength, structures.spectra[row], shares[row], structures.pixel_order)
+    axes[0, 1].legend(frameon=False, fontsize=7, ncols=2)
+    return made
+
+
+def four(axis, wavelength, true, predicted, pixel_order: str) -> None:
+    """Spectra of the four pixels: true ones drawn through, predicted ones dashed."""
+    for k, name in enumerate(pixel_names(pixel_order)):
+        colour = SECOND.get(name, INK[name[0]])
+        axis.plot(wavelength, true.reshape(4, -1)[k], color=colour, label=f"{name} true")
+        axis.plot(wavelength, predicted.reshape(4, -1)[k], color=colour, ls="--", label=f"{name} predicted")
+    axis.set(xlabel="wavelength [nm]", ylabel="share of light", ylim=(0, None))
+
+
+def errors(judged: Judged) -> Figure:
+    """Mean absolute error at each wavelength, beside that of these structures' own mean spectrum."""
+    true, shares = judged.records.spectra, judged.prediction.shares
+    made, axes = figure(6, 3.4)
+    wavelength = judged.records.wavelength
+    mean = np.broadcast_to(true.mean((0, 1, 2)), true.shape)
+    axes.plot(wavelength, error_by_wavelength(true, mean), color=GREY, label="mean spectrum")
+    axes.plot(wavelength, error_by_wavelength(true, shares), color=BLUE, label="network")
+    axes.set(xlabel="wavelength [nm]", ylabel="mean absolute error of a share", ylim=(0, None))
+    axes.legend(frameon=False)
+    return made
+
+
+def scatter(judged: Judged) -> Figure:
+    """Predicted against true shares, some twenty thousand of them."""
+    made, axes = figure(4.6, 4.6)
+    true, shares = judged.records.spectra.ravel(), judged.prediction.shares.ravel()
+    step = max(1, len(true) // 20_000)
+    axes.plot([0, true.max()], [0, true.max()], color=GREY, lw=1)
+    axes.plot(true[::step], shares[::step], ".", color=BLUE, ms=1.5, alpha=0.3)
+    axes.set(xlabel="true share", ylabel="predicted share")
+    return made
+
+
+def best_router(judged: Judged) -> Figure:
+    """Of these structures the one that routes colours best, by its true spectra."""
+    structures, prediction = judged.records, judged.prediction
+    of = efficiency(structures.spectra, structures.wavelength, structures.pixel_order, prediction.band)
+    row = int(np.argmax(of))
+    return router(
+        structures.patterns([row])[0],
+        structures.wavelength,
+        structures.spectra[row],
+        prediction.shares[row],
+        structures.pixel_order,
+        f"{structures.names[row]}: {of[row]:.3f} of the light reaches pixels of its colour",
+    )
+
+
+def router(pattern, wavelength, true, predicted, pixel_order: str, title: str) -> Figure:
+    """A pattern, and what the pixels of each colour get together, its highest share marked.
+
+    true, predicted: (2, 2, w).
+    """
+    made, (left, right) = figure(9, 3.4, 1, 2)
+    _pattern(left, pattern, pixel_order)
+    guessed = by_colour(predicted, pixel_order)
+    for colour, share in by_colour(true, pixel_order).items():
+        top = int(np.argmax(share))
+        right.plot(wavelength, share, color=INK[colour], label=colour)
+        right.plot(wavelength, guessed[colour], color=INK[colour], ls="--")
+        right.plot(wavelength[top], share[top], "o", color=INK[colour])
+        right.annotate(f"{share[top]:.2f}", (wavelength[top], share[top]), color=INK[colour], fontsize=8)
+    right.set(xlabel="wavelength [nm]", ylabel="share of light (dashed: network)", ylim=(0, None))
+    right.legend(frameon=False)
+    made.suptitle(title, fontsize=10)
+    return made
+
+
+def attention(pattern, scores, wavelength) -> Figure:
+    """Where a wavelength looks: attention on the local tokens over the pattern, one panel for each of three.
+
+    pattern: (y, x). scores: (w, side, side) means over the heads of the last block. wavelength: (w,) [nm].
+    """
+    made, axes = figure(9, 3.2, 1, len(ASKED))
+    chosen = [int(np.argmin(np.abs(wavelength - asked))) for asked in ASKED]
+    top = scores[chosen].max()
+    for axis, k in zip(axes, chosen, strict=True):
+        _pattern(axis, pattern)
+        extent = (0, pattern.shape[1], pattern.shape[0], 0)
+        drawn = axis.imshow(scores[k], cmap="inferno", alpha=0.65, extent=extent, vmin=0, vmax=top)
+        axis.set_title(f"{wavelength[k]:.0f} nm", fontsize=9)
+    made.colorbar(drawn, ax=axes, shrink=0.8, label="attention")
+    return made
+
+
+def _pattern(axis, pattern, pixel_order: str = "") -> None:
+    """A pattern with the borders and colours of the camera pixels."""
+    n = pattern.shape[0]
+    axis.imshow(pattern, cmap="Greys", vmin=0, vmax=1.6, extent=(0, n, n, 0))
+    axis.axhline(n / 2, color=ORANGE, lw=0.7)
+    axis.axvline(n / 2, color=ORANGE, lw=0.7)
+    for k, name in enumerate(pixel_names(pixel_order)):
+        y, x = (n * (0.06 + 0.5 * (k // 2)), n * (0.03 + 0.5 * (k % 2)))
+        axis.text(x, y, name, color=INK[name[0]], fontsize=8, weight="bold", va="center")
+    axis.set(xticks=[], yticks=[], aspect="equal")

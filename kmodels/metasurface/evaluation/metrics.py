@@ -1,0 +1,104 @@
+"""How good predicted spectra are; t true and p predicted shares, (structures, 2, 2, w)."""
+
+import numpy as np
+
+from kmodels.core.report import verification
+from kmodels.core.spec.task import Scores
+from kmodels.metasurface.data.records import Structures
+from kmodels.metasurface.evaluation.prediction import Spectra
+from kmodels.metasurface.network.losses import LARGEST_RATIO, LEAST_SHARE
+
+PROMINENCE = 0.05  # of the peaks that must be found
+FAINTEST = 0.02  # of the peaks that may be what was found
+LOST = 50.0  # nm: a peak that nothing was found for, or only further away, counts as so far off
+SEED_WEIGHTS = {"mse": 2.0, "rel": 0.1, "grad": 100.0}
+
+
+def metrics(parts: dict[str, Structures], prediction: Spectra, seed: int) -> Scores:
+    """Scores of a prediction for parts["test"], with intervals from resampling structures (copies together).
+
+    mae, rmse: of shares. r2 = 1 - sum (p - t)^2 / sum (m - t)^2 with m the mean spectrum of parts["train"]; None where
+    there is no such part. seed_loss: 2 MSE + 0.1 relative + 100 slopes (see there). peak_error: mean distance of a
+    peak (prominence >= 0.05) from the nearest one predicted [nm]; None without peaks. peaks_within_2nm: share of
+    them. transmission_error: mean |sum p - sum t| over pixels. excess: largest sum p - 1, 0 or more.
+    """
+    test = parts["test"]
+    t, p = test.spectra.astype("float64"), prediction.shares.astype("float64")
+    sums = {
+        "absolute": np.abs(p - t).mean((1, 2, 3)),
+        "squared": np.square(p - t).mean((1, 2, 3)),
+        "seed": seed_loss(t, p, test.wavelength),
+        "transmission": np.abs((p - t).sum((1, 2))).mean(-1),
+    }
+    if "train" in parts:
+        sums["spread"] = np.square(mean_spectrum(parts["train"]) - t).mean((1, 2, 3))
+    distances, owners = peak_distances(t, p, test.wavelength)
+    n = len(t)
+    for name, values in (("peaks", np.ones_like(distances)), ("off", distances), ("near", distances <= 2.0)):
+        sums[name] = np.bincount(owners, values, n)
+    weights = verification.bootstrap_weights(test.groups, seed).astype("float64")
+    resampled = _combined({name: weights @ of for name, of in sums.items()}, weights.sum(1))
+    values = {
+        k: float(v[0]) for k, v in _combined({k: of.sum()[None] for k, of in sums.items()}, np.array([n])).items()
+    }
+    values["excess"] = float(np.maximum(p.sum((1, 2)).max() - 1, 0.0))
+    found = {name: value if np.isfinite(value) else None for name, value in values.items()}
+    return Scores({"r2": None, **found}, verification.intervals(resampled, len(np.unique(test.groups))))
+
+
+def _combined(sums: dict[str, np.ndarray], n: np.ndarray) -> dict[str, np.ndarray]:
+    """The scores of sums over structures: (resamples,) each. Not a number where one is not defined."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = {
+            "mae": sums["absolute"] / n,
+            "rmse": np.sqrt(sums["squared"] / n),
+            "seed_loss": sums["seed"] / n,
+            "peak_error": sums["off"] / sums["peaks"],
+            "peaks_within_2nm": sums["near"] / sums["peaks"],
+            "transmission_error": sums["transmission"] / n,
+        }
+        if "spread" in sums:
+            found["r2"] = 1 - sums["squared"] / sums["spread"]
+    return found
+
+
+def mean_spectrum(train: Structures) -> np.ndarray:
+    """(2, 2, w) mean spectrum of the training structures and of all their copies, turned, flipped or shifted.
+
+    Every pixel has the same: half a period's shift puts each pixel in each other one's place.
+    """
+    mean = train.spectra.mean((0, 1, 2), dtype="float64")
+    return np.broadcast_to(mean, (2, 2, len(mean)))
+
+
+def seed_loss(t: np.ndarray, p: np.ndarray, wavelength: np.ndarray) -> np.ndarray:
+    """(structures,) the seed's loss with its weights: what it reports 1.285e-3 of on its own data.
+
+    Its first differences are those over 1 nm, the spacing of the seed's wavelengths; here the mean slope from one
+    wavelength [nm] to the next.
+    """
+    relative = np.clip((p - t) / (np.abs(t) + LEAST_SHARE), -LARGEST_RATIO, LARGEST_RATIO)
+    terms = {"mse": p - t, "rel": relative, "grad": np.diff(p - t) / np.diff(wavelength)}
+    return sum(SEED_WEIGHTS[name] * np.square(of).mean((1, 2, 3)) for name, of in terms.items())
+
+
+def peak_distances(t: np.ndarray, p: np.ndarray, wavelength: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(distances [nm], structures) of all true peaks: how far off the nearest predicted one of the same pixel is."""
+    from scipy.signal import find_peaks
+
+    distances, owners = [], []
+    for k, (true, guess) in enumerate(zip(t, p, strict=True)):
+        for row, column in np.ndindex(2, 2):
+            there, _ = find_peaks(true[row, column], prominence=PROMINENCE)
+            if not len(there):
+                continue
+            found, _ = find_peaks(guess[row, column], prominence=FAINTEST)
+            for place in wavelength[there]:
+                distances.append(np.abs(wavelength[found] - place).min(initial=LOST))
+                owners.append(k)
+    return np.array(distances, "float64"), np.array(owners, "int64")
+
+
+def error_by_wavelength(t: np.ndarray, p: np.ndarray) -> np.ndarray:
+    """(w,) mean |p - t|."""
+    return np.abs(p - t).mean((0, 1, 2))

@@ -1,0 +1,1 @@
+"""The Keras model, its layers and losses."""

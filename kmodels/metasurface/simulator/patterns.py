@@ -1,0 +1,82 @@
+"""Random patterns that can be made: thresholded noise without features that are too small."""
+
+import numpy as np
+import scipy.fft
+import scipy.ndimage
+
+from kmodels.core.spec.errors import UserError
+
+ROUNDS = 20  # of opening and closing, until neither changes anything
+TRIES = 200  # patterns drawn until one keeps the rules
+
+
+def draw_pattern(rng: np.random.Generator, data) -> np.ndarray:
+    """A periodic pattern (y, x) uint8 of 1 (silicon nitride) and 0, data.pixels wide and high.
+
+    Gaussian noise, smoothed by a Gaussian whose width is drawn from data.correlation [nm], is cut at the level that
+    gives a share drawn from data.fill. Then pillars and gaps narrower than data.smallest_feature [nm] are removed.
+    data: a recipe's data section. Raises UserError where the recipe leaves hardly any pattern.
+    """
+    disc = feature_disc(data)
+    for _ in range(TRIES):
+        width = np.exp(rng.uniform(*np.log(data.correlation)))
+        noise = _periodic_noise(rng, data.pixels, width / data.period * data.pixels)
+        pattern = noise > np.quantile(noise, 1 - rng.uniform(*data.fill))
+        pattern = without_small_features(pattern.astype("uint8"), disc)
+        if pattern is not None and data.fill[0] <= pattern.mean() <= data.fill[1]:
+            return pattern
+    raise UserError(
+        f"data.smallest_feature = {data.smallest_feature:g} nm and data.correlation = {list(data.correlation)} nm: "
+        f"of {TRIES} patterns none kept a fill within {list(data.fill)}"
+    )
+
+
+def feature_disc(data) -> np.ndarray:
+    """(d, d) bool: the smallest disc of pixels that is at least data.smallest_feature wide."""
+    wide = max(1, int(np.ceil(data.smallest_feature / data.period * data.pixels - 1e-9)))
+    at = np.arange(wide) - (wide - 1) / 2
+    return at[:, None] ** 2 + at**2 <= (wide / 2) ** 2
+
+
+def without_small_features(pattern: np.ndarray, disc: np.ndarray) -> np.ndarray | None:
+    """The pattern opened and closed by a disc until every point of pillar and gap lies in such a disc.
+
+    At necks opening takes what closing puts back; there discs of the rarer kind are laid. Periodic. Returns None
+    where that comes to no end.
+    """
+    rarer = np.uint8(pattern.mean() < 0.5)
+    for _ in range(ROUNDS):
+        opened = _opened(pattern, disc)
+        closed = 1 - _opened(1 - opened, disc)
+        neck = opened != pattern
+        if not neck.any() and np.array_equal(closed, pattern):
+            return pattern
+        if np.array_equal(closed, pattern):
+            closed[scipy.ndimage.maximum_filter(neck, footprint=disc, mode="wrap")] = rarer
+        pattern = closed
+    return None
+
+
+def _opened(pattern: np.ndarray, disc: np.ndarray) -> np.ndarray:
+    """What is left of the ones when a disc must fit into them: all discs that do, laid where they fit.
+
+    By Fourier transforms, exact since what is counted is whole pixels: a quarter of the time of a moving window.
+    """
+    placed = np.zeros(pattern.shape)
+    placed[: disc.shape[0], : disc.shape[1]] = disc
+    spectrum = scipy.fft.rfft2(placed)
+    fits = _convolved(pattern, np.conj(spectrum)) > disc.sum() - 0.5
+    return (_convolved(fits, spectrum) > 0.5).astype(pattern.dtype)
+
+
+def _convolved(pattern: np.ndarray, spectrum: np.ndarray) -> np.ndarray:
+    """The periodic convolution with something of this spectrum."""
+    return scipy.fft.irfft2(scipy.fft.rfft2(pattern.astype("float64")) * spectrum, pattern.shape)
+
+
+def _periodic_noise(rng: np.random.Generator, n: int, width: float) -> np.ndarray:
+    """(n, n) white noise smoothed by a Gaussian of this standard deviation [pixels]."""
+    k = 2 * np.pi * np.fft.fftfreq(n)
+    spectrum = scipy.fft.rfft2(rng.standard_normal((n, n)))
+    gaussian = np.exp(-0.5 * width**2 * (k[:, None] ** 2 + k[: n // 2 + 1] ** 2))
+    return scipy.fft.irfft2(spectrum * gaussian, (n, n))

@@ -1,0 +1,59 @@
+"""Pack the structures of many files into one, as the rigorous ones that come with the package were.
+
+  python -m kmodels.simulate --model metasurface --data.solver rcwa --data.n_wavelengths 301 --out rigorous
+  python -m kmodels.metasurface.studies.pack --data rigorous --out rigorous.h5
+
+Structures are looked at as `fit` looks at them; fields of the recipe that say what is allowed (--data.period 800) may
+follow. --out has the attributes of the first file.
+
+Exit status: 0 packed, 2 bad input or usage.
+"""
+
+import sys
+from pathlib import Path
+
+from kmodels.core.cli import cli
+from kmodels.core.spec.errors import UserError
+
+
+def main(argv=None) -> int:
+    """Run the verb; returns the exit status."""
+    options = cli.parser("metasurface.pack", __doc__)
+    options.add_argument("--data", required=True, metavar="PATH", help="a folder of HDF5 files")
+    options.add_argument("--out", required=True, metavar="FILE", help="all of them, .h5")
+    return cli.run(options, _pack, argv)
+
+
+def _pack(args, words) -> int:
+    from kmodels.core.cli import console, parse
+    from kmodels.metasurface.data import hdf5
+    from kmodels.metasurface.data.load import load
+    from kmodels.metasurface.recipe import RECIPE
+
+    if Path(args.out).suffix != ".h5":
+        raise UserError(f"--out {args.out}: the suffix must be .h5")
+    recipe = parse.resolve(RECIPE, [parse.command_line(RECIPE, words)])
+    structures = load(args.data, recipe)
+    about = _attributes(args.data, recipe.data)
+    hdf5.write(args.out, structures.patterns(), structures.spectra, structures.wavelength, about)
+    size = Path(args.out).stat().st_size / 1e6
+    console.say(f"written: {args.out}, {len(structures)} structures, {size:.2f} MB")
+    return 0
+
+
+def _attributes(path, data) -> dict:
+    """Those attributes of the first file that a file of ours has."""
+    import h5py
+
+    from kmodels.core.io.files import reading
+    from kmodels.core.runs.cache import data_files
+    from kmodels.metasurface.data.load import SUFFIXES
+    from kmodels.metasurface.simulator.structures import attributes
+
+    first = data_files(path, SUFFIXES)[0]
+    with reading(first, "HDF5"), h5py.File(first) as file:
+        return {name: file.attrs[name] for name in attributes(data) if name in file.attrs}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,85 @@
+"""Inverse design: a search, by gradients through the network, for patterns that put each colour where it is wanted."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from keras import ops
+
+from kmodels.core.training.gradient import gradient
+from kmodels.layers.fourier_mixing import irfft2, rfft2
+from kmodels.metasurface.simulator.patterns import feature_disc, without_small_features
+
+SHARPNESS = 4.0  # of the soft step whose slope stands for the hard one's
+OUTSIDE_FILL = 10.0  # weight of the squared share of silicon nitride outside the recipe's range
+BETA1, BETA2, TINY = 0.9, 0.99, 1e-12  # Adam's
+
+
+@dataclass(frozen=True)
+class Search:
+    """What is searched, and how long.
+
+    model: of a trained run. data: its recipe's data section. weights: (2, 2, w) of the shares on the recipe's
+    wavelengths; their weighted sum is to be large. starts: patterns that are improved side by side. rate: of Adam
+    at the start, falling to 0 along half a cosine.
+    """
+
+    model: object
+    data: object
+    weights: np.ndarray
+    starts: int = 16
+    steps: int = 200
+    rate: float = 0.02
+
+    def objective(self, noise):
+        """What is made small: minus the sum over patterns of the weighted shares, plus what fill costs.
+
+        noise: (starts, y, x). The network sees binary patterns; on the way back their step counts as a soft one.
+        """
+        level = self.smoothed(noise)
+        soft = ops.sigmoid(SHARPNESS * level)
+        hard = ops.cast(level > 0, "float32")
+        patterns = soft + ops.stop_gradient(hard - soft)
+        wavelength = np.tile(self.data.wavelengths().astype("float32"), (self.starts, 1))
+        inputs = {"pattern": ops.expand_dims(patterns, -1), "wavelength": ops.convert_to_tensor(wavelength)}
+        shares = self.model(inputs, training=False)["spectra"]
+        fill = ops.mean(soft, axis=(1, 2))
+        low, high = self.data.fill
+        outside = ops.relu(low - fill) + ops.relu(fill - high)
+        reached = ops.sum(ops.multiply(ops.cast(shares, "float32"), self.weights))
+        return OUTSIDE_FILL * ops.sum(ops.square(outside)) - reached
+
+    def smoothed(self, noise):
+        """Periodic noise smoothed by a Gaussian as wide as the smallest feature; its spread is that of white noise."""
+        n = noise.shape[-1]
+        width = max(self.data.smallest_feature / self.data.period * n, 1.0)
+        k = 2 * np.pi * np.fft.fftfreq(n)
+        gaussian = np.exp(-0.5 * width**2 * (k[:, None] ** 2 + k[: n // 2 + 1] ** 2))
+        gaussian = (gaussian * 2 * width * np.sqrt(np.pi)).astype("float32")
+        return irfft2(tuple(ops.multiply(part, gaussian) for part in rfft2(noise)), (n, n))
+
+    def run(self, rng: np.random.Generator, report: Callable[[int, int, str], None]) -> np.ndarray:
+        """Patterns (found, y, x) uint8 that keep the rules of the recipe, one from each start that leads to one.
+
+        report(done, total, text) shows progress.
+        """
+        noise = rng.standard_normal((self.starts, self.data.pixels, self.data.pixels)).astype("float32")
+        slope_of = gradient(self.objective)
+        mean, square = np.zeros_like(noise), np.zeros_like(noise)
+        for step in range(self.steps):
+            value, slope = slope_of(noise)
+            mean = BETA1 * mean + (1 - BETA1) * slope
+            square = BETA2 * square + (1 - BETA2) * slope**2
+            unbiased = mean / (1 - BETA1 ** (step + 1)), square / (1 - BETA2 ** (step + 1))
+            rate = self.rate * (1 + np.cos(np.pi * step / self.steps)) / 2
+            noise -= rate * unbiased[0] / (np.sqrt(unbiased[1]) + TINY)
+            report(step + 1, self.steps, f"{-value / self.starts:.3f} by the network")
+        return self.allowed(np.asarray(ops.convert_to_numpy(self.smoothed(ops.convert_to_tensor(noise)))) > 0)
+
+    def allowed(self, patterns: np.ndarray) -> np.ndarray:
+        """The patterns without features that are too small; those are left out that then break the range of fill."""
+        disc = feature_disc(self.data)
+        cleaned = [without_small_features(pattern.astype("uint8"), disc) for pattern in patterns]
+        low, high = self.data.fill
+        kept = [p for p in cleaned if p is not None and low <= p.mean() <= high]
+        return np.array(kept, "uint8").reshape(-1, *patterns.shape[1:])

@@ -1,0 +1,1 @@
+"""Records, file formats and encoding; no Keras."""

@@ -1,0 +1,144 @@
+"""The rules of the device, vectorised: n independent devices step through their sequences side by side."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from kmodels.nand.data.records import (
+    ERASE,
+    NONE,
+    NOT_ERASED,
+    OVERWRITE,
+    PAGE_HOP,
+    PROGRAM,
+    READ,
+    READ_UNWRITTEN,
+    STALE_READ,
+    Trace,
+)
+
+BATCH = 4096  # sequences judged together: their state stays in the processor's cache
+LARGEST_BITMAP = 1 << 28  # bytes that a batch's maps of written pages may take
+
+
+class Device:
+    """The state of n devices, each with `slots` blocks.
+
+    frontier w: one past the highest page written since the block's erase, -1 while it is not erased. Under `strict`
+    order pages 0 .. w-1 are written; for the other orders a map of the written pages is kept beside it.
+    """
+
+    def __init__(self, n: int, slots: int, rules):
+        self.n, self.rules = n, rules
+        self._base = np.arange(n) * slots
+        self._frontier = np.full(n * slots, -1, "int32")
+        self._written = None
+        if rules.program_order != "strict":
+            self._written = np.zeros((n * slots, rules.geometry.pages), bool)
+
+    def frontier(self, slot: np.ndarray) -> np.ndarray:
+        """w of one block of each device: slot (n,) -> (n,); of k blocks of each: (k, 1) or (k, n) -> (k, n)."""
+        return self._frontier[self._base + slot]
+
+    def is_written(self, slot: np.ndarray, page: np.ndarray) -> np.ndarray:
+        """Whether a page of one block of each device is written, (n,) bool; of k blocks of each, (k, n).
+
+        Page -1, of an erase, means nothing here.
+        """
+        if self._written is None:
+            return page < self.frontier(slot)
+        return self._written[self._base + slot, np.maximum(page, 0)]
+
+    def step(self, op: np.ndarray, slot: np.ndarray, page: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """One operation of each device, (n,) each; an illegal one leaves the state unchanged.
+
+        Returns (w, whether the page was written) as they were before.
+        """
+        at = self._base + slot
+        before = self._frontier[at]
+        written = self.is_written(slot, page)
+        programs = op == PROGRAM
+        # A program is legal at w alone (strict), from w on (monotonic), or wherever nothing is written (any).
+        if self._written is None:
+            programs &= page == before
+        else:
+            programs &= (before >= 0) & (~written if self.rules.program_order == "any" else page >= before)
+            self._remember(at, op, page, programs)
+        after = np.where(programs, np.maximum(before, page + 1), before)
+        self._frontier[at] = np.where(op == ERASE, 0, after)
+        return before, written
+
+    def _remember(self, at, op, page, programs):
+        """Keep the map of written pages."""
+        self._written[at[op == ERASE]] = False
+        self._written[at[programs], page[programs]] = True
+
+
+def violation_codes(op, page, frontier, written, rules) -> np.ndarray:
+    """The code of every operation, given the state before it; NONE when legal, for erases and for PAD.
+
+    Arrays of one shape. program p: legal when erased and p == w (strict), p >= w (monotonic), p not written (any).
+    read p: legal when p is written and w - 1 - p < read_offset_limit.
+    """
+    if rules.program_order == "strict":
+        program = np.where(page > frontier, PAGE_HOP, np.where(written, OVERWRITE, NONE))
+    else:
+        behind = written if rules.program_order == "any" else page < frontier
+        program = np.where(behind, OVERWRITE, NONE)
+    program = np.where(frontier < 0, NOT_ERASED, program)
+    stale = frontier - 1 - page >= rules.read_offset_limit
+    read = np.where(written, np.where(stale, STALE_READ, NONE), READ_UNWRITTEN)
+    return np.where(op == PROGRAM, program, np.where(op == READ, read, NONE)).astype("int8")
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """What the oracle says of n sequences: codes (n, time) of every operation; of the first violation its index
+    (n,), -1 when there is none, and its code (n,)."""
+
+    codes: np.ndarray
+    index: np.ndarray
+    code: np.ndarray
+
+    @property
+    def invalid(self) -> np.ndarray:
+        """(n,) bool."""
+        return self.index >= 0
+
+
+def oracle(trace: Trace, rules) -> Verdicts:
+    """Judge every sequence by the rules, exactly.
+
+    rules: anything with `geometry`, `read_offset_limit` and `program_order`, such as a recipe's data section.
+    """
+    return first_violations(replay(trace, rules)[0])
+
+
+def replay(trace: Trace, rules) -> tuple[np.ndarray, np.ndarray]:
+    """(codes, frontier) of every operation, (n, time) each: what it breaks, and its block's w before it."""
+    parts = [_replayed(trace.take(slice(start, start + BATCH)), rules) for start in range(0, len(trace), BATCH)]
+    return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
+
+
+def _replayed(trace: Trace, rules) -> tuple[np.ndarray, np.ndarray]:
+    """The same of a batch; halved when its maps of written pages would take too much memory."""
+    slot = trace.slots()
+    n, n_slots = len(trace), int(slot.max(initial=0)) + 1
+    if rules.program_order != "strict" and n > 1 and n * n_slots * rules.geometry.pages > LARGEST_BITMAP:
+        halves = [_replayed(trace.take(half), rules) for half in (slice(0, n // 2), slice(n // 2, n))]
+        return tuple(np.concatenate(part) for part in zip(*halves, strict=True))
+    # Time first: each step then reads and writes memory in a row.
+    op, slot, page = (np.ascontiguousarray(part.T) for part in (trace.op, slot, trace.page))
+    device = Device(n, n_slots, rules)
+    states = [device.step(op[t], slot[t], page[t]) for t in range(len(op))]
+    frontier, written = (np.stack(part) for part in zip(*states, strict=True))
+    return violation_codes(op, page, frontier, written, rules).T, frontier.T
+
+
+def first_violations(codes: np.ndarray) -> Verdicts:
+    """Verdicts from the codes of all operations, (n, time)."""
+    broken = codes != NONE
+    invalid = broken.any(axis=1)
+    index = np.where(invalid, broken.argmax(axis=1), -1)
+    code = np.where(invalid, np.take_along_axis(codes, np.maximum(index, 0)[:, None], 1)[:, 0], NONE)
+    return Verdicts(codes, index, code)

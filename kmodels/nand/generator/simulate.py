@@ -1,5 +1,0 @@
-"""The classifier's simulator: the generator learns from the legal half of its sequences."""
-
-from kmodels.nand.simulate import SIMULATION, simulate
-
-__all__ = ["SIMULATION", "simulate"]

@@ -1,0 +1,50 @@
+"""Hard-negative mining: after each epoch the invalid sequences that the model took for valid are trained on again."""
+
+import numpy as np
+
+from kmodels.core.training import batching, inference
+
+MOST = 8  # of the missed, at most one for so many examples: a quarter of an epoch with the twins, not a second one
+
+
+def practise(model, trace, examples, recipe) -> dict[str, float]:
+    """Train once more on the invalid training sequences whose probability is below the model's threshold.
+
+    Each comes with the valid sequence of its pair: batches of invalid ones alone teach "always invalid" within a dozen
+    steps (validation loss from 0.08 to 0.94 in an early epoch). Where many are missed, some are drawn at random. The
+    steps do not count for the learning rate's schedule, as their number is not known beforehand.
+
+    Returns {"missed": how many, "found_after": the share of them that is found once that is done}; nothing where the
+    recipe does not ask for it.
+    """
+    if not recipe.train.hard_negatives:
+        return {}
+    size = recipe.train.batch_size
+    missed = _missed(model, examples, np.flatnonzero(trace.invalid), size)
+    if not len(missed):
+        return {"missed": 0.0}
+    rng = np.random.default_rng([recipe.seed, int(model.optimizer.iterations)])
+    again = rng.permutation(missed)[: max(1, len(examples) // MOST)]
+    rows = np.flatnonzero(np.isin(trace.pair, trace.pair[again]))
+    _train(model, examples, rng.permutation(rows), size)
+    still = _missed(model, examples, missed, size)
+    return {"missed": float(len(missed)), "found_after": 1 - len(still) / len(missed)}
+
+
+def _train(model, examples, rows, size) -> None:
+    """One pass over the rows, at the learning rate of now."""
+    iterations = int(model.optimizer.iterations)
+    for start in range(0, len(rows), size):
+        some = rows[start : start + size]
+        weight = (np.arange(size) < len(some)).astype("float32")
+        batch = (*examples.take(batching.filled(some, size)), weight)
+        model.train_on_batch(*inference.as_tensors(batch))
+    model.optimizer.iterations.assign(iterations)
+
+
+def _missed(model, examples, rows, size) -> np.ndarray:
+    """Those of the rows that the model takes for valid."""
+    inputs, targets = examples.take(rows)
+    logit = inference.predict(model, batching.ArrayExamples(inputs, targets), size)["invalid"]
+    threshold = float(model.threshold)
+    return rows[1 / (1 + np.exp(-logit.astype("float64"))) < threshold]

@@ -1,0 +1,252 @@
+"""Pairs of command sequences: a legal one, and its twin with exactly one proven violation.
+
+A legal sequence erases each of its blocks, then draws random legal operations. Its twin keeps the operations before
+a random place, breaks one rule there, and goes on with random legal operations from the state that the device is then
+in (an illegal operation changes nothing). The oracle confirms each twin; what it does not confirm is drawn again.
+"""
+
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import joblib
+import numpy as np
+
+from kmodels.core.spec.errors import UserError
+from kmodels.nand.data.records import (
+    CODES,
+    ERASE,
+    NONE,
+    OVERWRITE,
+    PAGE_HOP,
+    PROGRAM,
+    READ,
+    READ_UNWRITTEN,
+    STALE_READ,
+    Trace,
+)
+from kmodels.nand.data.rules import Device, first_violations, oracle, violation_codes
+
+SIMULATION = 1  # raise it when the same recipe gives other data: cached data is then made again
+CHUNK = 4096  # pairs drawn together; each chunk has a random stream of its own, so workers change nothing
+MOST_ROUNDS = 200  # of drawing again; the seed's device needs about 5
+LONGEST_HOP = 3  # pages
+
+
+def simulate(recipe, folder: Path, report) -> dict[str, str]:
+    """Write `trace.parquet` with recipe.data.n_sequences sequences; returns the rates on one core.
+
+    Raises UserError when the recipe's rules leave no room for a strategy.
+    """
+    n_pairs = recipe.data.n_sequences // 2
+    chunks = [min(CHUNK, n_pairs - start) for start in range(0, n_pairs, CHUNK)]
+    streams = np.random.SeedSequence(recipe.seed).spawn(len(chunks))
+    started = time.perf_counter()
+    # Worker processes cost a second to start: worth it only for long simulations.
+    parallel = joblib.Parallel(n_jobs=-1 if len(chunks) > 32 else 1, return_as="generator")
+    jobs = (
+        joblib.delayed(draw_pairs)(np.random.default_rng(s), n, recipe.data)
+        for s, n in zip(streams, chunks, strict=True)
+    )
+    parts = []
+    for part in parallel(jobs):
+        parts.append(part)
+        report(len(parts), len(chunks))
+    trace = joined(parts)
+    simulated = time.perf_counter()
+    oracle(trace, recipe.data)
+    judged = time.perf_counter()
+    trace.frame().to_parquet(folder / "trace.parquet", index=False)
+    return {
+        "sequences": f"{len(trace)}",
+        "simulator": f"{len(trace) / (simulated - started):,.0f} sequences/s",
+        "oracle": f"{len(trace) / (judged - simulated):,.0f} sequences/s",
+    }
+
+
+def joined(parts: list[Trace]) -> Trace:
+    """Traces of one length behind each other, named 0, 1, 2, ...; two in a row are a pair."""
+    given = [f for f in Trace.__dataclass_fields__ if getattr(parts[0], f) is not None]
+    names = [f for f in given if f not in ("name", "pair")]
+    arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+    n = len(arrays["op"])
+    return Trace(**arrays, name=np.arange(n), pair=np.arange(n) // 2)
+
+
+def draw_pairs(rng: np.random.Generator, n: int, data) -> Trace:
+    """2n sequences: valid and corrupted twins in turn, the strategies in equal numbers.
+
+    data: a recipe's data section. Under `corruption: legacy` the second of a pair is labelled invalid unchecked.
+    """
+    corrupted = _legacy_twins if data.corruption == "legacy" else _exact_twins
+    waiting = np.resize([CODES.index(name) for name in data.strategies], n)
+    pairs = []
+    for _ in range(MOST_ROUNDS):
+        blocks = distinct_blocks(rng, len(waiting), data)
+        valid = _roll_out(rng, len(waiting), data)
+        twin, index, confirmed = corrupted(rng, valid, waiting, data)
+        pairs.append(_pairs(valid, twin, blocks, waiting, index, confirmed, data))
+        waiting = waiting[~confirmed]
+        if not len(waiting):
+            return joined(pairs)
+    names = ", ".join(sorted({CODES[code] for code in waiting}))
+    raise UserError(
+        f"data: no {names} fits into seq_len = {data.seq_len} with num_blocks = {data.num_blocks} and "
+        f"read_offset_limit = {data.read_offset_limit}: make sequences longer, or leave it out of strategies"
+    )
+
+
+@dataclass(frozen=True)
+class _Rolled:
+    """n sequences rolled out on devices, time first: (seq_len, n) arrays, and the state before each operation."""
+
+    op: np.ndarray
+    slot: np.ndarray
+    page: np.ndarray
+    frontier: np.ndarray
+    written: np.ndarray
+
+
+def _roll_out(rng, n, data, replay=None, until=None) -> _Rolled:
+    """Step n devices through random legal operations; or follow `replay` up to and including step until[i] first."""
+    device = Device(n, data.num_blocks, data)
+    steps = []
+    for t in range(data.seq_len):
+        drawn = _draw_operation(rng, device, data, t)
+        if replay is not None:
+            old = (replay.op[t], replay.slot[t], replay.page[t])
+            drawn = tuple(np.where(t <= until, o, new) for o, new in zip(old, drawn, strict=True))
+        steps.append((*drawn, *device.step(*drawn)))
+    return _Rolled(*(np.stack(part) for part in zip(*steps, strict=True)))
+
+
+def _exact_twins(rng, valid, strategy, data):
+    """Twins with one violation: (rolled, its index (n,), whether the rules confirm that it is the only one (n,))."""
+    index, possible = _choose_place(rng, valid, strategy, data)
+    here = (index, np.arange(len(index)))
+    page = valid.page.copy()
+    page[here] = _illegal_page(rng, valid.frontier[here], strategy, data)
+    twin = _roll_out(rng, len(index), data, replay=replace(valid, page=page), until=index)
+    verdict = first_violations(violation_codes(twin.op, twin.page, twin.frontier, twin.written, data).T)
+    single = (verdict.codes != NONE).sum(axis=1) == 1
+    return twin, index, possible & single & (verdict.index == index) & (verdict.code == strategy)
+
+
+def _legacy_twins(rng, valid, strategy, data):
+    """The seed's generator with its faults: whatever operation stands at a random place gets another page, and the
+    result is called invalid unchecked. Some of these labels are wrong, and large pages give read_unwritten away."""
+    n = valid.op.shape[1]
+    index = rng.integers(data.num_blocks, data.seq_len, n)
+    here = (index, np.arange(n))
+    frontier, old = valid.frontier[here], valid.page[here]
+    unwritten = frontier + _below(rng, data.geometry.pages - frontier)
+    stale = frontier - 1 - data.read_offset_limit
+    new = np.select([strategy == PAGE_HOP, strategy == STALE_READ], [old + 1, stale], unwritten)
+    page = valid.page.copy()
+    page[here] = np.where(old < 0, old, np.minimum(new, data.geometry.pages - 1))
+    # The seed has no way back below page 0: it takes another place for such a sequence.
+    return replace(valid, page=page), index, (strategy != STALE_READ) | (stale >= 0)
+
+
+def _draw_operation(rng, device, data, t):
+    """A random legal operation for each device, (op, slot, page); the first ones erase the blocks in turn."""
+    n = device.n
+    if t < data.num_blocks:
+        return np.full(n, ERASE), np.full(n, t), np.full(n, -1)
+    slot = rng.integers(data.num_blocks, size=n)
+    frontier = device.frontier(slot)
+    u = rng.random(n)
+    op = np.where(u < data.erase_rate, ERASE, np.where(u < data.erase_rate + data.read_rate, READ, PROGRAM))
+    op[(op == READ) & (frontier == 0)] = PROGRAM
+    op[(op == PROGRAM) & (frontier == data.geometry.pages)] = READ
+    page = np.where(op == PROGRAM, _programmable(rng, frontier, data), _readable(rng, device, slot, frontier, data))
+    page[op == ERASE] = -1
+    return op, slot, page
+
+
+def _programmable(rng, frontier, data):
+    """A page that may be programmed: w, or under the looser orders now and then a page or more further."""
+    if data.program_order == "strict":
+        return frontier
+    skip = np.where(rng.random(len(frontier)) < 0.2, rng.integers(1, LONGEST_HOP + 1, len(frontier)), 0)
+    return np.minimum(frontier + skip, data.geometry.pages - 1)
+
+
+def _readable(rng, device, slot, frontier, data):
+    """One of the last `read_offset_limit` pages; where that one was skipped, the last page written."""
+    page = frontier - 1 - _below(rng, np.minimum(frontier, data.read_offset_limit))
+    if data.program_order == "strict":
+        return page
+    return np.where(device.is_written(slot, page), page, frontier - 1)
+
+
+def _below(rng, limit):
+    """A random integer in 0 .. limit - 1 for each limit; 0 where the limit is not positive."""
+    return (rng.random(len(limit)) * np.maximum(limit, 1)).astype("int32")
+
+
+def _choose_place(rng, valid, strategy, data):
+    """A random operation of the right type at which the strategy can break its rule: (index, whether there is one)."""
+    op, frontier, last = valid.op, valid.frontier, data.geometry.pages - 1
+    rules = {
+        PAGE_HOP: (op == PROGRAM) & (frontier < last),
+        OVERWRITE: (op == PROGRAM) & (frontier > 0),
+        READ_UNWRITTEN: (op == READ) & (frontier <= last),
+        STALE_READ: (op == READ) & (frontier > data.read_offset_limit),
+    }
+    fits = np.zeros(op.shape, bool)
+    for code, rule in rules.items():
+        fits |= rule & (strategy == code)
+    index = np.where(fits, rng.random(op.shape), -1.0).argmax(axis=0)
+    return index, fits.any(axis=0)
+
+
+def _illegal_page(rng, frontier, strategy, data):
+    """The page that breaks the rule, given w: w+1..w+3, 0..w-1, w..w+3 or 0..w-1-L."""
+    n = len(frontier)
+    hop = frontier + rng.integers(1, LONGEST_HOP + 1, n)
+    unwritten = frontier + rng.integers(0, LONGEST_HOP + 1, n)
+    below = _below(rng, frontier)
+    stale = _below(rng, frontier - data.read_offset_limit)
+    page = np.select(
+        [strategy == code for code in (PAGE_HOP, OVERWRITE, READ_UNWRITTEN, STALE_READ)], [hop, below, unwritten, stale]
+    )
+    return np.minimum(page, data.geometry.pages - 1)
+
+
+def distinct_blocks(rng, n, data):
+    """(n, num_blocks) different block numbers, each row in random order."""
+    total = data.geometry.dies * data.geometry.planes * (data.geometry.blocks - data.geometry.first_block)
+    blocks = rng.integers(total, size=(n, data.num_blocks))
+    while True:
+        in_order = np.sort(blocks, axis=1)
+        again = (in_order[:, 1:] == in_order[:, :-1]).any(axis=1)
+        if not again.any():
+            return blocks
+        if data.num_blocks * data.num_blocks > total:  # collisions are the rule: shuffle instead
+            return rng.permuted(np.broadcast_to(np.arange(total), (n, total)), axis=1)[:, : data.num_blocks]
+        blocks[again] = rng.integers(total, size=(int(again.sum()), data.num_blocks))
+
+
+def _pairs(valid, twin, blocks, strategy, index, rows, data) -> Trace:
+    """The confirmed `rows` as a labelled trace, valid and corrupted in turn."""
+    nothing = np.full(len(index), NONE)
+    parts = []
+    for rolled, invalid, code, at in ((valid, False, nothing, nothing - 1), (twin, True, strategy, index)):
+        part = on_blocks(rolled.op, rolled.slot, rolled.page, blocks, data)
+        labels = {"invalid": np.full(len(index), invalid), "code": code, "strategy": code, "index": at}
+        parts.append(replace(part, **labels).take(rows))
+    order = np.arange(2 * len(parts[0])).reshape(2, -1).T.ravel()
+    return joined(parts).take(order)
+
+
+def on_blocks(op, slot, page, blocks, data) -> Trace:
+    """Sequences of slots, time first, (time, n) each, on blocks of these numbers, (n, num_blocks)."""
+    slot = slot.T
+    first = data.geometry.first_block
+    parts = np.unravel_index(blocks, (data.geometry.dies, data.geometry.planes, data.geometry.blocks - first))
+    die, plane, block = (np.take_along_axis(part.astype("int32"), slot, axis=1) for part in parts)
+    block += first
+    number = np.arange(len(slot))
+    addresses = {"die": die, "plane": plane, "block": block, "page": page.T.astype("int32")}
+    return Trace(op=op.T.astype("int8"), **addresses, name=number, pair=number)

@@ -1,0 +1,100 @@
+"""The seed's NumPy archives -> StoredRun.
+
+A run is a pair NAME_maps.npz and NAME_labels.npz, or one NAME.npz with the arrays of both:
+
+    maps:    terrain (y, x) [m], source_q (y, x) [g/s], source_h (y, x) [m above ground]
+    labels:  conc (time, y, x, z) in kg m-3, or in the unit that a string `units` beside it names
+
+y northward, x eastward, z upward from sea level. The archives say nothing of their grid: cells are data.grid.dx wide
+and data.grid.dz high, frames data.frame_seconds apart. They have no wind. The run is read into memory whole.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from kmodels.core.io.files import reading, refuse_bombs
+from kmodels.core.io.units import canonical
+from kmodels.core.spec.errors import UserError
+from kmodels.plume.data import units
+from kmodels.plume.data.cf_writer import EPOCH
+from kmodels.plume.data.runs import Stacks
+from kmodels.plume.data.stored import StoredRun
+
+MAPS, LABELS = "_maps.npz", "_labels.npz"
+
+
+def pair_of(path: Path) -> tuple[Path, Path]:
+    """(file with the maps, file with the labels) of a run that one of its files names."""
+    for suffix in (MAPS, LABELS):
+        if path.name.endswith(suffix):
+            name = path.name.removesuffix(suffix)
+            return path.with_name(name + MAPS), path.with_name(name + LABELS)
+    return path, path
+
+
+def read(path: Path, data) -> StoredRun:
+    """The run that a file belongs to. data: the recipe's section. Raises UserError by file, array, index and rule."""
+    maps_file, labels_file = pair_of(path)
+    maps = _arrays(maps_file, ("terrain", "source_q", "source_h"))
+    labels = _arrays(labels_file, ("conc",))
+    conc = labels["conc"]
+    if conc.ndim != 4:
+        raise UserError(f"{labels_file}: conc has shape {conc.shape}; expected (time, y, x, z)")
+    for name in ("terrain", "source_q", "source_h"):
+        _check_map(maps_file, name, maps[name], conc.shape[1:3])
+    unit = canonical(labels.get("units", "kg m-3"))
+    if unit not in units.CONCENTRATION:
+        raise UserError(f"{labels_file}: units {unit!r}; expected {' or '.join(units.CONCENTRATION)}")
+    frames = np.moveaxis(conc, 3, 1)
+    grid = data.grid
+    x, y, z = (
+        (np.arange(n) + 0.5) * width for n, width in zip(frames.shape[:0:-1], (grid.dx, grid.dx, grid.dz), strict=True)
+    )
+    return StoredRun(
+        name=labels_file.name.removesuffix(LABELS).removesuffix(".npz"),
+        file=labels_file,
+        start=EPOCH,
+        time=np.arange(len(frames)) * data.frame_seconds,
+        x=x,
+        y=y,
+        z=z,
+        terrain=maps["terrain"].astype("float64"),
+        stacks=_stacks(maps, x, y),
+        frames_as_stored=lambda first, stop: frames[first:stop],
+        units=unit,
+        factor=units.CONCENTRATION[unit],
+        variable="conc",
+        on_disk=False,
+    )
+
+
+def _arrays(path: Path, needed: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """The arrays of an archive, those needed among them."""
+    if not path.exists():
+        raise UserError(f"{path}: no such file; a run is NAME{MAPS} and NAME{LABELS}, or one .npz with all arrays")
+    with reading(path, "a NumPy archive"), np.load(path, allow_pickle=False) as archive:
+        missing = [name for name in needed if name not in archive.files]
+        if missing:
+            raise UserError(f"{path}: {missing[0]}: missing; needed: {', '.join(needed)}")
+        refuse_bombs(path, archive)
+        return {name: archive[name] for name in (*needed, "units") if name in archive.files}
+
+
+def _check_map(path: Path, name: str, values: np.ndarray, shape: tuple[int, int]) -> None:
+    """Refuse a map of another shape, and one with values that cannot be."""
+    if values.shape != shape:
+        raise UserError(f"{path}: {name} has shape {values.shape}; conc has (y, x) = {shape}")
+    lowest = -np.inf if name == "terrain" else 0.0
+    bad = ~(np.isfinite(values) & (values >= lowest))
+    if bad.any():
+        y, x = np.unravel_index(int(np.argmax(bad)), shape)
+        rule = "expected a number" if name == "terrain" else "expected 0 or more"
+        raise UserError(f"{path}: {name}[y={y}, x={x}] = {values[y, x]:g}; {rule}")
+
+
+def _stacks(maps: dict[str, np.ndarray], x: np.ndarray, y: np.ndarray) -> Stacks:
+    """A stack in the middle of each cell that emits."""
+    rows, columns = np.nonzero(maps["source_q"])
+    at = rows, columns
+    return Stacks(x[columns], y[rows], maps["source_h"][at].astype("float64"), maps["source_q"][at] * 1e-3)

@@ -1,0 +1,184 @@
+"""Windows of consecutive frames, cut from runs on disk and read when they are used."""
+
+import threading
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from kmodels.plume.data.stored import Maps, StoredRun
+
+KEPT_BYTES = 512 << 20  # of runs that stay in memory once read
+
+
+class KeptRuns:
+    """Runs read once and kept, as long as they fit into `limit` bytes; safe for threads that read at once.
+
+    Nothing that was kept is dropped for another: an epoch comes to every run equally often in random order, so
+    making room would only read the same runs again.
+    """
+
+    def __init__(self, limit: int):
+        self._limit = limit
+        self._bytes = 0
+        self._frames: dict[str, np.ndarray | None] = {}
+        self._lock = threading.Lock()
+
+    def frames(self, run: StoredRun, first: int, stop: int) -> np.ndarray:
+        """Frames first .. stop - 1 of a run: (stop - first, z, y, x) float32 [kg m-3]."""
+        whole = self._whole(run)
+        return run.concentration(first, stop) if whole is None else whole[first:stop]
+
+    def _whole(self, run: StoredRun) -> np.ndarray | None:
+        """All frames of a run if it is kept or can be, else None."""
+        with self._lock:
+            if run.name in self._frames:
+                return self._frames[run.name]  # None while another thread reads it
+            if not run.on_disk or self._bytes + run.nbytes > self._limit:
+                return None
+            self._bytes += run.nbytes
+            self._frames[run.name] = None
+        self._frames[run.name] = whole = run.concentration(0, run.n_frames)
+        return whole
+
+
+@dataclass(frozen=True, eq=False)
+class Windows:
+    """n windows of `n_past` frames, and the frame `horizon` after the last of them.
+
+    runs: those that the windows are cut from, of one grid and one frame interval. run: (n,) index into them.
+    first: (n,) first frame of each window. cell: (dz, dy, dx) [m]. frame_seconds: [s] between frames. Frames are
+    read from disk when asked for, so a data set may be larger than memory.
+    """
+
+    runs: tuple[StoredRun, ...]
+    run: np.ndarray
+    first: np.ndarray
+    n_past: int
+    horizon: int
+    cell: tuple[float, float, float]
+    frame_seconds: float
+    kept: KeptRuns = field(default_factory=lambda: KeptRuns(KEPT_BYTES), repr=False)
+
+    def __len__(self) -> int:
+        return len(self.run)
+
+    def take(self, rows) -> "Windows":
+        """The windows with these indices."""
+        return replace(self, run=self.run[rows], first=self.first[rows])
+
+    @property
+    def groups(self) -> np.ndarray:
+        """(n,) name of each window's run: windows of one run overlap, so a split keeps them together."""
+        return np.array([run.name for run in self.runs])[self.run]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(z, y, x) [cells]."""
+        return self.runs[0].shape
+
+    @property
+    def x(self) -> np.ndarray:
+        """(x,) cell centres of the first run [m]."""
+        return self.runs[0].x
+
+    @property
+    def y(self) -> np.ndarray:
+        """(y,) cell centres of the first run [m]."""
+        return self.runs[0].y
+
+    @property
+    def z(self) -> np.ndarray:
+        """(z,) cell centres [m], above sea level or, in runs that follow the terrain, above ground."""
+        return self.runs[0].z
+
+    @property
+    def units(self) -> str:
+        """Units of concentration in the first file, such as "ug m-3"; arrays are in kg m-3 all the same."""
+        return self.runs[0].units
+
+    @property
+    def start_time(self) -> np.ndarray:
+        """(n,) datetime64[ns] of each window's first frame."""
+        return self._time(self.first)
+
+    @property
+    def reference_time(self) -> np.ndarray:
+        """(n,) datetime64[ns] of each window's last past frame: when its forecast starts."""
+        return self._time(self.first + self.n_past - 1)
+
+    @property
+    def leads(self) -> np.ndarray:
+        """(n,) frames that each window's run has after the window's past."""
+        frames = np.array([run.n_frames for run in self.runs], int)
+        return frames[self.run] - self.first - self.n_past
+
+    def past(self, rows) -> np.ndarray:
+        """The frames t - n_past + 1 .. t that the model sees: (n, n_past, z, y, x) float32 [kg m-3]."""
+        return self._frames(rows, 0, self.n_past)
+
+    def target(self, rows, lead: int | None = None) -> np.ndarray:
+        """Frame t + lead, by default t + horizon: (n, z, y, x) float32 [kg m-3].
+
+        Raises ValueError where a run ends before.
+        """
+        return self._frames(rows, self.n_past - 1 + (self.horizon if lead is None else lead), 1)[:, 0]
+
+    def future(self, rows, leads: int) -> np.ndarray:
+        """Frames t + 1 .. t + leads: (n, leads, z, y, x) float32 [kg m-3].
+
+        Raises ValueError where a run ends before; `leads` of the windows tells.
+        """
+        return self._frames(rows, self.n_past, leads)
+
+    @property
+    def has_wind(self) -> bool:
+        """Whether every run has wind."""
+        return all(run.u is not None and run.v is not None for run in self.runs)
+
+    def wind(self, rows) -> np.ndarray | None:
+        """Wind of the frames in `past`: (n, n_past, 2, z) float32 [m s-1], eastward and northward.
+
+        None where a run has no wind.
+        """
+        if not self.has_wind:
+            return None
+        return np.stack([self.wind_at(rows, age) for age in range(1 - self.n_past, 1)], axis=1)
+
+    def wind_at(self, rows, age: int) -> np.ndarray:
+        """Wind of frame t + age, t the last one of `past`: (n, 2, z) float32 [m s-1]; behind a run's end its last."""
+        found = np.empty((len(self.run[rows]), 2, self.shape[0]), "float32")
+        for k, (run, first) in enumerate(self._places(rows)):
+            frame = min(first + self.n_past - 1 + age, run.n_frames - 1)
+            found[k] = run.u[frame], run.v[frame]
+        return found
+
+    def maps(self, rows) -> Maps:
+        """Terrain (n, y, x), the mask below ground and the sources (n, z, y, x) of these windows."""
+        used, which = np.unique(self.run[rows], return_inverse=True)
+        each = [self.runs[k].maps() for k in used]
+        return Maps(*(np.stack(parts)[which] for parts in zip(*each, strict=True)))
+
+    def _places(self, rows):
+        """(run, first frame) of each of these windows."""
+        return [(self.runs[k], int(t)) for k, t in zip(self.run[rows], self.first[rows], strict=True)]
+
+    def _frames(self, rows, offset: int, count: int) -> np.ndarray:
+        """`count` frames from `offset` after each window's first one: (n, count, z, y, x) float32 [kg m-3]."""
+        places = self._places(rows)
+        found = np.empty((len(places), count, *self.shape), "float32")
+        for k, (run, first) in enumerate(places):
+            stop = first + offset + count
+            if stop > run.n_frames or count < 1:
+                raise ValueError(f"{run.name}: asked for frames up to {stop - 1}; the last is {run.n_frames - 1}")
+            found[k] = self.kept.frames(run, first + offset, stop)
+        return found
+
+    def _time(self, frame: np.ndarray) -> np.ndarray:
+        """(n,) datetime64[ns] of a frame of each window."""
+        return np.array(
+            [
+                self.runs[k].start + np.timedelta64(round(self.runs[k].time[t] * 1e9), "ns")
+                for k, t in zip(self.run, frame, strict=True)
+            ],
+            "datetime64[ns]",
+        )

@@ -1,0 +1,116 @@
+"""A run on disk: what is small is in memory, frames are read when somebody asks for them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from kmodels.plume.data.runs import Stacks
+
+
+class Maps(NamedTuple):
+    """What stands still in a run, or, with the windows first, in those of n windows.
+
+    terrain: (y, x) [m]. below_ground: (z, y, x) bool. source_emission: (z, y, x) [kg s-1] and source_height:
+    (z, y, x) [m above ground], both 0 where nothing is emitted.
+    """
+
+    terrain: np.ndarray
+    below_ground: np.ndarray
+    source_emission: np.ndarray
+    source_height: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class StoredRun:
+    """One run of a file.
+
+    name: unique among the runs of a data set. file, variable, within: where it lies, for messages; `within` tells it
+    from other runs of the file ("run=1, "). start: of its first frame. time: (frames,) [s] after it. x, y, z: cell
+    centres [m]; z above sea level, or above ground with follows_terrain, when no cell is below ground. terrain:
+    (y, x) [m]. stacks: none where the file knows none. frames_as_stored(first, stop): (stop - first, z, y, x) in the
+    file's `units`, of which `factor` makes kg m-3. u, v: (frames, z) [m s-1] or None. on_disk: whether reading costs
+    anything.
+    """
+
+    name: str
+    file: Path
+    start: np.datetime64
+    time: np.ndarray
+    x: np.ndarray
+    y: np.ndarray
+    z: np.ndarray
+    terrain: np.ndarray
+    stacks: Stacks
+    frames_as_stored: Callable[[int, int], np.ndarray]
+    units: str
+    factor: float
+    variable: str
+    within: str = ""
+    u: np.ndarray | None = None
+    v: np.ndarray | None = None
+    follows_terrain: bool = False
+    on_disk: bool = True
+
+    @property
+    def n_frames(self) -> int:
+        """Frames of the run."""
+        return len(self.time)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(z, y, x) [cells]."""
+        return len(self.z), len(self.y), len(self.x)
+
+    @property
+    def nbytes(self) -> int:
+        """Of all its frames in memory."""
+        return 4 * self.n_frames * int(np.prod(self.shape))
+
+    def concentration(self, first: int, stop: int) -> np.ndarray:
+        """Frames first .. stop - 1: (stop - first, z, y, x) float32 [kg m-3], 0 below ground."""
+        values = self.frames_as_stored(first, stop) * self.factor
+        return np.where(self.below_ground(), np.float32(0), values).astype("float32", copy=False)
+
+    def below_ground(self) -> np.ndarray:
+        """(z, y, x) bool: cells whose centre lies below the terrain."""
+        if self.follows_terrain:
+            return np.zeros(self.shape, bool)
+        return self.z[:, None, None] < self.terrain
+
+    def maps(self) -> Maps:
+        """Terrain, and the sources in the cells at their stack height.
+
+        Emissions of stacks in one cell add up; the cell's height is their mean, weighted by emission. A stack higher
+        than the grid stands in the top cell, one in a cell that counts as ground in the first above it.
+        """
+        below = self.below_ground()
+        emission, moment = np.zeros(self.shape), np.zeros(self.shape)
+        cells = self._stack_cells(below)
+        np.add.at(emission, cells, self.stacks.emission)
+        np.add.at(moment, cells, self.stacks.emission * self.stacks.height)
+        height = np.divide(moment, emission, out=np.zeros(self.shape), where=emission > 0)
+        return Maps(self.terrain.astype("float32"), below, emission.astype("float32"), height.astype("float32"))
+
+    def _stack_cells(self, below: np.ndarray):
+        """(z, y, x) indices of the stacks' cells."""
+        x = _cell(self.stacks.x, _width(self.x), len(self.x))
+        y = _cell(self.stacks.y, _width(self.y), len(self.y))
+        if len(self.z) == 1:
+            return np.zeros(len(x), int), y, x
+        dz = _width(self.z)
+        foot = 0.0 if self.follows_terrain else self.terrain[y, x]
+        level = _cell(foot + self.stacks.height - (self.z[0] - dz / 2), dz, len(self.z))
+        first_above = np.minimum(below[:, y, x].sum(0), len(self.z) - 1)
+        return np.maximum(level, first_above), y, x
+
+
+def _width(centres: np.ndarray) -> float:
+    return float(centres[-1] - centres[0]) / (len(centres) - 1)
+
+
+def _cell(distance, width: float, count: int) -> np.ndarray:
+    """The cell that a distance [m] from the grid's edge falls into."""
+    return np.clip(np.floor(np.asarray(distance) / width).astype(int), 0, count - 1)

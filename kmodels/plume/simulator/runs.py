@@ -1,0 +1,102 @@
+"""Clouds from stacks over hills: each run has a terrain, stacks, weather and wind of its own.
+
+A run is spun up before its first frame: one crossing of the domain by the wind 10 m above ground, at most half an hour.
+In fast wind the plumes then reach to the domain's side; in slow wind they are there and still grow.
+"""
+
+import math
+import time
+from pathlib import Path
+
+import joblib
+import numpy as np
+
+from kmodels.plume.data.runs import PlumeRun
+from kmodels.plume.simulator.stability import draw_stability
+from kmodels.plume.simulator.stacks import BUOYANCY_FLUX, draw_stacks, plume_rise, release_cells
+from kmodels.plume.simulator.terrain import draw_domain
+from kmodels.plume.simulator.transport import Transport
+from kmodels.plume.simulator.wind import draw_directions, wind_over, wind_speed
+
+SIMULATION = 1  # raise it when the same recipe gives other data: cached data is then made again
+LONGEST_SPIN_UP = 1800.0  # s
+RUNS_A_FILE = 10  # opening a file costs a fifth of a second
+WORTH_WORKERS = 1e7  # cells of all frames of all runs: some ten seconds
+
+
+def simulate(recipe, folder: Path, report) -> dict[str, str]:
+    """Write recipe.data.n_runs runs, some in a file; returns how many there are, and the seconds of one on one core.
+
+    Files are called after their first run: `plume-00000.nc`, `plume-00010.nc` and so on.
+    A run depends on recipe.seed and its number alone. Raises UserError where the recipe leaves no room for stacks.
+    """
+    streams = np.random.SeedSequence(recipe.seed).spawn(recipe.data.n_runs)
+    # Worker processes cost seconds to start: worth it only for long simulations.
+    grid = recipe.data.grid
+    long = recipe.data.n_runs * recipe.data.frames * grid.nz * grid.ny * grid.nx > WORTH_WORKERS
+    parallel = joblib.Parallel(n_jobs=-1 if long else 1, return_as="generator")
+    firsts = range(0, len(streams), RUNS_A_FILE)
+    jobs = (joblib.delayed(_write)(streams[k : k + RUNS_A_FILE], k, recipe.data, folder) for k in firsts)
+    seconds = []
+    for spent in parallel(jobs):
+        seconds += spent
+        report(len(seconds), len(streams))
+    return {"runs": f"{len(seconds)}", "seconds a run": f"{np.mean(seconds):.2f}"}
+
+
+def _write(streams, first: int, data, folder: Path) -> list[float]:
+    """Draw runs and write them into one file; returns the seconds of drawing each."""
+    from kmodels.plume.data.cf_writer import write_runs
+
+    runs, seconds = [], []
+    for number, stream in enumerate(streams, first):
+        started = time.perf_counter()
+        runs.append(draw_run(np.random.default_rng(stream), data, f"plume-{number:05d}"))
+        seconds.append(time.perf_counter() - started)
+    write_runs(folder / f"{runs[0].name}.nc", runs)
+    return seconds
+
+
+def draw_run(rng: np.random.Generator, data, name: str) -> PlumeRun:
+    """One run of data.frames frames.
+
+    Its wind (u, v) is the mean over the air of each level; that of a frame blows until the next frame, so what comes
+    next follows from a frame, its wind and what no file tells: stability, plume rise and hills' effect on the wind.
+    data: a recipe's data section.
+    """
+    domain = draw_domain(rng, data)
+    u10 = rng.uniform(*data.wind_speed)
+    stability = draw_stability(rng, u10)
+    stacks = draw_stacks(rng, domain, data)
+    buoyancy = np.exp(rng.uniform(*np.log(BUOYANCY_FLUX), len(stacks)))
+    rise = plume_rise(buoyancy, wind_speed(stacks.height, u10, stability), stability)
+    wind = wind_over(domain, u10, stability)
+    transport = Transport(domain, wind, stability.diffusivities(u10), data.frame_seconds)
+    spin_up = spin_up_frames(domain, u10, data.frame_seconds)
+    directions = draw_directions(rng, spin_up + data.frames, data.frame_seconds, data)
+    cells = release_cells(domain, stacks, rise)
+    frames = np.zeros((data.frames, *domain.shape), "float32")
+    for step, direction in enumerate(directions):
+        if step >= spin_up:
+            # Rounding may leave -1e-30 where there is nothing.
+            np.maximum(transport.concentration, 0.0, out=frames[step - spin_up], casting="same_kind")
+        transport.advance(direction, cells, stacks.emission)
+    u, v = wind.profile(domain, directions[spin_up:])
+    return PlumeRun(
+        name=name,
+        time=np.arange(data.frames) * data.frame_seconds,
+        x=domain.x,
+        y=domain.y,
+        z=domain.z,
+        terrain=domain.ground,
+        stacks=stacks,
+        concentration=frames,
+        u=u,
+        v=v,
+    )
+
+
+def spin_up_frames(domain, u10: float, frame_seconds: float) -> int:
+    """Frames before the first one that is kept."""
+    width = max(domain.grid.nx, domain.grid.ny) * domain.grid.dx
+    return math.ceil(min(width / u10, LONGEST_SPIN_UP) / frame_seconds)

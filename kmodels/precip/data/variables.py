@@ -1,0 +1,44 @@
+"""The variables of rain and coarse state, and the units that files may have them in."""
+
+from typing import NamedTuple
+
+DAY = 86400.0  # s
+MOST_RAIN = 2000.0  # mm/day; the most that was ever measured is 1825 (Foc-Foc, La Reunion, 1966; WMO)
+RAIN_UNITS = {
+    "kg m-2 s-1": DAY,
+    "mm s-1": DAY,
+    "mm day-1": 1.0,
+    "mm d-1": 1.0,
+    "kg m-2 day-1": 1.0,
+    "kg m-2 d-1": 1.0,
+    "m s-1": 1000 * DAY,
+}  # 1 kg of water on 1 m2 stands 1 mm high
+SHARE_UNITS = {"1": 1.0, "": 1.0, "%": 0.01}
+DISTANCE_UNITS = {"km": 1.0, "m": 1e-3}
+
+
+class Covariate(NamedTuple):
+    """A coarse variable that goes with rain. loading: l_c, its correlation with the latent field but for averaging."""
+
+    name: str
+    standard_name: str
+    units: str
+    mean: float
+    sd: float
+    loading: float
+
+
+COVARIATES = (
+    Covariate("prw", "atmosphere_mass_content_of_water_vapor", "kg m-2", 22.0, 7.0, 0.7),
+    Covariate("psl", "air_pressure_at_mean_sea_level", "Pa", 101300.0, 900.0, -0.6),
+    Covariate("tas", "air_temperature", "K", 285.0, 6.0, 0.2),
+    Covariate("uas", "eastward_wind", "m s-1", 3.0, 4.0, 0.3),
+    Covariate("vas", "northward_wind", "m s-1", 1.0, 4.0, 0.5),
+)
+RAIN, RAIN_INDEX = "pr", "rain_index"
+
+
+def predictors(data) -> tuple[str, ...]:
+    """The coarse variables that the model sees, in their order. data: a recipe's section."""
+    simulated = (RAIN_INDEX if data.oracle else RAIN, *(c.name for c in COVARIATES))
+    return data.predictors or simulated

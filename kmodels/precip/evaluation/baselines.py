@@ -1,0 +1,113 @@
+"""Ensembles that need no network: climatology, interpolation, RainFARM, and the exact law where it is known."""
+
+import numpy as np
+from scipy import fft, ndimage
+
+from kmodels.precip.data.load import WET
+from kmodels.precip.data.records import Days
+from kmodels.precip.data.split import day_numbers
+from kmodels.precip.data.statistics import rain_column
+from kmodels.precip.data.variables import RAIN_INDEX
+from kmodels.precip.evaluation import spectrum
+from kmodels.precip.evaluation.prediction import Ensemble
+from kmodels.precip.simulator.exact_posterior import Oracle
+
+STREAM = 0xBA5E  # root of their random numbers
+
+
+def ensembles(recipe, parts: dict[str, Days], members: int) -> dict[str, Ensemble]:
+    """{name: Ensemble} for parts["test"]; those that learn only where there is parts["train"]."""
+    test, train, grid = parts["test"], parts.get("train"), recipe.data.grid
+    found = {}
+    if train is not None:
+        found["climatology"] = climatology(train, test, members, recipe.seed)
+    if coarse_rain(test, np.array([0])) is not None:
+        found["bilinear"] = Ensemble(test, 1, lambda rows: bilinear(coarse_rain(test, rows), grid.fine)[:, None])
+        if train is not None:
+            found["rainfarm"] = RainFarm.learned(train, grid).ensemble(test, members, recipe.seed)
+    if RAIN_INDEX in test.predictors and not recipe.data.predictors:
+        found["oracle"] = exact(recipe, test, members)
+    return found
+
+
+def _rng(days: Days, row: int, seed: int) -> np.random.Generator:
+    return np.random.default_rng([STREAM, seed, *day_numbers(days.dates[row : row + 1]).tolist()])
+
+
+def coarse_rain(days: Days, rows) -> np.ndarray | None:
+    """(rows, Y, X) [mm/day]; None where the coarse state has no rain."""
+    column = rain_column(days.predictors)
+    return None if column is None else days.state(rows)[..., column]
+
+
+def climatology(train: Days, test: Days, members: int, seed: int) -> Ensemble:
+    """Rain of training days drawn at random, others for every day."""
+
+    def make(rows):
+        chosen = [_rng(test, row, seed).choice(len(train), members, replace=len(train) < members) for row in rows]
+        return np.stack([train.rain(some) for some in chosen])
+
+    return Ensemble(test, members, make)
+
+
+def bilinear(coarse: np.ndarray, fine: tuple[int, int]) -> np.ndarray:
+    """Coarse fields (n, Y, X) interpolated to the middles of fine cells, beyond the outermost middles constant."""
+    ny, nx = coarse.shape[1:]
+    y = (np.arange(fine[0]) + 0.5) * ny / fine[0] - 0.5
+    x = (np.arange(fine[1]) + 0.5) * nx / fine[1] - 0.5
+    places = np.meshgrid(y, x, indexing="ij")
+    return np.stack([ndimage.map_coordinates(f, places, order=1, mode="nearest") for f in coarse]).astype("float32")
+
+
+class RainFarm:
+    """Coarse rain times random fine structure that continues its spectrum.
+
+    g: a Gaussian field whose power falls as wavenumber^-a, a fitted to the coarse rain of the training days;
+    r = exp(g), and the rain of a fine cell is  coarse rain x r / mean of r in the coarse cell,  so that the coarse
+    rain is kept. Rebora, Ferraris, von Hardenberg and Provenzale 2006, J. Hydrometeorol. 7, 724-738.
+    """
+
+    def __init__(self, grid, slope: float):
+        self.grid = grid
+        frequency = np.hypot(fft.fftfreq(grid.ny)[:, None], fft.rfftfreq(grid.nx))
+        frequency[0, 0] = 1.0
+        # The power in a ring is spread over modes, whose number grows with the wavenumber: radial means fall as given.
+        self.amplitude = frequency ** (-slope / 2)
+        self.amplitude[0, 0] = 0.0
+
+    @classmethod
+    def learned(cls, train: Days, grid) -> "RainFarm":
+        """With the spectral slope of the training days' coarse rain."""
+        coarse = coarse_rain(train, np.arange(len(train)))
+        return cls(grid, spectrum.slope(spectrum.radial_power(coarse).mean(0), grid.coarse))
+
+    def draw(self, rng: np.random.Generator, coarse: np.ndarray, count: int) -> np.ndarray:
+        """(count, y, x) [mm/day] for coarse rain (Y, X)."""
+        block, fine = self.grid.block, self.grid.fine
+        white = fft.rfft2(rng.standard_normal((count, *fine)))
+        g = fft.irfft2(white * self.amplitude, s=fine)
+        r = np.exp(g / g.std((1, 2), keepdims=True))
+        mean = r.reshape(count, fine[0] // block, block, fine[1] // block, block).mean((2, 4))
+        rain = r * np.kron(coarse / mean, np.ones((block, block)))
+        return np.where(rain < WET, 0, rain).astype("float32")
+
+    def ensemble(self, days: Days, members: int, seed: int) -> Ensemble:
+        """For these days."""
+
+        def make(rows):
+            coarse = coarse_rain(days, rows)
+            return np.stack([self.draw(_rng(days, row, seed), c, members) for row, c in zip(rows, coarse, strict=True)])
+
+        return Ensemble(days, members, make)
+
+
+def exact(recipe, test: Days, members: int) -> Ensemble:
+    """Draws from p(Y | X) itself."""
+    oracle = Oracle(recipe.data)
+
+    def make(rows):
+        states = test.state(rows)
+        drawn = [oracle.members(_rng(test, row, recipe.seed), s, members) for row, s in zip(rows, states, strict=True)]
+        return np.stack(drawn).astype("float32")
+
+    return Ensemble(test, members, make)

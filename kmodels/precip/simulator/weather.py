@@ -1,0 +1,87 @@
+"""Days of weather: a latent Gaussian field for each, the rain that it stands for, and what a coarse model knows of it.
+
+    Z = sqrt(rho) A + sqrt(1 - rho) g          latent field of a day: (y, x), mean 0, variance 1
+    Y = F^-1(Phi(Z))                            its rain (marginal.py) [mm/day]
+    A' = a A + sqrt(1 - a^2) e                  the number that a whole day has in common, from day to day
+    g'(s) = b g(s - d) + sqrt(1 - b^2) h(s)     the rest (gaussian_field.py), moved by d cells a day and renewed
+
+e standard normal, h a field like g, a = day_memory, b = field_memory, d = wind. B: means over blocks of cells.
+
+    X_0 = B Y, the coarse rain; with `oracle`, X_0 = B Z + noise, a number without a unit
+    X_c = mean_c + sd_c (l_c B Z + sqrt(1 - l_c^2) n_c)
+
+for the covariates c, n_c a coarse field of its own for each day, with the spectrum of g.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from kmodels.precip.data.variables import COVARIATES
+from kmodels.precip.simulator import marginal
+from kmodels.precip.simulator.gaussian_field import Torus
+
+
+class Day(NamedTuple):
+    """latent: (y, x) [1]. rain: (y, x) [mm/day]. state: (Y, X, C), the predictors in their units, rain in mm/day."""
+
+    latent: np.ndarray
+    rain: np.ndarray
+    state: np.ndarray
+
+
+def block_mean(fields: np.ndarray, block: int) -> np.ndarray:
+    """Means over blocks of block x block cells: (..., y, x) -> (..., y / block, x / block)."""
+    *front, ny, nx = fields.shape
+    return fields.reshape(*front, ny // block, block, nx // block, block).mean((-3, -1))
+
+
+class Weather:
+    """The laws of a recipe's weather. data: its section."""
+
+    def __init__(self, data):
+        self.data = data
+        self.torus = Torus(data.grid.fine, data.slope, data.outer_scale)
+        self.coarse_torus = Torus(data.grid.coarse, data.slope, data.outer_scale / data.grid.block)
+
+    def days(self, rng: np.random.Generator) -> Iterator[Day]:
+        """Day after day without end, the first one from the stationary law."""
+        for latent in self.latents(rng):
+            yield self._day(rng, latent)
+
+    def latents(self, rng: np.random.Generator) -> Iterator[np.ndarray]:
+        """Z of day after day, (y, x)."""
+        data = self.data
+        common, field = rng.standard_normal(), self.torus.draw(rng)
+        while True:
+            yield np.sqrt(data.rho) * common + np.sqrt(1 - data.rho) * self.torus.grid(field)
+            common = _renewed(common, rng.standard_normal(), data.day_memory)
+            field = _renewed(np.roll(field, data.wind, (0, 1)), self.torus.draw(rng), data.field_memory)
+
+    def independent(self, rng: np.random.Generator, count: int) -> Day:
+        """`count` days that know nothing of each other, stacked: (count, ...)."""
+        latent = np.sqrt(self.data.rho) * rng.standard_normal((count, 1, 1))
+        latent = latent + np.sqrt(1 - self.data.rho) * self.torus.grid(self.torus.draw(rng, count))
+        return self._day(rng, latent)
+
+    def _day(self, rng: np.random.Generator, latent: np.ndarray) -> Day:
+        """What belongs to latent fields (..., y, x)."""
+        rain = marginal.from_latent(latent, self.data.marginal)
+        block = self.data.grid.block
+        coarse = block_mean(latent, block)
+        if self.data.oracle:
+            first = coarse + self.data.noise * rng.standard_normal(coarse.shape)
+        else:
+            first = block_mean(rain, block)
+        own = self.coarse_torus.grid(self.coarse_torus.draw(rng, len(COVARIATES), *coarse.shape[:-2]))
+        others = (
+            c.mean + c.sd * (c.loading * coarse + np.sqrt(1 - c.loading**2) * n)
+            for c, n in zip(COVARIATES, own, strict=True)
+        )
+        return Day(latent, rain, np.stack([first, *others], axis=-1))
+
+
+def _renewed(old, new, memory: float):
+    """A mixture of two things of one variance that has that variance, and correlation `memory` with the old one."""
+    return memory * old + np.sqrt(1 - memory**2) * new

@@ -1,0 +1,213 @@
+"""The verb that measures."""
+
+import functools
+import json
+
+import pytest
+from helpers.checks import ROOT, fails_cleanly
+
+from kmodels import bench
+from kmodels.benchmarks import bench as core_bench
+from kmodels.benchmarks import measure
+from kmodels.benchmarks.bench import Job
+from kmodels.core.report import tables
+from kmodels.core.spec import registry
+from kmodels.core.training import backend
+
+
+def measured(tmp_path, part, *words):
+    """The report of one smoke part of the generator, in this process, and the tables beside it."""
+    out = tmp_path / f"{part}.json"
+    here = ["--backend", backend.current(), "--part", part, "--smoke", "--out", str(out), *words]
+    assert bench.main(["--model", "nand.generator", *here]) == 0
+    report = json.loads(out.read_text())
+    assert {"versions", "hardware", "commit", "date", "minutes"} <= set(report) and report["effort"] == "smoke"
+    return report, out.with_suffix(".md").read_text()
+
+
+def test_speed_is_measured_beside_the_twin_and_a_matrix_product(tmp_path):
+    report, text = measured(tmp_path, "speed")
+    found = report["models"]["nand.generator"]["speed"][backend.current()]
+    assert found["train"]["ours"]["median"] > 0 and found["first_step"] > 0 and found["peak_memory_gb"] > 0.05
+    assert set(found["predict"]) == {"1", "64"} and 0 <= found["fit"]["waiting"] < 1
+    assert found["training"] >= found["first_step"]
+    prefixes = found["rivals"]["an epoch of every prefix"]
+    assert prefixes["ratio"]["values"] == [pytest.approx(prefixes["ours"]["low"] / prefixes["theirs"]["low"])]
+    if report["compared"] == "with PyTorch":
+        share = found["operations"] / found["train"]["ours"]["median"] / found["products"]["median"]
+        assert found["peak_share"]["ours"]["median"] == pytest.approx(share) and 0 < share < 1
+        ratio = found["train"]["ours"]["low"] / found["train"]["twin"]["low"]
+        assert found["train"]["ratio"]["twin"]["median"] == pytest.approx(ratio)
+        assert "| nand.generator | PyTorch, eager |" in text
+    assert f"| nand.generator | {backend.current()} |" in text and "an epoch of every prefix" in text
+
+
+def test_rates_of_the_data(tmp_path):
+    report, text = measured(tmp_path, "data")
+    found = report["models"]["nand.generator"]["data"]
+    assert found["simulate"]["median"] > 1 and found["load"]["median"] > 1
+    assert "simulated, examples/s" in text
+
+
+@pytest.mark.slow
+def test_growth_of_a_step(tmp_path):
+    report, text = measured(tmp_path, "growth")
+    axes = report["models"]["nand.generator"]["growth"][backend.current()]
+    assert set(axes) == {"batch", "operations of a sequence"}
+    for axis in axes.values():
+        assert axis["sizes"] == sorted(axis["sizes"]) and min(axis["seconds"]) > 0
+        if report["compared"] == "with PyTorch":
+            assert axis["slopes"]["operations"] == pytest.approx(1.0, abs=0.1), "a recurrence is linear in both"
+    assert "operations of a sequence 25, 50, 100" in text
+
+
+def test_a_slope_of_two_is_four_times_the_cost_at_twice_the_size():
+    from kmodels.benchmarks import speed
+
+    row = {10: {"seconds": 1.0, "operations": None}, 15: {"seconds": 9.0, "operations": None}}
+    found = speed._grown(row | {20: {"seconds": 4.0, "operations": None}})
+    assert found["sizes"] == [10, 15, 20] and found["seconds"] == [1.0, 9.0, 4.0]
+    assert found["slopes"] == {"seconds": pytest.approx(2.0), "operations": None}
+
+
+def test_memory_is_watched_while_it_is_held():
+    import numpy as np
+
+    from kmodels.benchmarks import speed
+
+    with speed._watched() as held:
+        before = speed.psutil.Process().memory_info().rss
+        block = np.ones(200 << 20, "uint8")
+        speed.time.sleep(0.2)
+        del block
+    assert max(held) - before > 150 << 20
+
+
+def test_what_there_is_to_do():
+    found = core_bench.jobs(["a", "b"], ["x", "y"], core_bench.PARTS, "normal")
+    assert [str(job) for job in found[:4]] == [
+        "data of a on x",
+        "speed of a on x",
+        "speed of a on y",
+        "growth of a on x",
+    ]
+    assert len(found) == 8
+    assert len(core_bench.jobs(["a"], ["x", "y"], ["growth"], "full")) == 2
+    again = core_bench.jobs(["a", "b"], ["x", "y"], core_bench.PARTS, "normal", processes=3)
+    assert again[:8] == found and len(again) == 16 and {job.part for job in again[8:]} == {"speed"}
+
+
+def test_a_part_that_fails_is_named_and_the_others_go_on(tmp_path, monkeypatch, capsys):
+    def command(job, effort, out):
+        part = {"failed": [], "date": "2026-11-21", "hardware": {"cores": 2, "processor": "P"}}
+        code = f"import sys; open({str(out)!r}, 'w').write({json.dumps(part | {'models': {job.model: {}}})!r})"
+        return [bench.sys.executable, "-c", "raise SystemExit('no room')" if job.model == "plume" else code]
+
+    monkeypatch.setattr(Job, "command", command)
+    assert bench.main(["--part", "data", "--out", str(tmp_path / "bench.json")]) == 1
+    said = capsys.readouterr().out
+    assert f"failed: data of plume on {backend.installed()[0]}: no room" in said
+    assert set(json.loads((tmp_path / "bench.json").read_text())["models"]) == set(registry.NAMES) - {"plume"}
+
+
+def spread(median, low, high):
+    return {"median": median, "low": low, "high": high}
+
+
+def report_of(step, training=1.0):
+    """A report of one ratio."""
+    speed = {"train": {"ratio": {"twin": step}}, "predict": {}, "rivals": {}, "layers": {}, "training": training}
+    return {"models": {"nand": {"speed": {"jax": speed}}}}
+
+
+def test_two_benches_agree_where_a_median_lies_in_the_others_spread():
+    now = report_of(spread(0.9, 0.8, 1.0))
+    assert core_bench.disagreements(now, report_of(spread(0.85, 0.7, 0.95))) == []
+    between = 1 + core_bench.BETWEEN
+    assert core_bench.disagreements(now, report_of(spread(0.7, 0.6, 0.91 / between))) == []
+    (said,) = core_bench.disagreements(now, report_of(spread(0.7, 0.6, 0.89 / between)))
+    assert said == "nand on jax: training step / twin: 0.90, and 0.70 (0.60-0.77) before"
+
+
+def test_ratios_of_several_processes_have_their_spread():
+    measured = {1.0: 0.9, 3.0: 0.7, 2.0: 0.8}
+    of = [report_of(measure.of_processes([ratio]), training) for training, ratio in measured.items()]
+    found = functools.reduce(core_bench.joined, of)
+    speed = found["models"]["nand"]["speed"]["jax"]
+    assert speed["train"]["ratio"]["twin"] == measure.spread([0.9, 0.7, 0.8]) | {"values": [0.9, 0.7, 0.8]}
+    assert speed["training"] == 2.0, "the last process'"
+
+
+def test_one_ratio_in_twenty_may_lie_outside():
+    def report(outside):
+        ratio = {f"rival {k}": spread(2.0 if k < outside else 1.0, 1.0, 1.0) for k in range(40)}
+        one = report_of(spread(1.0, 1.0, 1.0))
+        one["models"]["nand"]["speed"]["jax"]["train"]["ratio"] = ratio
+        return one
+
+    assert core_bench.agrees(report(2), report(0)) and not core_bench.agrees(report(3), report(0))
+
+
+def test_the_fastest_backend_is_that_of_the_shortest_training():
+    assert (
+        core_bench.fastest({"jax": {"training": 3.0}, "torch": {"training": 1.0}, "t": {"training": 2.0}})[0] == "torch"
+    )
+
+
+@pytest.mark.parametrize("name", [*registry.NAMES, "metasurface"])
+def test_what_is_measured_of_a_model_are_recipes_of_it(name):
+    asked, task = core_bench.case(name), registry.task(name)
+    field, count = asked.sample
+    assert 0 < count <= getattr(task.recipe().data, field)
+    for sizes in asked.grows.values():
+        assert list(sizes) == sorted(sizes)
+        recipes = [task.recipe().with_changes(changes) for changes in sizes.values()]
+        assert task.recipe() in recipes and len({recipe.digest() for recipe in recipes}) == len(sizes) > 2
+    for changes in asked.rivals.values():
+        assert task.recipe().with_changes(changes) != task.recipe()
+    assert (ROOT / "tests" / "reference" / f"torch_{name.replace('.', '_')}.py").exists()
+
+
+def test_layers_are_compared_on_one_shape():
+    (pair,) = core_bench.case("plume").layers.values()
+    ours, theirs, shape = pair()
+    assert ours.compute_output_shape(shape) == theirs.compute_output_shape(shape)
+
+
+def test_every_figure_of_a_report_is_in_a_table():
+    models = {
+        "nand": {
+            "growth": {
+                "jax": {
+                    "batch": {
+                        "sizes": [1, 2],
+                        "seconds": [0.01, 0.02],
+                        "memory_gb": [0.1, 0.3],
+                        "operations": [None, None],
+                        "slopes": {"seconds": 1.0, "memory_gb": 1.58, "operations": None},
+                    }
+                }
+            }
+        }
+    }
+    about = {"models": models, "date": "2026-11-21T10:00", "hardware": {"cores": 2, "processor": "P"}, "minutes": 3.4}
+    assert tables.bench(about).splitlines()[2:] == [
+        "| nand | jax | batch 1, 2 | 10, 20 ms | 0.1, 0.3 GB | 1.00 | 1.58 | - |",
+        "",
+        "Measured 2026-11-21, 2 cores of P: 3 minutes.",
+    ]
+
+
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        (["--model", "nnd"], "invalid choice: 'nnd'"),
+        (["--model", "plume", "--fast"], "--fast"),
+        (["--full", "--smoke"], "not allowed with"),
+        (["--against", "nowhere.json"], "nowhere.json"),
+        (["--processes", "0"], "--processes 0: 1 or more"),
+        (["--backend", "theano"], "backend 'theano' is unknown"),
+    ],
+)
+def test_wrong_usage(words, said, capsys):
+    fails_cleanly(capsys, bench.main(words), said)

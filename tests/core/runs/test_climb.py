@@ -1,0 +1,146 @@
+"""Climbing: stops where a gate fails, skips what is climbed, judges every seed. Trainings are stood in for."""
+
+import json
+
+import pytest
+from helpers.checks import fails_cleanly
+
+from kmodels import climb as verb
+from kmodels.core.training import backend
+from kmodels.core.runs import climb
+from kmodels.core.report import review
+from kmodels.core.spec.registry import task as task_of
+
+ACCURACY = (0.52, 0.60, 0.70, 0.93, 0.96, 1.0, 1.0, 1.0)
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    """Reports as if step k had reached ACCURACY[k]; returns the calls made."""
+    calls = []
+
+    def stand_in(what, k, recipe):
+        calls.append((k, recipe.seed))
+        value = ACCURACY[k] - 0.001 * recipe.seed
+        names = [*what.task.ladder.figures, "distance_from_prior"]
+        return {
+            "metrics": {name: 9.0 if name == "distance_from_prior" else value for name in names},
+            "intervals": {"accuracy": [value - 0.01, value + 0.01]},
+            "recipe": recipe.model_dump(mode="json"),
+            "seed": recipe.seed,
+            "sizes": {"test": 100},
+            "history": [{}, {}],
+            "duration_s": 60.0,
+            "date": "2026-01-01T00:00:00",
+            "commit": "0" * 40,
+            "backend": backend.current(),
+            "versions": {},
+            "hardware": {"cores": 2, "processor": "P"},
+        }
+
+    monkeypatch.setattr(climb, "_trained", stand_in)
+    monkeypatch.setattr(climb, "_findings", lambda what, step, k: ["a finding"] if k == 0 else [])
+    return calls
+
+
+def what(tmp_path, **changes):
+    task = task_of("nand")
+    return climb.Climb(task, task.recipe(), tmp_path, **changes)
+
+
+def test_every_step_leaves_its_figures_and_its_review(trained, tmp_path):
+    records, failed = climb.climb(what(tmp_path), 0, 7, keep_going=False)
+    assert not failed and [k for k, _ in trained] == list(range(8))
+    for k in range(8):
+        kept = json.loads((tmp_path / f"metrics_step{k}.json").read_text())
+        assert kept["metrics"]["accuracy"] == ACCURACY[k] and kept["gates"]
+        assert (tmp_path / f"review_step{k}.md").read_text().startswith(f"# Step {k}, ")
+    assert "a finding" in (tmp_path / "review_step0.md").read_text()
+    third = (tmp_path / "review_step3.md").read_text()
+    assert "| accuracy | 0.7000 | 0.9300 | 0.9200-0.9400 | 0.4500 |" in third
+    assert "| model.bidirectional | False | True |" in third
+    assert (tmp_path / "ladder.png").stat().st_size > 1000
+    assert json.loads((tmp_path / "ladder.json").read_text())["steps"] == records
+    assert (tmp_path / "ladder.md").read_text().count("\n| ") == 10, "a head, a rule, eight steps"
+
+
+def test_it_stops_at_the_first_failed_gate_unless_told_otherwise(trained, tmp_path, monkeypatch):
+    monkeypatch.setitem(globals(), "ACCURACY", (0.52, 0.60, 0.70, 0.80, 0.81, 1.0, 1.0, 1.0))
+    records, failed = climb.climb(what(tmp_path), 0, 7, keep_going=False)
+    assert failed and len(records) == 4 and records[-1]["verdict"] == "failed"
+    assert not (tmp_path / "metrics_step4.json").exists()
+    records, failed = climb.climb(what(tmp_path), 0, 7, keep_going=True)
+    assert failed and len(records) == 8
+    gain = next(gate for gate in records[4]["gates"] if gate["metric"] == "accuracy_gain")
+    assert gain["status"] == "failed" and gain["value"] == pytest.approx(0.01)
+
+
+def test_what_is_climbed_is_not_climbed_again_until_recipe_or_code_change(trained, tmp_path, monkeypatch):
+    climb.climb(what(tmp_path), 0, 3, keep_going=True)
+    climb.climb(what(tmp_path), 0, 4, keep_going=True)
+    assert [k for k, _ in trained] == [0, 1, 2, 3, 4]
+    monkeypatch.setattr(climb.provenance, "code", lambda: "other")
+    climb.climb(what(tmp_path), 2, 2, keep_going=True)
+    assert [k for k, _ in trained][5:] == [2]
+
+
+def test_a_gate_is_passed_when_every_seed_passes_it(trained, tmp_path, monkeypatch):
+    monkeypatch.setitem(globals(), "ACCURACY", (0.52, 0.60, 0.70, 0.9015, 0.96, 1.0, 1.0, 1.0))
+    records, failed = climb.climb(what(tmp_path, n_seeds=3), 3, 3, keep_going=True)
+    (record,) = records
+    assert trained == [(3, 0), (3, 1), (3, 2)] and record["seeds"] == [0, 1, 2]
+    assert record["metrics"]["accuracy"] == pytest.approx(0.9005), "the mean passes, the third seed does not"
+    assert failed and record["intervals"]["accuracy"] == pytest.approx([0.8895, 0.9115])
+    gate = next(gate for gate in record["gates"] if gate["bound"] == 0.90)
+    assert gate["status"] == "failed" and gate["value"] == pytest.approx(0.8995)
+
+
+def test_several_seeds_give_the_quotient_to_the_rung_compared_with_an_interval(trained, tmp_path):
+    records, _ = climb.climb(what(tmp_path, n_seeds=3), 3, 4, keep_going=True)
+    assert records[0]["ratios"] == {}, "rung 2 was not climbed"
+    mean, low, high = records[1]["ratios"]["accuracy"]
+    assert mean == pytest.approx(0.96 / 0.93, rel=1e-4) and low < mean < high < 1.001 * mean
+    review_of = (tmp_path / "review_step4.md").read_text()
+    assert f"| accuracy | {mean:.4f} | {low:.4f}-{high:.4f} |" in review_of
+
+
+def test_a_smoke_climb_judges_nothing(trained, tmp_path):
+    records, failed = climb.climb(what(tmp_path, smoke=True), 0, 1, keep_going=False)
+    assert not failed and {record["verdict"] for record in records} == {"not_measured"}
+
+
+def test_the_tables_of_a_climb(trained, tmp_path):
+    records, _ = climb.climb(what(tmp_path), 0, 7, keep_going=True)
+    from rich.console import Console
+
+    console = Console(width=80, record=True)
+    console.print(review.summary(records))
+    assert max(map(len, console.export_text().splitlines())) <= 80
+    table = review.of_ladder(records)
+    assert "0.52 / 0.32" in table and "open" in table and "8 minutes" in table
+
+
+def test_wrong_steps_are_refused(tmp_path, capsys):
+    for words, said in (
+        (["--from", "3", "--until", "2"], "0 to 7"),
+        (["--until", "8"], "0 to 7"),
+        (["--seeds", "0"], "at least 1"),
+        (["--config", "x.yaml"], "the ladder's own recipes"),
+    ):
+        fails_cleanly(capsys, verb.main(["--model", "nand", "--out", str(tmp_path), *words]), said)
+
+
+def test_a_climb_from_the_command_line_and_its_second_call(tmp_path, capsys):
+    """Really trained: the smallest step, once."""
+    words = ["--model", "nand", "--smoke", "--until", "0", "--out", str(tmp_path)]
+    assert verb.main(words) == 0
+    said = capsys.readouterr().out
+    assert "step 0: baseline" in said and "not measured" in said and "ladder.md" in said
+    assert "label noise" in (tmp_path / "review_step0.md").read_text()
+    runs = list((tmp_path / "runs" / "step0").iterdir())
+    assert verb.main(words) == 0
+    assert "climbed before" in capsys.readouterr().out
+    assert list((tmp_path / "runs" / "step0").iterdir()) == runs
+    (tmp_path / "metrics_step0.json").unlink()  # as if killed just before it was written
+    assert verb.main(words) == 0
+    assert list((tmp_path / "runs" / "step0").iterdir()) == runs, "the finished run is taken up, not trained again"

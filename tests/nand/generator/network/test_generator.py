@@ -1,0 +1,144 @@
+"""The generator: steps that equal the pass, samples that are legal or not, the cost of the seed's scheme."""
+
+import time
+
+import keras
+import numpy as np
+import pytest
+from helpers.checks import equal_arrays
+from helpers.plain_nand import assert_oracle_agrees
+
+from kmodels.core.training import batching, inference
+from kmodels.nand.data.load import load
+from kmodels.nand.generator.data import encode
+from kmodels.nand.generator.evaluation import sampling
+from kmodels.nand.generator.network.generator import build
+from kmodels.nand.generator.recipe import GeneratorRecipe
+from kmodels.nand.simulator import sequences
+
+KINDS = [{"state": "blocks"}, {"state": "blocks", "layers": 2, "dropout": 0.2}, {"state": "joint", "layers": 2}]
+
+
+def small(order="strict", train=None, **model):
+    changes = {"seq_len": 16, "program_order": order, "strategies": ["read_unwritten"]}
+    model = {"hidden": 8, "embedding": 8, **model}
+    return GeneratorRecipe().with_changes({"model": model, "data": changes, "train": train or {}})
+
+
+def valid_sequences(recipe, n=32):
+    trace = sequences.draw_pairs(np.random.default_rng(0), n, recipe.data)
+    return trace.take(~trace.invalid)
+
+
+def moved(model):
+    """An untrained model none of whose weights, biases among them, is zero."""
+    rng = np.random.default_rng(0)
+    model.set_weights([w + 0.1 * rng.normal(size=w.shape).astype("float32") for w in model.get_weights()])
+    return model
+
+
+def made_sharp(model):
+    """An untrained model with strong opinions, all of them wrong: what masks must withstand."""
+    for layer, factor in (("words", 30.0), ("tokens_embedded", 5.0)):
+        model.get_layer(layer).set_weights([factor * w for w in model.get_layer(layer).get_weights()])
+    return model
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_stepping_gives_the_logits_of_the_whole_pass(kind):
+    recipe = small(**kind)
+    model, examples = moved(build(recipe, 10)), encode.encode(valid_sequences(recipe, 8), recipe)
+    tokens = examples.inputs["tokens"]
+    whole = np.asarray(model.predict_on_batch({"tokens": tokens})["token"])
+    steps, states = model.steps(), model.first_states(8)
+    for t in range(tokens.shape[1]):
+        states = steps.predict_on_batch({"tokens": tokens[:, t], **states})
+        np.testing.assert_allclose(np.asarray(states.pop("token")), whole[:, t], atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_recipe_saves_and_loads_the_same(kind, tmp_path):
+    recipe = small(**kind)
+    made, examples = moved(build(recipe, 10)), encode.encode(valid_sequences(recipe), recipe)
+    sampling.generate(made, 4, 0)
+    made.save(tmp_path / "m.keras")
+    again = keras.saving.load_model(tmp_path / "m.keras", compile=False)
+    equal_arrays(inference.predict(made, examples, 16), inference.predict(again, examples, 16), 1e-6)
+    assert (again.rules, again.known, again.samples) == (recipe.data, made.known, recipe.model.samples)
+
+
+@pytest.mark.parametrize("order", ["strict", "monotonic", "any"])
+def test_constrained_samples_are_legal_whatever_the_model_wants(order):
+    recipe = small(order)
+    model = made_sharp(build(recipe, 10))
+    made = sampling.generate(model, 100, 0)
+    assert not made.invalid.any()
+    assert_oracle_agrees(made, recipe.data)
+    assert made.op.shape == (100, 16)
+
+
+def test_free_samples_of_an_untrained_model_are_mostly_illegal():
+    recipe = small()
+    made = sampling.generate(build(recipe, 10), 100, 0, constrained=False)
+    assert made.invalid.mean() > 0.9
+    assert_oracle_agrees(made, recipe.data)
+
+
+def test_equal_seeds_write_equal_sequences_and_the_loader_reads_them(tmp_path):
+    recipe = small()
+    model = build(recipe, 10)
+    one, same, other = (sampling.generate(model, 20, seed) for seed in (3, 3, 4))
+    assert one.frame().equals(same.frame()) and not one.frame().equals(other.frame())
+    for suffix in (".csv", ".parquet"):
+        one.write(tmp_path / f"new{suffix}")
+        again = load(tmp_path / f"new{suffix}", recipe)
+        for name in ("op", "die", "plane", "block", "page", "name", "invalid"):
+            np.testing.assert_array_equal(getattr(again, name), getattr(one, name))
+
+
+def test_many_are_written_in_batches(monkeypatch):
+    recipe = small()
+    monkeypatch.setattr(sampling, "BATCH", 8)
+    made = sampling.generate(build(recipe, 10), 20, 0)
+    assert made.name.tolist() == made.pair.tolist() == list(range(20)) and not made.invalid.any()
+
+
+def test_what_stands_behind_the_end_changes_nothing():
+    recipe = small()
+    model, examples = build(recipe, 10), encode.encode(valid_sequences(recipe, 4), recipe)
+    tokens = examples.inputs["tokens"]
+    longer = np.pad(tokens, ((0, 0), (0, 5), (0, 0)))
+    short, long = (np.asarray(model.predict_on_batch({"tokens": t})["token"]) for t in (tokens, longer))
+    np.testing.assert_allclose(short, long[:, : tokens.shape[1]], atol=1e-5)
+
+
+def test_it_learns():
+    """Some steps on 64 sequences: far fewer nats than ln(tokens), so the gradients point the right way."""
+    recipe = small(hidden=24, train={"learning_rate": 0.02, "schedule": "constant"})
+    model, examples = build(recipe, 100), encode.encode(valid_sequences(recipe, 64), recipe)
+    model.fit(batching.batches(examples, 64, 0), steps_per_epoch=60, verbose=0, shuffle=False)
+    _, terms = inference.predict_and_score(model, examples, 64)
+    assert terms["loss"] < 2.2 < np.log(model.known.size) - 0.8
+
+
+def seconds_an_epoch(recipe, trace) -> float:
+    """Of one epoch, once the step is compiled."""
+    examples = encode.training_examples(trace, recipe)
+    size = recipe.train.batch_size
+    per_epoch = batching.steps_per_epoch(len(examples), size)
+    model = build(recipe, per_epoch)
+    model.fit(batching.batches(examples, size, 0), steps_per_epoch=1, verbose=0, shuffle=False)
+    started = time.process_time()
+    model.fit(batching.batches(examples, size, 0), steps_per_epoch=per_epoch, verbose=0, shuffle=False)
+    return time.process_time() - started
+
+
+def test_an_epoch_costs_a_tenth_of_the_seeds_scheme():
+    """The seed's scheme reads T times as many examples, each padded to the whole length: 1/T of it is the aim."""
+    recipes = [
+        small(train={"scheme": s, "batch_size": 32}).with_changes({"data": {"seq_len": 50}})
+        for s in ("sequence", "prefix")
+    ]
+    trace = valid_sequences(recipes[0], 96)
+    whole, prefix = (seconds_an_epoch(recipe, trace) for recipe in recipes)
+    assert whole <= prefix / 10, f"{whole:.2f} s against {prefix:.2f} s"

@@ -1,0 +1,328 @@
+"""The network, what it is given, what it is trained on, and what is drawn from it."""
+
+import numpy as np
+import pytest
+from helpers.small_days import RECIPE_SMALL, written
+from keras import ops
+
+from kmodels.core.cli import parse
+from kmodels.core.io.netcdf import opened
+from kmodels.core.spec.errors import UserError
+from kmodels.core.training import inference
+from kmodels.precip.data import encode, load, statistics
+from kmodels.precip.evaluation import sampling
+from kmodels.precip.evaluation.judge import kl_by_dimension
+from kmodels.precip.evaluation.sampler import Sampler
+from kmodels.precip.network import losses, model
+from kmodels.precip.network.layers import FreshNoise
+from kmodels.precip.simulator.weather import block_mean
+
+SMALL = RECIPE_SMALL.with_changes(
+    {
+        "model": {"base_filters": 2, "d_z": 4, "rain_pool": 2, "rain_hidden": 8, "decoder_hidden": 8, "noise": 1},
+        "train": {"beta_warmup_epochs": 4},
+    }
+)
+BARE = {"noise": 0, "prior": "standard", "injection": "none"}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return written(tmp_path_factory.mktemp("days"), SMALL)
+
+
+@pytest.fixture(scope="module")
+def days(folder):
+    return load.load(folder, SMALL)
+
+
+@pytest.fixture(scope="module")
+def network(days):
+    made = model.build(SMALL, 10)
+    model.adapt(made, days)
+    return made
+
+
+@pytest.fixture(scope="module")
+def sampler(network, days):
+    outputs = inference.predict(network, encode.encode(days, SMALL), 12)
+    return Sampler.of(network, days, outputs, 5)
+
+
+def numbers(tensor):
+    return ops.convert_to_numpy(tensor)
+
+
+# -- what it is given -----------------------------------------------------------------------------------------
+
+
+def test_inputs_and_targets(days):
+    inputs, targets = encode.encode(days, SMALL).take(np.array([2, 0]))
+    np.testing.assert_array_equal(inputs["rain"], days.rain(np.array([2, 0])))
+    np.testing.assert_allclose(np.expm1(inputs["state"][..., 0]), days.state([2, 0])[..., 0], rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(inputs["static"][1, ..., 0], days.domain.land)
+    assert inputs["noise_z"].shape == (2, 4, 4) and inputs["noise_2"].shape == (2, 4, 8, 6, 1)
+    again, _ = encode.encode(days.take(np.array([2])), SMALL).take(np.array([0]))
+    np.testing.assert_array_equal(again["noise_1"][0], inputs["noise_1"][0], "a day's noise is its own")
+    assert set(targets) == {"rain", "observed"}
+    blank, _ = encode.training_examples(days, SMALL).take(np.array([2, 0]))
+    assert {n: v.shape for n, v in blank.items()} == {n: v.shape for n, v in inputs.items()}
+    assert not blank["noise_2"].any(), "training draws its own"
+
+
+def test_statistics_of_the_training_days(days):
+    found = statistics.measured(days, encode.states(days, np.arange(12)), SMALL)
+    logs = np.log1p(days.rain(np.arange(12)).astype("float64"))
+    np.testing.assert_allclose(found.rain_mean, logs.mean(0), rtol=1e-6)
+    np.testing.assert_allclose(found.rain_sd, np.where(logs.std(0) < 0.05, 1, logs.std(0)), rtol=1e-5)
+    assert found.p99 == pytest.approx(np.quantile(days.rain(np.arange(12)), 0.99))
+    assert found.heavy == pytest.approx(np.quantile(days.land_mean, 0.95))
+
+
+def test_weights_of_errors():
+    train = SMALL.train
+    found = statistics.weights(np.array([0.0, 11.7, 23.4, 200.0]), train, tail=100.0)
+    np.testing.assert_allclose(found, [0.1, 1.0, 2.0, 10.0 * 5.0])
+
+
+@pytest.mark.parametrize("share", [0.0, 0.25, 0.5])
+def test_every_batch_has_its_share_of_heavy_days(days, share):
+    heavy = np.zeros(40, bool)
+    heavy[:12] = True
+    examples = encode.StratifiedExamples(None, heavy, share)
+    for rows in np.random.default_rng(0).permutation(40).reshape(5, 8):
+        found = examples.stratified(rows)
+        assert heavy[found].mean() >= share and heavy[found].sum() >= heavy[rows].sum()
+        kept = found == rows
+        assert heavy[rows[~kept]].sum() == 0, "no heavy day is given away"
+        np.testing.assert_array_equal(found, examples.stratified(rows), "a pure function of the batch")
+
+
+# -- what it is trained on ------------------------------------------------------------------------------------
+
+
+def test_kl_by_hand():
+    """KL(N(1, 4) || N(0, 1)) = (4 + 1 - 1 - ln 4) / 2; of a law to itself 0."""
+    arrays = [np.array([[v]], "float32") for v in (1.0, np.log(4.0), 0.0, 0.0)]
+    assert numbers(losses.kl_divergence(*arrays))[0, 0] == pytest.approx((4 - np.log(4)) / 2)
+    assert numbers(losses.kl_divergence(*arrays[:2], *arrays[:2]))[0, 0] == pytest.approx(0.0, abs=1e-6)
+
+
+def test_weighted_error_by_hand():
+    """Errors of 1 in two cells; weights 0.1 (dry) and 2 x 5 (23.4 mm/day, in the tail); mean weight 2."""
+    truth = np.array([[[0.0, 23.4, 50.0]]], "float32")
+    observed = np.array([[[1.0, 1.0, 0.0]]], "float32")
+    found = losses.weighted_error(truth, truth + 1, observed, 20.0, 2.0, SMALL.train)
+    assert numbers(found)[0] == pytest.approx((0.1 + 10.0) / 2 / 2.0, rel=1e-5)
+
+
+def test_fair_crps_is_that_of_the_library():
+    import xarray as xr
+    from scores.probability import crps_for_ensemble
+
+    rng = np.random.default_rng(0)
+    members, truth = rng.gamma(1, 5, (3, 4, 7)).astype("float32"), rng.gamma(1, 5, (3, 7)).astype("float32")
+    expected = crps_for_ensemble(
+        xr.DataArray(members, dims=("n", "m", "c")),
+        xr.DataArray(truth, dims=("n", "c")),
+        "m",
+        method="fair",
+        preserve_dims=("n", "c"),
+    )
+    np.testing.assert_allclose(numbers(losses.fair_crps(members, truth)), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_the_score_tells_showers_from_noise():
+    """Fields of the right amounts in every cell: better where neighbours belong together as in the truth."""
+    rng = np.random.default_rng(0)
+
+    def showers(n):
+        return np.kron(rng.gamma(0.5, 8.0, (n, 1, 4, 4)), np.ones((4, 4))).astype("float32")
+
+    truth, alike = showers(200)[:, 0], np.concatenate([showers(200), showers(200)], axis=1)
+    noise = rng.permuted(alike.reshape(200, 2, -1), axis=2).reshape(alike.shape)
+    observed = np.ones_like(truth)
+    by_cell, by_all = (
+        [numbers(losses.ensemble_score(x, truth, observed, s)).mean() for x in (alike, noise)]
+        for s in ((1,), (1, 2, 4))
+    )
+    cells = [numbers(losses.fair_crps(x, truth)).mean() for x in (alike, noise)]
+    assert cells[1] == pytest.approx(cells[0], rel=0.05), "cell by cell there is no difference"
+    assert by_all[1] > 1.1 * by_all[0] and by_cell[1] > by_cell[0]
+
+
+def test_terms_and_their_weights(network, days):
+    scores = {"crps", "log_crps", "posterior_crps", "posterior_log_crps"}
+    assert set(network.term_weights) == {"reconstruction", "mass", "gradient", "kl"} | scores
+    inputs, targets = inference.as_tensors(encode.encode(days, SMALL).take(np.arange(4)))
+    outputs = network(inputs)
+    values = {name: numbers(value) for name, value in network.terms(inputs, targets, outputs).items()}
+    error = numbers(outputs["posterior"])[:, 0] - numbers(targets["rain"])
+    land = days.domain.land & days.domain.observed
+    np.testing.assert_allclose(values["mass"], np.abs(error[:, land].sum(1)), rtol=1e-3, atol=1e-3)
+    cells = days.domain.observed.sum()
+    kl = numbers(network.kl(outputs)).sum(1)
+    np.testing.assert_allclose(values["kl"], kl * values["reconstruction"] / cells, rtol=1e-4)
+
+
+def test_the_weight_of_the_divergence_rises(network):
+    expected = [0.0, 0.25, 0.5, 0.75, 1.0, 1.0]
+    for epoch, share in enumerate(expected):
+        model.schedule(network, SMALL, epoch)
+        found = float(network.term_weights["kl"])
+        assert found == pytest.approx(share * SMALL.train.lambda_reconstruction, abs=1e-7)
+    fixed = SMALL.with_changes({"train": {"beta": "fixed", "beta_kl": 0.03, "beta_warmup_epochs": 0}})
+    model.schedule(network, fixed, 0)
+    assert float(network.term_weights["kl"]) == pytest.approx(0.03)
+
+
+# -- the network ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("injection, sees", [("none", ()), ("first", (0,)), ("first_two", (0, 1)), ("all", (0, 1, 2))])
+def test_blocks_that_see_the_coarse_map(injection, sees):
+    recipe = SMALL.with_changes({"model": {"injection": injection, "noise": 0}})
+    decoder = model.build(recipe, 1).decoder
+    before = {0: 16, 1: 8, 2: 4}  # channels from the block before, base_filters 2
+    for block, channels in before.items():
+        wide = decoder.get_layer(f"block_{block}").kernel.shape[2] - channels
+        assert wide == (recipe.model.injected_filters if block in sees else 0)
+
+
+def test_a_standard_prior_and_a_learned_one(days, sampler):
+    assert np.abs(sampler.code["prior_mean"]).max() > 0
+    bare = model.build(SMALL.with_changes({"model": BARE, "train": {"objective": "elbo"}}), 1)
+    outputs = inference.predict(bare, encode.encode(days, bare.recipe), 12)
+    assert (outputs["prior_mean"] == 0).all() and (outputs["prior_log_variance"] == 0).all()
+    assert "prior" not in outputs and "map" not in outputs
+
+
+def test_odd_grids():
+    recipe = SMALL.with_changes({"model": BARE, "data": {"grid": {"ny": 15, "nx": 9, "block": 3}}})
+    assert model.build(recipe, 1).outputs[0] is not None
+    assert encode.block_sizes((156, 132)) == [(20, 17), (39, 33), (78, 66), (156, 132)], "as in the seed"
+
+
+@pytest.mark.parametrize("ny, nx", [(8, 6), (24, 16)])  # in the larger grid the rain's maps are pooled
+def test_a_plain_pytorch_twin_agrees(ny, nx, tmp_path):
+    """The same weights and noise: fields, latent laws and the loss to 1e-4 of their size."""
+    torch = pytest.importorskip("torch")
+    from kmodels.benchmarks.torch_reference.precip import TorchPrecip, channels_first
+
+    recipe = SMALL.with_changes({"data": {"grid": {"ny": ny, "nx": nx}}})
+    days, network = load.load(written(tmp_path / "days", recipe), recipe), model.build(recipe, 10)
+    model.adapt(network, days)
+    inputs, targets = encode.encode(days, recipe).take(np.arange(6))
+    twin = TorchPrecip(recipe, inputs["state"].shape[-1], network.known()).eval()
+    twin.load({"/".join(v.path.split("/")[-2:]): numbers(v) for v in network.variables})
+    given = channels_first({name: torch.tensor(array) for name, array in inputs.items()})
+    known = *(torch.tensor(targets[name]) for name in ("rain", "observed")), given[2][:, 0]
+    with torch.no_grad():
+        fields, laws = twin(*given)
+        loss = twin.loss(fields, laws, *known, {n: float(w) for n, w in network.term_weights.items()})
+    tensors = inference.as_tensors((inputs, targets))
+    outputs = network(tensors[0])
+    for name, array in fields.items():
+        np.testing.assert_allclose(numbers(outputs[name]), array.numpy(), rtol=1e-4, atol=1e-4, err_msg=name)
+    for prefix, name in (("", "posterior"), ("prior_", "prior")):
+        for part, array in zip(("mean", "log_variance"), laws[name], strict=True):
+            np.testing.assert_allclose(numbers(outputs[prefix + part]), array.numpy(), atol=1e-4, err_msg=name)
+    assert float(network.compute_loss(*tensors, outputs)) == pytest.approx(float(loss), rel=1e-4)
+
+
+def test_noise_is_new_in_training_and_given_otherwise():
+    layer, given = FreshNoise(3), np.zeros((200, 4), "float32")
+    np.testing.assert_array_equal(numbers(layer(given)), given)
+    one, two = (numbers(layer(given, training=True)) for _ in range(2))
+    assert np.abs(one - two).max() > 0 and one.std() == pytest.approx(1, abs=0.1)
+
+
+# -- what is drawn --------------------------------------------------------------------------------------------
+
+
+def test_the_same_seed_draws_the_same_fields(sampler):
+    fields = sampler.fields([3, 1])
+    assert fields.shape == (2, 5, 8, 6) and fields.dtype == "float32"
+    np.testing.assert_array_equal(sampler.fields([1])[0], fields[1], "whatever days are drawn with it")
+    np.testing.assert_allclose(sampler.like(members=2).fields([3])[0], fields[0, :2], rtol=1e-5, atol=1e-5)
+    assert (sampler.like(seed=1).fields([3])[0] != fields[0]).any()
+    assert (sampler.like(mode="posterior").fields([3])[0] != fields[0]).any()
+    assert ((fields == 0) | (fields >= 0.1)).all()
+
+
+def test_the_sampler_decodes_what_the_network_does(network, days, sampler):
+    """Given the same noise, draws are the network's own outputs, less what is below 0.1 mm/day."""
+    inputs, _ = encode.encode(days, SMALL).take(np.array([0]))
+    outputs = numbers(network(inference.as_tensors(inputs))["posterior"])[0, 0]
+    given = {name: value[:, 0] for name, value in inputs.items() if name.startswith("noise_") and name != "noise_z"}
+    z = sampler.code["mean"][:1] + np.exp(0.5 * sampler.code["log_variance"][:1]) * inputs["noise_z"][:, 0]
+    given |= {"z": z, "summary": sampler.code["summary"][:1], "map": sampler.code["map"][:1]}
+    found = sampler._rain(sampler._decoded(given), sampler.code["coarse"][:1])[0]
+    np.testing.assert_allclose(found, np.where(outputs < 0.1, 0, outputs), atol=1e-3)
+
+
+def test_temperature_0_draws_the_latent_mean(days):
+    bare = model.build(SMALL.with_changes({"model": {"noise": 0}}), 1)
+    outputs = inference.predict(bare, encode.encode(days, bare.recipe), 12)
+    cold = Sampler.of(bare, days, outputs, 3, temperature=0.0).fields([0])[0]
+    np.testing.assert_array_equal(cold[0], cold[1])
+
+
+def test_kl_of_the_report_is_that_of_the_loss(network, days, sampler):
+    inputs, _ = inference.as_tensors(encode.encode(days, SMALL).take(np.arange(12)))
+    expected = numbers(network.kl(network(inputs))).mean(0)
+    np.testing.assert_allclose(kl_by_dimension(sampler), expected, rtol=1e-3, atol=1e-5)
+
+
+def test_an_ensemble_as_cf_netcdf(network, folder, tmp_path, sampler):
+    listed = tmp_path / "days.txt"
+    listed.write_text("2001-01-04\n\n2001-01-02\n")
+    made = sampling.draw(network, SMALL, folder, samples=5, days=f"file:{listed}")
+    made.write(tmp_path / "ensemble.nc")
+    with opened(tmp_path / "ensemble.nc") as data:
+        rain = data["pr"].values * 86400
+        assert data["pr"].dims == ("time", "realization", "lat", "lon") and data["pr"].attrs["units"] == "kg m-2 s-1"
+        np.testing.assert_array_equal(data["time"].values, [3.5, 1.5])
+    np.testing.assert_allclose(rain, sampler.fields([3, 1]), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "options, said",
+    [
+        ({"samples": 0}, "--samples 0: 1 or more"),
+        ({"temperature": float("nan")}, "--temperature nan: a finite number"),
+        ({"days": "wet"}, "--days wet: all, heavy, or file:F"),
+        ({"days": "file:nowhere"}, "nowhere: no such file"),
+    ],
+)
+def test_wrong_requests(network, folder, options, said):
+    with pytest.raises(UserError, match=said):
+        sampling.draw(network, SMALL, folder, **options)
+
+
+def test_heavy_days_are_those_of_the_training_days_threshold(network, folder, days):
+    made = sampling.draw(network, SMALL, folder, samples=2, days="heavy", mode="posterior")
+    np.testing.assert_array_equal(made.days.land_mean, days.land_mean[days.land_mean > network.known()["heavy"]])
+
+
+def test_a_checkpoint_every_ten_epochs_is_kept():
+    assert SMALL.train.kept_epochs(25) == {10, 20} and SMALL.train.kept_epochs(9) == set()
+
+
+def test_the_configurations_are_recipes():
+    from helpers.checks import ROOT
+
+    full = parse.resolve(type(SMALL), [parse.read_yaml(ROOT / "configs" / "precip_full.yaml")])
+    assert full.data.grid.fine == (156, 132) and full.model.d_z == 128 and full.model.base_filters == 96
+    assert parse.resolve(type(SMALL), [parse.read_yaml(ROOT / "configs" / "precip.yaml")]) == type(SMALL)()
+
+
+def test_drawn_fields_have_the_coarse_rain(network, days, sampler):
+    """To what is less than 0.1 mm/day in a cell, and so none; dry blocks are dry."""
+    fields = sampler.fields([3, 1])
+    means = block_mean(fields, SMALL.data.grid.block)
+    coarse = days.state([3, 1])[:, None, ..., 0]
+    np.testing.assert_allclose(means, np.broadcast_to(coarse, means.shape), atol=0.1, rtol=1e-4)
+    assert (means[np.broadcast_to(coarse == 0, means.shape)] == 0).all()
+    free = model.build(SMALL.with_changes({"model": {"keep_coarse": False}}), 1)
+    assert "coarse" not in sampling.sampler_of(free, days, free.recipe, 1).code
