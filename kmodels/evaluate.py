@@ -40,7 +40,7 @@ def _evaluate(args, words) -> int:
     else:
         parts = pipeline.data_of(task, predictor.run)
         found = pipeline.judge(task, predictor.model, recipe, parts)
-    measured = bool(args.data) or not predictor.run.about["smoke"]
+    measured = bool(args.data) or not predictor.run.metadata["smoke"]
     result = report.judged(task, found.scores, found.baselines, measured)
     console.show(console.metrics_table(result, task.headline))
     console.show(console.gates_table(result["gates"]))

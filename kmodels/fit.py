@@ -35,7 +35,7 @@ def _fit(args, words) -> int:
 
     if args.resume:
         run = _resumed(args, words)
-        backend.select(run.about["backend"], run.recipe.SMALL_OPERATIONS)
+        backend.select(run.metadata["backend"], run.recipe.SMALL_OPERATIONS)
         return _train(run)
     _check_path(args.data)
     _, why = backend.choice(args.backend, recipe.FASTEST)
@@ -59,11 +59,11 @@ def _resumed(args, words):
     run = Run.open(args.resume)
     if args.data:
         run = run.elsewhere(args.data)
-    _check_path(run.about["data"], "; where it lies now: --resume RUN --data PATH")
-    if args.model not in (None, run.about["model"]):
-        raise UserError(f"{run.path}: a run of {run.about['model']}, not of {args.model}")
-    if args.backend not in (None, run.about["backend"]):
-        raise UserError(f"{run.path}: begun on {run.about['backend']}; the same weights come out only there")
+    _check_path(run.metadata["data"], "; where it lies now: --resume RUN --data PATH")
+    if args.model not in (None, run.metadata["model"]):
+        raise UserError(f"{run.path}: a run of {run.metadata['model']}, not of {args.model}")
+    if args.backend not in (None, run.metadata["backend"]):
+        raise UserError(f"{run.path}: begun on {run.metadata['backend']}; the same weights come out only there")
     return run
 
 
@@ -90,7 +90,7 @@ def _train(run, *lines: str) -> int:
             return 128 + stopped.signum
         except KeyboardInterrupt as stopped:  # before training or behind it
             raise type(stopped)(f"stopped; {go_on}") from None
-        pipeline.show(result, registry.task(run.about["model"]), run.path)
+        pipeline.show(result, registry.task(run.metadata["model"]), run.path)
         return pipeline.status(result)
 
 

@@ -37,7 +37,7 @@ def _generate(args, words) -> int:
 
     run, out = Run.open(args.run), Path(args.out)
     backend.select(args.backend, run.recipe.SMALL_OPERATIONS)
-    task = registry.task(run.about["model"])
+    task = registry.task(run.metadata["model"])
     if task.generate is None:
         raise UserError(f"{args.run}: a run of {task.name}, which generates nothing")
     if out.suffix not in task.output_suffixes:

@@ -28,8 +28,8 @@ def frame(record: Record) -> pd.DataFrame:
         if trial["status"] != "COMPLETED":
             measured[study.objective] = None
         held_out = {f"test_{name}": report.get("metrics", {}).get(name) for name in study.held_out}
-        about = {"trial": trial["trial_id"], "status": trial["status"].lower()}
-        rows.append(about | values | measured | held_out | {"seconds": report.get("duration_s")})
+        metadata = {"trial": trial["trial_id"], "status": trial["status"].lower()}
+        rows.append(metadata | values | measured | held_out | {"seconds": report.get("duration_s")})
     return pd.DataFrame(rows)
 
 

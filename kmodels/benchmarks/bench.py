@@ -84,9 +84,9 @@ def _here(job: Job, effort: str) -> dict:
     recipe = speed.recipe_of(task, bench, effort == "smoke")
     measure = {"data": speed.rates, "speed": speed.speed, "growth": speed.growth}[job.part]
     found = measure(task, bench, recipe, speed.EFFORTS[effort])
-    about = {name: value for name, value in provenance.here().items() if name != "backend"}
-    about |= {"effort": effort, "compared": reference.missing() or "with PyTorch", "failed": []}
-    return about | {"models": {job.model: {job.part: found if job.part == "data" else {job.backend: found}}}}
+    metadata = {name: value for name, value in provenance.here().items() if name != "backend"}
+    metadata |= {"effort": effort, "compared": reference.missing() or "with PyTorch", "failed": []}
+    return metadata | {"models": {job.model: {job.part: found if job.part == "data" else {job.backend: found}}}}
 
 
 def _child(job: Job, effort: str) -> dict:

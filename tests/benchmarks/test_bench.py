@@ -190,8 +190,13 @@ def test_every_figure_of_a_report_is_in_a_table():
             }
         }
     }
-    about = {"models": models, "date": "2026-11-21T10:00", "hardware": {"cores": 2, "processor": "P"}, "minutes": 3.4}
-    assert tables.bench(about).splitlines()[2:] == [
+    metadata = {
+        "models": models,
+        "date": "2026-11-21T10:00",
+        "hardware": {"cores": 2, "processor": "P"},
+        "minutes": 3.4,
+    }
+    assert tables.bench(metadata).splitlines()[2:] == [
         "| nand | jax | batch 1, 2 | 10, 20 ms | 0.1, 0.3 GB | 1.00 | 1.58 | - |",
         "",
         "Measured 2026-11-21, 2 cores of P: 3 minutes.",

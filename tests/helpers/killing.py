@@ -150,8 +150,8 @@ def same_run(one: Path, other: Path) -> None:
 
 def saved_state(run: Path) -> dict:
     """The newest training state of a run."""
-    variables, about = Run.open(run).load_state()
-    return {f"{k:03d}": value for k, value in enumerate(variables)} | {"step": np.array(about["step"])}
+    variables, metadata = Run.open(run).load_state()
+    return {f"{k:03d}": value for k, value in enumerate(variables)} | {"step": np.array(metadata["step"])}
 
 
 def model_weights(run: Path) -> dict:

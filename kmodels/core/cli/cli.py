@@ -141,8 +141,8 @@ def trained(args, model: str | None = None):
     from kmodels.core.training import backend
 
     run = Run.open(args.run)
-    if model not in (None, run.about["model"]):
-        raise UserError(f"{args.run}: a run of {run.about['model']}, not of {model}")
+    if model not in (None, run.metadata["model"]):
+        raise UserError(f"{args.run}: a run of {run.metadata['model']}, not of {model}")
     backend.select(args.backend, run.recipe.SMALL_OPERATIONS)
     from kmodels.core.runs.predictor import Predictor
 

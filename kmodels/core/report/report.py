@@ -28,11 +28,11 @@ def assemble(task, run, scores, baselines, history, **facts) -> dict:
         "question": task.question,
         "recipe": run.recipe.model_dump(mode="json"),
         "seed": run.recipe.seed,
-        "smoke": run.about["smoke"],
+        "smoke": run.metadata["smoke"],
         **provenance.here(),
         "peak_memory_gb": provenance.peak_memory_gb(),
         **facts,
-        **judged(task, scores, baselines, measured=not run.about["smoke"]),
+        **judged(task, scores, baselines, measured=not run.metadata["smoke"]),
         "history": history,
     }
 

@@ -21,10 +21,10 @@ def judged(predictor, parts: dict, report: Callable[[int, int], None]) -> dict[i
         raise UserError(f"{run.path}: no saved states in its checkpoints folder")
     try:
         for done, step in enumerate(steps):
-            values, about = run.load_state(step)
+            values, metadata = run.load_state(step)
             assign(model.variables, values[: len(own)])  # `training.variables` has them first
             prediction = task.predict(model, parts["test"], predictor.recipe)
-            found[len(about["history"])] = task.metrics(parts, prediction, predictor.recipe.seed)
+            found[len(metadata["history"])] = task.metrics(parts, prediction, predictor.recipe.seed)
             report(done + 1, len(steps))
     finally:
         assign(model.variables, own)

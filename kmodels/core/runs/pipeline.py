@@ -69,7 +69,7 @@ def prepare(task: Task, recipe, path: str | None) -> Parts:
 
 def data_of(task: Task, run: Run) -> Parts:
     """A run's data. The user's must be what it was when the run began: its rows would be split anew."""
-    parts = prepare(task, run.recipe, run.about["data"])
+    parts = prepare(task, run.recipe, run.metadata["data"])
     if not parts.simulated:
         run.check_data(parts.sha256)
     return parts
@@ -78,7 +78,7 @@ def data_of(task: Task, run: Run) -> Parts:
 def fit(run: Run) -> dict:
     """Train the run's recipe, judge it, write its report; returns the report. Goes on where the run was stopped."""
     started = time.monotonic()
-    task = registry.task(run.about["model"])
+    task = registry.task(run.metadata["model"])
     recipe = run.recipe
     backend.seed_everything(recipe.seed)
     parts = data_of(task, run)

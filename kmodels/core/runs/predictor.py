@@ -29,7 +29,7 @@ class Predictor:
         backend.select(small_operations=run.recipe.SMALL_OPERATIONS)
         import keras
 
-        task = registry.task(run.about["model"])
+        task = registry.task(run.metadata["model"])
         try:
             # Not compiled as it was for training: jax saves `jit_compile=True`, and torch would take that up.
             model = keras.saving.load_model(file, compile=False, safe_mode=True)

@@ -29,13 +29,13 @@ STATE = ("step", "history", "seconds", "live")  # what is saved beside a trainin
 class Run:
     """A run's folder and the recipe in it.
 
-    about: what run.json holds: `format, kmodels, model, backend, data, smoke, code` and, once the user's data was read,
+    metadata: what run.json holds: `format, kmodels, model, backend, data, smoke, code` and, once the user's data was read,
         its `data_hash`.
     """
 
     path: Path
     recipe: Recipe
-    about: dict
+    metadata: dict
 
     @classmethod
     def create(cls, out: Path, recipe: Recipe, backend: str, data: str | None, smoke: bool) -> "Run":
@@ -44,7 +44,7 @@ class Run:
         out.mkdir(parents=True, exist_ok=True)
         time = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
         path = _new_folder(out, f"{recipe.task}-{time}-{recipe.digest()}")
-        about = {
+        metadata = {
             "format": FORMAT,
             "kmodels": kmodels.__version__,
             "model": recipe.task,
@@ -54,18 +54,18 @@ class Run:
             "code": provenance.code(),
         }
         files.write_text(path / "recipe.yaml", recipe.to_yaml())
-        files.write_json(path / "run.json", about)
-        return cls(path, recipe, about)
+        files.write_json(path / "run.json", metadata)
+        return cls(path, recipe, metadata)
 
     @classmethod
     def open(cls, path: str | Path) -> "Run":
         """The run in an existing folder. Raises UserError when it is none, or of a newer format."""
         path = Path(path).expanduser()
         try:
-            about = json.loads((path / "run.json").read_text(encoding="utf-8"))
-            version, model = int(about["format"]), about["model"]
-            words = (about["backend"], about["kmodels"], about["data"] or "", about.get("data_hash", ""))
-            if not all(isinstance(word, str) for word in words) or not isinstance(about["smoke"], bool):
+            metadata = json.loads((path / "run.json").read_text(encoding="utf-8"))
+            version, model = int(metadata["format"]), metadata["model"]
+            words = (metadata["backend"], metadata["kmodels"], metadata["data"] or "", metadata.get("data_hash", ""))
+            if not all(isinstance(word, str) for word in words) or not isinstance(metadata["smoke"], bool):
                 raise ValueError
         except FileNotFoundError:
             raise UserError(f"{path}: no run folder (it has no run.json)") from None
@@ -73,23 +73,23 @@ class Run:
             raise UserError(f"{path / 'run.json'}: not the record of a run") from None
         if version > FORMAT:
             raise UserError(
-                f"{path}: written by kmodels {about['kmodels']} in format {version}; this is kmodels "
+                f"{path}: written by kmodels {metadata['kmodels']} in format {version}; this is kmodels "
                 f"{kmodels.__version__}, which reads up to format {FORMAT}: pip install -U kmodels"
             )
         if model not in registry.NAMES:
             raise UserError(f"{path}: a run of {model!r}; this kmodels has {', '.join(registry.NAMES)}")
         recipe = parse.resolve(registry.recipe_type(model), [parse.read_yaml(path / "recipe.yaml")])
-        return cls(path, recipe, about)
+        return cls(path, recipe, metadata)
 
     @classmethod
     def begun(cls, folder: Path, recipe: Recipe, backend: str, data: str | None = None) -> "Run | None":
         """The newest run of this recipe, code, backend and data in `folder`; None where there is none."""
         wanted = {"backend": backend, "data": files.absolute(data), "code": provenance.code()}
         for path in sorted(Path(folder).glob("*/run.json"), reverse=True):
-            about = json.loads(path.read_text(encoding="utf-8"))
+            metadata = json.loads(path.read_text(encoding="utf-8"))
             asked = (path.parent / "recipe.yaml").read_text(encoding="utf-8")
-            if asked == recipe.to_yaml() and wanted.items() <= about.items():
-                return cls(path.parent, recipe, about)
+            if asked == recipe.to_yaml() and wanted.items() <= metadata.items():
+                return cls(path.parent, recipe, metadata)
         return None
 
     @property
@@ -130,26 +130,26 @@ class Run:
 
     def elsewhere(self, data: str) -> "Run":
         """The same run, whose user's data now lies at this path."""
-        if self.about["data"] is None:
+        if self.metadata["data"] is None:
             raise UserError(f"{self.path}: trained on simulated data; --data belongs to runs that were begun with it")
-        return replace(self, about=self.about | {"data": files.absolute(data)})
+        return replace(self, metadata=self.metadata | {"data": files.absolute(data)})
 
     def check_data(self, found: str) -> None:
         """Refuse the user's data when its hash is not what it was as the run began."""
-        known = self.about.get("data_hash", found)
+        known = self.metadata.get("data_hash", found)
         if found != known:
             raise UserError(
-                f"{self.about['data']}: not the data that {self.path} was begun with (sha256 {known[:8]}..., now "
+                f"{self.metadata['data']}: not the data that {self.path} was begun with (sha256 {known[:8]}..., now "
                 f"{found[:8]}...); bring that back, say where it is by --resume RUN --data PATH, or begin a new run"
             )
 
     def note_data(self, found: str) -> None:
         """Write down the hash of the user's data, and where it lies, for later processes."""
-        about = self.about | {"data_hash": found}
-        self.about.update(about)
-        files.write_json(self.path / "run.json", about)
+        metadata = self.metadata | {"data_hash": found}
+        self.metadata.update(metadata)
+        files.write_json(self.path / "run.json", metadata)
 
-    def save_state(self, step: int, variables: list[np.ndarray], about: dict, keep: set[int]) -> None:
+    def save_state(self, step: int, variables: list[np.ndarray], metadata: dict, keep: set[int]) -> None:
         """Save a training state as checkpoints/step-<step>/, whole or not at all; drop all others but `keep`.
 
         variables: in the order of `training.variables`. about: JSON values, by the names of STATE.
@@ -161,7 +161,7 @@ class Run:
                 np.savez(file, **{f"{k:05d}": value for k, value in enumerate(variables)})
                 file.flush()
                 os.fsync(file.fileno())
-            files.write_json(aside / "state.json", about | {"step": step})
+            files.write_json(aside / "state.json", metadata | {"step": step})
             if not self._state(step).exists():  # a step has one state only
                 aside.rename(self._state(step))
         finally:
@@ -186,8 +186,8 @@ class Run:
         try:
             with np.load(folder / "variables.npz", allow_pickle=False) as arrays:
                 variables = [arrays[name] for name in sorted(arrays.files)]
-            about = json.loads((folder / "state.json").read_text(encoding="utf-8"))
-            return variables, {name: about[name] for name in STATE}
+            metadata = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+            return variables, {name: metadata[name] for name in STATE}
         except (OSError, EOFError, ValueError, LookupError, TypeError, zipfile.BadZipFile) as error:
             reason = (str(error) or type(error).__name__).splitlines()[0]
             raise UserError(f"{folder}: damaged: {reason}; without this folder an earlier state is taken") from None

@@ -186,11 +186,11 @@ class Keeper(keras.callbacks.Callback):
         """Save the state of this step; of older ones the best epoch's stays, and those that the recipe keeps."""
         self._refuse_not_finite()
         now = time.monotonic()
-        about = {"history": self.history, "seconds": self.seconds + now - self.started, "live": self.live.edit}
+        metadata = {"history": self.history, "seconds": self.seconds + now - self.started, "live": self.live.edit}
         values = [inference.as_numpy(v) for v in variables(self.model)]
         epochs = self.train.kept_epochs(len(self.history)) | ({self.best()["epoch"]} if self.history else set())
         keep = {epoch * self.per_epoch for epoch in epochs}
-        self.run.save_state(self.step, values, about, keep)
+        self.run.save_state(self.step, values, metadata, keep)
         self.saved = now
 
     def restore(self):
@@ -198,10 +198,10 @@ class Keeper(keras.callbacks.Callback):
         state = self.run.load_state()
         if state is None:
             return
-        values, about = state
+        values, metadata = state
         assign(variables(self.model), values)
-        self.step, self.history, self.seconds = about["step"], about["history"], about["seconds"]
-        self.live.edit = about["live"]
+        self.step, self.history, self.seconds = metadata["step"], metadata["history"], metadata["seconds"]
+        self.live.edit = metadata["live"]
         if self.step % self.per_epoch:
             self.running_metrics = values[-len(self.model.metrics_variables) :]
 

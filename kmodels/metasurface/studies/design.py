@@ -129,9 +129,12 @@ def _write(out: Path, patterns, shares, surrogate, best, data, target: str) -> N
     from kmodels.metasurface.evaluation import figures
     from kmodels.metasurface.simulator.structures import attributes
 
-    about = attributes(data) | {"title": f"Colour routers designed for target {target}, best first", "target": target}
+    metadata = attributes(data) | {
+        "title": f"Colour routers designed for target {target}, best first",
+        "target": target,
+    }
     w = data.wavelengths()
-    hdf5.write(out, patterns, shares.reshape(-1, 2, 2, len(w)), w, about)
+    hdf5.write(out, patterns, shares.reshape(-1, 2, 2, len(w)), w, metadata)
     title = f"designed for {target}: {best[0]:.3f} of the light reaches pixels of its colour"
     spectra = shares[0].reshape(2, 2, -1), surrogate[0].reshape(2, 2, -1)
     drawn = figures.router(patterns[0], w, *spectra, data.pixel_order, title)

@@ -34,8 +34,8 @@ def _pack(args, words) -> int:
         raise UserError(f"--out {args.out}: the suffix must be .h5")
     recipe = parse.resolve(RECIPE, [parse.command_line(RECIPE, words)])
     structures = load(args.data, recipe)
-    about = _attributes(args.data, recipe.data)
-    hdf5.write(args.out, structures.patterns(), structures.spectra, structures.wavelength, about)
+    metadata = _attributes(args.data, recipe.data)
+    hdf5.write(args.out, structures.patterns(), structures.spectra, structures.wavelength, metadata)
     size = Path(args.out).stat().st_size / 1e6
     console.say(f"written: {args.out}, {len(structures)} structures, {size:.2f} MB")
     return 0

@@ -74,9 +74,9 @@ def _usefulness(args, words) -> int:
         of = material(predictor, args.draws, bar)
     with console.progress("downscaling") as bar:
         found = study(of, args.seeds, args.share, args.epochs, bar)
-    about = {"run": predictor.run.path.name, "seeds": args.seeds, "epochs": args.epochs, "share": args.share}
-    about |= {"draws": args.draws, "p99": of.p99, "held_out_days": len(of.truth["test"])}
-    files.write_json(args.out, about | provenance.here() | found)
+    metadata = {"run": predictor.run.path.name, "seeds": args.seeds, "epochs": args.epochs, "share": args.share}
+    metadata |= {"draws": args.draws, "p99": of.p99, "held_out_days": len(of.truth["test"])}
+    files.write_json(args.out, metadata | provenance.here() | found)
     console.show(_table(found))
     console.say(f"gain {found['gain']:+.4f}, standard error {console.number(found['standard_error'])}: {args.out}")
     return 0

@@ -172,8 +172,8 @@ def test_a_state_of_another_model_is_refused(undisturbed, tmp_path, capsys):
 
 def test_a_newer_run_and_a_run_of_an_unknown_model_are_refused(undisturbed, tmp_path):
     for change, word in (({"format": 99}, "format 99"), ({"model": "weather"}, "'weather'")):
-        about = json.loads((undisturbed / "run.json").read_text()) | change
-        (tmp_path / "run.json").write_text(json.dumps(about))
+        metadata = json.loads((undisturbed / "run.json").read_text()) | change
+        (tmp_path / "run.json").write_text(json.dumps(metadata))
         with pytest.raises(UserError, match=word):
             Run.open(tmp_path)
     (tmp_path / "run.json").write_text("{")

@@ -103,8 +103,8 @@ def unpickling_zarr(place, name):
     array.mkdir(parents=True)
     (place / ".zgroup").write_text('{"zarr_format": 2}')
     codecs = {"filters": [{"id": "vlen-utf8"}, {"id": "pickle", "protocol": 5}], "compressor": None}
-    about = {"zarr_format": 2, "shape": [4], "chunks": [4], "dtype": "|O", "fill_value": 0, "order": "C"}
-    (array / ".zarray").write_text(json.dumps(about | codecs))
+    metadata = {"zarr_format": 2, "shape": [4], "chunks": [4], "dtype": "|O", "fill_value": 0, "order": "C"}
+    (array / ".zarray").write_text(json.dumps(metadata | codecs))
     (array / ".zattrs").write_text(f'{{"_ARRAY_DIMENSIONS": ["{name}"]}}')
     (array / "0").write_bytes(pickle.dumps(Evil()))
 
