@@ -82,7 +82,7 @@ class Run:
         return cls(path, recipe, metadata)
 
     @classmethod
-    def begun(cls, folder: Path, recipe: Recipe, backend: str, data: str | None = None) -> "Run | None":
+    def find_existing(cls, folder: Path, recipe: Recipe, backend: str, data: str | None = None) -> "Run | None":
         """The newest run of this recipe, code, backend and data in `folder`; None where there is none."""
         wanted = {"backend": backend, "data": files.absolute(data), "code": provenance.code()}
         for path in sorted(Path(folder).glob("*/run.json"), reverse=True):
