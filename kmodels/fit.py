@@ -78,7 +78,7 @@ def _train(run, *lines: str) -> int:
     from kmodels.core.spec import registry
     from kmodels.core.training.loop import Stopped
 
-    with run.working():
+    with run.lock():
         for line in (f"run: {run.path}", *lines):
             console.say(line)
         go_on = f"go on with: {console.command('kmodels.fit', '--resume', run.path)}"

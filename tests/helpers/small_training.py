@@ -79,7 +79,7 @@ def trained(run: Run, examples=None, kind=Line, optimizer=Adam, after_epoch=lamb
         monitor.epoch(row["epoch"], {"loss": row["loss"]}, {})
         after_epoch(model, row)
 
-    with run.working():
+    with run.lock():
         try:
             loop.train(model, examples, run.recipe, run, validate, shown)
         finally:

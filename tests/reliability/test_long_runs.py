@@ -61,7 +61,7 @@ def test_a_long_training(name, tmp_path, monkeypatch):
     kind = registry.recipe_type(name)
     recipe = kind().with_changes(kind.SMOKE).with_changes({"train": {"epochs": EPOCHS, "patience": 0}})
     begun = Run.create(tmp_path, recipe, backend.current(), None, True)
-    with begun.working():
+    with begun.lock():
         pipeline.fit(begun)
     assert len(watch.memory) == EPOCHS
     watch.note(name)

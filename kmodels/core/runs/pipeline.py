@@ -128,7 +128,7 @@ def trained(folder: Path, recipe, data: str | None = None, smoke: bool = False) 
     run = Run.find_existing(folder, recipe, backend.current(), data)
     run = run or Run.create(folder, recipe, backend.current(), data, smoke)
     keras.utils.clear_session()
-    with run.working():
+    with run.lock():
         report = run.report()
         if report and data is not None:
             data_of(registry.task(recipe.task), run)

@@ -112,7 +112,7 @@ class Run:
             raise UserError(f"{path}: damaged: {error}; without it, --resume {folder} makes it again") from None
 
     @contextlib.contextmanager
-    def working(self):
+    def lock(self):
         """Inside, this process alone works on the run, and what it says is in the run's log.
 
         Raises UserError that names the process that does so already.

@@ -61,18 +61,18 @@ def test_data_may_move_but_not_change(on_a_file, tmp_path, capsys):
     )
 
 
-HOLDING = "import sys, time; from kmodels.core.runs.run import Run\nwith Run.open(sys.argv[1]).working(): {inside}"
+HOLDING = "import sys, time; from kmodels.core.runs.run import Run\nwith Run.open(sys.argv[1]).lock(): {inside}"
 
 
 def test_a_second_process_is_told_who_has_the_run(tmp_path, capsys):
     one = run(tmp_path)
-    with one.working():
+    with one.lock():
         done = run_python("-c", HOLDING.format(inside="pass"), one.path)
         assert done.returncode == 1 and f"process {os.getpid()} on " in done.stderr.splitlines()[-1]
         fails_cleanly(capsys, fit.main(["--resume", str(one.path)]), one.path, f"process {os.getpid()} on ", "wait")
     run_python("-c", HOLDING.format(inside="pass"), one.path, check=0)
     run_python("-c", HOLDING.format(inside="import os; os._exit(9)"), one.path, check=9)  # as killed
-    with one.working():
+    with one.lock():
         pass
     assert sorted(p.name for p in one.path.iterdir()) == ["log.txt", "recipe.yaml", "run.json"]
 
