@@ -58,7 +58,7 @@ def _resumed(args, words):
         raise UserError("--resume goes on with the run's own recipe; it takes no --config, --variant or --smoke")
     run = Run.open(args.resume)
     if args.data:
-        run = run.elsewhere(args.data)
+        run = run.with_data_path(args.data)
     _check_path(run.metadata["data"], "; where it lies now: --resume RUN --data PATH")
     if args.model not in (None, run.metadata["model"]):
         raise UserError(f"{run.path}: a run of {run.metadata['model']}, not of {args.model}")

@@ -128,7 +128,7 @@ class Run:
             finally:
                 lock.unlink(missing_ok=True)
 
-    def elsewhere(self, data: str) -> "Run":
+    def with_data_path(self, data: str) -> "Run":
         """The same run, whose user's data now lies at this path."""
         if self.metadata["data"] is None:
             raise UserError(f"{self.path}: trained on simulated data; --data belongs to runs that were begun with it")
