@@ -110,11 +110,11 @@ def refuse_other_files(path: Path) -> None:
     """Refuse HDF5 that takes its values from elsewhere: whoever sends a file has no say in which others are read."""
     with h5py.File(path, "r") as file:
         for name in file:
-            if elsewhere(file, name):
+            if is_external(file, name):
                 raise UserError(f"{path}: {name}: lies in another file; bring the values in this one")
 
 
-def elsewhere(file: h5py.File, name: str) -> bool:
+def is_external(file: h5py.File, name: str) -> bool:
     """Whether what a name in an open file stands for, or a part of its values, lies in another file."""
     if isinstance(file.get(name, getlink=True), h5py.ExternalLink):
         return True

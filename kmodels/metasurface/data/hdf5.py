@@ -15,7 +15,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from kmodels.core.io.hdf5 import created, elsewhere, refuse_bomb
+from kmodels.core.io.hdf5 import created, is_external, refuse_bomb
 from kmodels.core.spec.errors import UserError
 
 NANOMETRES = {"nm": 1.0, "um": 1e3, "µm": 1e3, "μm": 1e3, "m": 1e9}
@@ -77,7 +77,7 @@ def _dataset(file: h5py.File, path: Path, name: str, kinds: str) -> h5py.Dataset
     """
     if name not in file.keys():  # noqa: SIM118 - `in file` follows the link
         return None
-    if elsewhere(file, name) or not isinstance(file.get(name), h5py.Dataset):
+    if is_external(file, name) or not isinstance(file.get(name), h5py.Dataset):
         raise UserError(f"{path}: {name}: expected a dataset of this file")
     if file[name].dtype.kind not in kinds:
         raise UserError(f"{path}: {name}: type {file[name].dtype}; expected numbers")

@@ -49,7 +49,7 @@ def test_data_may_move_but_not_change(on_a_file, tmp_path, capsys):
     task, there = registry.task("nand"), tmp_path / "there.csv"
     (tmp_path / "mine.csv").rename(there)
     fails_cleanly(capsys, fit.main(["--resume", str(on_a_file.path)]), "mine.csv: no such file", "--data PATH")
-    moved = Run.open(on_a_file.path).elsewhere(str(there))
+    moved = Run.open(on_a_file.path).is_external(str(there))
     moved.note_data(pipeline.data_of(task, moved).sha256)
     assert Run.open(on_a_file.path).metadata["data"] == str(there)
     write_trace(there, page=1)
