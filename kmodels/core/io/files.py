@@ -25,7 +25,7 @@ def absolute(path: str | None) -> str | None:
 
 
 @contextlib.contextmanager
-def naming(path: Path):
+def relabel_oserror(path: Path):
     """Give an OSError from inside, such as a full disk, the name that was to be written, not that of a file aside."""
     try:
         yield
@@ -107,7 +107,7 @@ def replacing(path: Path):
     # The suffix stays: writers such as Keras' choose the format by it.
     aside = path.with_name(f"{start}{os.getpid()}-{os.urandom(4).hex()}{path.suffix}")
     try:
-        with naming(path):
+        with relabel_oserror(path):
             yield aside
             aside.chmod(0o644)
             with aside.open("rb") as file:

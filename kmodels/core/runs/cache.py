@@ -79,7 +79,7 @@ def _made(folder, fill, key):
     _remove_leftovers(folder.parent)
     aside = _aside(folder, key)
     try:
-        with files.naming(folder):
+        with files.relabel_oserror(folder):
             answer = fill(aside)
         paths = sorted(path for path in aside.rglob("*") if path.is_file())
         sizes = {path.relative_to(aside).as_posix(): path.stat().st_size for path in paths}

@@ -123,7 +123,7 @@ class Run:
                 holder = lock.read_text(encoding="utf-8") if lock.exists() else ""
                 raise UserError(f"{self.path}: {holder or 'another process'} works on it; wait for it, or stop it")
             try:
-                with files.naming(self.path), console.logging_to(self.path / "log.txt"):
+                with files.relabel_oserror(self.path), console.logging_to(self.path / "log.txt"):
                     yield
             finally:
                 lock.unlink(missing_ok=True)
