@@ -96,7 +96,7 @@ def rows_on_disk(path: Path, shape: tuple[int, ...], dtype: str = "float32"):
 
 
 @contextlib.contextmanager
-def replacing(path: Path):
+def atomic_write(path: Path):
     """Yield a temporary path beside `path`; when the block ends well it takes `path`'s place, else it is removed."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -124,13 +124,13 @@ def is_gone(process: str) -> bool:
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write `content` to `path`, whole or not at all."""
-    with replacing(path) as aside:
+    with atomic_write(path) as aside:
         aside.write_bytes(content)
 
 
 def write_text(path: Path, text: str) -> None:
     """Write `text` to `path`, whole or not at all."""
-    with replacing(path) as aside:
+    with atomic_write(path) as aside:
         aside.write_text(text, encoding="utf-8")
 
 
@@ -141,7 +141,7 @@ def write_json(path: Path, value) -> None:
 
 def write_table(path: Path, table) -> None:
     """Write a DataFrame as .parquet or, for any other suffix, as CSV with six decimals; whole or not at all."""
-    with replacing(path) as aside:
+    with atomic_write(path) as aside:
         if Path(path).suffix == ".parquet":
             table.to_parquet(aside, index=False)
         else:

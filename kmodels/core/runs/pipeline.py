@@ -194,7 +194,7 @@ def _finish(task, model, run, validation):
     if task.calibrate is not None:
         outputs = inference.predict(model, task.encode(validation, run.recipe), run.recipe.train.batch_size)
         task.calibrate(model, validation, outputs)
-    with files.replacing(run.path / "model.keras") as aside:
+    with files.atomic_write(run.path / "model.keras") as aside:
         keras.saving.save_model(model, aside)
 
 

@@ -153,7 +153,7 @@ def test_files_are_whole_or_not_there(tmp_path):
     files.write_text(path, "old")
 
     def fails():
-        with files.replacing(path) as aside:
+        with files.atomic_write(path) as aside:
             aside.write_text("half")
             raise RuntimeError
 

@@ -149,12 +149,12 @@ def test_a_damaged_record_is_named(tmp_path, content):
 def test_what_a_killed_process_was_writing_is_cleared_by_the_next(tmp_path):
     code = (
         "import os, sys; from pathlib import Path; from kmodels.core import files\n"
-        "with files.replacing(Path(sys.argv[1])) as aside: aside.write_text('half'); os._exit(9)"
+        "with files.atomic_write(Path(sys.argv[1])) as aside: aside.write_text('half'); os._exit(9)"
     )
     path = tmp_path / "out.csv"
     run_python("-c", code, path, check=9)
     (left,) = tmp_path.iterdir()
-    with files.replacing(path) as aside:
+    with files.atomic_write(path) as aside:
         assert not left.exists()
         run_python("-c", code, path, check=9)  # one that writes beside us leaves ours alone
         aside.write_text("whole")
