@@ -64,7 +64,7 @@ def _search(args, words) -> int:
     if args.role == "worker":
         return _work(args, study, out)
     record = _record(args, study, out)
-    with files.held(out / "search.lock") as alone:
+    with files.file_lock(out / "search.lock") as alone:
         if not alone:
             raise UserError(f"{out}: another process searches there")
         record.write()

@@ -55,7 +55,7 @@ def measured(record: Record, trial) -> dict[str, float]:
     study, asked = record.study, record.asked
     recipe = study.recipe(trial.hyperparameters, asked.smoke)
     folder = record.folder(trial.trial_id)
-    with files.held(folder / "worker", ZOMBIE) as alone:
+    with files.file_lock(folder / "worker", ZOMBIE) as alone:
         # Where a worker that was taken for dead is still at it, and does not stop, its run is left to it.
         place = folder if alone else folder / f"beside-{len(list(folder.glob('beside-*'))) + 1}"
         run, report = pipeline.trained(place, recipe, asked.data, asked.smoke)

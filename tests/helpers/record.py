@@ -14,7 +14,7 @@ def record(what: str, name: str, faults: list[str], **figures) -> None:
 
     what: kills, mutations or long runs. name: of the case, such as "nand fit tensorflow". figures: numbers.
     """
-    with files.held(ROOT / ".pytest_cache" / "reliability.lock", wait=60.0) as alone:  # tests run side by side
+    with files.file_lock(ROOT / ".pytest_cache" / "reliability.lock", wait=60.0) as alone:  # tests run side by side
         assert alone, "another test holds the report"
         report = json.loads(REPORT.read_text()) if REPORT.exists() else {}
         found = {"failures": len(faults), "faults": faults[:5]}

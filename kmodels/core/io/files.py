@@ -161,7 +161,7 @@ def sha256(*paths: Path) -> str:
 
 
 @contextlib.contextmanager
-def held(path: Path, wait: float = 0.0):
+def file_lock(path: Path, wait: float = 0.0):
     """Yield whether this process holds `path` alone while inside, after at most so many seconds.
 
     The system frees it when a process dies. The file says which process holds it.

@@ -118,7 +118,7 @@ class Run:
         Raises UserError that names the process that does so already.
         """
         lock = self.path / ".lock"
-        with files.held(lock) as alone:
+        with files.file_lock(lock) as alone:
             if not alone:
                 holder = lock.read_text(encoding="utf-8") if lock.exists() else ""
                 raise UserError(f"{self.path}: {holder or 'another process'} works on it; wait for it, or stop it")
