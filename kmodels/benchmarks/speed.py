@@ -98,7 +98,7 @@ class Subject:
     """A model, and examples of its training data as batches of any size."""
 
     def __init__(self, task: Task, recipe: Recipe):
-        path = cache.simulated(task, recipe, lambda done, total: None, lambda text: None)
+        path = cache.get_or_simulate(task, recipe, lambda done, total: None, lambda text: None)
         records = task.load(path, recipe)
         training = records.take(task.split(records, recipe)["train"])
         self.task, self.recipe, self.model = task, recipe, task.build(recipe, 1000)

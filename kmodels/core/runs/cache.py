@@ -24,7 +24,7 @@ def root() -> Path:
     return Path(os.environ.get("KMODELS_CACHE") or Path.home() / ".cache" / "kmodels").expanduser()
 
 
-def simulated(task, recipe, report: Callable[[int, int], None], say: Callable[[str], None]) -> Path:
+def get_or_simulate(task, recipe, report: Callable[[int, int], None], say: Callable[[str], None]) -> Path:
     """The folder with this recipe's simulated data, made now if it is not there whole.
 
     The key is a hash of what the data depends on: the model, its simulator's version, `data` and the seed.

@@ -57,7 +57,7 @@ def prepare(task: Task, recipe, path: str | None) -> Parts:
     simulated = path is None
     if simulated:
         with console.progress("simulating") as bar:
-            path = cache.simulated(task, recipe, bar, console.say)
+            path = cache.get_or_simulate(task, recipe, bar, console.say)
     records = task.load(path, recipe)
     rows = task.split(records, recipe)
     empty = [name for name, index in rows.items() if len(index) == 0]

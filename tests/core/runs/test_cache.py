@@ -29,7 +29,7 @@ class Simulator:
 
 
 def made(task, recipe=None, say=lambda text: None):
-    return cache.simulated(task, recipe or NandRecipe(), lambda done, total: None, say)
+    return cache.get_or_simulate(task, recipe or NandRecipe(), lambda done, total: None, say)
 
 
 @pytest.fixture(autouse=True)
