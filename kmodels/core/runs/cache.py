@@ -37,7 +37,7 @@ def get_or_simulate(task, recipe, report: Callable[[int, int], None], say: Calla
     }
     name = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
     folder = root() / task.name / name
-    if is_whole(folder):
+    if is_complete(folder):
         return folder
     if folder.exists():
         say(f"simulated data in {folder} is damaged or cut short: made again")
@@ -45,7 +45,7 @@ def get_or_simulate(task, recipe, report: Callable[[int, int], None], say: Calla
     return folder
 
 
-def is_whole(folder: Path) -> bool:
+def is_complete(folder: Path) -> bool:
     """Whether every file that the manifest names is there with its size."""
     try:
         sizes = json.loads((folder / MANIFEST).read_text())["bytes"]
@@ -118,7 +118,7 @@ def _put_in_place(aside: Path, folder: Path) -> None:
             aside.rename(folder)
             return
         except OSError:
-            if is_whole(folder):
+            if is_complete(folder):
                 return
             if attempt == 2:
                 raise

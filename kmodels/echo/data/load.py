@@ -30,7 +30,7 @@ def load(path: str | Path, recipe, labels: bool = True) -> EchoPairs:
     pairs = _pairs(path, labels)
     seen = all(pair.depth is not None for pair in pairs)
     folder = cache.root() / "echo" / f"prepared-{_key(pairs, recipe, seen)}"
-    if not cache.is_whole(folder):
+    if not cache.is_complete(folder):
         with console.progress("preparing") as bar:
             cache.make(folder, lambda aside: _prepare(pairs, recipe, seen, aside, bar))
     spectrograms = np.load(folder / "spectrogram.npy", mmap_mode="r")

@@ -132,9 +132,9 @@ def test_a_file_in_a_folder_cut_short_is_noticed():
     task = Stopped()
     task.calls = 1
     folder = made(task)
-    assert cache.is_whole(folder)
+    assert cache.is_complete(folder)
     (folder / "a" / "data.txt").write_text("")
-    assert not cache.is_whole(folder)
+    assert not cache.is_complete(folder)
 
 
 def test_two_at_once_do_not_harm_each_other():
@@ -144,7 +144,7 @@ def test_two_at_once_do_not_harm_each_other():
     [t.start() for t in threads]
     [t.join(20) for t in threads]
     assert both.calls == 2 and found[0] == found[1]
-    assert cache.is_whole(found[0])
+    assert cache.is_complete(found[0])
     assert [p.name for p in found[0].parent.iterdir()] == [found[0].name]
 
 
