@@ -40,7 +40,7 @@ def main(argv=None) -> int:
 
 
 def _bench(args, words) -> int:
-    cli.no_more(words)
+    cli.reject_extra_arguments(words)
     if args.processes < 1:
         raise UserError(f"--processes {args.processes}: 1 or more")
     from kmodels.benchmarks import bench

@@ -24,7 +24,7 @@ def main(argv=None) -> int:
 
 
 def _evaluate(args, words) -> int:
-    cli.no_more(words)
+    cli.reject_extra_arguments(words)
     predictor = cli.trained(args)
     from kmodels.core.cli import console
     from kmodels.core.io import files

@@ -53,7 +53,7 @@ def _resumed(args, words):
     """The run to go on with: as it was begun, so nothing about it can be changed."""
     from kmodels.core.runs.run import Run
 
-    cli.no_more(words)
+    cli.reject_extra_arguments(words)
     if args.config or args.variant or args.smoke:
         raise UserError("--resume goes on with the run's own recipe; it takes no --config, --variant or --smoke")
     run = Run.open(args.resume)

@@ -29,7 +29,7 @@ def main(argv=None) -> int:
 
 
 def _generate(args, words) -> int:
-    cli.no_more(words)
+    cli.reject_extra_arguments(words)
     _check(args)
     from kmodels.core.runs.run import Run
     from kmodels.core.spec import registry

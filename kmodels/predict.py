@@ -37,7 +37,7 @@ def main(argv=None) -> int:
 
 
 def _predict(args, words) -> int:
-    cli.no_more(words)
+    cli.reject_extra_arguments(words)
     predictor = cli.trained(args)
     from kmodels.core.cli import console
 

@@ -55,7 +55,7 @@ def main(argv=None) -> int:
 
 
 def _search(args, words) -> int:
-    cli.no_more(words)
+    cli.reject_extra_arguments(words)
     _check(args)
     study = load(args.study)
     out = Path(args.out or f"runs/study-{study.name}")

@@ -149,7 +149,7 @@ def trained(args, model: str | None = None):
     return Predictor.open(args.run)
 
 
-def no_more(words: list[str]) -> None:
+def reject_extra_arguments(words: list[str]) -> None:
     """Refuse words that this call does not take."""
     if words:
         raise UserError(f"command line: {words[0]} is not an option here")

@@ -31,7 +31,7 @@ def main(argv=None) -> int:
 
 
 def _design(args, words) -> int:
-    cli.no_more(words)
+    cli.reject_extra_arguments(words)
     _check(args)
     predictor = cli.trained(args, "metasurface")
     import numpy as np

@@ -35,7 +35,7 @@ def main(argv=None) -> int:
 
 
 def _transfer(args, words) -> int:
-    cli.no_more(words)
+    cli.reject_extra_arguments(words)
     if args.steps < 1 or args.seed < 0 or not 0 < args.rate <= 1:
         raise UserError("--steps: 1 or more; --seed: 0 or more; --rate: above 0, at most 1")
     if Path(args.out).suffix != ".json":

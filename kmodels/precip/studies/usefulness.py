@@ -62,7 +62,7 @@ def main(argv=None) -> int:
 
 
 def _usefulness(args, words) -> int:
-    cli.no_more(words)
+    cli.reject_extra_arguments(words)
     _check(args)
     predictor = cli.trained(args, "precip")
     from kmodels.core.cli import console
