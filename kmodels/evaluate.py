@@ -25,7 +25,7 @@ def main(argv=None) -> int:
 
 def _evaluate(args, words) -> int:
     cli.reject_extra_arguments(words)
-    predictor = cli.trained(args)
+    predictor = cli.load_predictor(args)
     from kmodels.core.cli import console
     from kmodels.core.io import files
     from kmodels.core.report import report

@@ -42,7 +42,7 @@ def _generate(args, words) -> int:
         raise UserError(f"{args.run}: a run of {task.name}, which generates nothing")
     if out.suffix not in task.output_suffixes:
         raise UserError(f"--out {out}: the suffix must be one of {', '.join(task.output_suffixes)}")
-    predictor = cli.trained(args)
+    predictor = cli.load_predictor(args)
     from kmodels.core.cli import console
 
     options = {"constrained": not args.free, "temperature": args.temperature}

@@ -38,7 +38,7 @@ def main(argv=None) -> int:
 
 def _predict(args, words) -> int:
     cli.reject_extra_arguments(words)
-    predictor = cli.trained(args)
+    predictor = cli.load_predictor(args)
     from kmodels.core.cli import console
 
     task, out = predictor.task, Path(args.out)

@@ -132,7 +132,7 @@ def _help(options, argv):
     print(fields.format_help())
 
 
-def trained(args, model: str | None = None):
+def load_predictor(args, model: str | None = None):
     """The Predictor of --run on --backend. A wrong folder is told before a backend is imported.
 
     model: the only one whose runs this verb takes.

@@ -33,7 +33,7 @@ def main(argv=None) -> int:
 def _design(args, words) -> int:
     cli.reject_extra_arguments(words)
     _check(args)
-    predictor = cli.trained(args, "metasurface")
+    predictor = cli.load_predictor(args, "metasurface")
     import numpy as np
 
     from kmodels.core.cli import console

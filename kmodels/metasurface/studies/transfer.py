@@ -40,7 +40,7 @@ def _transfer(args, words) -> int:
         raise UserError("--steps: 1 or more; --seed: 0 or more; --rate: above 0, at most 1")
     if Path(args.out).suffix != ".json":
         raise UserError(f"--out {args.out}: the suffix must be .json")
-    predictor = cli.trained(args, "metasurface")
+    predictor = cli.load_predictor(args, "metasurface")
     from kmodels.core.cli import console
     from kmodels.core.io import files
     from kmodels.core.report import figures

@@ -64,7 +64,7 @@ def main(argv=None) -> int:
 def _usefulness(args, words) -> int:
     cli.reject_extra_arguments(words)
     _check(args)
-    predictor = cli.trained(args, "precip")
+    predictor = cli.load_predictor(args, "precip")
     from kmodels.core.cli import console
     from kmodels.core.io import files
     from kmodels.core.runs import provenance
