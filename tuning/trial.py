@@ -58,7 +58,7 @@ def measured(record: Record, trial) -> dict[str, float]:
     with files.file_lock(folder / "worker", ZOMBIE) as alone:
         # Where a worker that was taken for dead is still at it, and does not stop, its run is left to it.
         place = folder if alone else folder / f"beside-{len(list(folder.glob('beside-*'))) + 1}"
-        run, report = pipeline.trained(place, recipe, asked.data, asked.smoke)
+        run, report = pipeline.train_or_resume(place, recipe, asked.data, asked.smoke)
     row = kept(report["history"], registry.task(recipe.task).kept_by)
     if study.objective not in row:
         raise UserError(f"{study.objective} is no figure of an epoch; there are {', '.join(sorted(row))}")

@@ -107,7 +107,7 @@ def _step(what: Climb, k: int, before: dict | None) -> dict:
 
 def _trained(what: Climb, k: int, recipe) -> dict:
     """The report of rung k's recipe."""
-    _, report = pipeline.trained(what.out / "runs" / f"step{k}", recipe, smoke=what.smoke)
+    _, report = pipeline.train_or_resume(what.out / "runs" / f"step{k}", recipe, smoke=what.smoke)
     return report
 
 

@@ -123,7 +123,7 @@ def fit(run: Run) -> dict:
     return result
 
 
-def trained(folder: Path, recipe, data: str | None = None, smoke: bool = False) -> tuple[Run, dict]:
+def train_or_resume(folder: Path, recipe, data: str | None = None, smoke: bool = False) -> tuple[Run, dict]:
     """A run of this recipe in `folder` and its report: of a finished run, of one taken up again, or of a new one."""
     run = Run.find_existing(folder, recipe, backend.current(), data)
     run = run or Run.create(folder, recipe, backend.current(), data, smoke)
