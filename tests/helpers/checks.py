@@ -15,7 +15,7 @@ def examples(task, recipe, n=None):
     """Encoded training examples of a recipe's simulated data, the first n."""
     from kmodels.core.runs import pipeline
 
-    parts = pipeline.prepare(task, recipe, None)
+    parts = pipeline.load_splits(task, recipe, None)
     rows = parts.rows["train"][:n]
     return task.encode(parts.records.take(rows), recipe)
 

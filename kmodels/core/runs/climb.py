@@ -116,7 +116,7 @@ def _findings(what, step, k) -> list[str]:
     if step.findings is None:
         return []
     recipe = what.recipes(k)[0]
-    return step.findings(recipe, pipeline.prepare(what.task, recipe, None).records)
+    return step.findings(recipe, pipeline.load_splits(what.task, recipe, None).records)
 
 
 def _with_gains(metrics: dict, before: dict | None) -> dict:

@@ -21,7 +21,7 @@ from kmodels.core.training.loop import train
 
 
 @dataclass(frozen=True)
-class Parts:
+class DataSplits:
     """Loaded data and its split. paths: the files; rows: {"train", "validation", "test"} -> row indices.
 
     hashed: the files that tell this data from other data.
@@ -52,7 +52,7 @@ class Parts:
         return "simulated by this recipe" if self.simulated else f"{names} of the user"
 
 
-def prepare(task: Task, recipe, path: str | None) -> Parts:
+def load_splits(task: Task, recipe, path: str | None) -> DataSplits:
     """Simulated data (made once, cached) or the user's, through the same loader, split into parts."""
     simulated = path is None
     if simulated:
@@ -64,12 +64,12 @@ def prepare(task: Task, recipe, path: str | None) -> Parts:
     if empty:
         raise UserError(f"{path}: {len(records)} examples are too few to split; nothing is left for {empty[0]}")
     paths = cache.data_files(path, task.suffixes)
-    return Parts(paths, simulated, records, rows, task.files(records) if task.files else paths)
+    return DataSplits(paths, simulated, records, rows, task.files(records) if task.files else paths)
 
 
-def data_of(task: Task, run: Run) -> Parts:
+def data_of(task: Task, run: Run) -> DataSplits:
     """A run's data. The user's must be what it was when the run began: its rows would be split anew."""
-    parts = prepare(task, run.recipe, run.metadata["data"])
+    parts = load_splits(task, run.recipe, run.metadata["data"])
     if not parts.simulated:
         run.check_data(parts.sha256)
     return parts
@@ -214,7 +214,7 @@ class Found:
         return self.judged.scores
 
 
-def judge(task: Task, model, recipe, parts: Parts) -> Found:
+def judge(task: Task, model, recipe, parts: DataSplits) -> Found:
     """Scores of the model and of the baselines on held-out data, and what figures need."""
     return _judge(task, model, recipe, parts.all(), task.transfer if parts.simulated else None)
 
@@ -231,7 +231,7 @@ def _judge(task, model, recipe, parts, transfer) -> Found:
     scores = task.metrics(parts, prediction, recipe.seed)
     baselines = task.baselines(recipe, parts)
     if transfer is not None:
-        outside = prepare(task, transfer(recipe), None).records
+        outside = load_splits(task, transfer(recipe), None).records
         there = task.metrics({"test": outside}, task.predict(model, outside, recipe), recipe.seed)
         scores = scores.beside(there, "transfer_")
     examined = task.examine(model, test, recipe) if task.examine else Examined()

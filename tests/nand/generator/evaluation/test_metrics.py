@@ -93,7 +93,7 @@ def test_an_illegal_sequence_has_no_likelihood():
 
 
 def test_only_valid_sequences_are_split_and_no_pair_is_parted():
-    parts = pipeline.prepare(TASK, RECIPE.with_changes({"data": {"n_sequences": 200}}), None)
+    parts = pipeline.load_splits(TASK, RECIPE.with_changes({"data": {"n_sequences": 200}}), None)
     pairs = {name: set(part.pair) for name, part in parts.all().items()}
     assert sum(map(len, pairs.values())) == 100 and not pairs["train"] & pairs["test"]
     assert not any(part.invalid.any() for part in parts.all().values())
