@@ -36,10 +36,10 @@ def _evaluate(args, words) -> int:
         return _checkpoints(args, predictor)
     if args.data:
         records = predictor.load(args.data, labels=True)
-        found = pipeline.judge_file(task, predictor.model, recipe, records)
+        found = pipeline.evaluate_records(task, predictor.model, recipe, records)
     else:
         parts = pipeline.data_of(task, predictor.run)
-        found = pipeline.judge(task, predictor.model, recipe, parts)
+        found = pipeline.evaluate(task, predictor.model, recipe, parts)
     measured = bool(args.data) or not predictor.run.metadata["smoke"]
     result = report.judged(task, found.scores, found.baselines, measured)
     console.show(console.metrics_table(result, task.headline))

@@ -101,7 +101,7 @@ def fit(run: Run) -> dict:
     )
     console.say(f"the training waited for data {_waited(history):.1%} of its time")
     _finish(task, model, run, parts.part("validation"))
-    found = judge(task, model, recipe, parts)
+    found = evaluate(task, model, recipe, parts)
     result = report.assemble(
         task,
         run,
@@ -199,7 +199,7 @@ def _finish(task, model, run, validation):
 
 
 @dataclass(frozen=True)
-class Found:
+class EvaluationResult:
     """What judging gave: the model's scores, the baselines', what figures are drawn of, and of a longer look the
     pictures and files."""
 
@@ -214,17 +214,17 @@ class Found:
         return self.judged.scores
 
 
-def judge(task: Task, model, recipe, parts: DataSplits) -> Found:
+def evaluate(task: Task, model, recipe, parts: DataSplits) -> EvaluationResult:
     """Scores of the model and of the baselines on held-out data, and what figures need."""
-    return _judge(task, model, recipe, parts.all(), task.transfer if parts.simulated else None)
+    return _evaluate(task, model, recipe, parts.all(), task.transfer if parts.simulated else None)
 
 
-def judge_file(task: Task, model, recipe, records) -> Found:
+def evaluate_records(task: Task, model, recipe, records) -> EvaluationResult:
     """The same on records of the user's, all of them held out."""
-    return _judge(task, model, recipe, {"test": records}, None)
+    return _evaluate(task, model, recipe, {"test": records}, None)
 
 
-def _judge(task, model, recipe, parts, transfer) -> Found:
+def _evaluate(task, model, recipe, parts, transfer) -> EvaluationResult:
     """transfer(recipe): the recipe of simulated data from outside; None where there is none to be had."""
     test = parts["test"]
     prediction = task.predict(model, test, recipe)
@@ -238,7 +238,7 @@ def _judge(task, model, recipe, parts, transfer) -> Found:
     scores = scores.beside(examined.scores, "")
     for name, more in examined.baselines.items():
         baselines[name] = baselines.get(name, Scores({})).beside(more, "")
-    return Found(Judged(test, prediction, scores), baselines, examined.pictures, examined.files)
+    return EvaluationResult(Judged(test, prediction, scores), baselines, examined.pictures, examined.files)
 
 
 def show(result: dict, task: Task, folder: Path) -> None:
