@@ -16,7 +16,7 @@ from kmodels.core.spec import registry
 from kmodels.core.spec.errors import UserError
 from kmodels.core.training.tensorboard import Monitor
 from kmodels.core.runs.run import Run
-from kmodels.core.spec.task import Examined, Judged, Scores, Task
+from kmodels.core.spec.task import ExtendedEvaluation, EvaluationInput, Scores, Task
 from kmodels.core.training.loop import train
 
 
@@ -152,7 +152,7 @@ def _train(task, model, run, examples, validation, practise, history) -> list[di
         if task.calibrate is not None:
             task.calibrate(model, validation, outputs)
         prediction = task.decode(model, validation, outputs)
-        scalars, drawn = task.diagnostics(Judged(validation, prediction))
+        scalars, drawn = task.diagnostics(EvaluationInput(validation, prediction))
         pictures.update(drawn)
         return practised | {f"val_{name}": value for name, value in {**losses, **scalars}.items()}
 
@@ -203,7 +203,7 @@ class EvaluationResult:
     """What judging gave: the model's scores, the baselines', what figures are drawn of, and of a longer look the
     pictures and files."""
 
-    judged: Judged
+    evaluated: EvaluationInput
     baselines: dict[str, Scores]
     pictures: dict
     files: dict[str, bytes]
@@ -234,11 +234,11 @@ def _evaluate(task, model, recipe, parts, transfer) -> EvaluationResult:
         outside = load_splits(task, transfer(recipe), None).records
         there = task.metrics({"test": outside}, task.predict(model, outside, recipe), recipe.seed)
         scores = scores.beside(there, "transfer_")
-    examined = task.examine(model, test, recipe) if task.examine else Examined()
+    examined = task.examine(model, test, recipe) if task.examine else ExtendedEvaluation()
     scores = scores.beside(examined.scores, "")
     for name, more in examined.baselines.items():
         baselines[name] = baselines.get(name, Scores({})).beside(more, "")
-    return EvaluationResult(Judged(test, prediction, scores), baselines, examined.pictures, examined.files)
+    return EvaluationResult(EvaluationInput(test, prediction, scores), baselines, examined.pictures, examined.files)
 
 
 def show(result: dict, task: Task, folder: Path) -> None:

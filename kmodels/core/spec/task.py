@@ -62,7 +62,7 @@ class Scores:
 
 
 @dataclass(frozen=True)
-class Judged:
+class EvaluationInput:
     """What the functions that judge are given: records, their prediction, and the scores once they exist."""
 
     records: Records
@@ -71,7 +71,7 @@ class Judged:
 
 
 @dataclass(frozen=True)
-class Examined:
+class ExtendedEvaluation:
     """What a longer look at a trained model found: scores, those of baselines, pictures by title, files by name."""
 
     scores: Scores = field(default_factory=lambda: Scores({}))
@@ -94,7 +94,7 @@ class Task:
     decode(model, records, outputs): Prediction.
     metrics(parts, prediction, seed): Scores of a prediction for parts["test"]. baselines(recipe, parts): {name:
         Scores} on parts["test"]; those that learn are left out where there is no parts["train"].
-    diagnostics(judged): (scalars, pictures) of an epoch for TensorBoard. figures(judged): {title: Figure}.
+    diagnostics(evaluated): (scalars, pictures) of an epoch for TensorBoard. figures(evaluated): {title: Figure}.
     headline: the metrics of the summary table, in order. notes(recipe): sentences that a report must carry.
 
     What not every model has:
@@ -115,8 +115,8 @@ class Task:
     draw(model, recipe, path, progress, **options): Prediction of many answers to each record of a file; options are
         those of the verb predict that were given: mode, samples, temperature, days, seed.
     generate(model, recipe, n, seed, **options): n new records with `write(path)`.
-    examine(model, records, recipe): Examined; what one prediction of each held-out record does not show. Baselines
-        that need the model are made here, too.
+    examine(model, records, recipe): ExtendedEvaluation; what one prediction of each held-out record does not show.
+        Baselines that need the model are made here, too.
     forecast(model, records, recipe, leads, progress): Prediction of so many steps, each from the one before.
     """
 
@@ -134,8 +134,8 @@ class Task:
     decode: Callable[["keras.Model", Any, dict], Any]
     metrics: Callable[[dict[str, Any], Any, int], Scores]
     baselines: Callable[[Any, dict[str, Any]], dict[str, Scores]]
-    diagnostics: Callable[[Judged], tuple[dict[str, float], dict[str, "Figure"]]]
-    figures: Callable[[Judged], dict[str, "Figure"]]
+    diagnostics: Callable[[EvaluationInput], tuple[dict[str, float], dict[str, "Figure"]]]
+    figures: Callable[[EvaluationInput], dict[str, "Figure"]]
     gates: tuple[Gate, ...]
     headline: tuple[str, ...]
     notes: Callable[[Any], list[str]]
@@ -151,7 +151,7 @@ class Task:
     transfer: Callable[[Any], Recipe] | None = None
     draw: Callable[..., Any] | None = None
     generate: Callable[..., Any] | None = None
-    examine: Callable[["keras.Model", Any, Any], Examined] | None = None
+    examine: Callable[["keras.Model", Any, Any], ExtendedEvaluation] | None = None
     forecast: Callable[..., Any] | None = None
 
     def predict(self, model, records, recipe, progress=None):

@@ -1,6 +1,6 @@
 """What TensorBoard shows after every epoch, on validation rooms; and what to try where a training goes wrong."""
 
-from kmodels.core.spec.task import Judged
+from kmodels.core.spec.task import EvaluationInput
 from kmodels.echo.evaluation import figures
 from kmodels.echo.evaluation.metrics import averaged, own_scores, parts_of
 
@@ -13,12 +13,12 @@ TOO_DIFFERENT = 1.0  # m, of base and final depth
 SMOOTH = 0.5  # of the depth's share of detail, the base's is at most
 
 
-def diagnostics(judged: Judged) -> tuple[dict, dict]:
+def diagnostics(evaluated: EvaluationInput) -> tuple[dict, dict]:
     """(scalars, pictures): scores at the network's own size; base, residual, depth, truth and error of some pairs."""
-    pairs, prediction = judged.records, judged.prediction
+    pairs, prediction = evaluated.records, evaluated.prediction
     values = averaged(own_scores(pairs, prediction.depth), pairs.groups, 0).values | parts_of(prediction, pairs)
     scalars = {name: value for name, value in values.items() if value is not None}
-    return scalars, {"depth images": figures.examples(judged)}
+    return scalars, {"depth images": figures.examples(evaluated)}
 
 
 def hints(history: list[dict], recipe) -> list[str]:

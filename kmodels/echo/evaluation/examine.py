@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from kmodels.core.spec.task import Examined, Scores
+from kmodels.core.spec.task import ExtendedEvaluation, Scores
 from kmodels.core.training import inference
 from kmodels.echo.data.encode import encode
 from kmodels.echo.data.records import EchoPairs, split
@@ -16,7 +16,7 @@ RMSE = NAMES.index("rmse")
 SHIFTS = 8  # ways to pair each room with another one's echoes
 
 
-def examine(model, pairs: EchoPairs, recipe) -> Examined:
+def examine(model, pairs: EchoPairs, recipe) -> ExtendedEvaluation:
     """Baseline `shuffled_audio`: the model hears another room. `shuffled_off`: see `what_others_tell`.
     `base_mae_trained`, `base_mae_unseen` [m], `base_gap` = unseen / trained: of the base against the low-passed truth.
 
@@ -35,7 +35,7 @@ def examine(model, pairs: EchoPairs, recipe) -> Examined:
                 float(base_errors(each, recipe.train.lowpass).mean()) for each in (predict(model, some, recipe), seen)
             )
             values |= {"base_mae_trained": trained, "base_mae_unseen": unseen, "base_gap": unseen / trained}
-    return Examined(Scores(values), {"shuffled_audio": shuffled})
+    return ExtendedEvaluation(Scores(values), {"shuffled_audio": shuffled})
 
 
 def what_others_tell(pairs: EchoPairs, depth: np.ndarray, others: list[np.ndarray], free: np.ndarray) -> float:

@@ -4,25 +4,25 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from kmodels.core.report.figures import BLUE, GREY, ORANGE, figure
-from kmodels.core.spec.task import Judged
+from kmodels.core.spec.task import EvaluationInput
 
 SHOWN = 4  # pairs
 STEP = 0.5  # m, of the histograms
 
 
-def draw(judged: Judged) -> dict[str, Figure]:
+def draw(evaluated: EvaluationInput) -> dict[str, Figure]:
     """{title: Figure} of a prediction of held-out pairs."""
-    truth = judged.records.depth(np.arange(len(judged.records)))
+    truth = evaluated.records.depth(np.arange(len(evaluated.records)))
     return {
-        "depth images": examples(judged),
-        "error by distance": by_distance(truth, judged.prediction),
-        "predicted against true": density(truth, judged.prediction.depth, judged.records.max_depth),
+        "depth images": examples(evaluated),
+        "error by distance": by_distance(truth, evaluated.prediction),
+        "predicted against true": density(truth, evaluated.prediction.depth, evaluated.records.max_depth),
     }
 
 
-def examples(judged: Judged) -> Figure:
+def examples(evaluated: EvaluationInput) -> Figure:
     """A few pairs, spread over the data: base, residual, depth, truth and error [m]; unknown truth is white."""
-    pairs, prediction = judged.records, judged.prediction
+    pairs, prediction = evaluated.records, evaluated.prediction
     rows = np.unique(np.linspace(0, len(pairs) - 1, SHOWN).astype(int))
     truth = pairs.depth(rows)
     known = np.where(truth > 0, truth, np.nan)

@@ -5,7 +5,7 @@ import time
 import keras
 import numpy as np
 
-from kmodels.core.spec.task import Examined, Scores
+from kmodels.core.spec.task import ExtendedEvaluation, Scores
 from kmodels.core.training import backend, inference
 from kmodels.metasurface.data.encode import encode
 from kmodels.metasurface.data.records import Structures
@@ -16,14 +16,14 @@ BATCH = 64
 TURNED = 4  # structures whose 32 copies are predicted
 
 
-def examine(model, structures: Structures, recipe) -> Examined:
+def examine(model, structures: Structures, recipe) -> ExtendedEvaluation:
     """Scores: milliseconds of a structure, None off a CPU; symmetry_error. Picture: attention."""
     examples = encode(structures, recipe)
     scores = {
         "milliseconds": None if backend.accelerators() else milliseconds(model, examples),
         "symmetry_error": symmetry_error(model, examples),
     }
-    return Examined(Scores(scores), {}, {"attention": attention(model, examples)})
+    return ExtendedEvaluation(Scores(scores), {}, {"attention": attention(model, examples)})
 
 
 def milliseconds(model, examples, batches: int = 20) -> float:

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from kmodels.core.report.figures import BLUE, GREEN, GREY, ORANGE, RED, figure
-from kmodels.core.spec.task import Judged
+from kmodels.core.spec.task import EvaluationInput
 from kmodels.metasurface.evaluation.metrics import error_by_wavelength
 from kmodels.metasurface.evaluation.prediction import pixel_names
 from kmodels.metasurface.evaluation.router import by_colour, efficiency
@@ -14,19 +14,19 @@ SECOND = {"G2": "#86b894"}  # the second green
 ASKED = (450.0, 550.0, 650.0)  # nm, of the attention
 
 
-def draw(judged: Judged) -> dict[str, Figure]:
+def draw(evaluated: EvaluationInput) -> dict[str, Figure]:
     """{title: Figure} of held-out structures."""
     return {
-        "spectra": spectra(judged),
-        "error by wavelength": errors(judged),
-        "best router": best_router(judged),
-        "scatter": scatter(judged),
+        "spectra": spectra(evaluated),
+        "error by wavelength": errors(evaluated),
+        "best router": best_router(evaluated),
+        "scatter": scatter(evaluated),
     }
 
 
-def spectra(judged: Judged) -> Figure:
+def spectra(evaluated: EvaluationInput) -> Figure:
     """Pattern, true and predicted spectra of the structure with the median error, and of the one with the largest."""
-    structures, shares = judged.records, judged.prediction.shares
+    structures, shares = evaluated.records, evaluated.prediction.shares
     order = np.argsort(np.abs(shares - structures.spectra).mean((1, 2, 3)))
     chosen = {"median error": order[len(order) // 2], "largest error": order[-1]}
     made, axes = figure(9, 5.4, 2, 2)
@@ -47,11 +47,11 @@ def four(axis, wavelength, true, predicted, pixel_order: str) -> None:
     axis.set(xlabel="wavelength [nm]", ylabel="share of light", ylim=(0, None))
 
 
-def errors(judged: Judged) -> Figure:
+def errors(evaluated: EvaluationInput) -> Figure:
     """Mean absolute error at each wavelength, beside that of these structures' own mean spectrum."""
-    true, shares = judged.records.spectra, judged.prediction.shares
+    true, shares = evaluated.records.spectra, evaluated.prediction.shares
     made, axes = figure(6, 3.4)
-    wavelength = judged.records.wavelength
+    wavelength = evaluated.records.wavelength
     mean = np.broadcast_to(true.mean((0, 1, 2)), true.shape)
     axes.plot(wavelength, error_by_wavelength(true, mean), color=GREY, label="mean spectrum")
     axes.plot(wavelength, error_by_wavelength(true, shares), color=BLUE, label="network")
@@ -60,10 +60,10 @@ def errors(judged: Judged) -> Figure:
     return made
 
 
-def scatter(judged: Judged) -> Figure:
+def scatter(evaluated: EvaluationInput) -> Figure:
     """Predicted against true shares, some twenty thousand of them."""
     made, axes = figure(4.6, 4.6)
-    true, shares = judged.records.spectra.ravel(), judged.prediction.shares.ravel()
+    true, shares = evaluated.records.spectra.ravel(), evaluated.prediction.shares.ravel()
     step = max(1, len(true) // 20_000)
     axes.plot([0, true.max()], [0, true.max()], color=GREY, lw=1)
     axes.plot(true[::step], shares[::step], ".", color=BLUE, ms=1.5, alpha=0.3)
@@ -71,9 +71,9 @@ def scatter(judged: Judged) -> Figure:
     return made
 
 
-def best_router(judged: Judged) -> Figure:
+def best_router(evaluated: EvaluationInput) -> Figure:
     """Of these structures the one that routes colours best, by its true spectra."""
-    structures, prediction = judged.records, judged.prediction
+    structures, prediction = evaluated.records, evaluated.prediction
     of = efficiency(structures.spectra, structures.wavelength, structures.pixel_order, prediction.band)
     row = int(np.argmax(of))
     return router(

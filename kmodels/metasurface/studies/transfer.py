@@ -44,7 +44,7 @@ def _transfer(args, words) -> int:
     from kmodels.core.cli import console
     from kmodels.core.io import files
     from kmodels.core.report import figures
-    from kmodels.core.spec.task import Judged
+    from kmodels.core.spec.task import EvaluationInput
     from kmodels.metasurface.evaluation.figures import spectra
 
     structures = rigorous(args.data, predictor.recipe)
@@ -53,7 +53,7 @@ def _transfer(args, words) -> int:
     scores = judged(parts, predictions, args.seed)
     files.write_json(args.out, _record(args, predictor, parts, scores))
     picture = Path(args.out).with_suffix(".png")
-    files.write_bytes(picture, figures.png(spectra(Judged(parts["test"], predictions[TUNED]))))
+    files.write_bytes(picture, figures.png(spectra(EvaluationInput(parts["test"], predictions[TUNED]))))
     console.show(_table(scores, len(parts["train"]), len(parts["test"])))
     console.say(f"written: {args.out} and {picture}")
     return int(any(of.values["mae"] < scores[TUNED].values["mae"] for of in scores.values()))

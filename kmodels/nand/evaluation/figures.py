@@ -6,13 +6,13 @@ from sklearn.metrics import precision_recall_curve
 
 from kmodels.core.report import figures
 from kmodels.core.report.figures import BLUE, GREEN, GREY, ORANGE, RED
-from kmodels.core.spec.task import Judged
+from kmodels.core.spec.task import EvaluationInput
 from kmodels.nand.data.records import CODES, ERASE, NONE, PAD, PROGRAM, READ, Trace
 
 
-def draw(judged: Judged) -> dict[str, Figure]:
+def draw(evaluated: EvaluationInput) -> dict[str, Figure]:
     """All pictures of a report."""
-    trace, prediction = judged.records, judged.prediction
+    trace, prediction = evaluated.records, evaluated.prediction
     found = {"confusion matrix": confusion(trace, prediction)}
     if 0 < trace.invalid.sum() < len(trace):
         found["precision and recall"] = precision_recall(trace, prediction)
@@ -27,7 +27,7 @@ def _strategies(trace: Trace) -> list[int]:
 
 
 def confusion(trace: Trace, prediction) -> Figure:
-    """How the valid sequences, and the invalid ones of each strategy, were judged: counts, shaded by share."""
+    """How the valid sequences, and the invalid ones of each strategy, were evaluated: counts, shaded by share."""
     rows = {"valid": ~trace.invalid}
     rows |= {CODES[code].replace("_", " "): trace.invalid & (trace.strategy == code) for code in _strategies(trace)}
     counts = np.array([[(m & ~prediction.invalid).sum(), (m & prediction.invalid).sum()] for m in rows.values()])

@@ -1,14 +1,14 @@
 """What TensorBoard shows after every epoch, on validation runs."""
 
-from kmodels.core.spec.task import Judged
+from kmodels.core.spec.task import EvaluationInput
 from kmodels.plume.evaluation import figures
 from kmodels.plume.evaluation.metrics import metrics
 
 SCALARS = ("pearson", "fac2", "fb", "nmse", "vg", "fms", "mass_residual")
 
 
-def diagnostics(judged: Judged) -> tuple[dict, dict]:
+def diagnostics(evaluated: EvaluationInput) -> tuple[dict, dict]:
     """(scalars, pictures): the scores of Chang and Hanna; slices through a forecast; a scatter plot."""
-    values = metrics(judged.records, judged.prediction, 0).values
+    values = metrics(evaluated.records, evaluated.prediction, 0).values
     scalars = {name: values[name] for name in SCALARS if values[name] is not None}
-    return scalars, figures.draw(judged)
+    return scalars, figures.draw(evaluated)

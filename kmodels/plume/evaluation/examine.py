@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kmodels.core.spec.task import Examined, Scores
+from kmodels.core.spec.task import ExtendedEvaluation, Scores
 from kmodels.plume.data.records import Windows
 from kmodels.plume.evaluation import figures
 from kmodels.plume.evaluation.metrics import air_of, free_forecasts, scores, sums_of
@@ -14,14 +14,14 @@ ROLL_OUTS = 60  # about so many in all
 PER_RUN = 3  # at most so many of a run; windows that overlap say little more
 
 
-def examine(model, windows: Windows, recipe) -> Examined:
+def examine(model, windows: Windows, recipe) -> ExtendedEvaluation:
     """Scores `rollout_*` over all leads and `*_lead_30`, those of the baselines, curves over lead time, and a film.
 
     Nothing where the model does not forecast the very next frame, or no run goes on for thirty frames.
     """
     rows = chosen(windows)
     if recipe.data.horizon != 1 or not len(rows):
-        return Examined()
+        return ExtendedEvaluation()
     windows = windows.take(rows)
     truth = windows.future(np.arange(len(rows)), LEADS)
     forecasts = {"model": roll_out(model, windows, recipe, LEADS)} | free_forecasts(windows, LEADS)
@@ -34,7 +34,7 @@ def examine(model, windows: Windows, recipe) -> Examined:
     }
     found = {name: Scores({}).beside(pooled[name], "rollout_").beside(last[name], "") for name in forecasts}
     row = int(np.argmax(truth[:, 0].sum((1, 2, 3))))
-    return Examined(
+    return ExtendedEvaluation(
         found.pop("model"),
         found,
         {"roll-out": figures.lead_curves(by_lead, windows.frame_seconds)},

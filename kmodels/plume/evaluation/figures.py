@@ -6,7 +6,7 @@ from matplotlib.colors import LogNorm, TwoSlopeNorm
 from matplotlib.figure import Figure
 
 from kmodels.core.report.figures import BLUE, GREEN, GREY, ORANGE, RED, figure
-from kmodels.core.spec.task import Judged, Scores
+from kmodels.core.spec.task import EvaluationInput, Scores
 from kmodels.plume.evaluation.metrics import FLOOR, MICROGRAMS, air_of
 from kmodels.plume.evaluation.prediction import Forecast
 
@@ -16,9 +16,9 @@ FRAMES_PER_SECOND = 3
 EVERY = 2  # leads a picture of the film
 
 
-def draw(judged: Judged) -> dict[str, Figure]:
+def draw(evaluated: EvaluationInput) -> dict[str, Figure]:
     """{title: Figure} of forecasts of the target frame."""
-    windows, forecast = judged.records, judged.prediction
+    windows, forecast = evaluated.records, evaluated.prediction
     row = _fullest(windows)
     truth = windows.target(np.array([row]))[0]
     below = windows.maps(np.array([row])).below_ground[0]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kmodels.core.spec.task import Judged
+from kmodels.core.spec.task import EvaluationInput
 from kmodels.precip.evaluation import figures
 from kmodels.precip.evaluation.judge import GAPS, kl_by_dimension, latent, shuffled
 from kmodels.precip.evaluation.metrics import combined
@@ -12,13 +12,13 @@ MOST_DAYS = 150  # evenly from all: every epoch looks at them
 SCALARS = ("crps", "spread_skill", "p99_ratio", "p95_ratio", "max_ratio", "mean_ratio", "diversity", "ralsd")
 
 
-def diagnostics(judged: Judged) -> tuple[dict, dict]:
+def diagnostics(evaluated: EvaluationInput) -> tuple[dict, dict]:
     """(scalars, pictures) of a few draws of some days, from the prior and from the posterior.
 
     mae_tail is the posterior's: the seed kept an epoch by it, and draws from the prior had no say. crps is the prior's;
     it says which epoch is kept.
     """
-    drawn = judged.prediction
+    drawn = evaluated.prediction
     rows = np.unique(np.linspace(0, len(drawn.days) - 1, MOST_DAYS).astype(int))
     drawn = drawn.take(rows).like(members=min(MEMBERS, drawn.members), brief=True)
     draws = {"prior": drawn, "posterior": drawn.like(mode="posterior", members=2)}

@@ -5,7 +5,7 @@ from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
 from kmodels.core.report.figures import BLUE, GREY, ORANGE, figure
-from kmodels.core.spec.task import Judged
+from kmodels.core.spec.task import EvaluationInput
 from kmodels.precip.data.load import WET
 from kmodels.precip.evaluation import spectrum
 from kmodels.precip.evaluation.judge import kl_by_dimension
@@ -15,9 +15,9 @@ from kmodels.precip.evaluation.sampler import Sampler
 DRAWS = 4
 
 
-def draw(judged: Judged) -> dict[str, Figure]:
+def draw(evaluated: EvaluationInput) -> dict[str, Figure]:
     """{title: Figure} of held-out days."""
-    drawn = judged.prediction
+    drawn = evaluated.prediction
     sums = drawn.sums
     return {
         "draws": maps(drawn),

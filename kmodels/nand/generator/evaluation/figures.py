@@ -5,17 +5,17 @@ from matplotlib.figure import Figure
 
 from kmodels.core.report import figures
 from kmodels.core.report.figures import BLUE, GREY, ORANGE
-from kmodels.core.spec.task import Judged
+from kmodels.core.spec.task import EvaluationInput
 from kmodels.nand.data.records import CODES, Trace
 from kmodels.nand.evaluation.figures import operations
 from kmodels.nand.generator.data.encode import tokens
 
 
-def draw(judged: Judged) -> dict[str, Figure]:
+def draw(evaluated: EvaluationInput) -> dict[str, Figure]:
     """All pictures of a report."""
-    prediction = judged.prediction
+    prediction = evaluated.prediction
     free, constrained = (prediction.samples(masked) for masked in (False, True))
-    found = {"mix of operations": mix(judged.records, constrained, prediction.model, free)}
+    found = {"mix of operations": mix(evaluated.records, constrained, prediction.model, free)}
     for row in range(min(2, len(constrained))):
         found[f"constrained sequence {row + 1}"] = timeline(constrained, row)
     found["free sequence"] = timeline(free, 0)
