@@ -233,11 +233,11 @@ def _evaluate(task, model, recipe, parts, transfer) -> EvaluationResult:
     if transfer is not None:
         outside = load_splits(task, transfer(recipe), None).records
         there = task.metrics({"test": outside}, task.predict(model, outside, recipe), recipe.seed)
-        scores = scores.beside(there, "transfer_")
+        scores = scores.merge(there, "transfer_")
     examined = task.examine(model, test, recipe) if task.examine else ExtendedEvaluation()
-    scores = scores.beside(examined.scores, "")
+    scores = scores.merge(examined.scores, "")
     for name, more in examined.baselines.items():
-        baselines[name] = baselines.get(name, Scores({})).beside(more, "")
+        baselines[name] = baselines.get(name, Scores({})).merge(more, "")
     return EvaluationResult(EvaluationInput(test, prediction, scores), baselines, examined.pictures, examined.files)
 
 

@@ -54,7 +54,7 @@ class Scores:
     values: dict[str, float | None]
     intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
 
-    def beside(self, other: "Scores", prefix: str) -> "Scores":
+    def merge(self, other: "Scores", prefix: str) -> "Scores":
         """These scores, and the other ones under names that begin with `prefix`."""
         values = {prefix + name: value for name, value in other.values.items()}
         intervals = {prefix + name: pair for name, pair in other.intervals.items()}

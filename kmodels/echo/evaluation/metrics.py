@@ -111,7 +111,7 @@ def scored(pairs: EchoPairs, depth: np.ndarray, seed: int) -> Scores:
     found = averaged(own_scores(pairs, depth), pairs.groups, seed)
     for name, each in published_scores(pairs, depth).items():
         published = averaged(each, pairs.groups, seed, [f"{metric}_{name}" for metric in NAMES])
-        found = found.beside(published, "")
+        found = found.merge(published, "")
     return found
 
 
@@ -119,12 +119,12 @@ def metrics(parts: dict[str, EchoPairs], prediction: DepthImages, seed: int) -> 
     """Scores of a prediction for parts["test"], what its parts look like, and its error as a share of the mean
     map's."""
     test = parts["test"]
-    found = scored(test, prediction.depth, seed).beside(Scores(parts_of(prediction, test)), "")
+    found = scored(test, prediction.depth, seed).merge(Scores(parts_of(prediction, test)), "")
     ratio = None
     if "train" in parts:
         free = averaged(own_scores(test, mean_map(parts["train"], len(test))), test.groups, seed)
         ratio = found.values["rmse"] / free.values["rmse"]
-    return found.beside(Scores({"rmse_ratio_mean_map": ratio}), "")
+    return found.merge(Scores({"rmse_ratio_mean_map": ratio}), "")
 
 
 def parts_of(prediction: DepthImages, pairs: EchoPairs) -> dict[str, float | None]:

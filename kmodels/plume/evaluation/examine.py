@@ -32,7 +32,7 @@ def examine(model, windows: Windows, recipe) -> ExtendedEvaluation:
         name: Scores({f"{metric}_lead_{LEADS}": value for metric, value in each[-1].values.items()})
         for name, each in by_lead.items()
     }
-    found = {name: Scores({}).beside(pooled[name], "rollout_").beside(last[name], "") for name in forecasts}
+    found = {name: Scores({}).merge(pooled[name], "rollout_").merge(last[name], "") for name in forecasts}
     row = int(np.argmax(truth[:, 0].sum((1, 2, 3))))
     return ExtendedEvaluation(
         found.pop("model"),
