@@ -9,7 +9,7 @@ from kmodels.core.io import files
 from kmodels.core.runs import pipeline
 from kmodels.core.spec import registry
 from kmodels.core.spec.errors import UserError
-from kmodels.core.training.loop import Stopped, kept
+from kmodels.core.training.loop import Stopped, best_epoch
 from tuning import hparams
 from tuning.record import Record
 
@@ -59,7 +59,7 @@ def measured(record: Record, trial) -> dict[str, float]:
         # Where a worker that was taken for dead is still at it, and does not stop, its run is left to it.
         place = folder if alone else folder / f"beside-{len(list(folder.glob('beside-*'))) + 1}"
         run, report = pipeline.train_or_resume(place, recipe, asked.data, asked.smoke)
-    row = kept(report["history"], registry.task(recipe.task).kept_by)
+    row = best_epoch(report["history"], registry.task(recipe.task).monitor)
     if study.objective not in row:
         raise UserError(f"{study.objective} is no figure of an epoch; there are {', '.join(sorted(row))}")
     metrics = {name: float(row[name]) for name in (study.objective, *study.beside) if name in row}

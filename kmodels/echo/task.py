@@ -75,7 +75,7 @@ TASK = Task(
     ),
     notes=notes,
     schedule=schedule,
-    kept_by="val_rmse",
+    monitor="val_rmse",
     hints=hints,
     files=files,
     training_examples=training_examples,

@@ -84,7 +84,7 @@ TASK = Task(
     ),
     notes=notes,
     schedule=schedule,
-    kept_by="val_mae",
+    monitor="val_mae",
     training_examples=training_examples,
     examine=examine,
 )

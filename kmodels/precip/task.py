@@ -84,7 +84,7 @@ TASK = Task(
     notes=notes,
     adapt=adapt,
     schedule=schedule,
-    kept_by="val_crps",
+    monitor="val_crps",
     training_examples=training_examples,
     draw=draw_fields,
 )

@@ -38,14 +38,14 @@ def rgb(made: Figure) -> np.ndarray:
     return np.asarray(made.canvas.buffer_rgba())[..., :3].copy()
 
 
-def learning_curves(history: list[dict], kept_by: str = "val_loss") -> Figure:
-    """Training and validation loss by epoch, and the epoch that was kept: the one with the lowest `kept_by`."""
+def learning_curves(history: list[dict], monitor: str = "val_loss") -> Figure:
+    """Training and validation loss by epoch, and the epoch that was kept: the one with the lowest `monitor`."""
     made, axes = figure(6, 3.6)
     epochs = [row["epoch"] for row in history]
     validation = [row["val_loss"] for row in history]
     axes.plot(epochs, [row["loss"] for row in history], color=GREY, label="training")
     axes.plot(epochs, validation, color=BLUE, label="validation")
-    best = int(np.argmin([row[kept_by] for row in history]))
+    best = int(np.argmin([row[monitor] for row in history]))
     axes.plot(epochs[best], validation[best], "o", color=ORANGE, label="kept")
     axes.set(xlabel="epoch", ylabel="loss", yscale="log")
     axes.xaxis.get_major_locator().set_params(integer=True)

@@ -115,7 +115,7 @@ def fit(run: Run) -> dict:
         duration_s=round(earlier + time.monotonic() - started, 1),
         training_s=round(sum(row["seconds"] for row in history), 1),
     )
-    curves = figures.learning_curves(history, task.kept_by)
+    curves = figures.learning_curves(history, task.monitor)
     pictures = {"learning curves": curves} | task.figures(found.judged) | found.pictures
     for name, content in found.files.items():
         files.write_bytes(run.path / "figures" / name, content)
@@ -166,7 +166,7 @@ def _train(task, model, run, examples, validation, practise, history) -> list[di
     if history is None:
         monitor.recipe(recipe.to_yaml())
     try:
-        return train(model, examples, recipe, run, validate, after_epoch, task.schedule, task.kept_by)
+        return train(model, examples, recipe, run, validate, after_epoch, task.schedule, task.monitor)
     finally:
         monitor.close()
 

@@ -103,7 +103,7 @@ class Task:
         mean, before it is trained.
     schedule(model, recipe, epoch): sets what changes in the course of a training, such as the weights of the loss
         terms, at the beginning of epoch 0, 1, ...; a pure function of the epoch, so that a resumed run is the same.
-    kept_by: the validation figure, as a row of the history names it, whose lowest value says which epoch is kept.
+    monitor: the validation figure, as a row of the history names it, whose lowest value says which epoch is kept.
         Another than `val_loss` where a schedule moves the weights: their sum is then not comparable across epochs.
     hints(history, recipe): sentences about the course of a training, for the report: what to try where it went wrong.
     files(records): every file that they were read from, where those named by `suffixes` only name further ones.
@@ -143,7 +143,7 @@ class Task:
     calibrate: Callable[["keras.Model", Any, dict], None] | None = None
     adapt: Callable[["keras.Model", Any], None] | None = None
     schedule: Callable[["keras.Model", Any, int], None] | None = None
-    kept_by: str = "val_loss"
+    monitor: str = "val_loss"
     hints: Callable[[list[dict], Any], list[str]] | None = None
     files: Callable[[Any], list[Path]] | None = None
     training_examples: Callable[[Any, Any], Examples] | None = None

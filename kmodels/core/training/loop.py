@@ -33,9 +33,9 @@ def variables(model) -> list:
     return [*model.variables, *model.optimizer.variables, *model.metrics_variables]
 
 
-def kept(history: list[dict], kept_by: str) -> dict:
-    """The row of the epoch with the lowest `kept_by`, whose weights a training keeps; the earliest of equals."""
-    return min(history, key=lambda row: row[kept_by])
+def best_epoch(history: list[dict], monitor: str) -> dict:
+    """The row of the epoch with the lowest `monitor`, whose weights a training keeps; the earliest of equals."""
+    return min(history, key=lambda row: row[monitor])
 
 
 def train(
@@ -46,19 +46,19 @@ def train(
     validate: Callable,
     after_epoch: Callable,
     schedule: Callable | None = None,
-    kept_by: str = "val_loss",
+    monitor: str = "val_loss",
 ) -> list[dict]:
     """Train a compiled TermModel by `recipe.train`, from the run's last saved state on; keep its best epoch.
 
     examples: training Examples. validate(epoch) -> {"val_loss": ..., ...}, called after each epoch.
     after_epoch(row): told the epoch's row of the history, for showing and diagnostics.
     schedule(model, recipe, epoch): called before the first step of epoch 0, 1, ..., and of an epoch taken up again.
-    Returns the history, a row an epoch. The model holds the weights of the epoch with the lowest `row[kept_by]`.
+    Returns the history, a row an epoch. The model holds the weights of the epoch with the lowest `row[monitor]`.
     Raises Stopped on Ctrl-C or SIGTERM, once the state is saved.
     """
     model.optimizer.build(model.trainable_variables)
     per_epoch = batching.steps_per_epoch(len(examples), recipe.train.batch_size)
-    keeper = Keeper(run, recipe, per_epoch, validate, after_epoch, schedule, kept_by)
+    keeper = Keeper(run, recipe, per_epoch, validate, after_epoch, schedule, monitor)
     keeper.set_model(model)
     keeper.examples = examples
     keeper.restore()
@@ -96,10 +96,10 @@ class _Unread(keras.callbacks.CallbackList):
 class Keeper(keras.callbacks.Callback):
     """Counts steps, validates, saves, stops: everything that happens between two steps or two epochs."""
 
-    def __init__(self, run, recipe, per_epoch, validate, after_epoch, schedule=None, kept_by="val_loss"):
+    def __init__(self, run, recipe, per_epoch, validate, after_epoch, schedule=None, monitor="val_loss"):
         super().__init__()
         self.run, self.recipe, self.train, self.per_epoch = run, recipe, recipe.train, per_epoch
-        self.validate, self.after_epoch, self.schedule, self.kept_by = validate, after_epoch, schedule, kept_by
+        self.validate, self.after_epoch, self.schedule, self.monitor = validate, after_epoch, schedule, monitor
         self.step, self.history, self.seconds = 0, [], 0.0
         self.saved = self.started = time.monotonic()
         self.looked = -math.inf
@@ -164,8 +164,8 @@ class Keeper(keras.callbacks.Callback):
     # -- state ------------------------------------------------------------------------------------------------
 
     def best(self) -> dict:
-        """The epoch with the lowest `kept_by`; the earliest of equals."""
-        return kept(self.history, self.kept_by)
+        """The epoch with the lowest `monitor`; the earliest of equals."""
+        return best_epoch(self.history, self.monitor)
 
     def finished(self) -> bool:
         """Whether all epochs are done or patience is at its end; a pure function of the history."""
@@ -175,11 +175,11 @@ class Keeper(keras.callbacks.Callback):
         return bool(self.train.patience and done and done - self._last_gain() >= self.train.patience)
 
     def _last_gain(self) -> int:
-        """The last epoch whose `kept_by` was lower than every earlier one's by more than min_delta."""
+        """The last epoch whose `monitor` was lower than every earlier one's by more than min_delta."""
         gain, lowest = 0, math.inf
         for row in self.history:
-            if row[self.kept_by] < lowest - self.train.min_delta:
-                gain, lowest = row["epoch"], row[self.kept_by]
+            if row[self.monitor] < lowest - self.train.min_delta:
+                gain, lowest = row["epoch"], row[self.monitor]
         return gain
 
     def save(self):
