@@ -58,30 +58,30 @@ def train(
     """
     model.optimizer.build(model.trainable_variables)
     per_epoch = batching.steps_per_epoch(len(examples), recipe.train.batch_size)
-    keeper = Keeper(run, recipe, per_epoch, validate, after_epoch, schedule, monitor)
-    keeper.set_model(model)
-    keeper.examples = examples
-    keeper.restore()
-    with keeper.signals():
-        while not keeper.finished():
-            epoch, done = divmod(keeper.step, per_epoch)
-            batches = batching.batches(examples, recipe.train.batch_size, recipe.seed, keeper.step)
-            keeper.ahead = ahead = batching.ReadAhead(batches)
+    callback = TrainingCallback(run, recipe, per_epoch, validate, after_epoch, schedule, monitor)
+    callback.set_model(model)
+    callback.examples = examples
+    callback.restore()
+    with callback.signals():
+        while not callback.finished():
+            epoch, done = divmod(callback.step, per_epoch)
+            batches = batching.batches(examples, recipe.train.batch_size, recipe.seed, callback.step)
+            callback.ahead = ahead = batching.ReadAhead(batches)
             try:
                 model.fit(
                     iter(ahead),
                     steps_per_epoch=per_epoch - done,
                     initial_epoch=epoch,
                     epochs=epoch + 1 if done else recipe.train.epochs,
-                    callbacks=_Unread([keeper], add_history=True, model=model),
+                    callbacks=_Unread([callback], add_history=True, model=model),
                     shuffle=False,
                     verbose=0,
                 )
             finally:
-                keeper.bar.close()
+                callback.bar.close()
                 ahead.close()
-    keeper.restore_best()
-    return keeper.history
+    callback.restore_best()
+    return callback.history
 
 
 class _Unread(keras.callbacks.CallbackList):
@@ -93,7 +93,7 @@ class _Unread(keras.callbacks.CallbackList):
             callback.on_train_batch_end(batch, logs)
 
 
-class Keeper(keras.callbacks.Callback):
+class TrainingCallback(keras.callbacks.Callback):
     """Counts steps, validates, saves, stops: everything that happens between two steps or two epochs."""
 
     def __init__(self, run, recipe, per_epoch, validate, after_epoch, schedule=None, monitor="val_loss"):
@@ -274,10 +274,10 @@ class Keeper(keras.callbacks.Callback):
 
 
 class _Signals:
-    """Turns SIGINT and SIGTERM into a wish that the Keeper sees between two steps."""
+    """Turns SIGINT and SIGTERM into a wish that the TrainingCallback sees between two steps."""
 
-    def __init__(self, keeper):
-        self.keeper, self.before = keeper, {}
+    def __init__(self, callback):
+        self.callback, self.before = callback, {}
 
     def __enter__(self):
         if threading.current_thread() is threading.main_thread():
@@ -285,7 +285,7 @@ class _Signals:
                 self.before[signum] = signal.signal(signum, self._note)
 
     def _note(self, signum, frame):
-        self.keeper.signum = signum
+        self.callback.signum = signum
         signal.signal(signum, self.before[signum])
 
     def __exit__(self, *error):

@@ -71,14 +71,14 @@ def test_a_killed_prediction_ends_as_an_undisturbed_one(undisturbed, tmp_path):
 def test_ctrl_c_and_sigterm_save_at_once_and_say_how_to_go_on(signum, undisturbed, tmp_path, capsys, monkeypatch):
     """In the middle of the second epoch; what is resumed ends as if nothing had been."""
     per_epoch = int(saved_state(undisturbed)["step"]) // 3
-    real, handler = loop.Keeper.on_train_batch_end, signal.getsignal(signum)
+    real, handler = loop.TrainingCallback.on_train_batch_end, signal.getsignal(signum)
 
     def interrupted(self, batch, logs=None):
         if self.step == per_epoch + 4:
             signal.raise_signal(signum)
         real(self, batch, logs)
 
-    monkeypatch.setattr(loop.Keeper, "on_train_batch_end", interrupted)
+    monkeypatch.setattr(loop.TrainingCallback, "on_train_batch_end", interrupted)
     out = tmp_path / "two words"
     assert fit.main([*TINY, "--out", str(out)]) == 128 + signum
     monkeypatch.undo()
@@ -119,14 +119,14 @@ def test_patience_is_a_pure_function_of_the_history(tmp_path):
     from kmodels.nand.recipe import NandRecipe
 
     recipe = NandRecipe().with_changes({"train": {"patience": 2, "epochs": 9}})
-    keeper = loop.Keeper(None, recipe, 10, None, None)
+    callback = loop.TrainingCallback(None, recipe, 10, None, None)
     for losses, finished in (([], False), ([3, 2], False), ([2, 3], False), ([2, 3, 3], True), ([1] * 9, True)):
-        keeper.history = [{"epoch": k + 1, "val_loss": loss} for k, loss in enumerate(losses)]
-        assert keeper.finished() is finished, losses
-    keeper.train = recipe.train.model_copy(update={"min_delta": 0.1})
+        callback.history = [{"epoch": k + 1, "val_loss": loss} for k, loss in enumerate(losses)]
+        assert callback.finished() is finished, losses
+    callback.train = recipe.train.model_copy(update={"min_delta": 0.1})
     for losses, finished in (([1.0, 0.95, 0.85], False), ([1.0, 0.95, 0.91], True), ([1.0, 0.95, 0.85, 0.8], False)):
-        keeper.history = [{"epoch": k + 1, "val_loss": loss} for k, loss in enumerate(losses)]
-        assert keeper.finished() is finished, losses
+        callback.history = [{"epoch": k + 1, "val_loss": loss} for k, loss in enumerate(losses)]
+        assert callback.finished() is finished, losses
 
 
 def test_a_schedule_is_told_every_epoch_and_another_figure_than_the_loss_can_say_what_is_kept():
@@ -135,27 +135,29 @@ def test_a_schedule_is_told_every_epoch_and_another_figure_than_the_loss_can_say
     from kmodels.nand.recipe import NandRecipe
 
     recipe, told = NandRecipe().with_changes({"train": {"patience": 1, "epochs": 9}}), []
-    keeper = loop.Keeper(None, recipe, 10, None, None, lambda *about: told.append(about), "val_error")
-    keeper.ahead = SimpleNamespace(waited=0.0)
-    keeper.set_model("the model")
+    callback = loop.TrainingCallback(None, recipe, 10, None, None, lambda *about: told.append(about), "val_error")
+    callback.ahead = SimpleNamespace(waited=0.0)
+    callback.set_model("the model")
     for epoch in (0, 4, 4):  # the last one taken up again in its middle
-        keeper.on_epoch_begin(epoch)
+        callback.on_epoch_begin(epoch)
     assert told == [("the model", recipe, epoch) for epoch in (0, 4, 4)]
-    keeper.history = [{"epoch": k + 1, "val_loss": -k, "val_error": error} for k, error in enumerate((3.0, 1.0, 2.0))]
-    assert keeper.best()["epoch"] == 2 and keeper.finished()
+    callback.history = [{"epoch": k + 1, "val_loss": -k, "val_error": error} for k, error in enumerate((3.0, 1.0, 2.0))]
+    assert callback.best()["epoch"] == 2 and callback.finished()
 
 
 def test_the_loss_is_fetched_now_and_then_not_after_every_step(tmp_path, monkeypatch):
     """At the first step, at the end of an epoch, and once in LOOK_SECONDS; Keras hands it on as it is."""
-    keeper = loop.Keeper(SimpleNamespace(path=tmp_path), NandRecipe(), 10, None, None)
-    keeper.bar, looks, loss = SimpleNamespace(update=lambda step, loss: None), [], object()
-    monkeypatch.setattr(loop.inference, "as_numpy", lambda x: 1.0 if x is loss and not looks.append(keeper.step) else x)
+    callback = loop.TrainingCallback(SimpleNamespace(path=tmp_path), NandRecipe(), 10, None, None)
+    callback.bar, looks, loss = SimpleNamespace(update=lambda step, loss: None), [], object()
+    monkeypatch.setattr(
+        loop.inference, "as_numpy", lambda x: 1.0 if x is loss and not looks.append(callback.step) else x
+    )
     monkeypatch.setattr(loop, "LOOK_SECONDS", 1e9)
     for _ in range(20):
-        loop._Unread([keeper]).on_train_batch_end(0, {"loss": loss})
+        loop._Unread([callback]).on_train_batch_end(0, {"loss": loss})
     assert looks == [1, 10, 20]
     monkeypatch.setattr(loop, "LOOK_SECONDS", -1)
-    loop._Unread([keeper]).on_train_batch_end(0, {"loss": loss})
+    loop._Unread([callback]).on_train_batch_end(0, {"loss": loss})
     assert looks == [1, 10, 20, 21]
 
 
