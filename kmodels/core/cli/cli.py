@@ -61,11 +61,11 @@ def recipe(args, words: list[str]) -> Recipe:
     if variant is not None:
         if variant not in kind.VARIANTS:
             raise UserError(f"--variant {variant}: {name} has {', '.join([*kind.VARIANTS, *registry.families(name)])}")
-        layers.append(parse.Layer(kind.VARIANTS[variant], f"variant {variant}"))
+        layers.append(parse.RecipeSource(kind.VARIANTS[variant], f"variant {variant}"))
     if args.config is not None:
         layers.append(parse.read_yaml(args.config))
     if args.smoke:
-        layers.append(parse.Layer(kind.SMOKE, "--smoke"))
+        layers.append(parse.RecipeSource(kind.SMOKE, "--smoke"))
     layers.append(parse.command_line(kind, words))
     return parse.resolve(kind, layers)
 

@@ -23,7 +23,7 @@ DEEPEST_YAML = 12  # levels; a recipe has three
 
 
 @dataclass
-class Layer:
+class RecipeSource:
     """Values for a recipe from one place, and where each key stood there."""
 
     values: dict[str, Any]
@@ -39,7 +39,7 @@ NUMBER = re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?$|^[-+]?\.(inf|Inf
 _Loader.add_implicit_resolver("tag:yaml.org,2002:float", NUMBER, list("-+0123456789."))
 
 
-def read_yaml(path: str | Path) -> Layer:
+def read_yaml(path: str | Path) -> RecipeSource:
     """The values of a YAML recipe with the line of every key. Raises UserError for anything but plain mappings."""
     path = Path(path)
     try:
@@ -55,7 +55,7 @@ def read_yaml(path: str | Path) -> Layer:
         raise UserError(f"{place}: not valid YAML: {getattr(error, 'problem', None) or error}") from None
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not a text file (byte {error.start} is not UTF-8)") from None
-    layer = Layer({}, str(path))
+    layer = RecipeSource({}, str(path))
     if node is not None:
         if not isinstance(node, yaml.MappingNode):
             raise UserError(f"{path}:{node.start_mark.line + 1}: a recipe is a mapping of keys to values")
@@ -108,12 +108,12 @@ def recipe_parser(recipe_type: type[Recipe]) -> argparse.ArgumentParser:
     return parser
 
 
-def command_line(recipe_type: type[Recipe], words: list[str]) -> Layer:
+def command_line(recipe_type: type[Recipe], words: list[str]) -> RecipeSource:
     """The values that `--section.key value` words give. Unknown keys stay in: `resolve` names them all at once."""
     parser = recipe_parser(recipe_type)
     known, unknown = _parse_known(parser, _with_negatives(words))
     fields = leaves(recipe_type)
-    layer = Layer({}, "command line")
+    layer = RecipeSource({}, "command line")
     for key, text in {**vars(known), **unknown}.items():
         if text is None:
             continue
@@ -175,7 +175,7 @@ def _nested(path, value):
     return value
 
 
-def resolve(recipe_type: type[Recipe], layers: list[Layer]) -> Recipe:
+def resolve(recipe_type: type[Recipe], layers: list[RecipeSource]) -> Recipe:
     """The recipe of the layers put over its defaults, later ones winning.
 
     Raises UserError that lists every fault with place, key, value, what is allowed and the nearest right key.
