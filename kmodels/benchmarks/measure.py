@@ -8,7 +8,7 @@ import numpy as np
 SIDE = 1024  # of the matrices whose product says how fast the machine can be
 
 
-def in_turn(
+def time_interleaved(
     calls: dict[str, Callable[[], object]], rounds: int = 7, seconds: float = 60.0, block: float = 0.1
 ) -> dict[str, np.ndarray]:
     """Run A B C A B C ..., each once before to warm up: {name: (rounds,) seconds of one call}.

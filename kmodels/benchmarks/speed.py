@@ -42,16 +42,16 @@ class Bench:
 
 @dataclass(frozen=True)
 class Effort:
-    """How long is measured. rounds, seconds, block: as in `measure.in_turn`. fitted: steps of a fit."""
+    """How long is measured. rounds, seconds, block: as in `measure.time_interleaved`. fitted: steps of a fit."""
 
     rounds: int = 5
     seconds: float = 5.0
     block: float = 0.1
     fitted: int = 20
 
-    def in_turn(self, calls: dict[str, Callable]) -> dict[str, np.ndarray]:
-        """Seconds of one call by name, `measure.in_turn`."""
-        return measure.in_turn(calls, self.rounds, self.seconds, self.block)
+    def time_interleaved(self, calls: dict[str, Callable]) -> dict[str, np.ndarray]:
+        """Seconds of one call by name, `measure.time_interleaved`."""
+        return measure.time_interleaved(calls, self.rounds, self.seconds, self.block)
 
 
 EFFORTS = {
@@ -87,14 +87,16 @@ def rates(task: Task, bench: Bench, recipe: Recipe, effort: Effort) -> dict:
         made.mkdir()
         task.simulate(recipe, made, lambda done, total: None)
         count = len(task.load(made, recipe))
-        times = measure.in_turn({"simulate": simulate, "load": load}, min(effort.rounds, 5), effort.seconds, 0.0)
+        times = measure.time_interleaved(
+            {"simulate": simulate, "load": load}, min(effort.rounds, 5), effort.seconds, 0.0
+        )
     return {name: measure.spread(count / values) for name, values in times.items()}
 
 
 # -- training and prediction ----------------------------------------------------------------------------------
 
 
-class Subject:
+class BenchmarkCase:
     """A model, and examples of its training data as batches of any size."""
 
     def __init__(self, task: Task, recipe: Recipe):
@@ -137,7 +139,7 @@ def speed(task: Task, bench: Bench, recipe: Recipe, effort: Effort) -> dict:
 
     Times are in seconds; ratios above 1: ours is slower. Memory is that of the process before it knew of PyTorch.
     """
-    subject, size = Subject(task, recipe), recipe.train.batch_size
+    subject, size = BenchmarkCase(task, recipe), recipe.train.batch_size
     first = _seconds(lambda: subject.fit(1))
     found = {"first_step": first, "fit": _fitted(subject, effort.fitted), "predict": {}}
     predicts = {n: subject.predict(n) for n in PREDICTED}
@@ -149,7 +151,7 @@ def speed(task: Task, bench: Bench, recipe: Recipe, effort: Effort) -> dict:
     theirs = {"twin": twin.train(*subject.batch(size))} if twin else {}
     if twin and backend.current() == "torch":  # once for all backends
         theirs["compiled"] = twin.train(*subject.batch(size), compiled=True)
-    turns = FitInTurn({**theirs, "product": measure.matrix_product()}, effort)
+    turns = InterleavedFit({**theirs, "product": measure.matrix_product()}, effort)
     subject.fit(1_000_000, [turns])
     times = {name: np.array(values) for name, values in turns.times.items()}
     found["train"] = _compared(times)
@@ -162,7 +164,7 @@ def speed(task: Task, bench: Bench, recipe: Recipe, effort: Effort) -> dict:
         }
     for n, predict in predicts.items():
         theirs = {"twin": twin.predict(subject.inputs(n))} if twin else {}
-        found["predict"][n] = _compared(effort.in_turn({"ours": predict, **theirs}))
+        found["predict"][n] = _compared(effort.time_interleaved({"ours": predict, **theirs}))
     steps = batching.steps_per_epoch(_at_default(subject.examples, task, bench, recipe), size) * recipe.train.epochs
     found["training"] = first + steps * found["train"]["ours"]["median"]
     found["rivals"] = {name: _rival(subject, changes, effort) for name, changes in bench.rivals.items()}
@@ -170,7 +172,7 @@ def speed(task: Task, bench: Bench, recipe: Recipe, effort: Effort) -> dict:
     return found
 
 
-class FitInTurn(keras.callbacks.Callback):
+class InterleavedFit(keras.callbacks.Callback):
     """Lets `fit` take some steps, then others their turn, and so on; ends the fit. A step inside `fit` is what a
     training takes: outside, jax copies its state into the model and back every time.
 
@@ -219,7 +221,7 @@ def _at_default(examples, task, bench, recipe) -> int:
     return round(len(examples) * getattr(task.recipe().data, name) / getattr(recipe.data, name))
 
 
-def _fitted(subject: Subject, steps: int) -> dict:
+def _fitted(subject: BenchmarkCase, steps: int) -> dict:
     """A step's seconds inside `fit`, and the share of them in which it waited for data."""
     recipe = subject.recipe
     ahead = batching.ReadAhead(batching.batches(subject.examples, recipe.train.batch_size, recipe.seed))
@@ -232,18 +234,18 @@ def _fitted(subject: Subject, steps: int) -> dict:
     return {"step": seconds / steps, "waiting": (ahead.waited - waited) / seconds}
 
 
-def _rival(subject: Subject, changes: dict, effort: Effort) -> dict:
+def _rival(subject: BenchmarkCase, changes: dict, effort: Effort) -> dict:
     """An epoch of the default against one of the recipe with changes: steps times seconds, turn by turn."""
-    rival = Subject(subject.task, subject.recipe.with_changes(changes))
+    rival = BenchmarkCase(subject.task, subject.recipe.with_changes(changes))
     each = {"ours": subject, "rival": rival}
-    times = effort.in_turn({name: one.train(one.recipe.train.batch_size) for name, one in each.items()})
+    times = effort.time_interleaved({name: one.train(one.recipe.train.batch_size) for name, one in each.items()})
     steps = [batching.steps_per_epoch(len(one.examples), one.recipe.train.batch_size) for one in each.values()]
     return _pair(steps[0] * times["ours"], steps[1] * times["rival"])
 
 
 def _layers(ours, theirs, shape, effort: Effort) -> dict:
     """A training step of one layer against one of another, on noise of this shape."""
-    times = effort.in_turn({"ours": _layer_step(ours, shape), "theirs": _layer_step(theirs, shape)})
+    times = effort.time_interleaved({"ours": _layer_step(ours, shape), "theirs": _layer_step(theirs, shape)})
     return _pair(times["ours"], times["theirs"])
 
 
@@ -272,7 +274,7 @@ def growth(task: Task, bench: Bench, recipe: Recipe, effort: Effort) -> dict:
     size leaves behind counts for the next.
     """
     empty = psutil.Process().memory_info().rss
-    batch, base = recipe.train.batch_size, Subject(task, recipe)
+    batch, base = recipe.train.batch_size, BenchmarkCase(task, recipe)
     batches = sorted({max(1, round(batch * factor)) for factor in BATCHES})
     steps = {size: _step_of(base, size, empty, effort) for size in batches}
     found = {"batch": _grown(steps)}
@@ -280,7 +282,7 @@ def growth(task: Task, bench: Bench, recipe: Recipe, effort: Effort) -> dict:
         recipes = {size: recipe.with_changes(changes) for size, changes in sizes.items()}
         found[axis] = _grown(
             {
-                size: steps[batch] if one == recipe else _step_of(Subject(task, one), batch, empty, effort)
+                size: steps[batch] if one == recipe else _step_of(BenchmarkCase(task, one), batch, empty, effort)
                 for size, one in recipes.items()
             }
         )
@@ -294,13 +296,13 @@ def _grown(steps: dict[int, dict]) -> dict:
     return {"sizes": sizes, **found, "slopes": {name: _slope(sizes, values) for name, values in found.items()}}
 
 
-def _step_of(subject: Subject, size: int, empty: int, effort: Effort) -> dict:
+def _step_of(subject: BenchmarkCase, size: int, empty: int, effort: Effort) -> dict:
     """Seconds, memory and operations of a step on batches of this size; empty: bytes that are not counted."""
     gc.collect()
     train = subject.train(size)
     with _watched() as memory:
         train()
-    times = effort.in_turn({"ours": train})["ours"]
+    times = effort.time_interleaved({"ours": train})["ours"]
     twin = reference.steps(subject.task.name, subject.recipe, subject.model)
     return {
         "seconds": float(np.median(times)),

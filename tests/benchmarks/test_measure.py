@@ -9,7 +9,7 @@ from kmodels.benchmarks import measure
 
 
 def test_a_call_that_takes_twice_as_long_has_ratio_two():
-    found = measure.in_turn({"one": lambda: time.sleep(0.02), "two": lambda: time.sleep(0.04)}, rounds=5)
+    found = measure.time_interleaved({"one": lambda: time.sleep(0.02), "two": lambda: time.sleep(0.04)}, rounds=5)
     ratio = measure.spread(found["two"] / found["one"])
     assert ratio["rounds"] == 5 and ratio["low"] <= ratio["median"] <= ratio["high"]
     assert 1.5 < ratio["median"] < 2.5
@@ -19,13 +19,13 @@ def test_a_call_that_takes_twice_as_long_has_ratio_two():
 def test_it_goes_in_turn_after_one_of_each_and_keeps_the_time():
     called = []
     calls = {name: lambda name=name: called.append(name) for name in "ab"}
-    found = measure.in_turn(calls, rounds=9, seconds=0, block=0)
+    found = measure.time_interleaved(calls, rounds=9, seconds=0, block=0)
     assert len(found["a"]) == 1 and called == [*"aa", *"bb", *"ab"], "to warm up, to count; then in turn"
 
 
 def test_short_calls_are_measured_many_at_a_time():
     called = []
-    (seconds,) = measure.in_turn({"a": lambda: called.append(time.sleep(0.001))}, rounds=1, block=0.05)["a"]
+    (seconds,) = measure.time_interleaved({"a": lambda: called.append(time.sleep(0.001))}, rounds=1, block=0.05)["a"]
     assert 10 < len(called) <= 52 and 0.001 <= seconds < 0.005
 
 
