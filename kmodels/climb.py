@@ -1,4 +1,4 @@
-"""Climb a model's ladder: train and judge every step's recipe, from the flawed ancestor to the best.
+"""LadderRun a model's ladder: train and judge every step's recipe, from the flawed ancestor to the best.
 
   python -m kmodels.climb --model nand --keep-going
   python -m kmodels.climb --model nand --from 3 --until 4 --seeds 3
@@ -50,7 +50,7 @@ def _climb(args, words) -> int:
     first, last = _range(args, task)
     out = Path(args.out or f"runs/ladder-{task.name}")
     try:
-        what = climb.Climb(task, base, out, args.seeds, smoke)
+        what = climb.LadderRun(task, base, out, args.seeds, smoke)
         records, failed = climb.climb(what, first, last, args.keep_going)
     except Stopped as stopped:
         console.say(f"stopped in {stopped}; nothing is lost: the same command goes on from there")

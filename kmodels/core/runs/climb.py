@@ -15,7 +15,7 @@ from kmodels.core.spec.task import Task
 
 
 @dataclass(frozen=True)
-class Climb:
+class LadderRun:
     """What is climbed, and where its records go: `metrics_step{k}.json`, `review_step{k}.md`, `runs/step{k}/`.
 
     base: the recipe that the ladder's changes are put upon. smoke: too small to judge. n_seeds: trainings of a rung,
@@ -49,8 +49,8 @@ class Climb:
         return {"recipes": digests, "code": provenance.code(), "backend": backend.current(), "smoke": self.smoke}
 
 
-def climb(what: Climb, first: int, last: int, keep_going: bool) -> tuple[list[dict], bool]:
-    """Climb the rungs first .. last. Returns the records of all rungs climbed so far, and whether a gate failed.
+def climb(what: LadderRun, first: int, last: int, keep_going: bool) -> tuple[list[dict], bool]:
+    """LadderRun the rungs first .. last. Returns the records of all rungs climbed so far, and whether a gate failed.
 
     A rung that was climbed before with the same recipe and code is not trained again; an interrupted one goes on.
     """
@@ -75,7 +75,7 @@ def climb(what: Climb, first: int, last: int, keep_going: bool) -> tuple[list[di
     return records, any(r["verdict"] == "failed" for r in climbed)
 
 
-def _step(what: Climb, k: int, before: dict | None) -> dict:
+def _step(what: LadderRun, k: int, before: dict | None) -> dict:
     """Train rung k with every seed and judge it."""
     step = what.task.ladder.steps[k]
     reports = [_trained(what, k, recipe) for recipe in what.recipes(k)]
@@ -105,7 +105,7 @@ def _step(what: Climb, k: int, before: dict | None) -> dict:
     }
 
 
-def _trained(what: Climb, k: int, recipe) -> dict:
+def _trained(what: LadderRun, k: int, recipe) -> dict:
     """The report of rung k's recipe."""
     _, report = pipeline.train_or_resume(what.out / "runs" / f"step{k}", recipe, smoke=what.smoke)
     return report
@@ -160,7 +160,7 @@ def _hull(intervals: list[dict]) -> dict:
     return {name: [min(one[name][0] for one in intervals), max(one[name][1] for one in intervals)] for name in names}
 
 
-def _write_summary(what: Climb, records: list[dict]) -> None:
+def _write_summary(what: LadderRun, records: list[dict]) -> None:
     """ladder.json, ladder.md and ladder.png: the whole climb as it stands."""
     if not records:
         return

@@ -63,7 +63,7 @@ def _ablation(args, words) -> int:
     from kmodels.core.spec import registry
 
     task = dataclasses.replace(registry.task("precip"), ladder=ABLATION)
-    what = climb.Climb(task, base, Path(args.out), args.seeds, args.smoke)
+    what = climb.LadderRun(task, base, Path(args.out), args.seeds, args.smoke)
     records, _ = climb.climb(what, 0, len(ABLATION.steps) - 1, keep_going=True)
     console.show(review.summary(records))
     console.say(f"\nablation     {Path(args.out) / 'ladder.md'}")
