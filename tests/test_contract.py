@@ -172,7 +172,7 @@ def test_tensorboard_has_every_diagnostic(task, smoke_run):
     epochs = [row["epoch"] for row in history]
     for tag in scalars:
         steps = [event.step for event in events.Scalars(tag)]
-        # Of the practice some figures exist only after epochs that left something to practise.
-        assert set(steps) <= set(epochs) if tag.startswith("practise/") else steps == epochs, tag
+        # Of the practice some figures exist only after epochs that left something to mine_hard_negatives.
+        assert set(steps) <= set(epochs) if tag.startswith("mine_hard_negatives/") else steps == epochs, tag
     assert events.Scalars("validation/loss")[-1].value == pytest.approx(history[-1]["val_loss"], rel=1e-6)
     assert events.Tags()["images"]

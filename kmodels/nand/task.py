@@ -10,7 +10,7 @@ from kmodels.nand.evaluation.metrics import baselines, calibrate, decode, metric
 from kmodels.nand.gates import GATES
 from kmodels.nand.ladder import LADDER
 from kmodels.nand.network.classifier import build
-from kmodels.nand.network.mining import practise
+from kmodels.nand.network.mining import mine_hard_negatives
 from kmodels.nand.recipe import NandRecipe
 from kmodels.nand.simulator.sequences import SIMULATION, simulate
 
@@ -78,6 +78,6 @@ TASK = Task(
         "calibration_error",
     ),
     notes=notes,
-    practise=practise,
+    mine_hard_negatives=mine_hard_negatives,
     transfer=transfer,
 )

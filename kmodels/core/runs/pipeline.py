@@ -95,9 +95,9 @@ def fit(run: Run) -> dict:
     console.say(f"model: {model.count_params()} parameters on {backend.current()}")
     state = run.load_state()
     earlier = state[1]["seconds"] if state else 0.0
-    practise = partial(task.practise, model, training, examples, recipe) if task.practise else dict
+    mine_hard_negatives = partial(task.mine_hard_negatives, model, training, examples, recipe) if task.mine_hard_negatives else dict
     history = _train(
-        task, model, run, examples, parts.part("validation"), practise, state[1]["history"] if state else None
+        task, model, run, examples, parts.part("validation"), mine_hard_negatives, state[1]["history"] if state else None
     )
     console.say(f"the training waited for data {_waited(history):.1%} of its time")
     _finish(task, model, run, parts.part("validation"))
@@ -135,10 +135,10 @@ def train_or_resume(folder: Path, recipe, data: str | None = None, smoke: bool =
         return run, report or fit(run)
 
 
-def _train(task, model, run, examples, validation, practise, history) -> list[dict]:
+def _train(task, model, run, examples, validation, mine_hard_negatives, history) -> list[dict]:
     """Train with diagnostics of every epoch on TensorBoard; returns the history.
 
-    practise(): what the task does between two epochs; returns scalars. history: of the epochs done before the run was
+    mine_hard_negatives(): what the task does between two epochs; returns scalars. history: of the epochs done before the run was
     stopped; None in a new run.
     """
     recipe = run.recipe
@@ -147,14 +147,14 @@ def _train(task, model, run, examples, validation, practise, history) -> list[di
     pictures = {}
 
     def validate(epoch):
-        practised = {f"practise/{name}": value for name, value in practise().items()}
+        mined = {f"mine_hard_negatives/{name}": value for name, value in mine_hard_negatives().items()}
         outputs, losses = inference.predict_and_score(model, held_out, recipe.train.batch_size)
         if task.calibrate is not None:
             task.calibrate(model, validation, outputs)
         prediction = task.decode(model, validation, outputs)
         scalars, drawn = task.diagnostics(EvaluationInput(validation, prediction))
         pictures.update(drawn)
-        return practised | {f"val_{name}": value for name, value in {**losses, **scalars}.items()}
+        return mined | {f"val_{name}": value for name, value in {**losses, **scalars}.items()}
 
     def after_epoch(row):
         monitor.epoch(row["epoch"], {_tag(name): value for name, value in row.items() if name != "epoch"}, pictures)

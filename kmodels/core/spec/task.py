@@ -108,8 +108,8 @@ class Task:
     hints(history, recipe): sentences about the course of a training, for the report: what to try where it went wrong.
     files(records): every file that they were read from, where those named by `suffixes` only name further ones.
     training_examples(records, recipe): Examples to train on, where they are not those of `encode`.
-    practise(model, records, examples, recipe): trains on after each epoch, on what the model still gets wrong in its
-        training records; returns scalars for TensorBoard.
+    mine_hard_negatives(model, records, examples, recipe): trains on after each epoch, on what the model still
+        gets wrong in its training records; returns scalars for TensorBoard.
     transfer(recipe): the recipe of simulated data that lies outside what was trained on; its scores stand in the
         report as `transfer_*`.
     draw(model, recipe, path, progress, **options): Prediction of many answers to each record of a file; options are
@@ -147,7 +147,7 @@ class Task:
     hints: Callable[[list[dict], Any], list[str]] | None = None
     files: Callable[[Any], list[Path]] | None = None
     training_examples: Callable[[Any, Any], Examples] | None = None
-    practise: Callable[["keras.Model", Any, Examples, Any], dict[str, float]] | None = None
+    mine_hard_negatives: Callable[["keras.Model", Any, Examples, Any], dict[str, float]] | None = None
     transfer: Callable[[Any], Recipe] | None = None
     draw: Callable[..., Any] | None = None
     generate: Callable[..., Any] | None = None

@@ -7,7 +7,7 @@ from kmodels.core.training import batching, inference
 MOST = 8  # of the missed, at most one for so many examples: a quarter of an epoch with the twins, not a second one
 
 
-def practise(model, trace, examples, recipe) -> dict[str, float]:
+def mine_hard_negatives(model, trace, examples, recipe) -> dict[str, float]:
     """Train once more on the invalid training sequences whose probability is below the model's threshold.
 
     Each comes with the valid sequence of its pair: batches of invalid ones alone teach "always invalid" within a dozen

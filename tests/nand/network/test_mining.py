@@ -5,7 +5,7 @@ import numpy as np
 from kmodels.core.training import inference
 from kmodels.nand.data import encode
 from kmodels.nand.network.classifier import build
-from kmodels.nand.network.mining import practise
+from kmodels.nand.network.mining import mine_hard_negatives
 from kmodels.nand.recipe import NandRecipe
 from kmodels.nand.simulator import sequences
 
@@ -28,10 +28,10 @@ def test_the_missed_are_found_by_practice():
     p = 1 / (1 + np.exp(-logit.astype("float64")))
     model.threshold.assign(np.quantile(p[trace.invalid], 0.4))
     missed = (p[trace.invalid] < float(model.threshold)).sum()
-    first = practise(model, trace, examples, recipe)
+    first = mine_hard_negatives(model, trace, examples, recipe)
     assert first["missed"] == missed > 0
     for _ in range(25):
-        last = practise(model, trace, examples, recipe)
+        last = mine_hard_negatives(model, trace, examples, recipe)
     assert last["missed"] < missed
 
 
@@ -42,7 +42,7 @@ def test_only_pairs_of_the_missed_are_trained_on(monkeypatch):
     model.threshold.assign(np.sort(p[trace.invalid])[2:4].mean())  # three are missed
     seen = []
     monkeypatch.setattr(model, "train_on_batch", lambda x, y, w: seen.append((x, y, w)))
-    assert practise(model, trace, examples, recipe)["missed"] == 3
+    assert mine_hard_negatives(model, trace, examples, recipe)["missed"] == 3
     ((_, y, weight),) = seen
     counted = inference.as_numpy(weight) > 0
     assert counted.sum() == 6 and inference.as_numpy(y["invalid"])[counted].sum() == 3, "each with its valid twin"
@@ -51,7 +51,7 @@ def test_only_pairs_of_the_missed_are_trained_on(monkeypatch):
 def test_practice_leaves_the_schedule_alone_and_can_be_left_out():
     recipe, trace, examples, model = set_up()
     model.threshold.assign(0.99)
-    practise(model, trace, examples, recipe)
+    mine_hard_negatives(model, trace, examples, recipe)
     assert int(model.optimizer.iterations) == 0
     off, trace, examples, model = set_up(hard_negatives=False)
-    assert practise(model, trace, examples, off) == {}
+    assert mine_hard_negatives(model, trace, examples, off) == {}
