@@ -6,8 +6,9 @@ from keras import ops
 
 from kmodels.core.runs.run import Run
 from kmodels.core.training import batching, inference, loop
+from kmodels.core.training.optimizer import Adam
 from kmodels.core.training.tensorboard import Monitor
-from kmodels.core.training.term_model import Adam, TermModel
+from kmodels.core.training.term_model import TermModel
 from kmodels.nand.recipe import NandRecipe
 
 N, BATCH = 50, 8

@@ -8,7 +8,7 @@ from keras import ops
 
 from kmodels.core.spec.errors import UserError
 from kmodels.core.training import batching, loop
-from kmodels.core.training.term_model import Adam
+from kmodels.core.training.optimizer import Adam
 
 
 class SpoiltTerm(Line):

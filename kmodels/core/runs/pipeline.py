@@ -116,7 +116,7 @@ def fit(run: Run) -> dict:
         training_s=round(sum(row["seconds"] for row in history), 1),
     )
     curves = figures.learning_curves(history, task.monitor)
-    pictures = {"learning curves": curves} | task.figures(found.judged) | found.pictures
+    pictures = {"learning curves": curves} | task.figures(found.evaluated) | found.pictures
     for name, content in found.files.items():
         files.write_bytes(run.path / "figures" / name, content)
     report.write(result, pictures, run.path, task.headline)
@@ -211,7 +211,7 @@ class EvaluationResult:
     @property
     def scores(self) -> Scores:
         """The model's."""
-        return self.judged.scores
+        return self.evaluated.scores
 
 
 def evaluate(task: Task, model, recipe, parts: DataSplits) -> EvaluationResult:

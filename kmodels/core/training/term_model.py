@@ -1,5 +1,6 @@
-"""A Keras model whose loss is a weighted sum of named terms, and the optimizer that remembers its gradient norm."""
+"""A Keras model whose loss is a weighted sum of named terms."""
 
+import difflib
 import random
 
 import keras
@@ -7,40 +8,87 @@ from keras import ops
 
 
 class TermModel(keras.Model):
-    """A model trained on `loss = sum_k weight_k * mean_i term_k(i)`, every term tracked under its own name.
+    """A functional model trained on a weighted sum of named loss terms.
 
-    A subclass gives `terms`. The weights are variables of the model: a callback can change them in mid-training
-    (`model.term_weights["kl"].assign(0.1)`) on every backend without compiling again, and they are saved with it.
+    ::
 
-    term_weights: {name: weight at the start}. Examples of sample weight 0 (they fill up the last batch) count nothing.
+        loss = sum_k weight_k * mean_i term_k(i)
+
+    A subclass gives `terms` and says what targets these need, `target_shapes`. The weights are variables of the
+    model: a callback can change them in mid-training (``model.term_weights["kl"].assign(0.1)``) on every backend
+    without compiling again, and they are saved with it. Examples of sample weight 0 (they fill up the last batch)
+    count nothing.
+
+    Parameters
+    ----------
+    term_weights : dict of str to float
+        The weight of each loss term at the start.
+    **kwargs
+        `inputs`, `outputs` and `name` of a functional `keras.Model`.
     """
 
     def __init__(self, term_weights: dict[str, float], **kwargs):
         super().__init__(**kwargs)
-        self.term_weights = {
-            name: self.add_weight(
-                name=f"weight_{name}",
-                shape=(),
-                dtype="float32",
-                initializer=keras.initializers.Constant(value),
-                trainable=False,
-                autocast=False,
-            )
-            for name, value in term_weights.items()
-        }
+        self.term_weights = {name: self.scalar(f"weight_{name}", value) for name, value in term_weights.items()}
         self.term_means = {name: keras.metrics.Mean(name=name) for name in term_weights}
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
-        """The model of a configuration: its values are the constructor's arguments."""
+        """Make the model of a configuration: its values are the constructor's arguments."""
         return cls(**config)
 
+    def scalar(self, name: str, value: float = 0.0):
+        """Add a variable that is not trained, such as a weight or a switch, and is saved with the model.
+
+        Parameters
+        ----------
+        name : str
+            Of the variable.
+        value : float
+            At the start.
+
+        Returns
+        -------
+        keras.Variable
+            Of shape (), float32 whatever the dtype policy is.
+        """
+        start = keras.initializers.Constant(value)
+        return self.add_weight(name=name, shape=(), dtype="float32", initializer=start, trainable=False, autocast=False)
+
     def terms(self, x, y, y_pred) -> dict:
-        """The loss terms of each example: {name: (batch,)}, unweighted."""
+        """Compute the loss terms of each example, unweighted: {name: (batch,)}."""
         raise TypeError(f"{type(self).__name__} must say what its loss terms are")
 
+    def target_shapes(self) -> dict[str, tuple[int | None, ...]]:
+        """Name the targets that the loss terms need, with their shapes behind the batch; None: any length."""
+        return {}
+
+    def compile(self, optimizer="adam", loss=None, loss_weights=None, **kwargs):
+        """Configure the training, as `keras.Model.compile` does; the loss is the model's own.
+
+        Raises
+        ------
+        ValueError
+            For `loss` or `loss_weights`: the model is trained on its own terms, and a loss given here would be
+            ignored.
+        """
+        if loss is not None or loss_weights is not None:
+            raise ValueError(
+                f"{type(self).__name__} is trained on its own loss terms, {', '.join(self.term_weights)}: compile() "
+                f"takes no loss and no loss_weights. Change a term's weight by model.term_weights[...].assign(value), "
+                f"or train keras.Model(model.inputs, model.outputs) on a loss of your own"
+            )
+        super().compile(optimizer=optimizer, **kwargs)
+
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        """The weighted sum of the terms' means over the batch. Works unchanged on all three backends."""
+        """Weigh the terms' means over the batch and add them up; the same code on all three backends.
+
+        Raises
+        ------
+        ValueError
+            Where `y` is no dictionary with the targets of `target_shapes`, or one of them has another shape.
+        """
+        self._check_targets(y)
         values = self.terms(x, y, y_pred)
         if sample_weight is None:
             sample_weight = ops.ones_like(next(iter(values.values())))
@@ -52,54 +100,58 @@ class TermModel(keras.Model):
             total = total + self.term_weights[name] * mean
         return total
 
+    def _check_targets(self, y) -> None:
+        """Refuse targets that the loss terms cannot use, by name; this runs once, while a step is traced."""
+        shapes, owner = self.target_shapes(), type(self).__name__
+        expected = ", ".join(f"{name} (batch, {', '.join(map(_length, shape))})" for name, shape in shapes.items())
+        if not isinstance(y, dict):
+            raise ValueError(f"{owner}: targets must be a dictionary with {expected}; got {type(y).__name__}")
+        for name, shape in shapes.items():
+            if name not in y:
+                raise ValueError(f"{owner}: the target {name!r} is missing; expected {expected}; got {', '.join(y)}")
+            found = tuple(y[name].shape)[1:]
+            agree = (a is None or b is None or a == b for a, b in zip(found, shape, strict=False))
+            if len(found) != len(shape) or not all(agree):
+                raise ValueError(f"{owner}: the target {name!r} has the shape {(None, *found)}; expected {expected}")
 
-@keras.saving.register_keras_serializable("kmodels")
-class Adam(keras.optimizers.Adam):
-    """Adam that keeps what its gradients were like before they were clipped.
 
-    gradient_norm: variable, sqrt(sum g^2) of the last step. clipped: variable, the steps since it was last set to 0
-    whose norm was above `global_clipnorm`. not_finite: variable, the first step, counted from 1, whose norm was no
-    finite number; 0 while there is none. Such a gradient counts as 0: weights stay finite, and in the means over the
-    epoch those losses alone are no numbers that were none at that step, however late somebody looks.
+def _length(size: int | None) -> str:
+    return "any" if size is None else str(size)
+
+
+def check_choice(owner: str, name: str, value, allowed) -> None:
+    """Refuse a constructor's argument that is none of the choices there are, and name the nearest.
+
+    Parameters
+    ----------
+    owner : str
+        The class whose argument it is.
+    name, value
+        Of the argument.
+    allowed : iterable
+        The choices.
+
+    Raises
+    ------
+    ValueError
+        Where `value` is none of them.
     """
+    allowed = tuple(allowed)
+    if value not in allowed:
+        near = difflib.get_close_matches(str(value), [str(choice) for choice in allowed], 1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"{owner}: {name} = {value!r}; allowed: {', '.join(map(repr, allowed))}{hint}")
 
-    def build(self, variables):
-        """Create Adam's slots and the three variables."""
-        if self.built:
-            return
-        super().build(variables)
-        self.gradient_norm = self.add_variable(shape=(), initializer="zeros", name="gradient_norm")
-        self.clipped = self.add_variable(shape=(), initializer="zeros", name="clipped")
-        self.not_finite = self.add_variable(shape=(), initializer="zeros", name="not_finite", dtype="int32")
 
-    def apply(self, grads, trainable_variables=None):
-        """One update."""
-        if trainable_variables is not None:
-            self.build(trainable_variables)
-        squares = [ops.sum(ops.square(ops.cast(g, "float32"))) for g in grads if g is not None]
-        norm = ops.sqrt(sum(squares))
-        self.gradient_norm.assign(norm)
-        finite = ops.isfinite(norm)
-        grads = [None if g is None else ops.where(finite, g, ops.zeros_like(g)) for g in grads]
-        so_far = ops.convert_to_tensor(self.not_finite)  # jax takes no variable in where
-        first = ops.logical_and(so_far == 0, ops.logical_not(finite))
-        self.not_finite.assign(ops.where(first, ops.cast(self.iterations, "int32") + 1, so_far))
-        if self.global_clipnorm:
-            self.clipped.assign_add(ops.cast(norm > self.global_clipnorm, "float32"))
-        super().apply(grads, trainable_variables)
+def policy_name(dtype) -> str:
+    """Name the dtype policy that a layer given `dtype` would have; Keras' global policy for None."""
+    policy = keras.config.dtype_policy() if dtype is None else keras.dtype_policies.get(dtype)
+    return policy.name
 
 
 def dropout_seed() -> int:
-    """A seed of its own for a dropout layer, drawn from the run's.
+    """Draw a seed of its own for a dropout layer from the run's.
 
     Without one, Keras on torch draws masks that no saved state restores.
     """
     return random.getrandbits(31)
-
-
-def adam(train, steps: int, kind: type[Adam] = Adam, **options) -> Adam:
-    """The optimizer of a recipe's `train` section for a training of `steps` steps; options: of another kind of Adam."""
-    rate = train.learning_rate
-    if train.schedule == "cosine":
-        rate = keras.optimizers.schedules.CosineDecay(rate, decay_steps=steps)
-    return kind(learning_rate=rate, global_clipnorm=train.clip_norm or None, **options)

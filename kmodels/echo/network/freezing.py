@@ -7,7 +7,7 @@ momentum move a weight; and batch normalisation goes on averaging what it sees. 
 import keras
 from keras import ops
 
-from kmodels.core.training.term_model import Adam
+from kmodels.core.training.optimizer import Adam
 
 
 @keras.saving.register_keras_serializable("kmodels")

@@ -4,7 +4,8 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from kmodels.core.training.term_model import TermModel, adam
+from kmodels.core.training.optimizer import adam
+from kmodels.core.training.term_model import TermModel
 from kmodels.echo.data.records import EchoPairs
 from kmodels.echo.data.statistics import mean_map
 from kmodels.echo.network import losses

@@ -6,7 +6,8 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from kmodels.core.training.term_model import TermModel, adam, dropout_seed
+from kmodels.core.training.optimizer import adam
+from kmodels.core.training.term_model import TermModel, dropout_seed
 from kmodels.layers.film import FiLM
 from kmodels.layers.fourier_mixing import FourierMixing
 from kmodels.metasurface.network.losses import TERMS, pixel_weights, spectral_terms

@@ -3,7 +3,8 @@
 import keras
 from keras import layers, ops
 
-from kmodels.core.training.term_model import TermModel, adam, dropout_seed
+from kmodels.core.training.optimizer import adam
+from kmodels.core.training.term_model import TermModel, dropout_seed
 from kmodels.layers.attention_pooling import AttentionPooling
 from kmodels.layers.grouped_rnn import GroupedRNN
 from kmodels.layers.token_embedding import TokenEmbedding

@@ -3,7 +3,8 @@
 import keras
 from keras import layers, ops
 
-from kmodels.core.training.term_model import TermModel, adam, dropout_seed
+from kmodels.core.training.optimizer import adam
+from kmodels.core.training.term_model import TermModel, dropout_seed
 from kmodels.layers.conv3d import Conv3D
 from kmodels.layers.conv_lstm3d import ConvLSTM3D
 from kmodels.plume.network.losses import log_error, mass_error, peak_error

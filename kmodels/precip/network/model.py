@@ -6,7 +6,8 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from kmodels.core.training.term_model import Adam, TermModel, dropout_seed
+from kmodels.core.training.optimizer import Adam
+from kmodels.core.training.term_model import TermModel, dropout_seed
 from kmodels.precip.data import statistics
 from kmodels.precip.data.encode import block_sizes, noise_shapes, states
 from kmodels.precip.data.variables import predictors

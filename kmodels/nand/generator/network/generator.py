@@ -7,7 +7,8 @@ import numpy as np
 from keras import layers, ops
 
 from kmodels.core.training import backend
-from kmodels.core.training.term_model import TermModel, adam, dropout_seed
+from kmodels.core.training.optimizer import adam
+from kmodels.core.training.term_model import TermModel, dropout_seed
 from kmodels.layers.token_embedding import TokenEmbedding
 from kmodels.nand.generator.data.encode import Vocabulary, vocabulary
 from kmodels.nand.network import losses
