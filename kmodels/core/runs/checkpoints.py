@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from kmodels.core.cli.console import new_table, number
 from kmodels.core.spec.errors import UserError
-from kmodels.core.training.inference import as_numpy
 from kmodels.core.spec.task import Scores
+from kmodels.core.training.inference import as_numpy
 from kmodels.core.training.loop import assign
 
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from kmodels.core.training import backend
 from kmodels.core.cli import console
-from kmodels.core.runs import pipeline, provenance
-from kmodels.core.report import figures, review, verification
 from kmodels.core.io import files
+from kmodels.core.report import figures, review, verification
+from kmodels.core.runs import pipeline, provenance
 from kmodels.core.spec.task import Task
+from kmodels.core.training import backend
 
 
 @dataclass(frozen=True)

@@ -7,17 +7,17 @@ from pathlib import Path
 
 import keras
 
-from kmodels.core.training import backend, batching, inference
-from kmodels.core.runs import cache
 from kmodels.core.cli import console
-from kmodels.core.report import figures, report
 from kmodels.core.io import files
+from kmodels.core.report import figures, report
+from kmodels.core.runs import cache
+from kmodels.core.runs.run import Run
 from kmodels.core.spec import registry
 from kmodels.core.spec.errors import UserError
-from kmodels.core.training.tensorboard import Monitor
-from kmodels.core.runs.run import Run
-from kmodels.core.spec.task import ExtendedEvaluation, EvaluationInput, Scores, Task
+from kmodels.core.spec.task import EvaluationInput, ExtendedEvaluation, Scores, Task
+from kmodels.core.training import backend, batching, inference
 from kmodels.core.training.loop import train
+from kmodels.core.training.tensorboard import Monitor
 
 
 @dataclass(frozen=True)
@@ -95,9 +95,17 @@ def fit(run: Run) -> dict:
     console.say(f"model: {model.count_params()} parameters on {backend.current()}")
     state = run.load_state()
     earlier = state[1]["seconds"] if state else 0.0
-    mine_hard_negatives = partial(task.mine_hard_negatives, model, training, examples, recipe) if task.mine_hard_negatives else dict
+    mine_hard_negatives = (
+        partial(task.mine_hard_negatives, model, training, examples, recipe) if task.mine_hard_negatives else dict
+    )
     history = _train(
-        task, model, run, examples, parts.part("validation"), mine_hard_negatives, state[1]["history"] if state else None
+        task,
+        model,
+        run,
+        examples,
+        parts.part("validation"),
+        mine_hard_negatives,
+        state[1]["history"] if state else None,
     )
     console.say(f"the training waited for data {_waited(history):.1%} of its time")
     _finish(task, model, run, parts.part("validation"))
@@ -138,8 +146,8 @@ def train_or_resume(folder: Path, recipe, data: str | None = None, smoke: bool =
 def _train(task, model, run, examples, validation, mine_hard_negatives, history) -> list[dict]:
     """Train with diagnostics of every epoch on TensorBoard; returns the history.
 
-    mine_hard_negatives(): what the task does between two epochs; returns scalars. history: of the epochs done before the run was
-    stopped; None in a new run.
+    mine_hard_negatives(): what the task does between two epochs; returns scalars. history: of the epochs done before
+    the run was stopped; None in a new run.
     """
     recipe = run.recipe
     held_out = task.encode(validation, recipe)

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from kmodels.core.training import backend
 from kmodels.core.cli import console
+from kmodels.core.runs.run import Run
 from kmodels.core.spec import registry
 from kmodels.core.spec.errors import UserError
-from kmodels.core.runs.run import Run
+from kmodels.core.training import backend
 
 
 class Predictor:

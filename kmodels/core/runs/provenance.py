@@ -10,8 +10,8 @@ from pathlib import Path
 
 import psutil
 
-from kmodels.core.training import backend
 from kmodels.core.io import files
+from kmodels.core.training import backend
 
 NAMES = ("date", "commit", "backend", "versions", "hardware")
 
@@ -36,7 +36,8 @@ def of(report: dict) -> dict:
 def commit() -> str | None:
     """The git commit of this code, with "+changes" when files differ from it; None outside a checkout.
 
-    Reports in configs/reports/ may differ: they are what is measured, and one of many figures may just have been put there.
+    Reports in configs/reports/ may differ: they are what is measured, and one of many figures may just have been put
+    there.
     """
     here = Path(__file__).resolve().parents[3]
     if not (here / ".git").exists():

@@ -29,8 +29,8 @@ STATE = ("step", "history", "seconds", "live")  # what is saved beside a trainin
 class Run:
     """A run's folder and the recipe in it.
 
-    metadata: what run.json holds: `format, kmodels, model, backend, data, smoke, code` and, once the user's data was read,
-        its `data_hash`.
+    metadata: what run.json holds: `format, kmodels, model, backend, data, smoke, code` and, once the user's data was
+        read, its `data_hash`.
     """
 
     path: Path

@@ -6,8 +6,8 @@ import time
 import pytest
 from helpers.checks import run_python
 
-from kmodels.core.runs import cache
 from kmodels.core.io import files
+from kmodels.core.runs import cache
 from kmodels.core.spec.errors import UserError
 from kmodels.nand.data import load as nand_load
 from kmodels.nand.recipe import NandRecipe

@@ -6,10 +6,10 @@ import pytest
 from helpers.checks import fails_cleanly
 
 from kmodels import climb as verb
-from kmodels.core.training import backend
-from kmodels.core.runs import climb
 from kmodels.core.report import review
+from kmodels.core.runs import climb
 from kmodels.core.spec.registry import task as task_of
+from kmodels.core.training import backend
 
 ACCURACY = (0.52, 0.60, 0.70, 0.93, 0.96, 1.0, 1.0, 1.0)
 
