@@ -1,6 +1,5 @@
 """What every Task must keep: these tests run over all models of the registry."""
 
-import json
 
 import keras
 import numpy as np
@@ -75,7 +74,7 @@ def test_one_fit_step_and_finite_gradients(task, smoke_recipe):
 
 
 def test_bfloat16_policy(task, smoke_recipe):
-    recipe = smoke_recipe.with_changes({"train": {"precision": "mixed_bfloat16"}})
+    recipe = smoke_recipe.with_changes({"train": {"dtype": "mixed_bfloat16"}})
     model = task.build(recipe, 10)
     some = examples(task, recipe, 64)
     history = model.fit(batching.batches(some, 32, 0), steps_per_epoch=2, verbose=0, shuffle=False)
@@ -149,7 +148,7 @@ def test_report_holds_what_a_reader_needs(task, smoke_run):
     needed = "model recipe seed commit versions backend hardware data_hash duration_s metrics baselines gates"
     assert set(needed.split()) <= set(report)
     assert report["model"] == task.name and report["backend"] == backend.current()
-    assert task.recipe.model_validate_json(json.dumps(report["recipe"])).train.epochs == report["history"][-1]["epoch"]
+    assert parse.from_stored(task.recipe, report["recipe"]).train.epochs == report["history"][-1]["epoch"]
     for one in report["gates"]:
         assert {"name", "metric", "value", "bound", "unit", "source", "status"} <= set(one)
     assert set(task.headline) <= set(report["metrics"])

@@ -120,6 +120,12 @@ def interval(low_high) -> str:
     return "-".join(number(value) for value in low_high) if low_high else ""
 
 
+def notice(text: str) -> None:
+    """A line that asks for nothing, to the standard error stream, where it does not mix with what a verb writes."""
+    print(f"notice: {text}", file=sys.stderr)
+    log.info("notice: %s", text)
+
+
 def complain(text: str) -> None:
     """An error, to the standard error stream."""
     print(f"error: {text}", file=sys.stderr)

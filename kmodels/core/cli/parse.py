@@ -5,6 +5,7 @@ Nothing here imports Keras, so that a typing error costs a fraction of a second.
 
 import argparse
 import difflib
+import functools
 import json
 import re
 from dataclasses import dataclass, field
@@ -118,7 +119,8 @@ def command_line(recipe_type: type[Recipe], words: list[str]) -> RecipeSource:
         if text is None:
             continue
         path = tuple(key.split("."))
-        value = text if key in fields and fields[key].annotation is str else _scalar(text)
+        current = ".".join(_current_path(recipe_type.renamed(), path))
+        value = text if current in fields and fields[current].annotation is str else _scalar(text)
         layer.values = merge(layer.values, _nested(path, value))
         layer.places[path] = f"command line: --{key}"
     return layer
@@ -180,6 +182,7 @@ def resolve(recipe_type: type[Recipe], layers: list[RecipeSource]) -> Recipe:
 
     Raises UserError that lists every fault with place, key, value, what is allowed and the nearest right key.
     """
+    layers = [with_current_names(recipe_type, layer) for layer in layers]
     values: dict[str, Any] = {}
     for layer in layers:
         values = merge(values, layer.values)
@@ -189,6 +192,69 @@ def resolve(recipe_type: type[Recipe], layers: list[RecipeSource]) -> Recipe:
         faults = [_fault(recipe_type, layers, one) for one in error.errors(include_url=False)]
     head = "1 fault in the recipe:" if len(faults) == 1 else f"{len(faults)} faults in the recipe:"
     raise UserError("\n  ".join([head, *faults]))
+
+
+def from_stored(recipe_type: type[Recipe], values: dict[str, Any], source: str = "stored recipe") -> Recipe:
+    """The recipe that a report or a `.keras` file holds as a dictionary, whatever names its version had for fields."""
+    return resolve(recipe_type, [RecipeSource(values, source)])
+
+
+def with_current_names(recipe_type: type[Recipe], layer: RecipeSource) -> RecipeSource:
+    """The values of `layer` under the names that fields, sections and choices have today; each new name is told once.
+
+    Raises UserError when an old key and the new one for it are both given.
+    """
+    renamed, choices = recipe_type.renamed(), recipe_type.renamed("RENAMED_CHOICES")
+    current = RecipeSource({}, layer.source)
+    came_from: dict[tuple[str, ...], tuple[str, ...]] = {}
+    for old, value in _paths(layer.values):
+        path = _current_path(renamed, old)
+        place = _place([layer], old)
+        if path in came_from:
+            both = " and ".join(".".join(one) for one in (came_from[path], old))
+            raise UserError(f"{place}: {both} are the same field; give only {'.'.join(path)}")
+        came_from[path] = old
+        if path != old:
+            _notice(f"{place}: {'.'.join(old)} is now called {'.'.join(path)}")
+        new = _current_choice(choices.get(".".join(path), {}), value)
+        if new != value:
+            _notice(f"{place}: {'.'.join(path)} = {value} is now called {new}")
+        current.values = merge(current.values, _nested(path, new))
+        current.places[path] = place
+    current.places = layer.places | current.places
+    return current
+
+
+def _paths(values: dict, path: tuple[str, ...] = ()):
+    """Every (path, value) of nested dictionaries; an empty one counts as a value."""
+    for key, value in values.items():
+        if isinstance(value, dict) and value:
+            yield from _paths(value, (*path, str(key)))
+        else:
+            yield (*path, str(key)), value
+
+
+def _current_path(renamed: dict[str, str], path: tuple[str, ...]) -> tuple[str, ...]:
+    """The path that stands for `path` today: the longest renamed part of it is replaced, until none is left."""
+    for length in range(len(path), 0, -1):
+        new = renamed.get(".".join(path[:length]))
+        if new is not None:
+            return _current_path(renamed, (*new.split("."), *path[length:]))
+    return path
+
+
+def _current_choice(choices: dict[str, str], value):
+    """The name that a choice, or each of a list of them, has today."""
+    if isinstance(value, list | tuple):
+        return [_current_choice(choices, one) for one in value] if choices else value
+    return choices.get(value, value) if isinstance(value, str) else value
+
+
+@functools.cache  # so that each notice is given once
+def _notice(text: str) -> None:
+    from kmodels.core.cli import console
+
+    console.notice(text)
 
 
 def _fault(recipe_type, layers, error) -> str:

@@ -31,8 +31,8 @@ class TrainSection(Section):
         0, ge=0, description="stop after so many epochs without a lower validation loss; 0: never [epochs]"
     )
     min_delta: float = Field(0.0, ge=0, description="for patience, a loss is lower when it is lower by more than this")
-    precision: Literal["float32", "mixed_bfloat16"] = Field(
-        "float32", description="arithmetic of the layers; losses are always float32"
+    dtype: Literal["float32", "mixed_bfloat16"] = Field(
+        "float32", description="arithmetic of the layers, as Keras names it; losses are always float32"
     )
     checkpoint_seconds: float = Field(
         600.0, gt=0, description="save within an epoch, too, when the last save is this old [s]"
@@ -50,15 +50,32 @@ class Recipe(Section):
     SMOKE: the changes that make the whole path run in seconds.
     SMALL_OPERATIONS: whether the model runs many small operations a step (see `backend.select`).
     FASTEST: backends in the order of the time that a whole training takes on a CPU; empty: not measured.
+
+    What was called otherwise in earlier versions is still read (see `kmodels.core.cli.parse.with_current_names`); a
+    subclass adds its own to those of its base:
+    RENAMED: `{"train.precision": "train.dtype"}`, old key to new one; of a field or of a section.
+    RENAMED_CHOICES: `{"model.pooling": {"worst": "attention_max"}}`, by the new key: old value to new one.
+    RENAMED_VARIANTS: old name of a variant to its new one.
     """
 
     VARIANTS: ClassVar[dict[str, dict[str, Any]]] = {}
     SMOKE: ClassVar[dict[str, Any]] = {}
     SMALL_OPERATIONS: ClassVar[bool] = False
     FASTEST: ClassVar[tuple[str, ...]] = ()
+    RENAMED: ClassVar[dict[str, str]] = {"train.precision": "train.dtype"}
+    RENAMED_CHOICES: ClassVar[dict[str, dict[str, str]]] = {}
+    RENAMED_VARIANTS: ClassVar[dict[str, str]] = {}
 
     task: str = Field(description="the model that this recipe belongs to")
     seed: int = Field(0, ge=0, lt=2**31, description="root of all random numbers: data, weights, order")
+
+    @classmethod
+    def renamed(cls, table: str = "RENAMED") -> dict:
+        """What one of the RENAMED tables holds in this class and in its bases."""
+        merged = {}
+        for base in reversed(cls.__mro__):
+            merged |= vars(base).get(table, {})
+        return merged
 
     def to_yaml(self) -> str:
         """The recipe as YAML text, every field written out."""

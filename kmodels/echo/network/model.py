@@ -196,7 +196,7 @@ def build(recipe: EchoRecipe, steps: int) -> EchoModel:
         max_depth=recipe.data.max_depth,
         residual_range=model.residual_range,
         term_weights=terms,
-        policy=train.precision,
+        policy=train.dtype,
         name="echo",
     )
     network.compile(optimizer=adam(train, steps, FreezingAdam, freezes=BASE))

@@ -296,7 +296,7 @@ def build(recipe: MetasurfaceRecipe, steps: int) -> DiffractionNet:
         pixel_order=data.pixel_order,
         blue_weight=train.blue_weight,
         augment=train.augment,
-        policy=train.precision,
+        policy=train.dtype,
         name="metasurface",
     )
     network.compile(optimizer=adam(train, steps))

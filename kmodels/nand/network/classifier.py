@@ -35,7 +35,7 @@ def build(recipe, steps: int) -> "NandClassifier":
         focal_alpha=train.focal_alpha,
         focal_gamma=train.focal_gamma,
         operation_weight=train.operation_weight,
-        policy=train.precision,
+        policy=train.dtype,
     )
     classifier.compile(optimizer=adam(train, steps), jit_compile="auto")
     return classifier

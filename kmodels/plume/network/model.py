@@ -191,7 +191,7 @@ def build(recipe: PlumeRecipe, steps: int) -> PlumeModel:
         c0=model.c0,
         mass_weight=recipe.train.mass_weight,
         peak_weight=recipe.train.peak_weight,
-        policy=recipe.train.precision,
+        policy=recipe.train.dtype,
         name="plume",
     )
     network.compile(optimizer=adam(recipe.train, steps))

@@ -1,11 +1,10 @@
 """The network: a conditional variational autoencoder of rain fields, and what its flawed ancestors had instead."""
 
-import json
-
 import keras
 import numpy as np
 from keras import layers, ops
 
+from kmodels.core.cli import parse
 from kmodels.core.training.optimizer import Adam
 from kmodels.core.training.term_model import TermModel, dropout_seed
 from kmodels.precip.data import statistics
@@ -37,7 +36,7 @@ class PrecipModel(TermModel):
     """
 
     def __init__(self, recipe: dict, **kwargs):
-        self_recipe = PrecipRecipe.model_validate_json(json.dumps(recipe))
+        self_recipe = parse.from_stored(PrecipRecipe, recipe)
         network = _Network(self_recipe)
         super().__init__(term_weights(self_recipe), inputs=network.inputs, outputs=network.outputs, **kwargs)
         self.recipe = self_recipe
@@ -128,7 +127,7 @@ class _Network:
     """The graph of a recipe. Attributes: inputs, outputs, climate, coder, decoder."""
 
     def __init__(self, recipe: PrecipRecipe):
-        self.recipe, self.model, self.policy = recipe, recipe.model, recipe.train.precision
+        self.recipe, self.model, self.policy = recipe, recipe.model, recipe.train.dtype
         self.fine, coarse = recipe.data.grid.fine, recipe.data.grid.coarse
         self.channels = len(predictors(recipe.data))
         self.injected = INJECTED[self.model.injection]

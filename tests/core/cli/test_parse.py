@@ -1,5 +1,7 @@
 """Precedence, types, and errors that name every fault with its place."""
 
+from typing import ClassVar
+
 import pytest
 
 from kmodels.core.cli import parse
@@ -112,3 +114,73 @@ def test_bad_command_lines(words, said):
 def test_recipes_are_frozen():
     with pytest.raises(ValueError, match="frozen"):
         NandRecipe().train.epochs = 3
+
+
+class Renamed(NandRecipe):
+    """The recipe of nand as if it had had other names once: of a field, of a section, twice, and of choices."""
+
+    RENAMED: ClassVar = {"train.rounds": "train.passes", "train.passes": "train.epochs", "data.device": "data.geometry"}
+    RENAMED_CHOICES: ClassVar = {
+        "model.encoding": {"raw": "normalized"},
+        "data.strategies": {"hop": "page_hop", "stale": "stale_read"},
+    }
+
+
+@pytest.fixture
+def notices(monkeypatch):
+    """What was noticed in this test; notices of earlier tests do not count."""
+    said = []
+    parse._notice.cache_clear()
+    monkeypatch.setattr("kmodels.core.cli.console.notice", said.append)
+    return said
+
+
+def test_old_keys_and_choices_of_a_file_are_read(tmp_path, notices):
+    path = tmp_path / "old.yaml"
+    path.write_text(
+        "train: {rounds: 7, precision: mixed_bfloat16}\nmodel: {encoding: raw, reading: time}\n"
+        "data: {device: {pages: 100}, strategies: [hop, stale, read_unwritten]}\n"
+    )
+    for _ in range(2):  # noticed once
+        recipe = parse.resolve(Renamed, [parse.read_yaml(path)])
+    assert recipe.train.epochs == 7 and recipe.data.geometry.pages == 100
+    assert recipe.train.dtype == "mixed_bfloat16", "names of the base class count as well"
+    assert recipe.model.encoding == "normalized"
+    assert recipe.data.strategies == ("page_hop", "stale_read", "read_unwritten")
+    assert notices == [
+        f"{path}:1: train.rounds is now called train.epochs",
+        f"{path}:1: train.precision is now called train.dtype",
+        f"{path}:2: model.encoding = raw is now called normalized",
+        f"{path}:3: data.device.pages is now called data.geometry.pages",
+        f"{path}:3: data.strategies = ['hop', 'stale', 'read_unwritten'] is now called "
+        "['page_hop', 'stale_read', 'read_unwritten']",
+    ]
+
+
+def test_old_flags_are_read(notices):
+    layer = parse.command_line(Renamed, ["--train.passes", "7", "--data.device.pages=100"])
+    recipe = parse.resolve(Renamed, [layer])
+    assert (recipe.train.epochs, recipe.data.geometry.pages) == (7, 100)
+    assert notices[0] == "command line: --train.passes: train.passes is now called train.epochs"
+
+
+def test_an_old_recipe_of_a_run_or_report_is_read(notices):
+    stored = NandRecipe().model_dump(mode="json")
+    stored["train"]["precision"] = stored["train"].pop("dtype")
+    assert parse.from_stored(NandRecipe, stored) == NandRecipe()
+    assert notices == ["stored recipe: train.precision is now called train.dtype"]
+
+
+def test_the_old_and_the_new_name_in_one_file(tmp_path):
+    said = refused(yaml="train: {dtype: float32, precision: float32}", tmp_path=tmp_path)
+    assert said.endswith("train.dtype and train.precision are the same field; give only train.dtype")
+
+
+def test_the_command_line_wins_over_an_old_name_in_a_file(tmp_path, notices):
+    recipe = resolve("--train.dtype", "float32", yaml="train: {precision: mixed_bfloat16}", tmp_path=tmp_path)
+    assert recipe.train.dtype == "float32"
+
+
+def test_a_bad_value_under_an_old_name_is_told_by_the_new_name_and_its_place(tmp_path, notices):
+    said = refused(yaml="seed: 1\ntrain: {precision: float23}", tmp_path=tmp_path)
+    assert "recipe.yaml:2: train.dtype = 'float23'" in said and "did you mean 'float32'?" in said

@@ -28,7 +28,7 @@ def build(recipe, steps: int) -> "NandGenerator":
         hidden=model.hidden,
         depth=model.layers,
         dropout=model.dropout,
-        policy=train.precision,
+        policy=train.dtype,
     )
     generator.compile(optimizer=adam(train, steps), jit_compile="auto")
     return generator
