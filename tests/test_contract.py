@@ -1,6 +1,5 @@
 """What every Task must keep: these tests run over all models of the registry."""
 
-
 import keras
 import numpy as np
 import pytest
