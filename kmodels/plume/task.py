@@ -17,7 +17,7 @@ from kmodels.plume.gates import GATES
 from kmodels.plume.ladder import LADDER
 from kmodels.plume.network.model import build
 from kmodels.plume.recipe import PlumeRecipe
-from kmodels.plume.simulator.runs import SIMULATION, simulate
+from kmodels.plume.simulator.simulate_runs import SIMULATION, simulate
 
 
 def decode(model, windows, outputs) -> Forecast:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kmodels.plume.data.runs import PlumeRun, Stacks
+from kmodels.plume.data.run import PlumeRun, Stacks
 from kmodels.plume.recipe import PlumeRecipe
 
 RECIPE = PlumeRecipe().with_changes({"data": {"past": 3, "horizon": 2, "stride": 1}, "model": {"base": "persistence"}})

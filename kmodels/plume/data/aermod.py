@@ -25,8 +25,7 @@ import pandas as pd
 from kmodels.core.io.files import reading
 from kmodels.core.spec.errors import UserError
 from kmodels.plume.data import units
-from kmodels.plume.data.runs import Stacks
-from kmodels.plume.data.stored import StoredRun
+from kmodels.plume.data.run import Stacks, StoredRun
 
 COLUMNS = ["X", "Y", "CONC", "ZELEV", "ZHILL", "ZFLAG", "AVE", "GRP", "DATE", "NETID"]
 NUMBERS = ["X", "Y", "CONC", "ZELEV", "ZFLAG"]

@@ -19,8 +19,7 @@ from kmodels.core.io.units import canonical
 from kmodels.core.spec.errors import UserError
 from kmodels.plume.data import units
 from kmodels.plume.data.cf_writer import CONCENTRATION
-from kmodels.plume.data.runs import Stacks
-from kmodels.plume.data.stored import StoredRun
+from kmodels.plume.data.run import Stacks, StoredRun
 
 AXES = {"T": "time", "Z": "z", "Y": "y", "X": "x"}
 FRAMES = ("time", "z", "y", "x")

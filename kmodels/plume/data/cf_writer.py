@@ -21,7 +21,7 @@ import numpy as np
 import xarray as xr
 
 from kmodels.core.io.netcdf import global_attributes, save
-from kmodels.plume.data.runs import PlumeRun
+from kmodels.plume.data.run import PlumeRun
 
 CONCENTRATION = "mass_concentration_of_pollutant_in_air"
 EPOCH = np.datetime64("2000-01-01T00:00:00", "ns")  # the date of a simulated run's first frame, which has none

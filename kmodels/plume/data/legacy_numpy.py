@@ -18,8 +18,7 @@ from kmodels.core.io.units import canonical
 from kmodels.core.spec.errors import UserError
 from kmodels.plume.data import units
 from kmodels.plume.data.cf_writer import EPOCH
-from kmodels.plume.data.runs import Stacks
-from kmodels.plume.data.stored import StoredRun
+from kmodels.plume.data.run import Stacks, StoredRun
 
 MAPS, LABELS = "_maps.npz", "_labels.npz"
 

@@ -14,7 +14,7 @@ from kmodels.core.runs.cache import data_files
 from kmodels.core.spec.errors import UserError
 from kmodels.plume.data import aermod, cf_reader, legacy_numpy
 from kmodels.plume.data.records import Windows
-from kmodels.plume.data.stored import StoredRun
+from kmodels.plume.data.run import StoredRun
 
 SUFFIXES = (".nc", ".npz", ".pst", ".plt")
 SAME = 1e-3  # lengths and times that differ by less, relatively, are the same

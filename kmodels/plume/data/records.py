@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from kmodels.plume.data.stored import Maps, StoredRun
+from kmodels.plume.data.run import Maps, StoredRun
 
 KEPT_BYTES = 512 << 20  # of runs that stay in memory once read
 

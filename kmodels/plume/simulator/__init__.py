@@ -1,5 +1,5 @@
 """Simulated data, from physics or rules: NumPy and an explicit random generator, no Keras."""
 
-from kmodels.plume.simulator.runs import SIMULATION, simulate
+from kmodels.plume.simulator.simulate_runs import SIMULATION, simulate
 
 __all__ = ["SIMULATION", "simulate"]

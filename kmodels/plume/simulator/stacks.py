@@ -6,7 +6,7 @@ Briggs (1969, 1975), as in US EPA (1995), ISC3 user's guide, volume II, EPA-454/
 import numpy as np
 
 from kmodels.core.spec.errors import UserError
-from kmodels.plume.data.runs import Stacks
+from kmodels.plume.data.run import Stacks
 from kmodels.plume.simulator.stability import Stability
 from kmodels.plume.simulator.terrain import Domain
 

@@ -11,7 +11,7 @@ from helpers.plain_runs import RECIPE, plain_run
 
 from kmodels.plume.data import cf_reader, cf_writer
 from kmodels.plume.data.load import load
-from kmodels.plume.data.runs import Stacks
+from kmodels.plume.data.run import Stacks
 from kmodels.plume.evaluation.prediction import Forecast
 
 

@@ -12,8 +12,7 @@ from kmodels.plume.data import cf_writer
 from kmodels.plume.data import load as loader
 from kmodels.plume.data import records as windows_module
 from kmodels.plume.data.load import load
-from kmodels.plume.data.runs import Stacks
-from kmodels.plume.data.stored import StoredRun
+from kmodels.plume.data.run import Stacks, StoredRun
 
 
 @pytest.fixture(scope="module")

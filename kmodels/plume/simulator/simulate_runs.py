@@ -11,7 +11,7 @@ from pathlib import Path
 import joblib
 import numpy as np
 
-from kmodels.plume.data.runs import PlumeRun
+from kmodels.plume.data.run import PlumeRun
 from kmodels.plume.simulator.stability import draw_stability
 from kmodels.plume.simulator.stacks import BUOYANCY_FLUX, draw_stacks, plume_rise, release_cells
 from kmodels.plume.simulator.terrain import draw_domain

@@ -6,16 +6,16 @@ from helpers.domains import data, flat
 
 from kmodels.core.spec.errors import UserError
 from kmodels.plume.data.load import load
-from kmodels.plume.data.runs import Stacks
+from kmodels.plume.data.run import Stacks
 from kmodels.plume.recipe import PlumeRecipe
-from kmodels.plume.simulator import runs
+from kmodels.plume.simulator import simulate_runs
 from kmodels.plume.simulator.stability import CLASSES
 from kmodels.plume.simulator.stacks import draw_stacks, highest_release, plume_rise, release_cells
 from kmodels.plume.simulator.terrain import Domain
 
 
 def drawn(seed=0, **changes):
-    return runs.draw_run(np.random.default_rng(seed), data(**changes), "plume-00000")
+    return simulate_runs.draw_run(np.random.default_rng(seed), data(**changes), "plume-00000")
 
 
 def test_a_run_holds_a_cloud_from_its_first_frame_on():
@@ -62,13 +62,13 @@ def test_same_seed_same_run():
 def test_runs_do_not_depend_on_workers_on_files_or_on_their_number(tmp_path, monkeypatch):
     recipe = PlumeRecipe().with_changes({"data": data().model_dump(mode="json") | {"n_runs": 3}})
     more = recipe.with_changes({"data": {"n_runs": 4}})
-    done, real, found = [], runs.joblib.Parallel, []
+    done, real, found = [], simulate_runs.joblib.Parallel, []
     for name, which, workers, in_a_file in (("one", recipe, 1, 10), ("two", more, 2, 2)):
         folder = tmp_path / name
         folder.mkdir()
-        monkeypatch.setattr(runs.joblib, "Parallel", lambda n_jobs, n=workers, **k: real(n, **k))
-        monkeypatch.setattr(runs, "RUNS_A_FILE", in_a_file)
-        facts = runs.simulate(which, folder, lambda i, n: done.append((i, n)))
+        monkeypatch.setattr(simulate_runs.joblib, "Parallel", lambda n_jobs, n=workers, **k: real(n, **k))
+        monkeypatch.setattr(simulate_runs, "RUNS_A_FILE", in_a_file)
+        facts = simulate_runs.simulate(which, folder, lambda i, n: done.append((i, n)))
         assert facts["runs"] == str(which.data.n_runs)
         found.append([run.concentration(0, run.n_frames) for run in load(folder, which).runs])
     assert done == [(3, 3), (2, 4), (4, 4)]
