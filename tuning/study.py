@@ -1,6 +1,5 @@
 """A Study says what is searched and by what it is judged: a recipe to begin with, a space, an objective."""
 
-import difflib
 import importlib
 import importlib.util
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from pydantic import ValidationError
 
 from kmodels.core.spec.errors import UserError
 from kmodels.core.spec.recipe import Recipe, leaves, merge
+from kmodels.core.spec.suggest import did_you_mean
 
 NAMES = ("nand_step4", "precip_weights", "plume", "metasurface", "echo")
 TUNERS = ("random", "bayesian", "hyperband", "grid")
@@ -77,8 +77,7 @@ def load(name: str) -> Study:
     if name.endswith(".py"):
         return _of_file(Path(name).expanduser())
     if name not in NAMES:
-        near = difflib.get_close_matches(name, NAMES, 1)
-        meant = f"; did you mean {near[0]}?" if near else ""
+        meant = did_you_mean(name, NAMES)
         raise UserError(f"--study {name}: there are {', '.join(NAMES)}, or your own file NAME.py{meant}")
     return importlib.import_module(f"tuning.studies.{name}").STUDY
 

@@ -4,7 +4,6 @@ Nothing here imports Keras, so that a typing error costs a fraction of a second.
 """
 
 import argparse
-import difflib
 import functools
 import json
 import re
@@ -18,6 +17,7 @@ from pydantic_settings import BaseSettings, CliSettingsSource
 
 from kmodels.core.spec.errors import UserError
 from kmodels.core.spec.recipe import Recipe, leaves, merge
+from kmodels.core.spec.suggest import did_you_mean, did_you_mean_key
 
 LARGEST_YAML = 1 << 20  # bytes; a recipe is a page long
 DEEPEST_YAML = 12  # levels; a recipe has three
@@ -270,8 +270,7 @@ def _fault(recipe_type, layers, error) -> str:
         return f"{place}: {key or 'recipe'}: {message}"
     choice = ""
     if error["type"] == "literal_error" and isinstance(error["input"], str):
-        close = difflib.get_close_matches(error["input"], re.findall(r"'([^']*)'", message), 1)
-        choice = f"; did you mean {close[0]!r}?" if close else ""
+        choice = did_you_mean(error["input"], re.findall(r"'([^']*)'", message), quoted=True)
     meaning = f" ({fields[key].description})" if key in fields else ""
     return f"{place}: {key} = {_short(error['input'])}; {message}{choice}{meaning}"
 
@@ -291,17 +290,8 @@ def _short(value) -> str:
 
 
 def _nearest(key: str, fields) -> str:
-    """The right key that was probably meant: its last word is the most alike, in the same section if it can be."""
-    section, _, word = key.rpartition(".")
-
-    def likeness(name):
-        own_section, _, own_word = name.rpartition(".")
-        return difflib.SequenceMatcher(None, word, own_word).ratio() + 0.1 * (section == own_section)
-
-    best = max(fields, key=likeness)
-    if likeness(best) < 0.65:
-        return f"; sections: {', '.join(_sections(fields))}"
-    return f"; did you mean {best}?"
+    """The right key that was probably meant; the sections where none is much alike."""
+    return did_you_mean_key(key, fields) or f"; sections: {', '.join(_sections(fields))}"
 
 
 def _sections(fields) -> list[str]:

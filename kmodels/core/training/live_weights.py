@@ -7,12 +7,12 @@ RUN/weights.yaml names loss terms, as TensorBoard's `weight/` does, and the weig
 read again at each epoch's end. A name that is taken out goes back to what the task's schedule says, where it has one.
 """
 
-import difflib
 import math
 from pathlib import Path
 
 from kmodels.core.cli import console, parse
 from kmodels.core.spec.errors import UserError
+from kmodels.core.spec.suggest import did_you_mean
 
 FILE = "weights.yaml"
 
@@ -52,9 +52,8 @@ def weights(path: Path, names) -> dict[str, float]:
     for name, value in layer.values.items():
         place = layer.places[(name,)]
         if name not in names:
-            near = difflib.get_close_matches(name, names, 1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            raise UserError(f"{place}: no such loss term: {name}; there are {', '.join(names)}{hint}")
+            there = f"there are {', '.join(names)}{did_you_mean(name, names)}"
+            raise UserError(f"{place}: no such loss term: {name}; {there}")
         number = isinstance(value, int | float) and not isinstance(value, bool)
         if not (number and math.isfinite(value) and value >= 0):
             raise UserError(f"{place}: {name} = {value!r}; expected a finite number, 0 or more")

@@ -1,10 +1,11 @@
 """A Keras model whose loss is a weighted sum of named terms."""
 
-import difflib
 import random
 
 import keras
 from keras import ops
+
+from kmodels.core.spec.suggest import did_you_mean
 
 
 class TermModel(keras.Model):
@@ -138,8 +139,7 @@ def check_choice(owner: str, name: str, value, allowed) -> None:
     """
     allowed = tuple(allowed)
     if value not in allowed:
-        near = difflib.get_close_matches(str(value), [str(choice) for choice in allowed], 1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        hint = did_you_mean(value, map(str, allowed), quoted=True)
         raise ValueError(f"{owner}: {name} = {value!r}; allowed: {', '.join(map(repr, allowed))}{hint}")
 
 

@@ -1,0 +1,60 @@
+"""Did you mean: the name that somebody probably wanted to type."""
+
+import difflib
+from collections.abc import Iterable
+
+ALIKE = 0.65  # the least share of letters in common, as difflib counts it, of a dotted key that is suggested
+
+
+def nearest(word: str, choices: Iterable[str]) -> str | None:
+    """Find the choice that is most like a word, None where none is much alike."""
+    return next(iter(difflib.get_close_matches(str(word), list(choices), 1)), None)
+
+
+def nearest_key(key: str, keys: Iterable[str]) -> str | None:
+    """Find the dotted key whose last word is most like that of `key`, in the same section if it can be.
+
+    Parameters
+    ----------
+    key : str
+        Such as `train.epoch`.
+    keys : iterable of str
+        The keys there are.
+
+    Returns
+    -------
+    str or None
+        Such as `train.epochs`; None where none is much alike.
+    """
+    section, _, word = key.rpartition(".")
+
+    def likeness(name: str) -> float:
+        own_section, _, own_word = name.rpartition(".")
+        return difflib.SequenceMatcher(None, word, own_word).ratio() + 0.1 * (section == own_section)
+
+    best = max(keys, key=likeness, default=None)
+    return best if best is not None and likeness(best) >= ALIKE else None
+
+
+def did_you_mean(word: str, choices: Iterable[str], quoted: bool = False) -> str:
+    """Write the end of an error: `; did you mean NAME?`, or nothing where no choice is much alike.
+
+    Parameters
+    ----------
+    word : str
+        What was typed.
+    choices : iterable of str
+        What there is.
+    quoted : bool
+        Whether the name stands in quotation marks, as values do and keys do not.
+    """
+    return _question(nearest(word, choices), quoted)
+
+
+def did_you_mean_key(key: str, keys: Iterable[str]) -> str:
+    """Write the end of an error as `did_you_mean` does, for dotted keys."""
+    return _question(nearest_key(key, keys))
+
+
+def _question(name: str | None, quoted: bool = False) -> str:
+    return "" if name is None else f"; did you mean {name!r}?" if quoted else f"; did you mean {name}?"
