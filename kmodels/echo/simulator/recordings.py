@@ -3,9 +3,9 @@
 import time
 from pathlib import Path
 
-import joblib
 import numpy as np
 
+from kmodels.core.runs import parallel
 from kmodels.core.training.batching import split_groups
 from kmodels.echo.data.batvision import PARTS, SAMPLE_RATE, write_pair, write_tables
 from kmodels.echo.data.prepare import recording_length
@@ -28,13 +28,13 @@ def simulate(recipe, folder: Path, report) -> dict[str, str]:
     names = np.array([f"room-{number:05d}" for number in range(data.n_rooms)])
     rows = split_groups(names, data.split, recipe.seed).values()
     part = {names[k]: part for part, index in zip(PARTS, rows, strict=True) for k in index}
-    streams = np.random.SeedSequence(recipe.seed).spawn(data.n_rooms)
+    streams = parallel.streams(recipe.seed, data.n_rooms)
     left = [k for k, name in enumerate(names) if not _is_written(folder / name)]
-    workers = -1 if len(left) * data.pairs_per_room > WORTH_WORKERS else 1
-    parallel = joblib.Parallel(n_jobs=workers, return_as="generator_unordered")
-    jobs = (joblib.delayed(_write_room)(streams[k], data, folder, names[k], part[names[k]]) for k in left)
+    jobs = ((streams[k], data, folder, names[k], part[names[k]]) for k in left)
+    long = len(left) * data.pairs_per_room > WORTH_WORKERS
+    rooms = parallel.run(_write_room, jobs, long, in_order=False)
     seconds = 0.0
-    for done, spent in enumerate(parallel(jobs), data.n_rooms - len(left) + 1):
+    for done, spent in enumerate(rooms, data.n_rooms - len(left) + 1):
         seconds += spent
         report(done * data.pairs_per_room, data.n_rooms * data.pairs_per_room)
     facts = {"pairs": f"{data.n_rooms * data.pairs_per_room}"}

@@ -4,9 +4,9 @@ import functools
 import time
 from pathlib import Path
 
-import joblib
 import numpy as np
 
+from kmodels.core.runs import parallel
 from kmodels.metasurface.simulator.patterns import draw_pattern
 from kmodels.metasurface.simulator.rcwa import RcwaSolver
 from kmodels.metasurface.simulator.scalar import ScalarSolver
@@ -26,18 +26,17 @@ def simulate(recipe, folder: Path, report) -> dict[str, str]:
     """
     data = recipe.data
     solver_of(data)  # what is missing is said before workers start
-    streams = np.random.SeedSequence(recipe.seed).spawn(data.n_structures)
+    streams = parallel.streams(recipe.seed, data.n_structures)
     # Worker processes cost seconds to start: worth it only for long simulations.
-    jobs = -1 if len(streams) > WORTH_WORKERS[data.solver] else 1
+    long = len(streams) > WORTH_WORKERS[data.solver]
     size = PER_FILE[data.solver]
     firsts = range(0, len(streams), size)
-    blocks = (joblib.delayed(_written)(streams[k : k + size], k, data, folder) for k in firsts)
+    jobs = ((streams[k : k + size], k, data, folder) for k in firsts)
     seconds, done = [], 0
-    with joblib.parallel_config(backend="loky", inner_max_num_threads=1):  # a process a core is faster than threads
-        for first, spent in zip(firsts, joblib.Parallel(n_jobs=jobs, return_as="generator")(blocks), strict=True):
-            seconds += spent
-            done = min(first + size, len(streams))
-            report(done, len(streams))
+    for first, spent in zip(firsts, parallel.run(_written, jobs, long), strict=True):
+        seconds += spent
+        done = min(first + size, len(streams))
+        report(done, len(streams))
     return {"structures": f"{done}", "seconds a structure": f"{np.mean(seconds):.2f}" if seconds else "made before"}
 
 

@@ -9,9 +9,9 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import joblib
 import numpy as np
 
+from kmodels.core.runs import parallel
 from kmodels.core.spec.errors import UserError
 from kmodels.nand.data.records import (
     CODES,
@@ -40,16 +40,12 @@ def simulate(recipe, folder: Path, report) -> dict[str, str]:
     """
     n_pairs = recipe.data.n_sequences // 2
     chunks = [min(CHUNK, n_pairs - start) for start in range(0, n_pairs, CHUNK)]
-    streams = np.random.SeedSequence(recipe.seed).spawn(len(chunks))
+    streams = parallel.streams(recipe.seed, len(chunks))
     started = time.perf_counter()
     # Worker processes cost a second to start: worth it only for long simulations.
-    parallel = joblib.Parallel(n_jobs=-1 if len(chunks) > 32 else 1, return_as="generator")
-    jobs = (
-        joblib.delayed(draw_pairs)(np.random.default_rng(s), n, recipe.data)
-        for s, n in zip(streams, chunks, strict=True)
-    )
+    jobs = ((np.random.default_rng(s), n, recipe.data) for s, n in zip(streams, chunks, strict=True))
     parts = []
-    for part in parallel(jobs):
+    for part in parallel.run(draw_pairs, jobs, len(chunks) > 32):
         parts.append(part)
         report(len(parts), len(chunks))
     trace = joined(parts)

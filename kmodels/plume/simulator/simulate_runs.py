@@ -8,9 +8,9 @@ import math
 import time
 from pathlib import Path
 
-import joblib
 import numpy as np
 
+from kmodels.core.runs import parallel
 from kmodels.plume.data.run import PlumeRun
 from kmodels.plume.simulator.stability import draw_stability
 from kmodels.plume.simulator.stacks import BUOYANCY_FLUX, draw_stacks, plume_rise, release_cells
@@ -30,15 +30,14 @@ def simulate(recipe, folder: Path, report) -> dict[str, str]:
     Files are called after their first run: `plume-00000.nc`, `plume-00010.nc` and so on.
     A run depends on recipe.seed and its number alone. Raises UserError where the recipe leaves no room for stacks.
     """
-    streams = np.random.SeedSequence(recipe.seed).spawn(recipe.data.n_runs)
+    streams = parallel.streams(recipe.seed, recipe.data.n_runs)
     # Worker processes cost seconds to start: worth it only for long simulations.
     grid = recipe.data.grid
     long = recipe.data.n_runs * recipe.data.frames * grid.nz * grid.ny * grid.nx > WORTH_WORKERS
-    parallel = joblib.Parallel(n_jobs=-1 if long else 1, return_as="generator")
     firsts = range(0, len(streams), RUNS_A_FILE)
-    jobs = (joblib.delayed(_write)(streams[k : k + RUNS_A_FILE], k, recipe.data, folder) for k in firsts)
+    jobs = ((streams[k : k + RUNS_A_FILE], k, recipe.data, folder) for k in firsts)
     seconds = []
-    for spent in parallel(jobs):
+    for spent in parallel.run(_write, jobs, long):
         seconds += spent
         report(len(seconds), len(streams))
     return {"runs": f"{len(seconds)}", "seconds a run": f"{np.mean(seconds):.2f}"}

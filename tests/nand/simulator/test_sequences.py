@@ -1,5 +1,6 @@
 """The simulator: pairs share their prefix, the twin holds exactly one violation of its strategy."""
 
+import joblib
 import numpy as np
 import pytest
 from helpers.plain_nand import first_violation, operations_of
@@ -82,10 +83,10 @@ def test_same_seed_same_data_and_workers_change_nothing(tmp_path, monkeypatch):
     for name, parallel in (("one", 1), ("two", 2)):
         folder = tmp_path / name
         folder.mkdir()
-        real = sequences.joblib.Parallel
-        monkeypatch.setattr(sequences.joblib, "Parallel", lambda n_jobs, real=real, p=parallel, **k: real(p, **k))
+        real = joblib.Parallel
+        monkeypatch.setattr(joblib, "Parallel", lambda n_jobs, real=real, p=parallel, **k: real(p, **k))
         sequences.simulate(recipe, folder, lambda done, total: None)
-        monkeypatch.setattr(sequences.joblib, "Parallel", real)
+        monkeypatch.setattr(joblib, "Parallel", real)
         contents.append((folder / "trace.parquet").read_bytes())
     assert contents[0] == contents[1]
     other, _ = drawn(seed=1)

@@ -1,5 +1,6 @@
 """Whole runs: what they hold, that they depend on seed and number alone, and stacks with their rise."""
 
+import joblib
 import numpy as np
 import pytest
 from helpers.domains import data, flat
@@ -62,11 +63,11 @@ def test_same_seed_same_run():
 def test_runs_do_not_depend_on_workers_on_files_or_on_their_number(tmp_path, monkeypatch):
     recipe = PlumeRecipe().with_changes({"data": data().model_dump(mode="json") | {"n_runs": 3}})
     more = recipe.with_changes({"data": {"n_runs": 4}})
-    done, real, found = [], simulate_runs.joblib.Parallel, []
+    done, real, found = [], joblib.Parallel, []
     for name, which, workers, in_a_file in (("one", recipe, 1, 10), ("two", more, 2, 2)):
         folder = tmp_path / name
         folder.mkdir()
-        monkeypatch.setattr(simulate_runs.joblib, "Parallel", lambda n_jobs, n=workers, **k: real(n, **k))
+        monkeypatch.setattr(joblib, "Parallel", lambda n_jobs, n=workers, **k: real(n, **k))
         monkeypatch.setattr(simulate_runs, "RUNS_A_FILE", in_a_file)
         facts = simulate_runs.simulate(which, folder, lambda i, n: done.append((i, n)))
         assert facts["runs"] == str(which.data.n_runs)

@@ -1,0 +1,48 @@
+"""Independent pieces of a simulation on all cores: the same numbers on one core as on many."""
+
+from collections.abc import Callable, Iterable, Iterator
+
+import joblib
+import numpy as np
+
+
+def streams(seed: int, count: int) -> list[np.random.SeedSequence]:
+    """Make the seeds of `count` items: item k has the same one whatever `count` is and wherever it is worked on.
+
+    Parameters
+    ----------
+    seed : int
+        Of the recipe.
+    count : int
+        How many items there are.
+
+    Returns
+    -------
+    list of numpy.random.SeedSequence
+        One an item, for `numpy.random.default_rng`.
+    """
+    return np.random.SeedSequence(seed).spawn(count)
+
+
+def run(work: Callable, jobs: Iterable[tuple], on_all_cores: bool, in_order: bool = True) -> Iterator:
+    """Call `work(*arguments)` for each job and yield what it returns.
+
+    Parameters
+    ----------
+    work : callable
+        A function of a module, so that another process can import it. Its randomness comes from its arguments.
+    jobs : iterable of tuple
+        The arguments of each call.
+    on_all_cores : bool
+        Whether to start a process a core, each with one thread. That takes seconds, which only long simulations
+        earn back.
+    in_order : bool
+        Whether results come in the order of the jobs, else as they are done.
+
+    Returns
+    -------
+    iterator
+        What the calls return.
+    """
+    parallel = joblib.Parallel(-1 if on_all_cores else 1, return_as="generator" if in_order else "generator_unordered")
+    return parallel(joblib.delayed(work)(*job) for job in jobs)
