@@ -7,10 +7,10 @@ import numpy as np
 
 from kmodels.plume.data.run import Maps, StoredRun
 
-KEPT_BYTES = 512 << 20  # of runs that stay in memory once read
+CACHE_BYTES = 512 << 20  # of runs that stay in memory once read
 
 
-class KeptRuns:
+class RunCache:
     """Runs read once and kept, as long as they fit into `limit` bytes; safe for threads that read at once.
 
     Nothing that was kept is dropped for another: an epoch comes to every run equally often in random order, so
@@ -57,7 +57,7 @@ class Windows:
     horizon: int
     cell: tuple[float, float, float]
     frame_seconds: float
-    kept: KeptRuns = field(default_factory=lambda: KeptRuns(KEPT_BYTES), repr=False)
+    cache: RunCache = field(default_factory=lambda: RunCache(CACHE_BYTES), repr=False)
 
     def __len__(self) -> int:
         return len(self.run)
@@ -170,7 +170,7 @@ class Windows:
             stop = first + offset + count
             if stop > run.n_frames or count < 1:
                 raise ValueError(f"{run.name}: asked for frames up to {stop - 1}; the last is {run.n_frames - 1}")
-            found[k] = self.kept.frames(run, first + offset, stop)
+            found[k] = self.cache.frames(run, first + offset, stop)
         return found
 
     def _time(self, frame: np.ndarray) -> np.ndarray:

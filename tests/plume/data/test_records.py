@@ -144,9 +144,9 @@ def test_a_data_set_larger_than_memory_streams(large, monkeypatch):
             windows.past([row])
             windows.target([row])
 
-    monkeypatch.setattr(windows_module, "KEPT_BYTES", 0)
+    monkeypatch.setattr(windows_module, "CACHE_BYTES", 0)
     assert peak(epoch) < frames_of_a_file / 3
-    monkeypatch.setattr(windows_module, "KEPT_BYTES", 4 * frames_of_a_file)
+    monkeypatch.setattr(windows_module, "CACHE_BYTES", 4 * frames_of_a_file)
     assert peak(epoch) > 2 * frames_of_a_file
 
 
@@ -166,7 +166,7 @@ def test_runs_are_read_once_while_there_is_room(windows):
     expected = windows.past(rows)
     for room, reads in [(2, 2), (1, 1 + 2 * 4), (0, 2 * 8)]:
         Counted.reads = 0
-        some = replace(windows, runs=runs, kept=windows_module.KeptRuns(room * runs[0].nbytes))
+        some = replace(windows, runs=runs, kept=windows_module.RunCache(room * runs[0].nbytes))
         for _ in range(2):
             np.testing.assert_array_equal(some.past(rows), expected)
         assert Counted.reads == reads
@@ -174,7 +174,7 @@ def test_runs_are_read_once_while_there_is_room(windows):
 
 @pytest.mark.parametrize("room", [0, 1 << 30])
 def test_threads_read_the_same(windows, room):
-    some = replace(windows, kept=windows_module.KeptRuns(room))
+    some = replace(windows, kept=windows_module.RunCache(room))
     expected, wrong = windows.past(np.arange(8)), []
 
     def read(seed):
