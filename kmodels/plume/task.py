@@ -8,7 +8,7 @@ from kmodels.plume.data.encode import encode, from_log
 from kmodels.plume.data.load import SUFFIXES, load
 from kmodels.plume.evaluation.diagnostics import diagnostics
 from kmodels.plume.evaluation.examine import examine
-from kmodels.plume.evaluation.figures import draw
+from kmodels.plume.evaluation.figures import plot
 from kmodels.plume.evaluation.metrics import CLOUD, FLOOR, baselines, compared, free_forecasts, metrics
 from kmodels.plume.evaluation.prediction import SUFFIXES as FORECAST_SUFFIXES
 from kmodels.plume.evaluation.prediction import Forecast
@@ -63,7 +63,7 @@ TASK = Task(
     metrics=judged,
     baselines=baselines,
     diagnostics=diagnostics,
-    figures=draw,
+    figures=plot,
     gates=GATES,
     ladder=LADDER,
     headline=(

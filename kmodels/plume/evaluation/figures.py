@@ -16,7 +16,7 @@ FRAMES_PER_SECOND = 3
 EVERY = 2  # leads a picture of the film
 
 
-def draw(evaluated: EvaluationInput) -> dict[str, Figure]:
+def plot(evaluated: EvaluationInput) -> dict[str, Figure]:
     """{title: Figure} of forecasts of the target frame."""
     windows, forecast = evaluated.records, evaluated.prediction
     row = _fullest(windows)

@@ -12,11 +12,11 @@ import numpy as np
 
 from kmodels.core.runs import parallel
 from kmodels.plume.data.run import PlumeRun
-from kmodels.plume.simulator.stability import draw_stability
-from kmodels.plume.simulator.stacks import BUOYANCY_FLUX, draw_stacks, plume_rise, release_cells
-from kmodels.plume.simulator.terrain import draw_domain
+from kmodels.plume.simulator.stability import sample_stability
+from kmodels.plume.simulator.stacks import BUOYANCY_FLUX, plume_rise, release_cells, sample_stacks
+from kmodels.plume.simulator.terrain import sample_domain
 from kmodels.plume.simulator.transport import Transport
-from kmodels.plume.simulator.wind import draw_directions, wind_over, wind_speed
+from kmodels.plume.simulator.wind import sample_directions, wind_over, wind_speed
 
 SIMULATION = 1  # raise it when the same recipe gives other data: cached data is then made again
 LONGEST_SPIN_UP = 1800.0  # s
@@ -50,29 +50,29 @@ def _write(streams, first: int, data, folder: Path) -> list[float]:
     runs, seconds = [], []
     for number, stream in enumerate(streams, first):
         started = time.perf_counter()
-        runs.append(draw_run(np.random.default_rng(stream), data, f"plume-{number:05d}"))
+        runs.append(sample_run(np.random.default_rng(stream), data, f"plume-{number:05d}"))
         seconds.append(time.perf_counter() - started)
     write_runs(folder / f"{runs[0].name}.nc", runs)
     return seconds
 
 
-def draw_run(rng: np.random.Generator, data, name: str) -> PlumeRun:
+def sample_run(rng: np.random.Generator, data, name: str) -> PlumeRun:
     """One run of data.frames frames.
 
     Its wind (u, v) is the mean over the air of each level; that of a frame blows until the next frame, so what comes
     next follows from a frame, its wind and what no file tells: stability, plume rise and hills' effect on the wind.
     data: a recipe's data section.
     """
-    domain = draw_domain(rng, data)
+    domain = sample_domain(rng, data)
     u10 = rng.uniform(*data.wind_speed)
-    stability = draw_stability(rng, u10)
-    stacks = draw_stacks(rng, domain, data)
+    stability = sample_stability(rng, u10)
+    stacks = sample_stacks(rng, domain, data)
     buoyancy = np.exp(rng.uniform(*np.log(BUOYANCY_FLUX), len(stacks)))
     rise = plume_rise(buoyancy, wind_speed(stacks.height, u10, stability), stability)
     wind = wind_over(domain, u10, stability)
     transport = Transport(domain, wind, stability.diffusivities(u10), data.frame_seconds)
     spin_up = spin_up_frames(domain, u10, data.frame_seconds)
-    directions = draw_directions(rng, spin_up + data.frames, data.frame_seconds, data)
+    directions = sample_directions(rng, spin_up + data.frames, data.frame_seconds, data)
     cells = release_cells(domain, stacks, rise)
     frames = np.zeros((data.frames, *domain.shape), "float32")
     for step, direction in enumerate(directions):

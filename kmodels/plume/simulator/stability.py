@@ -66,7 +66,7 @@ CLASSES = {
 POSSIBLE = ((2.0, "ABF"), (3.0, "ABCEF"), (5.0, "BCDE"), (np.inf, "CD"))
 
 
-def draw_stability(rng: np.random.Generator, wind_speed: float) -> Stability:
+def sample_stability(rng: np.random.Generator, wind_speed: float) -> Stability:
     """One of the classes that Pasquill's table has for a wind of this speed at 10 m [m s-1], all equally likely."""
     names = next(names for below, names in POSSIBLE if wind_speed < below)
     return CLASSES[names[rng.integers(len(names))]]

@@ -14,7 +14,7 @@ MARGIN = 0.15  # of the domain on each side, without stacks: a plume is to be se
 BUOYANCY_FLUX = (0.5, 10.0)  # m4 s-3, log-uniform, F = g v r^2 (T_s - T_a) / T_s: boiler houses, not power plants
 
 
-def draw_stacks(rng: np.random.Generator, domain: Domain, data) -> Stacks:
+def sample_stacks(rng: np.random.Generator, domain: Domain, data) -> Stacks:
     """Stacks at random places, heights uniform and emission rates log-uniform in the recipe's ranges.
 
     Only where a stack of the lowest height ends below the lid and the box's top; heights are cut there.

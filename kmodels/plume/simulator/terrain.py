@@ -90,7 +90,7 @@ def _between(air: np.ndarray, axis: int) -> np.ndarray:
     return padded.take(range(n + 1), axis) & padded.take(range(1, n + 2), axis)
 
 
-def draw_ground(rng: np.random.Generator, data) -> np.ndarray:
+def sample_ground(rng: np.random.Generator, data) -> np.ndarray:
     """Random smooth hills, (y, x) [m]: a sum of 3 to 8 Gaussian bells.
 
     The lowest place is at 0, the highest between 0.3 and 1 times data.terrain_height.
@@ -107,11 +107,11 @@ def draw_ground(rng: np.random.Generator, data) -> np.ndarray:
     return ground * (rng.uniform(0.3, 1.0) * data.terrain_height / ground.max())
 
 
-def draw_domain(rng: np.random.Generator, data) -> Domain:
+def sample_domain(rng: np.random.Generator, data) -> Domain:
     """Hills under a lid, its height above sea level log-uniform in data.lid but 50 m above the highest hill at least.
 
     So no valley is cut off from the box's sides: everywhere there is a way out for the air.
     """
-    ground = draw_ground(rng, data)
+    ground = sample_ground(rng, data)
     lid = np.exp(rng.uniform(*np.log(data.lid)))
     return Domain(data.grid, ground, max(lid, ground.max() + LID_CLEARANCE))

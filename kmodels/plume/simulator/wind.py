@@ -131,7 +131,7 @@ def _column_solver(matrix, shape) -> LinearOperator:
     return LinearOperator(matrix.shape, matvec=solve, dtype=float)
 
 
-def draw_directions(rng: np.random.Generator, n: int, seconds: float, data) -> np.ndarray:
+def sample_directions(rng: np.random.Generator, n: int, seconds: float, data) -> np.ndarray:
     """Where the wind blows to at n times `seconds` apart, (n,) [rad], counter-clockwise from east.
 
     An Ornstein-Uhlenbeck walk about a random direction: d theta = -theta dt / tau + sigma sqrt(2 / tau) dW, sampled

@@ -11,12 +11,12 @@ from kmodels.plume.data.run import Stacks
 from kmodels.plume.recipe import PlumeRecipe
 from kmodels.plume.simulator import simulate_runs
 from kmodels.plume.simulator.stability import CLASSES
-from kmodels.plume.simulator.stacks import draw_stacks, highest_release, plume_rise, release_cells
+from kmodels.plume.simulator.stacks import highest_release, plume_rise, release_cells, sample_stacks
 from kmodels.plume.simulator.terrain import Domain
 
 
 def drawn(seed=0, **changes):
-    return simulate_runs.draw_run(np.random.default_rng(seed), data(**changes), "plume-00000")
+    return simulate_runs.sample_run(np.random.default_rng(seed), data(**changes), "plume-00000")
 
 
 def test_a_run_holds_a_cloud_from_its_first_frame_on():
@@ -101,8 +101,8 @@ def test_stacks_stand_where_they_fit():
     section = data(stack_height=[50.0, 150.0], emission=[1.0, 10.0], stacks=[8, 8])
     ground = np.zeros((14, 16))
     ground[:, :8] = 160.0
-    stacks = draw_stacks(np.random.default_rng(0), Domain(section.grid, ground), section)
+    stacks = sample_stacks(np.random.default_rng(0), Domain(section.grid, ground), section)
     assert len(stacks) == 8 and (stacks.x >= 800.0).all() and (stacks.height <= 150.0).all()
     assert ((stacks.emission >= 1e-3) & (stacks.emission <= 1e-2)).all()
     with pytest.raises(UserError, match="no stack ends inside a grid 10 x 20 m high"):
-        draw_stacks(np.random.default_rng(0), Domain(section.grid, np.full((14, 16), 160.0)), section)
+        sample_stacks(np.random.default_rng(0), Domain(section.grid, np.full((14, 16), 160.0)), section)

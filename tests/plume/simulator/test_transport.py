@@ -7,20 +7,20 @@ from helpers.puff import normal, vertical
 from scipy.special import k0
 
 from kmodels.plume.simulator.stability import CLASSES
-from kmodels.plume.simulator.terrain import draw_domain
+from kmodels.plume.simulator.terrain import sample_domain
 from kmodels.plume.simulator.transport import COURANT, Transport
-from kmodels.plume.simulator.wind import draw_directions, wind_over
+from kmodels.plume.simulator.wind import sample_directions, wind_over
 
 
 def over_hills(seed, lid, **changes):
     """A transport over random hills in a turning wind, run with two stacks."""
     section = data(lid=lid, **changes)
     rng = np.random.default_rng(seed)
-    domain = draw_domain(rng, section)
+    domain = sample_domain(rng, section)
     wind = wind_over(domain, 4.0, CLASSES["C"])
     transport = Transport(domain, wind, CLASSES["C"].diffusivities(4.0), 60.0)
     cells = (np.array([3, 4]), np.array([5, 8]), np.array([4, 9]))
-    for direction in draw_directions(rng, 10, 60.0, section):
+    for direction in sample_directions(rng, 10, 60.0, section):
         transport.advance(direction, cells, np.array([0.01, 0.2]))
     return transport
 
@@ -44,7 +44,7 @@ def test_nothing_negative_nothing_in_the_ground_nothing_above_the_lid():
 
 
 def test_constant_concentration_stays_constant_over_hills():
-    domain = draw_domain(np.random.default_rng(2), data(grid={"nz": 10, "ny": 24, "nx": 24, "dz": 20.0}))
+    domain = sample_domain(np.random.default_rng(2), data(grid={"nz": 10, "ny": 24, "nx": 24, "dz": 20.0}))
     transport = Transport(domain, wind_over(domain, 5.0, CLASSES["D"]), (0.0, 0.0), 10.0)
     transport.concentration[domain.air] = 1.0
     transport.advance(0.3, ((), (), ()), ())

@@ -5,9 +5,9 @@ import pytest
 from helpers.domains import data, flat
 
 from kmodels.plume.recipe import Grid
-from kmodels.plume.simulator.stability import CLASSES, POSSIBLE, draw_stability
-from kmodels.plume.simulator.terrain import Domain, Faces, draw_domain, draw_ground
-from kmodels.plume.simulator.wind import draw_directions, wind_over, wind_speed, without_divergence
+from kmodels.plume.simulator.stability import CLASSES, POSSIBLE, sample_stability
+from kmodels.plume.simulator.terrain import Domain, Faces, sample_domain, sample_ground
+from kmodels.plume.simulator.wind import sample_directions, wind_over, wind_speed, without_divergence
 
 
 def divergence(domain, faces):
@@ -17,7 +17,7 @@ def divergence(domain, faces):
 
 @pytest.mark.parametrize("lid", [[100.0, 101.0], [1000.0, 1500.0]], ids=["lid", "open top"])
 def test_no_divergence_and_nothing_through_the_ground(lid):
-    domain = draw_domain(np.random.default_rng(0), data(lid=lid))
+    domain = sample_domain(np.random.default_rng(0), data(lid=lid))
     wind = wind_over(domain, 5.0, CLASSES["D"])
     assert np.abs(wind.east.z).max() > 0.1  # it does rise over the hills
     for faces in (*wind, wind.towards(0.7)):
@@ -43,7 +43,7 @@ def test_flat_country_keeps_the_profile():
 
 
 def test_profile_is_the_mean_over_the_air_of_a_level():
-    domain = draw_domain(np.random.default_rng(1), data())
+    domain = sample_domain(np.random.default_rng(1), data())
     wind = wind_over(domain, 5.0, CLASSES["D"])
     faces, (u, v) = wind.towards(0.7), wind.profile(domain, np.array([0.7]))
     for found, part, axis in ((u, faces.x, 2), (v, faces.y, 1)):
@@ -77,7 +77,7 @@ def test_potential_flow_over_a_wavy_ground():
 def test_direction_walks_about_its_mean():
     section = data(turning_minutes=[20.0, 20.0], turning_degrees=15.0)
     rng = np.random.default_rng(0)
-    walks = np.array([draw_directions(rng, 200, 60.0, section) for _ in range(800)])
+    walks = np.array([sample_directions(rng, 200, 60.0, section) for _ in range(800)])
     assert np.degrees(walks - walks.mean(axis=1, keepdims=True)).std() < 15.0
     turned = np.degrees(walks[:, 1:] - walks[:, :1])
     # The variance of a change over t is 2 sigma^2 (1 - exp(-t / tau)), from the first step on.
@@ -94,7 +94,7 @@ def test_profiles_and_classes():
     assert wind_speed(10.0, 7.0, CLASSES["F"]) == pytest.approx(7.0)
     rng = np.random.default_rng(0)
     for speed, (_, names) in zip((0.5, 2.0, 4.9, 10.0), POSSIBLE, strict=True):
-        assert "".join(sorted({draw_stability(rng, speed).name for _ in range(200)})) == names
+        assert "".join(sorted({sample_stability(rng, speed).name for _ in range(200)})) == names
     # Diffusivity of class D in 5 m/s: sigma_y = 80 / sqrt(1.1), sigma_z = 60 / sqrt(2.5) at 1 km.
     horizontal, vertical = CLASSES["D"].diffusivities(5.0)
     assert horizontal == pytest.approx(80**2 / 1.1 * 5 / 2000) and vertical == pytest.approx(60**2 / 2.5 * 5 / 2000)
@@ -105,6 +105,6 @@ def test_profiles_and_classes():
 def test_hills():
     section = data(terrain_height=80.0)
     for seed in range(20):
-        ground = draw_ground(np.random.default_rng(seed), section)
+        ground = sample_ground(np.random.default_rng(seed), section)
         assert ground.min() == 0 and 0.3 * 80 <= ground.max() <= 80
         assert max(np.abs(np.diff(ground, axis=a)).max() for a in (0, 1)) < 40.0  # smooth: a slope below 0.4
