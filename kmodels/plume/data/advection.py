@@ -5,7 +5,7 @@ import numpy as np
 PUFFS = 12  # that a frame's emission is laid down in
 
 
-def moved(concentration, wind, seconds: float, cell, below_ground) -> np.ndarray:
+def semi_lagrangian_step(concentration, wind, seconds: float, cell, below_ground) -> np.ndarray:
     """c(x, t + dt) = c(x - u dt, t) in every level: a semi-Lagrangian step with bilinear interpolation.
 
     concentration: (n, z, y, x) [kg m-3]. wind: (n, 2, z) [m s-1], eastward and northward. seconds: dt. cell: (dz, dy,
@@ -21,15 +21,15 @@ def moved(concentration, wind, seconds: float, cell, below_ground) -> np.ndarray
         fraction_east, fraction_north = part[n, :, level]
         for dy, weight_y in ((0, 1 - fraction_north), (1, fraction_north)):
             for dx, weight_x in ((0, 1 - fraction_east), (1, fraction_east)):
-                found[n, level] += weight_y * weight_x * _shifted(concentration[n, level], north + dy, east + dx)
-    return _lifted(found, below_ground)
+                found[n, level] += weight_y * weight_x * _shift(concentration[n, level], north + dy, east + dx)
+    return _lift_above_ground(found, below_ground)
 
 
-def emitted(emission, wind, seconds: float, cell, below_ground) -> np.ndarray:
+def advect_emission(emission, wind, seconds: float, cell, below_ground) -> np.ndarray:
     """What sources emit in dt, laid along the wind: the mean over 0 < s < dt of c(x, s) = q dt / V at x_source + u s.
 
     The level that a plume rises to is not known, so every level is given all of it, carried by its own wind: an upper
-    bound. emission: (n, z, y, x) [kg s-1]. The rest, and what is returned, as in `moved`.
+    bound. emission: (n, z, y, x) [kg s-1]. The rest, and what is returned, as in `semi_lagrangian_step`.
     """
     rate = emission.sum(axis=1)
     source, row, column = np.nonzero(rate)
@@ -43,16 +43,16 @@ def emitted(emission, wind, seconds: float, cell, below_ground) -> np.ndarray:
     found = np.zeros(below_ground.shape, "float32")
     n_rows, n_columns = found.shape[-2:]
     level = np.arange(found.shape[1])[:, None]
-    for j, weight_j in _neighbours(north):
-        for i, weight_i in _neighbours(east):
+    for j, weight_j in _linear_weights(north):
+        for i, weight_i in _linear_weights(east):
             inside = (j >= 0) & (j < n_rows) & (i >= 0) & (i < n_columns)
             part = np.where(inside, weight_j * weight_i * amount[:, None, None], np.float32(0))
             place = source[:, None, None], level, np.clip(j, 0, n_rows - 1), np.clip(i, 0, n_columns - 1)
             np.add.at(found, place, part)
-    return _lifted(found, below_ground)
+    return _lift_above_ground(found, below_ground)
 
 
-def _lifted(field, below_ground):
+def _lift_above_ground(field, below_ground):
     """What lies in the ground added to the lowest cell of air above it."""
     lowest = np.argmin(below_ground, axis=1, keepdims=True)
     buried = np.where(below_ground, field, np.float32(0)).sum(axis=1, keepdims=True)
@@ -61,14 +61,14 @@ def _lifted(field, below_ground):
     return field
 
 
-def _neighbours(position):
+def _linear_weights(position):
     """((cell, its share), (next cell, its share)) of linear interpolation at these positions [cells]."""
     whole = np.floor(position).astype(int)
     part = (position - whole).astype("float32")
     return (whole, 1 - part), (whole + 1, part)
 
 
-def _shifted(plane, north: int, east: int):
+def _shift(plane, north: int, east: int):
     """The plane (y, x) moved by whole cells; zeros come in."""
     ny, nx = plane.shape
     result = np.zeros_like(plane)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kmodels.plume.data.advection import emitted, moved
+from kmodels.plume.data.advection import advect_emission, semi_lagrangian_step
 from kmodels.plume.data.records import Windows
 from kmodels.plume.recipe import GIVEN_BASES, PlumeRecipe
 
@@ -69,18 +69,18 @@ def base(last, winds, below_ground, windows: Windows, recipe: PlumeRecipe) -> np
     """The forecast that the network corrects: (rows, z, y, x) [kg m-3]."""
     if recipe.model.base == "persistence":
         return last
-    return moved(last, winds[:, -1], windows.frame_seconds * windows.horizon, windows.cell, below_ground)
+    return semi_lagrangian_step(last, winds[:, -1], windows.frame_seconds * windows.horizon, windows.cell, below_ground)
 
 
 def transport(past, winds, maps, windows: Windows) -> np.ndarray:
     """What is where by transport alone at t + 1 and t, (rows, z, y, x, 4) [kg m-3].
 
-    First frames t and t - 1, each carried on by its own wind, then what was emitted under these winds, see `emitted`.
+    First frames t and t - 1, each carried on by its own wind, then what was emitted under these winds, see `advect_emission`.
     Frame t itself tells what so crude a step misses at t, and so about what it misses at t + 1.
     """
     place = windows.frame_seconds * windows.horizon, windows.cell, maps.below_ground
-    carried = [moved(past[:, k], winds[:, k], *place) for k in (-1, -2)]
-    fresh = [emitted(maps.source_emission, winds[:, k], *place) for k in (-1, -2)]
+    carried = [semi_lagrangian_step(past[:, k], winds[:, k], *place) for k in (-1, -2)]
+    fresh = [advect_emission(maps.source_emission, winds[:, k], *place) for k in (-1, -2)]
     return np.stack(carried + fresh, axis=-1)
 
 

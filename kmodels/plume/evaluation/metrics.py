@@ -4,7 +4,7 @@ import numpy as np
 
 from kmodels.core.report import verification
 from kmodels.core.spec.task import Scores
-from kmodels.plume.data.advection import moved
+from kmodels.plume.data.advection import semi_lagrangian_step
 from kmodels.plume.data.records import Windows
 from kmodels.plume.evaluation.prediction import Forecast
 
@@ -97,7 +97,7 @@ def wind_moved(windows: Windows, leads: int) -> Forecast:
     found = []
     for lead in range(leads):
         wind = windows.wind_at(rows, lead)
-        cloud = moved(cloud, wind, windows.frame_seconds, windows.cell, below)
+        cloud = semi_lagrangian_step(cloud, wind, windows.frame_seconds, windows.cell, below)
         found.append(cloud)
     return Forecast(windows, np.stack(found, axis=1))
 
