@@ -14,7 +14,7 @@ LADDER = Ladder(
                 "model": {"architecture": "v1_ensemble", "wind": False, "transport": False, "base": "none"},
                 "train": {"epochs": 20},  # a sixth of the others' time each
             },
-            (Gate("space is lost", "pearson", 0.5, "seed", "<="),),
+            (Gate("correlation, at most", "pearson", 0.5, "prototype", "<="),),
             {"pearson": 0.15},
         ),
         Step(
@@ -22,34 +22,34 @@ LADDER = Ladder(
             "a ConvLSTM keeps the volume while it remembers",
             {"model": {"architecture": "v2_convlstm"}, "train": {"epochs": 3}},
             (
-                Gate("correlation", "pearson", 0.9, "seed"),
-                Gate("a tenth of v1's error", "mse_ratio", 0.1, "seed", "<="),
+                Gate("correlation", "pearson", 0.9, "prototype"),
+                Gate("MSE / v1's", "mse_ratio", 0.1, "prototype", "<="),
             ),
         ),
         Step(
             "wind",
             "eastward and northward wind of every frame as two more input channels",
             {"model": {"wind": True}},
-            (Gate("correlation", "pearson", 0.9, "seed"),),
+            (Gate("correlation", "pearson", 0.9, "prototype"),),
         ),
         Step(
             "corrects persistence",
             "the network's output is added to the last frame, in log space",
             {"model": {"base": "persistence"}},
             (
-                Gate("correlation", "pearson", 0.97, "ours"),
-                Gate("within a factor of two", "fac2", 0.85, "ours"),
+                Gate("correlation", "pearson", 0.97, "this project"),
+                Gate("within a factor of two (FAC2)", "fac2", 0.85, "this project"),
             ),
         ),
         Step(
             "transport as maps",
             "the last two frames, each moved by its own wind, and what was emitted under it, as four more maps: the "
-            "convolutions need not learn what moving by some cells is",
+            "convolutions need not learn advection",
             {"model": {"transport": True}},
             (
-                Gate("correlation", "pearson", 0.97, "ours"),
-                Gate("within a factor of two", "fac2", 0.85, "ours"),
-                Gate("error / persistence's", "mse_ratio_persistence", 0.5, "ours", "<="),
+                Gate("correlation", "pearson", 0.97, "this project"),
+                Gate("within a factor of two (FAC2)", "fac2", 0.85, "this project"),
+                Gate("MSE / persistence's", "mse_ratio_persistence", 0.5, "this project", "<="),
             ),
         ),
         Step(

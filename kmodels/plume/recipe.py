@@ -1,12 +1,15 @@
 """Every number of a plume run."""
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, get_args
 
 from pydantic import Field, model_validator
 
 from kmodels.core.spec.recipe import Recipe, Section, TrainSection
 
 Range = tuple[float, float]
+Architecture = Literal["v1_ensemble", "v2_convlstm"]
+Base = Literal["none", "persistence", "wind_moved", "transport"]
+ARCHITECTURES, BASES = get_args(Architecture), get_args(Base)
 GIVEN_BASES = ("persistence", "wind_moved")  # those that come with the data, as an input of the network
 
 
@@ -38,7 +41,7 @@ class Data(Section):
     horizon: int = Field(1, ge=1, le=500, description="the target is so many frames after the last one seen [frames]")
     stride: int = Field(12, ge=1, description="frames between the starts of two windows of a run [frames]")
     split: tuple[float, float, float] = Field(
-        (0.70, 0.15, 0.15), description="shares of training, validation and test, by run [1]"
+        (0.70, 0.15, 0.15), description="shares of training, validation and test, by run"
     )
     grid: Grid = Grid()
 
@@ -65,14 +68,15 @@ class Data(Section):
 class Model(Section):
     """How concentrations are scaled, and the network."""
 
-    architecture: Literal["v1_ensemble", "v2_convlstm"] = Field(
+    architecture: Architecture = Field(
         "v2_convlstm", description="v1_ensemble: pools every frame to a vector; v2_convlstm: keeps the volume"
     )
     wind: bool = Field(True, description="wind of every frame as two more input channels")
-    base: Literal["none", "persistence", "wind_moved", "transport"] = Field(
+    base: Base = Field(
         "transport",
-        description="what the forecast is made of: nothing but the network's output; that added in log space to the "
-        "last frame, or to the last frame moved by its wind; transport, whose coefficients the network gives",
+        description="none: the network's output alone; persistence, wind_moved: that added in log space to the last "
+        "frame, or to the last frame moved by its wind; transport: a step of transport whose coefficients the network "
+        "gives",
     )
     transport: bool = Field(
         True,
@@ -82,12 +86,12 @@ class Model(Section):
         0.9,
         ge=0,
         le=1,
-        description="base transport: share of what it missed in the last step that is added to the next one [1]",
+        description="base transport: share of what it missed in the last step that is added to the next one",
     )
     c0: float = Field(1e-8, gt=0, description="concentrations enter as log1p(c / c0) [kg m-3]")
-    filters: int = Field(12, ge=1, le=512, description="channels of the encoder and of each ConvLSTM [1]")
-    layers: int = Field(1, ge=1, le=8, description="ConvLSTM layers [1]")
-    kernel: int = Field(3, ge=1, le=9, description="width of every convolution [cells]")
+    filters: int = Field(12, ge=1, le=512, description="channels of the encoder and of each ConvLSTM")
+    num_layers: int = Field(1, ge=1, le=8, description="ConvLSTM layers")
+    kernel_size: int = Field(3, ge=1, le=9, description="width of every convolution [cells]")
     remat: bool = Field(False, description="keep fewer values for the gradient and compute them again: less memory")
 
     @property
@@ -102,8 +106,10 @@ class Train(TrainSection):
     epochs: int = Field(5, ge=1, description="passes over the training data [epochs]")
     batch_size: int = Field(4, ge=1, description="windows a step [windows]")
     learning_rate: float = Field(3e-3, gt=0, le=1, description="Adam's step size at the start")
-    mass_weight: float = Field(1.0, ge=0, description="weight of the error in total mass beside that in log space [1]")
-    peak_weight: float = Field(1.0, ge=0, description="weight of the relative squared error of concentrations [1]")
+    mass_weight: float = Field(
+        1.0, ge=0, description="weight of the error in total mass; that of the error in log space is 1"
+    )
+    peak_weight: float = Field(1.0, ge=0, description="weight of the relative squared error of concentrations")
 
 
 class PlumeRecipe(Recipe):
@@ -117,6 +123,7 @@ class PlumeRecipe(Recipe):
         "v2": {"model": {"wind": False, "transport": False, "base": "none"}},
     }
     FASTEST: ClassVar = ("tensorflow", "jax", "torch")
+    RENAMED: ClassVar = {"model.layers": "model.num_layers", "model.kernel": "model.kernel_size"}
     SMOKE: ClassVar = {
         "data": {
             "n_runs": 8,
@@ -126,7 +133,7 @@ class PlumeRecipe(Recipe):
             "grid": {"nz": 6, "ny": 12, "nx": 12},
             "terrain_height": 20.0,
         },
-        "model": {"filters": 4, "layers": 1},
+        "model": {"filters": 4, "num_layers": 1},
         "train": {"epochs": 2},
     }
 

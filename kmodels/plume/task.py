@@ -6,10 +6,11 @@ from kmodels.core.spec.task import Task
 from kmodels.core.training import batching
 from kmodels.plume.data.encode import encode, from_log
 from kmodels.plume.data.load import SUFFIXES, load
+from kmodels.plume.evaluation.baselines import baseline_forecasts, evaluate_baselines, with_error_ratios
 from kmodels.plume.evaluation.diagnostics import diagnostics
-from kmodels.plume.evaluation.examine import examine
+from kmodels.plume.evaluation.extended import evaluate_rollouts
 from kmodels.plume.evaluation.figures import plot
-from kmodels.plume.evaluation.metrics import CLOUD, FLOOR, baselines, compared, free_forecasts, metrics
+from kmodels.plume.evaluation.metrics import CLOUD, FLOOR, metrics
 from kmodels.plume.evaluation.prediction import SUFFIXES as FORECAST_SUFFIXES
 from kmodels.plume.evaluation.prediction import Forecast
 from kmodels.plume.evaluation.rollout import roll_out
@@ -29,8 +30,8 @@ def decode(model, windows, outputs) -> Forecast:
 def judged(parts, forecast, seed):
     """Scores of a forecast, and its error as a share of the baselines'."""
     test = parts["test"]
-    free = {name: metrics(test, other, seed) for name, other in free_forecasts(test, test.horizon).items()}
-    return compared(metrics(test, forecast, seed), free)
+    free = {name: metrics(test, other, seed) for name, other in baseline_forecasts(test, test.horizon).items()}
+    return with_error_ratios(metrics(test, forecast, seed), free)
 
 
 def notes(recipe: PlumeRecipe) -> list[str]:
@@ -61,7 +62,7 @@ TASK = Task(
     build=build,
     decode=decode,
     metrics=judged,
-    baselines=baselines,
+    baselines=evaluate_baselines,
     diagnostics=diagnostics,
     figures=plot,
     gates=GATES,
@@ -85,6 +86,6 @@ TASK = Task(
         "fac2_lead_30",
     ),
     notes=notes,
-    examine=examine,
+    examine=evaluate_rollouts,
     forecast=roll_out,
 )

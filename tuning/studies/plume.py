@@ -1,6 +1,6 @@
 """plume: how many channels and layers for a ConvLSTM, and how fast may it learn?
 
-Judged by the correlation of forecast and truth over validation runs.
+Compared by the correlation of forecast and truth over validation runs.
 """
 
 from kmodels.plume.recipe import PlumeRecipe
@@ -13,7 +13,7 @@ def space(hp) -> PlumeRecipe:
     """Channels, layers, learning rate."""
     chosen = {
         "model.filters": hp.Choice("model.filters", [6, 12, 24], default=BASE.model.filters),
-        "model.layers": hp.Choice("model.layers", [1, 2, 3], default=BASE.model.layers),
+        "model.num_layers": hp.Choice("model.num_layers", [1, 2, 3], default=BASE.model.num_layers),
         "train.learning_rate": hp.Float(
             "train.learning_rate", 2e-4, 2e-2, sampling="log", default=BASE.train.learning_rate
         ),

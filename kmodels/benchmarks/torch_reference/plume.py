@@ -22,7 +22,7 @@ class TorchPlume(nn.Module):
     def __init__(self, model):
         super().__init__()
         n, self.keep = model.filters, model.memory
-        assert model.base == "transport" and model.wind and model.layers == 1 and model.kernel == 3
+        assert model.base == "transport" and model.wind and model.num_layers == 1 and model.kernel_size == 3
         self.frame, self.frame_norm = nn.Conv3d(3, n, 3, padding=1), nn.BatchNorm3d(n, eps=1e-3, momentum=0.01)
         self.memory = TorchConvLSTM3D(n, n)
         self.maps = nn.ModuleList([convolved(7, n // 2), convolved(n // 2, n)])
@@ -108,7 +108,7 @@ def given(inputs) -> tuple:
 
 def loss(net, given, targets, recipe, weights):
     """log, mass and peak, each the mean over the two outputs."""
-    truth, air = targets["future"], targets["air"]
+    truth, air = targets["future"], 1 - given[1][:, 0]
     outputs = net(*given)
     found = {name: sum(error(truth, field, air).mean() for field in outputs) / 2 for name, error in ERRORS.items()}
     return sum(weights[name] * term for name, term in found.items())

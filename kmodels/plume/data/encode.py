@@ -6,6 +6,7 @@ import numpy as np
 
 from kmodels.plume.data.advection import advect_emission, semi_lagrangian_step
 from kmodels.plume.data.records import Windows
+from kmodels.plume.data.run import Maps
 from kmodels.plume.recipe import GIVEN_BASES, PlumeRecipe
 
 WIND_SCALE = 10.0  # m/s: wind enters as a number around 1
@@ -14,22 +15,65 @@ EMISSION_SCALE = 1e-3  # kg/s: emission rates enter as log1p(q / 1 g/s)
 
 
 def to_log(concentration: np.ndarray, c0: float) -> np.ndarray:
-    """log1p(c / c0): concentrations over six decades as numbers from 0 to about 7."""
+    """Scale concentrations [kg m-3] as log1p(c / c0): six decades become numbers from 0 to about 7."""
     return np.log1p(concentration / np.float32(c0))
 
 
 def from_log(values: np.ndarray, c0: float) -> np.ndarray:
-    """The concentration [kg m-3] of log1p(c / c0)."""
+    """Invert `to_log`: the concentration [kg m-3] of log1p(c / c0)."""
     return np.expm1(values) * np.float32(c0)
+
+
+class PlumePreprocessor:
+    """Make the network's arrays from windows: ``x, y = PlumePreprocessor()(windows)``.
+
+    Parameters
+    ----------
+    recipe : PlumeRecipe, optional
+        What the network is given and how it is scaled; by default the default recipe.
+    """
+
+    def __init__(self, recipe: PlumeRecipe | None = None):
+        self.recipe = recipe or PlumeRecipe()
+
+    def __call__(self, windows: Windows) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """Encode all windows, in memory.
+
+        Parameters
+        ----------
+        windows : Windows
+            Such as `kmodels.plume.data.load.load` reads from files.
+
+        Returns
+        -------
+        x, y : dict of str to array
+            Inputs and targets, see `WindowExamples`; y is empty where a run ends before a window's target.
+        """
+        return encode(windows, self.recipe).take(np.arange(len(windows)))
 
 
 @dataclass(frozen=True)
 class WindowExamples:
     """Examples that are read from disk when they are taken.
 
-    inputs: past (rows, past, z, y, x) = log1p(c / c0); static (rows, z, y, x, 3) = ground, emission, stack height;
-    where the recipe asks for them wind (rows, past, z, 2) in 10 m/s, and, like past, transport (rows, z, y, x, 4) and
-    base (rows, z, y, x). targets: future (rows, z, y, x) like past, and air (rows, z, y, x), 1 above ground.
+    Inputs, float32:
+
+    * past (rows, past, z, y, x): log1p(c / c0) of the frames seen;
+    * static (rows, z, y, x, 3): 1 in the ground, log1p(emission / 1 g/s), stack height / 100 m;
+    * wind (rows, past, z, 2), with model.wind: eastward and northward wind / 10 m/s;
+    * transport (rows, z, y, x, 4), with model.transport: see `transport_maps`, scaled like past;
+    * base (rows, z, y, x), with model.base persistence or wind_moved: scaled like past.
+
+    Target: future (rows, z, y, x), scaled like past.
+
+    Parameters
+    ----------
+    windows : Windows
+        What is encoded.
+    recipe : PlumeRecipe
+        What the network is given.
+    targets : bool
+        Whether the windows' target frames exist.
     """
 
     windows: Windows
@@ -40,43 +84,79 @@ class WindowExamples:
         return len(self.windows)
 
     def take(self, rows) -> tuple[dict, dict]:
-        """(inputs, targets) of these rows."""
+        """Encode these rows: (inputs, targets)."""
         model = self.recipe.model
         past = self.windows.past(rows)
         winds = self.windows.wind(rows) if model.needs_wind else None
-        maps = self.windows.maps(rows)
-        inputs = inputs_of(past, winds, maps, self.windows, self.recipe)
+        inputs = encode_inputs(past, winds, self.windows.maps(rows), self.windows, self.recipe)
         if not self.targets:
             return inputs, {}
-        future = to_log(self.windows.target(rows), model.c0)
-        return inputs, {"future": future, "air": (~maps.below_ground).astype("float32")}
+        return inputs, {"future": to_log(self.windows.target(rows), model.c0)}
 
 
-def inputs_of(past, winds, maps, windows: Windows, recipe: PlumeRecipe) -> dict[str, np.ndarray]:
-    """What the network is given. past: (rows, past, z, y, x) [kg m-3]. winds: (rows, past, 2, z) [m s-1] or None."""
+def encode(windows: Windows, recipe: PlumeRecipe) -> WindowExamples:
+    """Make examples of windows; without targets where a window's run ends before its target."""
+    complete = len(windows) > 0 and windows.leads.min() >= windows.horizon
+    return WindowExamples(windows, recipe, targets=bool(complete))
+
+
+def encode_inputs(
+    past: np.ndarray, winds: np.ndarray | None, maps: Maps, windows: Windows, recipe: PlumeRecipe
+) -> dict[str, np.ndarray]:
+    """Encode what the network is given.
+
+    Parameters
+    ----------
+    past : array (rows, past, z, y, x)
+        Frames seen [kg m-3].
+    winds : array (rows, past, 2, z) or None
+        Their winds [m s-1].
+    maps : Maps
+        Of the rows.
+    windows : Windows
+        Whose cell size, frame interval and horizon hold.
+    recipe : PlumeRecipe
+        Which inputs there are.
+
+    Returns
+    -------
+    dict of str to array
+        The inputs of `WindowExamples`.
+    """
     model = recipe.model
-    inputs = {"past": to_log(past, model.c0), "static": static(maps)}
+    inputs = {"past": to_log(past, model.c0), "static": static_maps(maps)}
     if model.wind:
         inputs["wind"] = np.swapaxes(winds, -1, -2) / np.float32(WIND_SCALE)
     if model.transport:
-        inputs["transport"] = to_log(transport(past, winds, maps, windows), model.c0)
+        inputs["transport"] = to_log(transport_maps(past, winds, maps, windows), model.c0)
     if model.base in GIVEN_BASES:
-        inputs["base"] = to_log(base(past[:, -1], winds, maps.below_ground, windows, recipe), model.c0)
+        inputs["base"] = to_log(_base(past[:, -1], winds, maps.below_ground, windows, recipe), model.c0)
     return inputs
 
 
-def base(last, winds, below_ground, windows: Windows, recipe: PlumeRecipe) -> np.ndarray:
+def _base(last, winds, below_ground, windows: Windows, recipe: PlumeRecipe) -> np.ndarray:
     """The forecast that the network corrects: (rows, z, y, x) [kg m-3]."""
     if recipe.model.base == "persistence":
         return last
-    return semi_lagrangian_step(last, winds[:, -1], windows.frame_seconds * windows.horizon, windows.cell, below_ground)
+    seconds = windows.frame_seconds * windows.horizon
+    return semi_lagrangian_step(last, winds[:, -1], seconds, windows.cell, below_ground)
 
 
-def transport(past, winds, maps, windows: Windows) -> np.ndarray:
-    """What is where by transport alone at t + 1 and t, (rows, z, y, x, 4) [kg m-3].
+def transport_maps(past: np.ndarray, winds: np.ndarray, maps: Maps, windows: Windows) -> np.ndarray:
+    """Compute what is where by transport alone at t + 1 and t.
 
-    First frames t and t - 1, each carried on by its own wind, then what was emitted under these winds, see `advect_emission`.
     Frame t itself tells what so crude a step misses at t, and so about what it misses at t + 1.
+
+    Parameters
+    ----------
+    past, winds, maps, windows
+        As in `encode_inputs`.
+
+    Returns
+    -------
+    array (rows, z, y, x, 4)
+        Frames t and t - 1, each carried on by its own wind, then what was emitted under these winds (see
+        `advect_emission`) [kg m-3].
     """
     place = windows.frame_seconds * windows.horizon, windows.cell, maps.below_ground
     carried = [semi_lagrangian_step(past[:, k], winds[:, k], *place) for k in (-1, -2)]
@@ -84,14 +164,8 @@ def transport(past, winds, maps, windows: Windows) -> np.ndarray:
     return np.stack(carried + fresh, axis=-1)
 
 
-def static(maps) -> np.ndarray:
-    """The maps as (rows, z, y, x, 3) float32: ground or air, log1p(emission / 1 g/s), stack height / 100 m."""
+def static_maps(maps: Maps) -> np.ndarray:
+    """Stack the maps: (rows, z, y, x, 3) of ground or air, log1p(emission / 1 g/s), stack height / 100 m."""
     emission = np.log1p(maps.source_emission / np.float32(EMISSION_SCALE))
-    layers = maps.below_ground.astype("float32"), emission, maps.source_height / np.float32(HEIGHT_SCALE)
-    return np.stack(layers, axis=-1)
-
-
-def encode(windows: Windows, recipe: PlumeRecipe) -> WindowExamples:
-    """Examples of these windows; without targets where a window's run ends before its target."""
-    complete = len(windows) > 0 and windows.leads.min() >= windows.horizon
-    return WindowExamples(windows, recipe, targets=bool(complete))
+    channels = maps.below_ground.astype("float32"), emission, maps.source_height / np.float32(HEIGHT_SCALE)
+    return np.stack(channels, axis=-1)

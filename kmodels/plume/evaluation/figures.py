@@ -1,4 +1,4 @@
-"""Pictures of a forecast: slices with the terrain drawn in, scatter, curves over lead time, a film of a roll-out."""
+"""Pictures of a forecast: slices with the terrain, scatter, curves over lead time, an animation of a roll-out."""
 
 import numpy as np
 from matplotlib.animation import FuncAnimation, PillowWriter
@@ -7,37 +7,50 @@ from matplotlib.figure import Figure
 
 from kmodels.core.report.figures import BLUE, GREEN, GREY, ORANGE, RED, figure
 from kmodels.core.spec.task import EvaluationInput, Scores
-from kmodels.plume.evaluation.metrics import FLOOR, MICROGRAMS, air_of
+from kmodels.plume.data.records import Windows
+from kmodels.plume.evaluation.metrics import FLOOR, MICROGRAMS, air_mask
 from kmodels.plume.evaluation.prediction import Forecast
 
 COLOURS = {"model": BLUE, "persistence": GREY, "wind_moved": ORANGE}
 SHOWN = 20_000  # cells of a scatter plot
 FRAMES_PER_SECOND = 3
-EVERY = 2  # leads a picture of the film
+EVERY = 2  # leads a picture of the animation
 
 
 def plot(evaluated: EvaluationInput) -> dict[str, Figure]:
-    """{title: Figure} of forecasts of the target frame."""
+    """Plot forecasts of the target frame: {title: Figure}."""
     windows, forecast = evaluated.records, evaluated.prediction
     row = _fullest(windows)
     truth = windows.target(np.array([row]))[0]
     below = windows.maps(np.array([row])).below_ground[0]
     return {
-        "slices": slices(truth, forecast.concentration[row, -1], below, windows),
-        "scatter": scatter(windows, forecast),
+        "slices": plot_slices(truth, forecast.concentration[row, -1], below, windows),
+        "scatter": plot_scatter(windows, forecast),
     }
 
 
-def _fullest(windows) -> int:
+def _fullest(windows: Windows) -> int:
     """The window, of some two dozen, with most mass in its last frame: there is something to see."""
     some = np.unique(np.linspace(0, len(windows) - 1, 24).astype(int))
     return int(some[np.argmax(windows.past(some)[:, -1].sum((1, 2, 3)))])
 
 
-def slices(truth, forecast, below, windows) -> Figure:
-    """True, forecast and error: seen from above at the cloud's fullest level, and from the side through its peak.
+def plot_slices(truth: np.ndarray, forecast: np.ndarray, below: np.ndarray, windows: Windows) -> Figure:
+    """Plot truth, forecast and error from above, at the cloud's fullest level, and from the side, through its peak.
 
-    truth, forecast: (z, y, x) [kg m-3]. below: (z, y, x) bool, drawn in grey.
+    Parameters
+    ----------
+    truth, forecast : array (z, y, x)
+        Concentrations [kg m-3].
+    below : array (z, y, x) of bool
+        The ground, shown in grey.
+    windows : Windows
+        Whose axes hold.
+
+    Returns
+    -------
+    Figure
+        Two rows of three pictures.
     """
     made, axes = figure(9, 5, 2, 3)
     level, north, _ = np.unravel_index(np.argmax(truth), truth.shape)
@@ -69,11 +82,11 @@ def _air(field, below):
     )
 
 
-def scatter(windows, forecast) -> Figure:
-    """Forecast against true concentration where either is above the floor, with the band of a factor of two."""
+def plot_scatter(windows: Windows, forecast: Forecast) -> Figure:
+    """Plot forecast against true concentration where either is above the floor, with the band of a factor of two."""
     made, axes = figure(4.6, 4.6)
     rows = np.unique(np.linspace(0, len(windows) - 1, 24).astype(int))
-    air = air_of(windows, rows)
+    air = air_mask(windows, rows)
     o, p = windows.target(rows)[air], forecast.concentration[rows, -1][air]
     seen = np.flatnonzero((o > FLOOR) | (p > FLOOR))
     seen = seen[:: max(1, len(seen) // SHOWN)]
@@ -87,8 +100,21 @@ def scatter(windows, forecast) -> Figure:
     return made
 
 
-def lead_curves(by_lead: dict[str, list[Scores]], seconds: float) -> Figure:
-    """Scores of each lead of a roll-out. by_lead: {"model", baseline, ...: a Scores a lead}. seconds: of a lead."""
+def plot_lead_curves(by_lead: dict[str, list[Scores]], seconds: float) -> Figure:
+    """Plot scores over the lead time of a roll-out.
+
+    Parameters
+    ----------
+    by_lead : dict of str to list of Scores
+        Of "model" and each baseline, the scores of each lead.
+    seconds : float
+        Between two leads [s].
+
+    Returns
+    -------
+    Figure
+        FAC2, correlation and fractional bias.
+    """
     made, axes = figure(9, 3.2, 1, 3)
     names = {"fac2": "share within a factor of two", "pearson": "correlation", "fb": "fractional bias"}
     for axis, (metric, label) in zip(axes, names.items(), strict=True):
@@ -101,10 +127,22 @@ def lead_curves(by_lead: dict[str, list[Scores]], seconds: float) -> Figure:
     return made
 
 
-def film(truth: np.ndarray, forecast: Forecast, row: int) -> bytes:
-    """A GIF of one roll-out beside the truth, seen from above: the highest concentration of each column.
+def animate(truth: np.ndarray, forecast: Forecast, row: int) -> bytes:
+    """Animate one roll-out beside the truth, seen from above: the highest concentration of each column.
 
-    truth: (leads, z, y, x) [kg m-3]. row: of the forecast's windows.
+    Parameters
+    ----------
+    truth : array (leads, z, y, x)
+        Concentrations [kg m-3].
+    forecast : Forecast
+        The roll-outs.
+    row : int
+        Which of the forecast's windows is shown.
+
+    Returns
+    -------
+    bytes
+        A GIF file.
     """
     windows = forecast.windows
     made, axes = figure(6.4, 3.4, 1, 2)
@@ -137,6 +175,6 @@ def _gif(animation) -> bytes:
     from pathlib import Path
 
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "film.gif"
+        path = Path(folder) / "rollout.gif"
         animation.save(path, writer=PillowWriter(FRAMES_PER_SECOND))
         return path.read_bytes()

@@ -1,10 +1,9 @@
-"""How good a forecast is, beside what needs no model. After Chang and Hanna (2004); o observed, p predicted."""
+"""How good a forecast is. After Chang and Hanna (2004); o observed, p predicted."""
 
 import numpy as np
 
 from kmodels.core.report import verification
 from kmodels.core.spec.task import Scores
-from kmodels.plume.data.advection import semi_lagrangian_step
 from kmodels.plume.data.records import Windows
 from kmodels.plume.evaluation.prediction import Forecast
 
@@ -12,28 +11,55 @@ FLOOR = 1e-9  # kg m-3 (1 ug m-3): FAC2, MG, VG look at cells where o or p is hi
 CLOUD = 1e-8  # kg m-3 (10 ug m-3): FMS compares the volumes above this iso-level
 MICROGRAMS = 1e9  # a kg
 CHUNK = 64  # windows at a time
-
-
-def metrics(truth: Windows, forecast: Forecast, seed: int) -> Scores:
-    """Scores of a forecast of the windows' target frame, with intervals from resampling whole runs."""
-    rows = np.arange(len(truth))
-    chunks = (rows[k : k + CHUNK] for k in range(0, len(rows), CHUNK))
-    sums = [sums_of(truth.target(some), forecast.concentration[some, -1], air_of(truth, some)) for some in chunks]
-    return scores(np.concatenate(sums), truth.groups, seed)
-
-
-def air_of(windows: Windows, rows) -> np.ndarray:
-    """(rows, z, y, x) bool: above ground."""
-    return ~windows.maps(rows).below_ground
-
-
 NAMES = ("cells", "o", "p", "oo", "pp", "op", "error", "off", "high", "ln", "ln2", "near", "both", "either", "mass")
 
 
-def sums_of(o: np.ndarray, p: np.ndarray, air: np.ndarray) -> np.ndarray:
-    """What all scores are made of, summed over each window's air: (windows, len(NAMES)) float64.
+def metrics(truth: Windows, forecast: Forecast, seed: int) -> Scores:
+    """Score a forecast of the windows' target frame.
 
-    o, p: (windows, z, y, x) [kg m-3]. air: the same shape, bool. Concentrations are summed in ug m-3.
+    Parameters
+    ----------
+    truth : Windows
+        With their targets.
+    forecast : Forecast
+        Its last lead is compared.
+    seed : int
+        Of the resampling.
+
+    Returns
+    -------
+    Scores
+        See `scores_from_sums`; 95% intervals from resampling whole runs.
+
+    References
+    ----------
+    Chang and Hanna (2004), Air quality model performance evaluation, Meteorol. Atmos. Phys. 87, 167-196.
+    """
+    rows = np.arange(len(truth))
+    chunks = (rows[k : k + CHUNK] for k in range(0, len(rows), CHUNK))
+    sums = [window_sums(truth.target(some), forecast.concentration[some, -1], air_mask(truth, some)) for some in chunks]
+    return pooled_scores(np.concatenate(sums), truth.groups, seed)
+
+
+def air_mask(windows: Windows, rows) -> np.ndarray:
+    """Tell which cells lie above ground: (rows, z, y, x) bool."""
+    return ~windows.maps(rows).below_ground
+
+
+def window_sums(o: np.ndarray, p: np.ndarray, air: np.ndarray) -> np.ndarray:
+    """Sum over each window's air what all scores are made of.
+
+    Parameters
+    ----------
+    o, p : array (windows, z, y, x)
+        Observed and predicted concentrations [kg m-3].
+    air : array (windows, z, y, x) of bool
+        Cells above ground.
+
+    Returns
+    -------
+    array (windows, len(NAMES)) of float64
+        Sums in the order of NAMES, concentrations in ug m-3.
     """
     o, p = (np.where(air, x, 0).astype("float64") * MICROGRAMS for x in (o, p))
     floor, cloud = FLOOR * MICROGRAMS, CLOUD * MICROGRAMS
@@ -46,31 +72,65 @@ def sums_of(o: np.ndarray, p: np.ndarray, air: np.ndarray) -> np.ndarray:
     return np.stack([*sums, np.abs(sums[2] - sums[1])], axis=1)
 
 
-def scores(sums: np.ndarray, groups: np.ndarray, seed: int) -> Scores:
-    """Scores of all windows together, and their 95% intervals over resampled runs."""
-    values = {name: float(value[0]) for name, value in combined(sums.sum(0, keepdims=True)).items()}
+def pooled_scores(sums: np.ndarray, groups: np.ndarray, seed: int) -> Scores:
+    """Score all windows together, with 95% intervals over resampled runs.
+
+    Parameters
+    ----------
+    sums : array (windows, len(NAMES))
+        Of `window_sums`.
+    groups : array (windows,)
+        The run of each window.
+    seed : int
+        Of the resampling.
+
+    Returns
+    -------
+    Scores
+        None where a score is not defined.
+    """
+    values = {name: float(value[0]) for name, value in scores_from_sums(sums.sum(0, keepdims=True)).items()}
     weights = verification.bootstrap_weights(groups, seed).astype("float64")
-    intervals = verification.intervals(combined(weights @ sums), len(np.unique(groups)))
+    intervals = verification.intervals(scores_from_sums(weights @ sums), len(np.unique(groups)))
     return Scores({name: value if np.isfinite(value) else None for name, value in values.items()}, intervals)
 
 
-def combined(sums: np.ndarray) -> dict[str, np.ndarray]:
-    """The scores of sums over windows. sums: (resamples, len(NAMES)). Not a number where one is not defined.
+def scores_from_sums(sums: np.ndarray) -> dict[str, np.ndarray]:
+    """Compute the scores of sums over windows; not a number where one is not defined.
 
-    mse [ug2 m-6]; pearson; fb = 2 (mean o - mean p) / (mean o + mean p); mg = exp(mean ln o - mean ln p);
-    vg = exp(mean (ln o - ln p)^2); nmse = mean (o - p)^2 / (mean o mean p); nad = mean |o - p| / (mean o + mean p);
-    fac2: share with 0.5 <= p / o <= 2; fms = |A and B| / |A or B| of the volumes above CLOUD;
-    mass_residual: mean |mass p - mass o| of a window / mean mass o.
+    ::
+
+        mse = mean (o - p)^2 [ug2 m-6]
+        fb = 2 (mean o - mean p) / (mean o + mean p)
+        mg = exp(mean ln o - mean ln p)
+        vg = exp(mean (ln o - ln p)^2)
+        nmse = mean (o - p)^2 / (mean o mean p)
+        nad = mean |o - p| / (mean o + mean p)
+        fac2: share with 0.5 <= p / o <= 2
+        fms = |A and B| / |A or B| of the volumes above CLOUD
+        mass_residual: mean |mass p - mass o| of a window / mean mass o
+
+    and pearson, the correlation.
+
+    Parameters
+    ----------
+    sums : array (resamples, len(NAMES))
+        Sums in the order of NAMES.
+
+    Returns
+    -------
+    dict of str to array (resamples,)
+        The scores by name.
     """
     s = dict(zip(NAMES, sums.T, strict=True))
     n = s["cells"]
     with np.errstate(divide="ignore", invalid="ignore"):
         o, p = s["o"] / n, s["p"] / n
-        spread = (s["oo"] / n - o**2) * (s["pp"] / n - p**2)
+        variances = (s["oo"] / n - o**2) * (s["pp"] / n - p**2)
         fb = 2 * (o - p) / (o + p)
         return {
             "mse": s["error"] / n,
-            "pearson": (s["op"] / n - o * p) / np.sqrt(spread),
+            "pearson": (s["op"] / n - o * p) / np.sqrt(variances),
             "fb": fb,
             "abs_fb": np.abs(fb),
             "mg": np.exp(s["ln"] / s["high"]),
@@ -81,46 +141,3 @@ def combined(sums: np.ndarray) -> dict[str, np.ndarray]:
             "fms": s["both"] / s["either"],
             "mass_residual": s["mass"] / s["o"],
         }
-
-
-def persistence(windows: Windows, leads: int) -> Forecast:
-    """The last frame seen, for ever."""
-    last = windows.past(np.arange(len(windows)))[:, -1:]
-    return Forecast(windows, np.repeat(last, leads, axis=1))
-
-
-def wind_moved(windows: Windows, leads: int) -> Forecast:
-    """The last frame seen, moved by the wind of each frame on the way (the last seen one's for the first step)."""
-    rows = np.arange(len(windows))
-    cloud = windows.past(rows)[:, -1]
-    below = windows.maps(rows).below_ground
-    found = []
-    for lead in range(leads):
-        wind = windows.wind_at(rows, lead)
-        cloud = semi_lagrangian_step(cloud, wind, windows.frame_seconds, windows.cell, below)
-        found.append(cloud)
-    return Forecast(windows, np.stack(found, axis=1))
-
-
-def free_forecasts(windows: Windows, leads: int) -> dict[str, Forecast]:
-    """The forecasts that need no model: {name: Forecast}; those that need wind only where it was measured."""
-    found = {"persistence": persistence(windows, leads)}
-    if windows.has_wind:
-        found["wind_moved"] = wind_moved(windows, leads)
-    return found
-
-
-def baselines(recipe, parts: dict[str, Windows]) -> dict[str, Scores]:
-    """persistence, and persistence moved by the wind."""
-    test = parts["test"]
-    free = free_forecasts(test, recipe.data.horizon)
-    return {name: metrics(test, forecast, recipe.seed) for name, forecast in free.items()}
-
-
-def compared(model: Scores, others: dict[str, Scores]) -> Scores:
-    """The model's mean squared error as a share of each baseline's: `mse_ratio_persistence` and so on."""
-    ratios = {
-        f"mse_ratio_{name}": model.values["mse"] / other.values["mse"] if other.values["mse"] else None
-        for name, other in others.items()
-    }
-    return Scores(model.values | ratios, model.intervals)

@@ -6,12 +6,12 @@ AXES = (1, 2, 3)
 
 
 def log_error(truth, forecast, air):
-    """Mean over the air's cells of (forecast - truth)^2: (batch,). A factor counts, not a difference."""
+    """Average (forecast - truth)^2 over the air's cells: (batch,). A factor counts, not a difference."""
     return ops.sum(air * ops.square(forecast - truth), axis=AXES) / ops.maximum(ops.sum(air, axis=AXES), 1.0)
 
 
 def mass_error(truth, forecast, air):
-    """Squared logarithm of the ratio of the masses, (batch,): errors in log space leave a bias in the sum.
+    """Square the logarithm of the ratio of the masses, (batch,): errors in log space leave a bias in the sum.
 
     Masses are in units of c0 times a cell, one of which is added to both, so that an empty volume has none.
     """
@@ -21,7 +21,7 @@ def mass_error(truth, forecast, air):
 
 
 def peak_error(truth, forecast, air):
-    """sum (c' - c)^2 / sum c^2 of the concentrations themselves, (batch,): in log space a peak counts like any cell.
+    """Compute sum (c' - c)^2 / sum c^2 of the concentrations, (batch,): in log space a peak counts like any cell.
 
     In units of c0; one is added to the denominator, so that an empty volume has none that is zero.
     """

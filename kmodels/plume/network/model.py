@@ -1,198 +1,318 @@
 """The networks: one that keeps the volume while it remembers, and the flawed ancestor that pools it away."""
 
+from typing import NamedTuple
+
 import keras
 from keras import layers, ops
 
 from kmodels.core.training.optimizer import adam
-from kmodels.core.training.term_model import TermModel, dropout_seed
+from kmodels.core.training.term_model import TermModel, check_choice, dropout_seed, policy_name
 from kmodels.layers.conv3d import Conv3D
 from kmodels.layers.conv_lstm3d import ConvLSTM3D
 from kmodels.plume.network.losses import log_error, mass_error, peak_error
-from kmodels.plume.network.transport_layers import OFFSETS, Mixing, Spread
-from kmodels.plume.recipe import GIVEN_BASES, PlumeRecipe
+from kmodels.plume.network.transport_layers import OFFSETS, ImplicitVerticalDiffusion, LocalRedistribution
+from kmodels.plume.recipe import ARCHITECTURES, BASES, GIVEN_BASES, PlumeRecipe
 
 ERRORS = {"log": log_error, "mass": mass_error, "peak": peak_error}
 LOWEST_BASE = 0.01  # log1p(c / c0) below which the base counts as clean air: its inverse softplus must be finite
 
 
-@keras.saving.register_keras_serializable("kmodels")
-class PlumeModel(TermModel):
-    """Inputs as `encode.WindowExamples` gives them; output "future" (batch, z, y, x) = log1p(c / c0), never negative;
-    with base "transport" also "carried", see `_transported`.
+class _Settings(NamedTuple):
+    """What the network's parts share."""
 
-    shape: (past, z, y, x). c0: the scale of the fields [kg m-3]. The other arguments are those of the recipe. Loss
-    terms: log, mass, peak (see `losses`).
+    grid: tuple[int, int, int]
+    past: int
+    filters: int
+    num_layers: int
+    kernel_size: int
+    wind: bool
+    transport: bool
+    base: str
+    memory: float
+    remat: bool
+    policy: str
+
+
+@keras.saving.register_keras_serializable("kmodels.plume")
+class PlumeNet(TermModel):
+    """Forecast the next concentration volume over terrain from the past ones.
+
+    Inputs, a dictionary as `kmodels.plume.PlumePreprocessor` makes it: past (batch, past, z, y, x) = log1p(c / c0);
+    static (batch, z, y, x, 3) = ground (1) or air (0), log1p(emission / 1 g/s), stack height / 100 m; with `wind`
+    wind (batch, past, z, 2) in 10 m/s; with `transport` transport (batch, z, y, x, 4); with base "persistence" or
+    "wind_moved" base (batch, z, y, x). Outputs: future (batch, z, y, x) = log1p(c / c0), never negative, 0 in the
+    ground; with base "transport" also carried, what transport alone gives. Target: future. Loss terms: log, mass and
+    peak, see `kmodels.plume.network.losses`.
+
+    `export` writes a SavedModel on tensorflow and jax. On torch Keras cannot export it: the outputs are a dictionary
+    and torch.export knows no TensorFlow format; load the weights on another backend and export there.
+
+    Parameters
+    ----------
+    grid : (int, int, int)
+        Cells along (z, y, x).
+    past : int
+        Frames that the network sees.
+    filters : int
+        Channels of the encoder and of each ConvLSTM.
+    num_layers : int
+        ConvLSTM layers.
+    kernel_size : int
+        Width of every convolution [cells].
+    architecture : {"v2_convlstm", "v1_ensemble"}
+        v2_convlstm keeps the volume; v1_ensemble, the flawed ancestor, pools every frame to a vector.
+    wind : bool
+        Whether the wind of every frame is an input.
+    transport : bool
+        Whether the maps of what transport alone does are an input.
+    base : {"transport", "none", "persistence", "wind_moved"}
+        What the forecast is made of: a step of transport whose coefficients the network gives (needs v2_convlstm and
+        `transport`); nothing but the network's output; that added in log space to the input `base`.
+    memory : float
+        With base "transport": share, 0 to 1, of what it missed in the last step that is added to the next one.
+    remat : bool
+        Whether the ConvLSTM keeps fewer values for the gradient and computes them again.
+    c0 : float
+        Scale of the concentrations, log1p(c / c0) [kg m-3].
+    mass_weight, peak_weight : float
+        Weights of the loss terms mass and peak; that of log is 1.
+    dtype : str or keras.DTypePolicy, optional
+        Policy of the layers; None: Keras' global policy. Transport and losses are float32 whatever it is.
+    name : str, optional
+        Of the model.
+
+    Raises
+    ------
+    ValueError
+        For a choice that there is not, or sizes that do not go together.
+
+    References
+    ----------
+    Shi et al. (2015), Convolutional LSTM Network, NeurIPS.
     """
 
     def __init__(
         self,
-        shape,
-        architecture="v2_convlstm",
-        wind=True,
-        transport=True,
-        base="transport",
-        memory=0.9,
-        filters=12,
-        depth=1,
-        kernel=3,
-        remat=False,
-        c0=1e-8,
-        mass_weight=1.0,
-        peak_weight=1.0,
-        policy="float32",
-        **kwargs,
+        grid: tuple[int, int, int] = (8, 20, 20),
+        past: int = 3,
+        filters: int = 12,
+        num_layers: int = 1,
+        kernel_size: int = 3,
+        architecture: str = "v2_convlstm",
+        wind: bool = True,
+        transport: bool = True,
+        base: str = "transport",
+        memory: float = 0.9,
+        remat: bool = False,
+        c0: float = 1e-8,
+        mass_weight: float = 1.0,
+        peak_weight: float = 1.0,
+        dtype=None,
+        name: str | None = None,
     ):
-        self_config = {k: v for k, v in locals().items() if k not in ("self", "kwargs", "__class__")}
-        past, *volume = shape
-        inputs = {
-            "past": keras.Input((past, *volume), name="past"),
-            "static": keras.Input((*volume, 3), name="static"),
-        }
-        if wind:
-            inputs["wind"] = keras.Input((past, volume[0], 2), name="wind")
-        if transport:
-            inputs["transport"] = keras.Input((*volume, 4), name="transport")
-        if base in GIVEN_BASES:
-            inputs["base"] = keras.Input(tuple(volume), name="base")
+        grid, policy = tuple(grid), policy_name(dtype)
+        settings = _Settings(grid, past, filters, num_layers, kernel_size, wind, transport, base, memory, remat, policy)
+        _check(settings, architecture)
+        inputs = _inputs(settings)
         network = {"v1_ensemble": _ensemble, "v2_convlstm": _convlstm}[architecture]
-        outputs = network(inputs, **self_config)
         weights = {"log": 1.0, "mass": mass_weight, "peak": peak_weight}
-        super().__init__(weights, inputs=inputs, outputs=outputs, **kwargs)
-        self._config = self_config
-        self.c0 = c0
+        super().__init__(weights, inputs=inputs, outputs=network(inputs, settings), name=name)
+        self.grid, self.past, self.filters, self.num_layers = grid, past, filters, num_layers
+        self.kernel_size, self.architecture = kernel_size, architecture
+        self.wind, self.transport, self.base, self.memory, self.remat = wind, transport, base, memory, remat
+        self.c0, self.mass_weight, self.peak_weight, self.policy = c0, mass_weight, peak_weight, policy
 
-    def terms(self, x, y, y_pred):
-        """log: mean squared error in log space. mass: squared logarithm of the ratio of the masses. peak: relative
-        squared error of the concentrations. Each the mean over the outputs, so what is carried is trained beside."""
+    @classmethod
+    def from_recipe(cls, recipe: PlumeRecipe) -> "PlumeNet":
+        """Make the uncompiled network of a recipe."""
+        grid, model = recipe.data.grid, recipe.model
+        return cls(
+            grid=(grid.nz, grid.ny, grid.nx),
+            past=recipe.data.past,
+            filters=model.filters,
+            num_layers=model.num_layers,
+            kernel_size=model.kernel_size,
+            architecture=model.architecture,
+            wind=model.wind,
+            transport=model.transport,
+            base=model.base,
+            memory=model.memory,
+            remat=model.remat,
+            c0=model.c0,
+            mass_weight=recipe.train.mass_weight,
+            peak_weight=recipe.train.peak_weight,
+            dtype=recipe.train.dtype,
+            name="plume",
+        )
+
+    def target_shapes(self) -> dict[str, tuple[int | None, ...]]:
+        """Name the target, the future volume."""
+        return {"future": self.grid}
+
+    def terms(self, x, y, y_pred) -> dict:
+        """Compute log, mass and peak error of each example, each the mean over the outputs: carried is trained, too."""
+        air = 1.0 - ops.cast(x["static"][..., 0], "float32")
+        truth = ops.cast(y["future"], "float32")
         fields = [ops.cast(field, "float32") for field in y_pred.values()]
+        return {name: sum(error(truth, field, air) for field in fields) / len(fields) for name, error in ERRORS.items()}
+
+    def get_config(self) -> dict:
+        """Return the constructor's arguments."""
         return {
-            name: sum(error(y["future"], field, y["air"]) for field in fields) / len(fields)
-            for name, error in ERRORS.items()
+            "grid": self.grid,
+            "past": self.past,
+            "filters": self.filters,
+            "num_layers": self.num_layers,
+            "kernel_size": self.kernel_size,
+            "architecture": self.architecture,
+            "wind": self.wind,
+            "transport": self.transport,
+            "base": self.base,
+            "memory": self.memory,
+            "remat": self.remat,
+            "c0": self.c0,
+            "mass_weight": self.mass_weight,
+            "peak_weight": self.peak_weight,
+            "dtype": self.policy,
+            "name": self.name,
         }
 
-    def get_config(self):
-        """The constructor's arguments."""
-        return {"name": self.name, **self._config}
+
+def build(recipe: PlumeRecipe, steps: int) -> PlumeNet:
+    """Make the compiled network of a recipe for a training of `steps` steps."""
+    network = PlumeNet.from_recipe(recipe)
+    network.compile(optimizer=adam(recipe.train, steps))
+    return network
 
 
-def _convlstm(inputs, shape, wind, transport, base, memory, filters, depth, kernel, remat, policy, **_):
+def _check(settings: _Settings, architecture: str) -> None:
+    """Refuse arguments that would fail deep inside, or that contradict each other."""
+    check_choice("PlumeNet", "architecture", architecture, ARCHITECTURES)
+    check_choice("PlumeNet", "base", settings.base, BASES)
+    if len(settings.grid) != 3 or min(settings.grid) < 2:
+        raise ValueError(f"PlumeNet: grid = {settings.grid}; expected (z, y, x) with 2 cells or more each")
+    for name in ("past", "filters", "num_layers", "kernel_size"):
+        if getattr(settings, name) < 1:
+            raise ValueError(f"PlumeNet: {name} = {getattr(settings, name)}; expected 1 or more")
+    if settings.base == "transport" and (architecture != "v2_convlstm" or not settings.transport):
+        raise ValueError("PlumeNet: base = 'transport' needs architecture = 'v2_convlstm' and transport = True")
+
+
+def _inputs(settings: _Settings) -> dict:
+    """The inputs that the settings ask for."""
+    past, grid = settings.past, settings.grid
+    inputs = {"past": keras.Input((past, *grid), name="past"), "static": keras.Input((*grid, 3), name="static")}
+    if settings.wind:
+        inputs["wind"] = keras.Input((past, grid[0], 2), name="wind")
+    if settings.transport:
+        inputs["transport"] = keras.Input((*grid, 4), name="transport")
+    if settings.base in GIVEN_BASES:
+        inputs["base"] = keras.Input(grid, name="base")
+    return inputs
+
+
+def _convlstm(inputs: dict, settings: _Settings) -> dict:
     """v2: frames -> ConvLSTM -> fused with the maps -> back to one field, all of it at the volume's resolution."""
-    past, *volume = shape
+    filters, kernel_size, policy = settings.filters, settings.kernel_size, settings.policy
 
-    def convolved(x, n, name, activation="relu"):
-        return Conv3D(n, kernel, padding="same", activation=activation, dtype=policy, name=name)(x)
+    def convolve(x, n, name, activation="relu"):
+        return Conv3D(n, kernel_size, padding="same", activation=activation, dtype=policy, name=name)(x)
 
-    frames = _frames(inputs, past, volume, wind)
-    # All frames at once: time joins the batch.
-    frames = convolved(ops.reshape(frames, (-1, *volume, frames.shape[-1])), filters, "frame", None)
-    frames = layers.ReLU(dtype=policy)(layers.BatchNormalization(dtype=policy, name="frame_norm")(frames))
-    frames = ops.reshape(frames, (-1, past, *volume, filters))
+    frames = _encode_frames(inputs, settings, convolve)
     x = frames
-    for k in range(depth):
-        last = k == depth - 1
-        x = ConvLSTM3D(
-            filters, kernel, padding="same", return_sequences=not last, remat=remat, dtype=policy, name=f"memory_{k}"
-        )(x)
+    for k in range(settings.num_layers):
+        options = {"return_sequences": k < settings.num_layers - 1, "remat": settings.remat, "dtype": policy}
+        x = ConvLSTM3D(filters, kernel_size, padding="same", name=f"memory_{k}", **options)(x)
     maps = inputs["static"]
-    if transport:
+    if settings.transport:
         maps = ops.concatenate([maps, inputs["transport"]], -1)
-    coarse = convolved(maps, max(filters // 2, 1), "maps_0")
-    maps = convolved(coarse, filters, "maps_1")
-    x = convolved(ops.concatenate([x, maps], -1), filters, "fusion")
-    x = convolved(ops.concatenate([x, frames[:, -1]], -1), filters, "decoder_0")
-    x = ops.concatenate([x, coarse], -1)
-    if transport:
+    first_maps = convolve(maps, max(filters // 2, 1), "maps_0")
+    maps = convolve(first_maps, filters, "maps_1")
+    x = convolve(ops.concatenate([x, maps], -1), filters, "fusion")
+    x = convolve(ops.concatenate([x, frames[:, -1]], -1), filters, "decoder_0")
+    x = ops.concatenate([x, first_maps], -1)
+    if settings.transport:
         x = ops.concatenate([x, inputs["transport"], inputs["past"][:, -1, ..., None]], -1)
-    if base == "transport":
-        return _transported(convolved(x, filters, "decoder_1"), inputs, memory, policy)
-    x = convolved(x, max(filters // 2, 1), "decoder_1")
-    kernels = "glorot_uniform" if base == "none" else "zeros"  # training starts at the base
-    field = Conv3D(1, kernel, padding="same", kernel_initializer=kernels, dtype=policy, name="field")(x)
+    if settings.base == "transport":
+        return _transport_step(convolve(x, filters, "decoder_1"), inputs, settings)
+    x = convolve(x, max(filters // 2, 1), "decoder_1")
+    kernels = "glorot_uniform" if settings.base == "none" else "zeros"  # training starts at the base
+    field = Conv3D(1, kernel_size, padding="same", kernel_initializer=kernels, dtype=policy, name="field")(x)
     return {"future": _positive(ops.squeeze(field, -1), inputs)}
 
 
-def _transported(x, inputs, memory, policy):
+def _encode_frames(inputs: dict, settings: _Settings, convolve):
+    """Features of every frame by itself: (batch, past, z, y, x, filters)."""
+    frames = _stack_frames(inputs, settings)
+    # All frames at once: time joins the batch.
+    frames = ops.reshape(frames, (-1, *settings.grid, frames.shape[-1]))
+    frames = convolve(frames, settings.filters, "frame", None)
+    frames = layers.BatchNormalization(dtype=settings.policy, name="frame_norm")(frames)
+    frames = layers.ReLU(dtype=settings.policy)(frames)
+    return ops.reshape(frames, (-1, settings.past, *settings.grid, settings.filters))
+
+
+def _transport_step(x, inputs: dict, settings: _Settings) -> dict:
     """The last frame carried on, and what the same transport missed in the last step.
 
-        p(k) = mixing(spread(moved c(k) + level * emitted at k)),   c(t+1) = p(t) + memory (c(t) - p(t-1))
+        p(k) = D(R(A c(k) + level * emitted at k)),   c(t+1) = p(t) + memory (c(t) - p(t-1))
 
-    x: features, which shares, level and diffusivity are 1 x 1 x 1 convolutions of. memory below 1 lets that
-    correction fade in a roll-out, where c(t) is a forecast itself. Outputs: future, and p(t) as "carried".
+    A: the semi-Lagrangian step of the inputs, R: local redistribution, D: vertical diffusion. x: features, which
+    shares, level and diffusivity are 1 x 1 x 1 convolutions of. memory below 1 lets that correction fade in a
+    roll-out, where c(t) is a forecast itself. Outputs: future, and p(t) as "carried".
     """
     air = 1.0 - inputs["static"][..., 0]
 
-    def of(n, name, **options):
-        return ops.cast(Conv3D(n, 1, dtype=policy, name=name, **options)(x), "float32")
+    def coefficients(n, name, **options):
+        return ops.cast(Conv3D(n, 1, dtype=settings.policy, name=name, **options)(x), "float32")
 
-    level = of(1, "level")[..., 0] - 1e9 * (1.0 - air)
-    diffusivity = ops.softplus(of(1, "diffusivity", bias_initializer=keras.initializers.Constant(-1.0))[..., 0])
+    level = coefficients(1, "level")[..., 0] - 1e9 * (1.0 - air)
+    start = keras.initializers.Constant(-1.0)
+    diffusivity = ops.softplus(coefficients(1, "diffusivity", bias_initializer=start)[..., 0])
     by_wind = ops.expm1(inputs["transport"])
     carried = by_wind[..., :2] + ops.softmax(level, axis=1)[..., None] * by_wind[..., 2:]
-    carried = Spread(name="spread")(carried, of(len(OFFSETS), "shares"), air)
-    carried = Mixing(name="mixing")(carried, diffusivity, air)
+    carried = LocalRedistribution(name="local_redistribution")(carried, coefficients(len(OFFSETS), "shares"), air)
+    carried = ImplicitVerticalDiffusion(name="vertical_diffusion")(carried, diffusivity, air)
     missed = ops.expm1(inputs["past"][:, -1]) - carried[..., 1]
-    future = ops.maximum(carried[..., 0] + memory * missed, 0.0) * air
+    future = ops.maximum(carried[..., 0] + settings.memory * missed, 0.0) * air
     return {"future": ops.log1p(future), "carried": ops.log1p(carried[..., 0] * air)}
 
 
-def _ensemble(inputs, shape, wind, filters, policy, **_):
+def _ensemble(inputs: dict, settings: _Settings) -> dict:
     """v1: every frame pooled to 128 numbers, a Transformer over them, the last one blown up to a volume."""
-    past, *volume = shape
-    x = ops.reshape(_frames(inputs, past, volume, wind), (-1, *volume, 1 + 2 * wind))
+    filters, policy, volume = settings.filters, settings.policy, settings.grid
+    x = _stack_frames(inputs, settings)
+    x = ops.reshape(x, (-1, *volume, x.shape[-1]))
     for n in (filters, 2 * filters, 128):
         x = layers.Conv3D(n, 3, strides=2, padding="same", activation="relu", dtype=policy)(x)
-    x = ops.reshape(layers.GlobalAveragePooling3D(dtype=policy)(x), (-1, past, 128))
+    x = ops.reshape(layers.GlobalAveragePooling3D(dtype=policy)(x), (-1, settings.past, 128))
     for _ in range(2):
         heads = layers.MultiHeadAttention(4, 32, dropout=0.1, seed=dropout_seed(), dtype=policy)(x, x)
         x = layers.LayerNormalization(dtype=policy)(x + heads)
         wide = layers.Dense(128, dtype=policy)(layers.Dense(256, activation="relu", dtype=policy)(x))
         x = layers.LayerNormalization(dtype=policy)(x + layers.Dropout(0.1, seed=dropout_seed(), dtype=policy)(wide))
-    seed = [-(-n // 8) for n in volume]
-    x = layers.Dense(seed[0] * seed[1] * seed[2] * filters, activation="relu", dtype=policy)(x[:, -1])
-    x = ops.reshape(x, (-1, *seed, filters))
+    small = [-(-n // 8) for n in volume]
+    x = layers.Dense(small[0] * small[1] * small[2] * filters, activation="relu", dtype=policy)(x[:, -1])
+    x = ops.reshape(x, (-1, *small, filters))
     for n in (filters, filters, 1):
         activation = None if n == 1 else "relu"
         x = layers.Conv3DTranspose(n, 3, strides=2, padding="same", activation=activation, dtype=policy)(x)
     return {"future": _positive(ops.squeeze(x[:, : volume[0], : volume[1], : volume[2]], -1), inputs)}
 
 
-def _frames(inputs, past, volume, wind):
+def _stack_frames(inputs: dict, settings: _Settings):
     """(batch, past, z, y, x, 1 or 3): concentration, and the wind of every level in all its cells."""
     frames = ops.expand_dims(inputs["past"], -1)
-    if not wind:
+    if not settings.wind:
         return frames
-    winds = ops.reshape(inputs["wind"], (-1, past, volume[0], 1, 1, 2))
+    winds = ops.reshape(inputs["wind"], (-1, settings.past, settings.grid[0], 1, 1, 2))
     # Times one: broadcast_to wants to know the batch.
     return ops.concatenate([frames, winds * ops.ones_like(frames)], -1)
 
 
-def _positive(logit, inputs):
+def _positive(logit, inputs: dict):
     """softplus, on top of the base where there is one; nothing below ground."""
     logit = ops.cast(logit, "float32")
     if "base" in inputs:
         logit = logit + ops.log(ops.expm1(ops.maximum(inputs["base"], LOWEST_BASE)))
     return ops.softplus(logit) * (1.0 - inputs["static"][..., 0])
-
-
-def build(recipe: PlumeRecipe, steps: int) -> PlumeModel:
-    """The compiled model of a recipe for a training of `steps` steps."""
-    grid, model = recipe.data.grid, recipe.model
-    network = PlumeModel(
-        shape=(recipe.data.past, grid.nz, grid.ny, grid.nx),
-        architecture=model.architecture,
-        wind=model.wind,
-        transport=model.transport,
-        base=model.base,
-        memory=model.memory,
-        filters=model.filters,
-        depth=model.layers,
-        kernel=model.kernel,
-        remat=model.remat,
-        c0=model.c0,
-        mass_weight=recipe.train.mass_weight,
-        peak_weight=recipe.train.peak_weight,
-        policy=recipe.train.dtype,
-        name="plume",
-    )
-    network.compile(optimizer=adam(recipe.train, steps))
-    return network

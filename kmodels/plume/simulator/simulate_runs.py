@@ -44,7 +44,7 @@ def simulate(recipe, folder: Path, report) -> dict[str, str]:
 
 
 def _write(streams, first: int, data, folder: Path) -> list[float]:
-    """Draw runs and write them into one file; returns the seconds of drawing each."""
+    """Simulate runs and write them into one file; return the seconds that each took."""
     from kmodels.plume.data.cf_writer import write_runs
 
     runs, seconds = [], []

@@ -166,7 +166,7 @@ def test_runs_are_read_once_while_there_is_room(windows):
     expected = windows.past(rows)
     for room, reads in [(2, 2), (1, 1 + 2 * 4), (0, 2 * 8)]:
         Counted.reads = 0
-        some = replace(windows, runs=runs, kept=windows_module.RunCache(room * runs[0].nbytes))
+        some = replace(windows, runs=runs, cache=windows_module.RunCache(room * runs[0].nbytes))
         for _ in range(2):
             np.testing.assert_array_equal(some.past(rows), expected)
         assert Counted.reads == reads
@@ -174,7 +174,7 @@ def test_runs_are_read_once_while_there_is_room(windows):
 
 @pytest.mark.parametrize("room", [0, 1 << 30])
 def test_threads_read_the_same(windows, room):
-    some = replace(windows, kept=windows_module.RunCache(room))
+    some = replace(windows, cache=windows_module.RunCache(room))
     expected, wrong = windows.past(np.arange(8)), []
 
     def read(seed):

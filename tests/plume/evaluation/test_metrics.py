@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kmodels.plume.evaluation.metrics import FLOOR, combined, scores, sums_of
+from kmodels.plume.evaluation.metrics import FLOOR, pooled_scores, scores_from_sums, window_sums
 from kmodels.plume.gates import GATES
 
 AIR = np.ones((2, 1, 1, 4), bool)
@@ -11,7 +11,7 @@ TRUTH = np.array([[1.0, 2.0, 4.0, 8.0], [100.0, 200.0, 50.0, 0.0]]).reshape(2, 1
 
 
 def of(o, p, air=AIR):
-    return scores(sums_of(o, p, air), np.arange(len(o)), 0).values
+    return pooled_scores(window_sums(o, p, air), np.arange(len(o)), 0).values
 
 
 def failed(values) -> set:
@@ -40,7 +40,7 @@ def test_three_times_too_much():
 def test_by_hand():
     """o = 12, 20, 0, 0 and p = 20, 5, 0, 1.5 ug m-3: the third cell is below the floor in both."""
     o, p = (np.array(x, float).reshape(1, 1, 1, 4) * 1e-9 for x in ([12, 20, 0, 0], [20, 5, 0, 1.5]))
-    values = combined(sums_of(o, p, AIR[:1]).sum(0, keepdims=True))
+    values = scores_from_sums(window_sums(o, p, AIR[:1]).sum(0, keepdims=True))
     values = {name: value[0] for name, value in values.items()}
     assert pytest.approx(1e-9) == FLOOR
     assert values["mse"] == pytest.approx((64 + 225 + 0 + 2.25) / 4)
@@ -77,9 +77,9 @@ def test_intervals_resample_runs():
     rng = np.random.default_rng(0)
     o = rng.lognormal(-18, 1, (40, 2, 3, 3))
     p = o * rng.lognormal(0, 0.5, (40, 1, 1, 1))
-    sums, air = sums_of(o, p, np.ones(o.shape, bool)), np.repeat(np.arange(4), 10)
-    narrow, wide = scores(sums, np.arange(40), 0), scores(sums, air, 0)
+    sums, air = window_sums(o, p, np.ones(o.shape, bool)), np.repeat(np.arange(4), 10)
+    narrow, wide = pooled_scores(sums, np.arange(40), 0), pooled_scores(sums, air, 0)
     low, high = narrow.intervals["fac2"]
     assert low <= narrow.values["fac2"] <= high and low < high
-    assert scores(sums, np.zeros(40), 0).intervals == {}, "one run says nothing about the spread of runs"
+    assert pooled_scores(sums, np.zeros(40), 0).intervals == {}, "one run says nothing about the spread of runs"
     assert wide.values == narrow.values

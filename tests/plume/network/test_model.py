@@ -10,13 +10,13 @@ from kmodels.core.cli import parse
 from kmodels.core.training import inference
 from kmodels.plume.data import cf_writer, encode, load
 from kmodels.plume.evaluation import rollout
-from kmodels.plume.evaluation.metrics import persistence
+from kmodels.plume.evaluation.baselines import persistence
 from kmodels.plume.network.losses import log_error, mass_error, peak_error
 from kmodels.plume.network.model import build
 from kmodels.plume.recipe import PlumeRecipe
 
 CHANGES = {"data": {"horizon": 1, "grid": {"nz": 4, "ny": 6, "nx": 5, "dz": 10.0}, "terrain_height": 12.0}}
-SMALL = RECIPE.with_changes(CHANGES | {"model": {"filters": 3, "layers": 1, "base": "persistence"}})
+SMALL = RECIPE.with_changes(CHANGES | {"model": {"filters": 3, "num_layers": 1, "base": "persistence"}})
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def test_the_network_is_given_the_past_and_asked_for_the_next_frame(windows):
 
 def test_the_maps_hold_ground_emission_and_height(windows):
     maps = windows.maps(np.array([0]))
-    static = encode.static(maps)[0]
+    static = encode.static_maps(maps)[0]
     np.testing.assert_array_equal(static[..., 0], maps.below_ground[0])
     cell = np.unravel_index(np.argmax(static[..., 1]), static.shape[:3])
     assert static[cell][1] == pytest.approx(np.log1p(5.0)) and static[cell][2] == pytest.approx(0.25)
@@ -91,7 +91,7 @@ def test_transport_moves_each_of_the_last_two_frames_by_its_own_wind(windows):
     cell_a_frame = windows.cell[2] / windows.frame_seconds  # m/s that move a cell a frame
     winds = np.zeros_like(winds)
     winds[:, -1, 0], winds[:, -2, 1] = cell_a_frame, -2 * windows.cell[1] / windows.frame_seconds
-    found = encode.transport(past, winds, maps._replace(below_ground=np.zeros_like(maps.below_ground)), windows)
+    found = encode.transport_maps(past, winds, maps._replace(below_ground=np.zeros_like(maps.below_ground)), windows)
     np.testing.assert_allclose(found[..., 1:, 0], past[:, -1, ..., :-1], rtol=1e-5)
     np.testing.assert_allclose(found[..., :-2, :, 1], past[:, -2, ..., 2:, :], rtol=1e-5)
     assert (found[..., 0, 0] == 0).all() and (found[..., -2:, :, 1] == 0).all()

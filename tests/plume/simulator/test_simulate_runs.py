@@ -15,13 +15,13 @@ from kmodels.plume.simulator.stacks import highest_release, plume_rise, release_
 from kmodels.plume.simulator.terrain import Domain
 
 
-def drawn(seed=0, **changes):
+def simulated(seed=0, **changes):
     return simulate_runs.sample_run(np.random.default_rng(seed), data(**changes), "plume-00000")
 
 
 def test_a_run_holds_a_cloud_from_its_first_frame_on():
     for seed in range(4):
-        run = drawn(seed)
+        run = simulated(seed)
         c = run.concentration
         assert c.shape == (6, 10, 14, 16) and c.dtype == np.float32 and run.u.shape == run.v.shape == (6, 10)
         assert run.time.tolist() == [0, 60, 120, 180, 240, 300]
@@ -32,7 +32,7 @@ def test_a_run_holds_a_cloud_from_its_first_frame_on():
 
 
 def test_wind_of_a_run_turns_and_keeps_its_speed():
-    run = drawn(1, frames=30)
+    run = simulated(1, frames=30)
     speed = np.hypot(run.u, run.v)
     # East and north winds are solved for apart: over hills their level means differ a little in speed.
     np.testing.assert_allclose(speed, speed[:1].repeat(30, axis=0), rtol=0.1)
@@ -44,7 +44,7 @@ def test_wind_of_a_run_turns_and_keeps_its_speed():
 def test_the_cloud_goes_where_the_wind_blows():
     """One stack in flat country: the centre of mass lies downwind of it."""
     for seed in range(4):
-        run = drawn(seed, terrain_height=0.0, stacks=[1, 1], wind_speed=[3.0, 5.0], turning_degrees=0.0)
+        run = simulated(seed, terrain_height=0.0, stacks=[1, 1], wind_speed=[3.0, 5.0], turning_degrees=0.0)
         c = run.concentration[-1]
         east = (c * run.x).sum() / c.sum() - run.stacks.x[0]
         north = (c * run.y[:, None]).sum() / c.sum() - run.stacks.y[0]
@@ -55,7 +55,7 @@ def test_the_cloud_goes_where_the_wind_blows():
 
 
 def test_same_seed_same_run():
-    one, same, other = drawn(0), drawn(0), drawn(1)
+    one, same, other = simulated(0), simulated(0), simulated(1)
     assert np.array_equal(one.concentration, same.concentration) and np.array_equal(one.u, same.u)
     assert not np.array_equal(one.concentration, other.concentration)
 

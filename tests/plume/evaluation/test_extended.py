@@ -1,4 +1,4 @@
-"""The longer look: thirty steps on the model's own output."""
+"""Thirty steps on the model's own output."""
 
 from dataclasses import replace
 
@@ -7,7 +7,7 @@ import pytest
 from helpers.plain_runs import RECIPE, plain_run
 
 from kmodels.plume.data import cf_writer, load
-from kmodels.plume.evaluation.examine import LEADS, chosen, examine
+from kmodels.plume.evaluation.extended import LEADS, evaluate_rollouts, rollout_rows
 
 RECIPE_30 = RECIPE.with_changes({"data": {"horizon": 1}, "model": {"base": "persistence"}})
 
@@ -33,13 +33,13 @@ def windows(tmp_path_factory):
 
 
 def test_roll_outs_start_where_thirty_frames_follow_spread_over_every_run(windows):
-    rows = chosen(windows)
+    rows = rollout_rows(windows)
     assert windows.groups[rows].tolist() == ["a"] * 3 + ["b"] * 3
     assert windows.first[rows].tolist() == [0, 3, 7] * 2 and windows.leads[rows].min() == LEADS
 
 
 def test_a_right_forecast_is_perfect_and_one_that_grows_is_not(windows):
-    right, wrong = (examine(_Last(growth), windows, RECIPE_30) for growth in (0.0, 0.05))
+    right, wrong = (evaluate_rollouts(_Last(growth), windows, RECIPE_30) for growth in (0.0, 0.05))
     assert right.scores.values["rollout_fac2"] == right.scores.values["fac2_lead_30"] == 1.0
     assert right.scores.values["rollout_abs_fb"] == pytest.approx(0.0, abs=1e-5)
     assert wrong.scores.values["rollout_fac2"] < 0.9 and wrong.scores.values["fac2_lead_30"] == 0.0
@@ -49,5 +49,5 @@ def test_a_right_forecast_is_perfect_and_one_that_grows_is_not(windows):
 
 
 def test_a_model_that_skips_frames_is_not_rolled_out(windows):
-    found = examine(_Last(), windows, RECIPE_30.with_changes({"data": {"horizon": 2}}))
+    found = evaluate_rollouts(_Last(), windows, RECIPE_30.with_changes({"data": {"horizon": 2}}))
     assert found.scores.values == {} and not found.files
