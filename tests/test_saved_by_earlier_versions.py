@@ -16,8 +16,8 @@ import pytest
 
 import kmodels
 from kmodels import fit, generate, predict
-from kmodels.core import backend
-from kmodels.core.run import Run
+from kmodels.core.runs.run import Run
+from kmodels.core.training import backend
 
 SAVED = Path(__file__).parent / "fixtures" / "saved_runs"
 MADE_BY = json.loads((SAVED / "made_by.json").read_text())
@@ -88,7 +88,7 @@ def predictor(folder):
 
 def test_run_and_report_are_read(folder):
     run = Run.open(folder)
-    assert run.about["model"] == run.recipe.task == folder.name
+    assert run.metadata["model"] == run.recipe.task == folder.name
     report = run.report()
     assert report["model"] == folder.name and report["metrics"] and report["history"]
 
