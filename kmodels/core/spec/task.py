@@ -1,15 +1,18 @@
-"""A Task asks one scientific question: the record of a model's parts, and the shapes of what they hand on."""
+"""A Task asks one scientific question: what the pipeline needs of a model, and the shapes of what it hands on."""
 
-from collections.abc import Callable
+import abc
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+from kmodels.core.spec import registry
 from kmodels.core.spec.gate import Gate
 from kmodels.core.spec.ladder import Ladder
 from kmodels.core.spec.recipe import Recipe
 
 if TYPE_CHECKING:
+    import argparse
+
     import keras
     import pandas
     from matplotlib.figure import Figure
@@ -21,17 +24,17 @@ class Records(Protocol):
     def __len__(self) -> int: ...
 
     def take(self, rows) -> "Records":
-        """The examples with these indices."""
+        """Return the examples with these indices."""
         ...
 
 
 class Examples(Protocol):
-    """What the network eats, from memory or from a file larger than it."""
+    """What the network is given, from memory or from a file larger than it."""
 
     def __len__(self) -> int: ...
 
     def take(self, rows) -> tuple[dict, dict]:
-        """(inputs, targets) of these rows, as dictionaries of arrays with the rows first."""
+        """Return (inputs, targets) of these rows, as dictionaries of arrays with the rows first."""
         ...
 
 
@@ -39,7 +42,7 @@ class Prediction(Protocol):
     """A network's outputs in the field's own words and units."""
 
     def frame(self) -> "pandas.DataFrame":
-        """One row an example."""
+        """Tabulate, a row an example."""
         ...
 
     def write(self, path: Path) -> None:
@@ -54,8 +57,8 @@ class Scores:
     values: dict[str, float | None]
     intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
 
-    def merge(self, other: "Scores", prefix: str) -> "Scores":
-        """These scores, and the other ones under names that begin with `prefix`."""
+    def merge(self, other: "Scores", prefix: str = "") -> "Scores":
+        """Return these scores and the other ones, under names that begin with `prefix`."""
         values = {prefix + name: value for name, value in other.values.items()}
         intervals = {prefix + name: pair for name, pair in other.intervals.items()}
         return Scores(self.values | values, self.intervals | intervals)
@@ -63,7 +66,7 @@ class Scores:
 
 @dataclass(frozen=True)
 class EvaluationInput:
-    """What the functions that judge are given: records, their prediction, and the scores once they exist."""
+    """What diagnostics and figures are made of: records, their prediction, and the scores once they exist."""
 
     records: Records
     prediction: Any
@@ -72,7 +75,7 @@ class EvaluationInput:
 
 @dataclass(frozen=True)
 class ExtendedEvaluation:
-    """What a longer look at a trained model found: scores, those of baselines, pictures by title, files by name."""
+    """What one prediction of each held-out record does not show: scores, baselines' scores, pictures, files."""
 
     scores: Scores = field(default_factory=lambda: Scores({}))
     baselines: dict[str, Scores] = field(default_factory=dict)
@@ -81,82 +84,196 @@ class ExtendedEvaluation:
 
 
 @dataclass(frozen=True)
-class Task:
-    """The contents page of a model. Each part lives in the file of its name.
+class TrainingData:
+    """What a training's callbacks may look at: training records, the examples made of them, validation records."""
 
-    suffixes: of the files that `load` reads; output_suffixes: of those that a Prediction writes.
-    simulate(recipe, folder, report): writes the field's own files into `folder`; `report(done, total)` shows
-        progress; returns facts to print, such as rates. `simulation` is raised when the same recipe gives other data.
-    load(path, recipe, labels=True): the records of a user's or the simulator's files; refuses bad input by file,
-        row, value, rule. labels=False: what is to be learned may be missing.
-    split(records, recipe): {"train", "validation", "test"} -> row indices that share no group.
-    encode(records, recipe): Examples. build(recipe, steps): the compiled model, told the number of training steps.
-    decode(model, records, outputs): Prediction.
-    metrics(parts, prediction, seed): Scores of a prediction for parts["test"]. baselines(recipe, parts): {name:
-        Scores} on parts["test"]; those that learn are left out where there is no parts["train"].
-    diagnostics(evaluated): (scalars, pictures) of an epoch for TensorBoard. figures(evaluated): {title: Figure}.
-    headline: the metrics of the summary table, in order. notes(recipe): sentences that a report must carry.
+    records: Records
+    examples: Examples
+    validation: Records
 
-    What not every model has:
-    calibrate(model, records, outputs): sets what is chosen on validation data, such as a threshold.
-    adapt(model, records): sets in a new model what it takes from its training records as it finds them, such as their
-        mean, before it is trained.
-    schedule(model, recipe, epoch): sets what changes in the course of a training, such as the weights of the loss
-        terms, at the beginning of epoch 0, 1, ...; a pure function of the epoch, so that a resumed run is the same.
-    monitor: the validation figure, as a row of the history names it, whose lowest value says which epoch is kept.
-        Another than `val_loss` where a schedule moves the weights: their sum is then not comparable across epochs.
-    hints(history, recipe): sentences about the course of a training, for the report: what to try where it went wrong.
-    files(records): every file that they were read from, where those named by `suffixes` only name further ones.
-    training_examples(records, recipe): Examples to train on, where they are not those of `encode`.
-    mine_hard_negatives(model, records, examples, recipe): trains on after each epoch, on what the model still
-        gets wrong in its training records; returns scalars for TensorBoard.
-    transfer(recipe): the recipe of simulated data that lies outside what was trained on; its scores stand in the
-        report as `transfer_*`.
-    draw(model, recipe, path, progress, **options): Prediction of many answers to each record of a file; options are
-        those of the verb predict that were given: mode, samples, temperature, days, seed.
-    generate(model, recipe, n, seed, **options): n new records with `write(path)`.
-    examine(model, records, recipe): ExtendedEvaluation; what one prediction of each held-out record does not show.
-        Baselines that need the model are made here, too.
-    forecast(model, records, recipe, leads, progress): Prediction of so many steps, each from the one before.
+
+class Task(abc.ABC):
+    """A scientific question, and what the pipeline asks of the model that answers it.
+
+    A model's `task.py` is its contents page: a subclass whose methods lie in the rooms of the model's folder. Six
+    methods are a model's own; the others have defaults that serve most.
+
+    Attributes
+    ----------
+    name, question : str
+        Of the model.
+    recipe : type of Recipe
+        Every number of a run.
+    simulation : int
+        Raised when the same recipe gives other simulated data.
+    suffixes, output_suffixes : tuple of str
+        Of the files that `load` reads and that a Prediction writes.
+    gates : tuple of Gate
+        What held-out metrics must reach.
+    headline : tuple of str
+        The metrics of the summary table, in order.
+    ladder : Ladder or None
+        Recipes from the flawed one to the best.
+    monitor : str
+        The validation figure, as a row of the history names it, whose lowest value says which epoch is kept. Another
+        than `val_loss` where a schedule moves the weights: their sum is then not comparable across epochs.
     """
 
-    name: str
-    question: str
-    recipe: type[Recipe]
-    simulation: int
-    suffixes: tuple[str, ...]
-    output_suffixes: tuple[str, ...]
-    simulate: Callable[[Any, Path, Callable[[int, int], None]], dict[str, str]]
-    load: Callable[..., Any]
-    split: Callable[[Any, Any], dict[str, Any]]
-    encode: Callable[[Any, Any], Examples]
-    build: Callable[[Any, int], "keras.Model"]
-    decode: Callable[["keras.Model", Any, dict], Any]
-    metrics: Callable[[dict[str, Any], Any, int], Scores]
-    baselines: Callable[[Any, dict[str, Any]], dict[str, Scores]]
-    diagnostics: Callable[[EvaluationInput], tuple[dict[str, float], dict[str, "Figure"]]]
-    figures: Callable[[EvaluationInput], dict[str, "Figure"]]
-    gates: tuple[Gate, ...]
-    headline: tuple[str, ...]
-    notes: Callable[[Any], list[str]]
-    ladder: Ladder | None = None
-    calibrate: Callable[["keras.Model", Any, dict], None] | None = None
-    adapt: Callable[["keras.Model", Any], None] | None = None
-    schedule: Callable[["keras.Model", Any, int], None] | None = None
-    monitor: str = "val_loss"
-    hints: Callable[[list[dict], Any], list[str]] | None = None
-    files: Callable[[Any], list[Path]] | None = None
-    training_examples: Callable[[Any, Any], Examples] | None = None
-    mine_hard_negatives: Callable[["keras.Model", Any, Examples, Any], dict[str, float]] | None = None
-    transfer: Callable[[Any], Recipe] | None = None
-    draw: Callable[..., Any] | None = None
-    generate: Callable[..., Any] | None = None
-    examine: Callable[["keras.Model", Any, Any], ExtendedEvaluation] | None = None
-    forecast: Callable[..., Any] | None = None
+    name: ClassVar[str]
+    question: ClassVar[str]
+    recipe: ClassVar[type[Recipe]]
+    simulation: ClassVar[int]
+    suffixes: ClassVar[tuple[str, ...]]
+    output_suffixes: ClassVar[tuple[str, ...]]
+    gates: ClassVar[tuple[Gate, ...]]
+    headline: ClassVar[tuple[str, ...]]
+    ladder: ClassVar[Ladder | None] = None
+    monitor: ClassVar[str] = "val_loss"
 
-    def predict(self, model, records, recipe, progress=None):
-        """The decoded prediction of a model for records."""
+    # -- data -------------------------------------------------------------------------------------------------
+
+    @abc.abstractmethod
+    def load(self, path, recipe, labels: bool = True) -> Records:
+        """Load a user's or the simulator's files; refuse bad input by file, row, value and rule.
+
+        Parameters
+        ----------
+        path : str or Path
+            A file or a folder.
+        recipe : Recipe
+            What the data must agree with.
+        labels : bool
+            False: what is to be learned may be missing.
+        """
+
+    def simulate(self, recipe, folder: Path, progress) -> dict[str, str]:
+        """Write the field's own files into `folder`; return facts to print, such as rates.
+
+        progress(done, total) shows how far it is.
+        """
+        return registry.simulator(self.name)(recipe, folder, progress)
+
+    def split(self, records, recipe) -> dict[str, Any]:
+        """Part the rows into train, validation and test, which share no group of `records.groups`."""
+        from kmodels.core.training import batching
+
+        return batching.split_groups(records.groups, recipe.data.split, recipe.seed)
+
+    def data_files(self, records) -> list[Path] | None:
+        """Name every file that the records were read from, where those named by `suffixes` only name further ones."""
+        return None
+
+    @abc.abstractmethod
+    def encode(self, records, recipe) -> Examples:
+        """Turn records into what the network is given."""
+
+    def training_examples(self, records, recipe) -> Examples:
+        """Turn records into what the network is trained on."""
+        return self.encode(records, recipe)
+
+    # -- network ----------------------------------------------------------------------------------------------
+
+    @abc.abstractmethod
+    def build(self, recipe, steps: int) -> "keras.Model":
+        """Build the compiled network of a recipe, for a training of so many steps."""
+
+    def adapt(self, model, records) -> None:
+        """Set in a new network what it takes from its training records as it finds them, such as their mean."""
+        return None
+
+    def callbacks(self, recipe, data: TrainingData) -> list["keras.callbacks.Callback"]:
+        """Make what acts between the epochs of a training: schedules, freezing, calibration, hard-negative mining."""
+        return []
+
+    # -- evaluation -------------------------------------------------------------------------------------------
+
+    @abc.abstractmethod
+    def decode(self, model, records, outputs: dict) -> Prediction:
+        """Put the network's outputs into the field's own words and units."""
+
+    def predict(self, model, records, recipe, progress=None) -> Prediction:
+        """Predict and decode. All inference that the metrics need happens here."""
         from kmodels.core.training import inference
 
         outputs = inference.predict(model, self.encode(records, recipe), recipe.train.batch_size, progress)
         return self.decode(model, records, outputs)
+
+    @abc.abstractmethod
+    def metrics(self, splits: dict[str, Any], prediction, seed: int) -> Scores:
+        """Score a prediction for `splits["test"]`; `seed` is that of the bootstrap."""
+
+    @abc.abstractmethod
+    def baselines(self, recipe, splits: dict[str, Any]) -> dict[str, Scores]:
+        """Score the baselines on `splits["test"]`; those that learn are left out where there is no "train"."""
+
+    def compare(self, scores: Scores, baselines: dict[str, Scores]) -> Scores:
+        """Add to the model's scores what sets them against the baselines', such as ratios."""
+        return scores
+
+    def diagnostics(self, evaluated: EvaluationInput) -> tuple[dict[str, float], dict[str, "Figure"]]:
+        """Make scalars and pictures of an epoch, for TensorBoard."""
+        return {}, {}
+
+    def figures(self, evaluated: EvaluationInput) -> dict[str, "Figure"]:
+        """Make the report's pictures, by title."""
+        return {}
+
+    def extended_evaluation(self, model, splits: dict[str, Any], recipe) -> ExtendedEvaluation:
+        """Evaluate what one prediction of each held-out record does not show, such as roll-outs."""
+        return ExtendedEvaluation()
+
+    def transfer_recipe(self, recipe) -> Recipe | None:
+        """Return the recipe of simulated data outside what was trained on, scored as `transfer_*`; None: none."""
+        return None
+
+    def notes(self, recipe) -> list[str]:
+        """Say what a reader of the report must know about where its figures come from."""
+        return []
+
+    def hints(self, history: list[dict], recipe) -> list[str]:
+        """Say what the course of a training shows, and what to try."""
+        return []
+
+
+class Forecaster(Task):
+    """A task whose model forecasts: each step from the one before."""
+
+    @staticmethod
+    def add_options(options: "argparse.ArgumentParser") -> None:
+        """Add what `predict` takes for such a model."""
+        group = options.add_argument_group("for models that forecast (plume)")
+        group.add_argument("--lead", type=int, metavar="N", help="forecast N frames, each from the one before")
+
+    @abc.abstractmethod
+    def forecast(self, model, records, recipe, leads: int, progress=None) -> Prediction:
+        """Forecast so many steps."""
+
+
+class EnsembleTask(Task):
+    """A task whose model draws many answers to each record."""
+
+    @staticmethod
+    def add_options(options: "argparse.ArgumentParser") -> None:
+        """Add what `predict` takes for such a model."""
+        add = options.add_argument_group("for models that sample (precip)").add_argument
+        add("--mode", choices=("prior", "posterior"), help="posterior: of days whose rain is known (default: prior)")
+        add("--members", "--samples", type=int, metavar="K", help="ensemble members of each day (default: the recipe's)")
+        add("--temperature", type=float, metavar="T", help="scale of the latent's distance from its mean (default: 1.0)")
+        add("--days", metavar="WHICH", help="all, heavy, or file:F with a date in each line of F (default: all)")
+        add("--seed", type=int, metavar="S", help="equal seeds sample the same fields (default: 0)")
+
+    @abc.abstractmethod
+    def needs_labels(self, **options) -> bool:
+        """Tell whether records must be loaded with what is to be learned, for these options of `sample`."""
+
+    @abc.abstractmethod
+    def sample(self, model, records, recipe, progress=None, **options) -> Prediction:
+        """Draw an ensemble for each record; options are those of `add_options` that were given."""
+
+
+class GeneratorTask(Task):
+    """A task whose model writes new records."""
+
+    @abc.abstractmethod
+    def generate(self, model, recipe, n: int, seed: int, **options) -> Records:
+        """Generate n records, with `write(path)`."""
