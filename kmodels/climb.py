@@ -44,13 +44,13 @@ def _climb(args, words) -> int:
     from kmodels.core.report import review
     from kmodels.core.runs import climb
     from kmodels.core.spec import registry
-    from kmodels.core.training.loop import Stopped
+    from kmodels.core.training.callbacks import Stopped
 
     task = registry.task(base.task)
     first, last = _range(args, task)
     out = Path(args.out or f"runs/ladder-{task.name}")
     try:
-        what = climb.LadderRun(task, base, out, args.seeds, smoke)
+        what = climb.LadderRun(task, task.ladder, base, out, args.seeds, smoke)
         records, failed = climb.climb(what, first, last, args.keep_going)
     except Stopped as stopped:
         console.say(f"stopped in {stopped}; nothing is lost: the same command goes on from there")

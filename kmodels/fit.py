@@ -76,7 +76,7 @@ def _train(run, *lines: str) -> int:
     from kmodels.core.cli import console
     from kmodels.core.runs import pipeline
     from kmodels.core.spec import registry
-    from kmodels.core.training.loop import Stopped
+    from kmodels.core.training.callbacks import Stopped
 
     with run.lock():
         for line in (f"run: {run.path}", *lines):

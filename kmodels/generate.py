@@ -33,12 +33,13 @@ def _generate(args, words) -> int:
     _check(args)
     from kmodels.core.runs.run import Run
     from kmodels.core.spec import registry
+    from kmodels.core.spec.task import GeneratorTask
     from kmodels.core.training import backend
 
     run, out = Run.open(args.run), Path(args.out)
     backend.select(args.backend, run.recipe.SMALL_OPERATIONS)
     task = registry.task(run.metadata["model"])
-    if task.generate is None:
+    if not isinstance(task, GeneratorTask):
         raise UserError(f"{args.run}: a run of {task.name}, which generates nothing")
     if out.suffix not in task.output_suffixes:
         raise UserError(f"--out {out}: the suffix must be one of {', '.join(task.output_suffixes)}")

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from kmodels.core.cli import cli
 from kmodels.core.spec.errors import UserError
+from kmodels.core.spec.task import EnsembleTask, Forecaster
 
-DRAWING = ("mode", "samples", "temperature", "days", "seed")
+KINDS = (Forecaster, EnsembleTask)  # of tasks, that bring options of their own
 
 
 def main(argv=None) -> int:
@@ -25,13 +26,8 @@ def main(argv=None) -> int:
         metavar="PATH",
         help="nand: .csv or .parquet; plume, precip: .nc; metasurface: .h5 or .csv; echo: a folder",
     )
-    options.add_argument("--lead", type=int, metavar="N", help="for plume: forecast N frames, each from the one before")
-    add = options.add_argument_group("for precip").add_argument
-    add("--mode", choices=("prior", "posterior"), help="posterior: of days whose rain is there, too (default: prior)")
-    add("--samples", type=int, metavar="K", help="fields drawn for each day (default: the recipe's members)")
-    add("--temperature", type=float, metavar="T", help="how far from the latent mean fields are drawn (default: 1.0)")
-    add("--days", metavar="WHICH", help="all, heavy, or file:F with a date in each line of F (default: all)")
-    add("--seed", type=int, metavar="S", help="equal seeds draw the same fields (default: 0)")
+    for kind in KINDS:
+        kind.add_options(options)
     cli.add_backend_option(options)
     return cli.run(options, _predict, argv)
 
@@ -42,21 +38,18 @@ def _predict(args, words) -> int:
     from kmodels.core.cli import console
 
     task, out = predictor.task, Path(args.out)
-    drawing = {name: getattr(args, name) for name in DRAWING if getattr(args, name) is not None}
-    _check(args, task, drawing)
+    given = {name: getattr(args, name) for kind in KINDS for name in kind.OPTIONS if getattr(args, name) is not None}
+    _check(args, task, given)
     with console.progress("predicting") as bar:
-        if task.draw is not None:
-            prediction = predictor.draw(args.data, bar, **drawing)
-            prediction.write(out)
-            console.say(f"{len(prediction.days)} days, {prediction.members} fields each, written to {out}")
-            return 0
-        records = predictor.load(args.data)
-        if args.lead is None:
-            prediction = predictor.predict(records, bar)
+        if isinstance(task, EnsembleTask):
+            records = predictor.load(args.data, labels=task.needs_labels(**given))
+            prediction, what = predictor.sample(records, bar, **given), "ensembles"
         else:
-            prediction = predictor.forecast(records, args.lead, bar)
+            records = predictor.load(args.data)
+            make = predictor.forecast if given else predictor.predict
+            prediction, what = make(records, *given.values(), bar), f"{len(records)} predictions"
     prediction.write(out)
-    console.say(f"{len(records)} predictions written to {out}")
+    console.say(f"{what} written to {out}")
     return 0
 
 
@@ -67,16 +60,15 @@ def _allowed(suffixes) -> str:
     return f"the suffix must be one of {', '.join(suffixes)}"
 
 
-def _check(args, task, drawing) -> None:
+def _check(args, task, given) -> None:
     """Refuse what the model of this run does not do."""
     if Path(args.out).suffix not in task.output_suffixes:
         raise UserError(f"--out {args.out}: {_allowed(task.output_suffixes)}")
-    if args.lead is not None and (task.forecast is None or args.lead < 1):
-        raise UserError(
-            f"--lead {args.lead}: at least 1" if task.forecast else f"--lead: {task.name} forecasts nothing"
-        )
-    if drawing and task.draw is None:
-        raise UserError(f"--{next(iter(drawing))}: {task.name} draws nothing")
+    for name in given:
+        if name not in task.OPTIONS:
+            raise UserError(f"--{name}: not for {task.name}")
+    if given.get("lead", 1) < 1:
+        raise UserError(f"--lead {given['lead']}: at least 1")
 
 
 if __name__ == "__main__":

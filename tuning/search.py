@@ -125,7 +125,7 @@ def _record(args, study, out) -> Record:
 
 def _alone(record: Record) -> tuple[str | None, int]:
     """Every trial in this process; why it ended early, if it did, and the exit status."""
-    from kmodels.core.training.loop import Stopped
+    from kmodels.core.training.callbacks import Stopped
     from tuning import oracles, trial
 
     oracle = oracles.make(record.study, record.asked.tuner, record.max_trials, record.state)
@@ -212,7 +212,7 @@ def _work(args, study, out) -> int:
         time.sleep(1)
     record = Record.open(out, study)
     backend.select(record.asked.backend, study.base.SMALL_OPERATIONS)
-    from kmodels.core.training.loop import Stopped
+    from kmodels.core.training.callbacks import Stopped
     from tuning import trial
 
     client = worker.Client(address)

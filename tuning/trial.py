@@ -9,7 +9,8 @@ from kmodels.core.io import files
 from kmodels.core.runs import pipeline
 from kmodels.core.spec import registry
 from kmodels.core.spec.errors import UserError
-from kmodels.core.training.loop import Stopped, best_epoch
+from kmodels.core.training.callbacks import Stopped
+from kmodels.core.training.state import best_epoch
 from tuning import hparams
 from tuning.record import Record
 

@@ -1,6 +1,7 @@
 """The contents page of the echo model."""
 
-from kmodels.core.spec.task import Task
+from kmodels.core.spec.task import Task, TrainingData
+from kmodels.core.training.callbacks import EpochSchedule
 from kmodels.echo.data.encode import encode, training_examples
 from kmodels.echo.data.load import SUFFIXES, load
 from kmodels.echo.data.records import files, split
@@ -16,7 +17,7 @@ from kmodels.echo.network import sizes
 from kmodels.echo.network.curriculum import schedule
 from kmodels.echo.network.model import adapt, build
 from kmodels.echo.recipe import EchoRecipe
-from kmodels.echo.simulator.recordings import SIMULATION, simulate
+from kmodels.echo.simulator.recordings import SIMULATION
 
 
 def notes(recipe: EchoRecipe) -> list[str]:
@@ -34,26 +35,19 @@ def notes(recipe: EchoRecipe) -> list[str]:
     return found
 
 
-TASK = Task(
-    name="echo",
-    question="What does a room look like to somebody who claps and listens?",
-    recipe=EchoRecipe,
-    simulation=SIMULATION,
-    suffixes=SUFFIXES,
-    output_suffixes=OUTPUT_SUFFIXES,
-    simulate=simulate,
-    load=load,
-    split=split,
-    encode=encode,
-    build=build,
-    decode=decode,
-    metrics=metrics,
-    baselines=baselines,
-    diagnostics=diagnostics,
-    figures=draw,
-    gates=GATES,
-    ladder=LADDER,
-    headline=(
+class EchoTask(Task):
+    """What does a room look like to somebody who claps and listens?"""
+
+    name = "echo"
+    question = "What does a room look like to somebody who claps and listens?"
+    recipe = EchoRecipe
+    simulation = SIMULATION
+    suffixes = SUFFIXES
+    output_suffixes = OUTPUT_SUFFIXES
+    gates = GATES
+    ladder = LADDER
+    monitor = "val_rmse"
+    headline = (
         "rmse",
         "mae",
         "abs_rel",
@@ -72,13 +66,30 @@ TASK = Task(
         "delta1_echogeom",
         "rmse_htf",
         "delta1_htf",
-    ),
-    notes=notes,
-    schedule=schedule,
-    monitor="val_rmse",
-    hints=hints,
-    files=files,
-    training_examples=training_examples,
-    adapt=adapt,
-    examine=examine,
-)
+    )
+
+    load = staticmethod(load)
+    split = staticmethod(split)
+    encode = staticmethod(encode)
+    training_examples = staticmethod(training_examples)
+    build = staticmethod(build)
+    adapt = staticmethod(adapt)
+    decode = staticmethod(decode)
+    metrics = staticmethod(metrics)
+    baselines = staticmethod(baselines)
+    diagnostics = staticmethod(diagnostics)
+    notes = staticmethod(notes)
+    hints = staticmethod(hints)
+    figures = staticmethod(draw)
+    data_files = staticmethod(files)
+
+    def callbacks(self, recipe, data: TrainingData):
+        """Move the weights of the loss terms, and freeze the base, by the recipe's curriculum."""
+        return [EpochSchedule(schedule, recipe)]
+
+    def extended_evaluation(self, model, splits, recipe):
+        """Compare with shuffled audio, and the base's errors in trained and unseen rooms."""
+        return examine(model, splits["test"], recipe)
+
+
+TASK = EchoTask()

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from kmodels.core.spec.task import Task
-from kmodels.core.training import batching
+from kmodels.core.spec.task import Task, TrainingData
+from kmodels.core.training.callbacks import EpochSchedule
 from kmodels.metasurface.data.encode import encode, on_wavelengths, training_examples
 from kmodels.metasurface.data.load import SUFFIXES, load
 from kmodels.metasurface.evaluation.baselines import baselines
@@ -18,7 +18,7 @@ from kmodels.metasurface.ladder import LADDER
 from kmodels.metasurface.network.model import build
 from kmodels.metasurface.network.schedule import schedule
 from kmodels.metasurface.recipe import MetasurfaceRecipe
-from kmodels.metasurface.simulator.structures import SIMULATION, simulate
+from kmodels.metasurface.simulator.structures import SIMULATION
 
 
 def decode(model, structures, outputs) -> Spectra:
@@ -52,26 +52,19 @@ def notes(recipe: MetasurfaceRecipe) -> list[str]:
     ]
 
 
-TASK = Task(
-    name="metasurface",
-    question="Which colour reaches which pixel below a pattern of silicon nitride?",
-    recipe=MetasurfaceRecipe,
-    simulation=SIMULATION,
-    suffixes=SUFFIXES,
-    output_suffixes=SPECTRA_SUFFIXES,
-    simulate=simulate,
-    load=load,
-    split=lambda structures, recipe: batching.split_groups(structures.groups, recipe.data.split, recipe.seed),
-    encode=encode,
-    build=build,
-    decode=decode,
-    metrics=metrics,
-    baselines=baselines,
-    diagnostics=diagnostics,
-    figures=draw,
-    gates=GATES,
-    ladder=LADDER,
-    headline=(
+class MetasurfaceTask(Task):
+    """Which colour reaches which pixel below a pattern of silicon nitride?"""
+
+    name = "metasurface"
+    question = "Which colour reaches which pixel below a pattern of silicon nitride?"
+    recipe = MetasurfaceRecipe
+    simulation = SIMULATION
+    suffixes = SUFFIXES
+    output_suffixes = SPECTRA_SUFFIXES
+    gates = GATES
+    ladder = LADDER
+    monitor = "val_mae"
+    headline = (
         "mae",
         "rmse",
         "r2",
@@ -81,10 +74,26 @@ TASK = Task(
         "transmission_error",
         "symmetry_error",
         "milliseconds",
-    ),
-    notes=notes,
-    schedule=schedule,
-    monitor="val_mae",
-    training_examples=training_examples,
-    examine=examine,
-)
+    )
+
+    load = staticmethod(load)
+    encode = staticmethod(encode)
+    training_examples = staticmethod(training_examples)
+    build = staticmethod(build)
+    decode = staticmethod(decode)
+    metrics = staticmethod(metrics)
+    baselines = staticmethod(baselines)
+    diagnostics = staticmethod(diagnostics)
+    notes = staticmethod(notes)
+    figures = staticmethod(draw)
+
+    def callbacks(self, recipe, data: TrainingData):
+        """Give the loss terms their scheduled weights."""
+        return [EpochSchedule(schedule, recipe)]
+
+    def extended_evaluation(self, model, splits, recipe):
+        """Measure speed, symmetry and attention."""
+        return examine(model, splits["test"], recipe)
+
+
+TASK = MetasurfaceTask()

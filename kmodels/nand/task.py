@@ -1,18 +1,19 @@
 """The contents page of the nand model."""
 
-from kmodels.core.spec.task import Task
+from kmodels.core.spec.task import Task, TrainingData
 from kmodels.core.training import batching
 from kmodels.nand.data.encode import encode
 from kmodels.nand.data.load import SUFFIXES, load
+from kmodels.nand.evaluation.calibration import ThresholdCalibration
 from kmodels.nand.evaluation.diagnostics import diagnostics
 from kmodels.nand.evaluation.figures import draw
-from kmodels.nand.evaluation.metrics import baselines, calibrate, decode, metrics
+from kmodels.nand.evaluation.metrics import baselines, decode, metrics
 from kmodels.nand.gates import GATES
 from kmodels.nand.ladder import LADDER
 from kmodels.nand.network.classifier import build
-from kmodels.nand.network.mining import mine_hard_negatives
+from kmodels.nand.network.mining import HardNegativeMining
 from kmodels.nand.recipe import NandRecipe
-from kmodels.nand.simulator.sequences import SIMULATION, simulate
+from kmodels.nand.simulator.sequences import SIMULATION
 
 
 def notes(recipe: NandRecipe) -> list[str]:
@@ -43,27 +44,18 @@ def transfer(recipe: NandRecipe) -> NandRecipe:
     return recipe.with_changes({"data": data})
 
 
-TASK = Task(
-    name="nand",
-    question="Is this NAND flash command sequence legal, and where does it break which rule?",
-    recipe=NandRecipe,
-    simulation=SIMULATION,
-    suffixes=SUFFIXES,
-    output_suffixes=(".csv", ".parquet"),
-    simulate=simulate,
-    load=load,
-    split=lambda trace, recipe: batching.split_groups(trace.pair, recipe.data.split, recipe.seed),
-    encode=encode,
-    build=build,
-    calibrate=calibrate,
-    decode=decode,
-    metrics=lambda parts, prediction, seed: metrics(parts["test"], prediction, seed),
-    baselines=baselines,
-    diagnostics=diagnostics,
-    figures=draw,
-    gates=GATES,
-    ladder=LADDER,
-    headline=(
+class NandTask(Task):
+    """Is this NAND flash command sequence legal, and where does it break which rule?"""
+
+    name = "nand"
+    question = "Is this NAND flash command sequence legal, and where does it break which rule?"
+    recipe = NandRecipe
+    simulation = SIMULATION
+    suffixes = SUFFIXES
+    output_suffixes = (".csv", ".parquet")
+    gates = GATES
+    ladder = LADDER
+    headline = (
         "accuracy",
         "invalid_f1",
         "f1_page_hop",
@@ -76,8 +68,30 @@ TASK = Task(
         "mcc",
         "auroc",
         "calibration_error",
-    ),
-    notes=notes,
-    mine_hard_negatives=mine_hard_negatives,
-    transfer=transfer,
-)
+    )
+
+    load = staticmethod(load)
+    encode = staticmethod(encode)
+    build = staticmethod(build)
+    decode = staticmethod(decode)
+    baselines = staticmethod(baselines)
+    diagnostics = staticmethod(diagnostics)
+    notes = staticmethod(notes)
+    figures = staticmethod(draw)
+    transfer_recipe = staticmethod(transfer)
+
+    def split(self, records, recipe):
+        """Part the sequences by pair."""
+        return batching.split_groups(records.pair, recipe.data.split, recipe.seed)
+
+    def metrics(self, splits, prediction, seed):
+        """Score the verdicts and the places of violations."""
+        return metrics(splits["test"], prediction, seed)
+
+    def callbacks(self, recipe, data: TrainingData):
+        """Choose the threshold after each epoch, and train again on invalid sequences that were taken for valid."""
+        mining = [HardNegativeMining(data.records, data.examples, recipe)] if recipe.train.hard_negatives else []
+        return [*mining, ThresholdCalibration(data.validation)]
+
+
+TASK = NandTask()

@@ -2,11 +2,10 @@
 
 import numpy as np
 
-from kmodels.core.spec.task import Task
-from kmodels.core.training import batching
+from kmodels.core.spec.task import Forecaster
 from kmodels.plume.data.encode import encode, from_log
 from kmodels.plume.data.load import SUFFIXES, load
-from kmodels.plume.evaluation.baselines import baseline_forecasts, evaluate_baselines, with_error_ratios
+from kmodels.plume.evaluation.baselines import evaluate_baselines, with_error_ratios
 from kmodels.plume.evaluation.diagnostics import diagnostics
 from kmodels.plume.evaluation.extended import evaluate_rollouts
 from kmodels.plume.evaluation.figures import plot
@@ -18,20 +17,13 @@ from kmodels.plume.gates import GATES
 from kmodels.plume.ladder import LADDER
 from kmodels.plume.network.model import build
 from kmodels.plume.recipe import PlumeRecipe
-from kmodels.plume.simulator.simulate_runs import SIMULATION, simulate
+from kmodels.plume.simulator.simulate_runs import SIMULATION
 
 
 def decode(model, windows, outputs) -> Forecast:
     """The network's output as concentrations of the target frame."""
     concentration = from_log(np.asarray(outputs["future"], "float32"), model.c0)
     return Forecast(windows, concentration[:, None], np.array([windows.horizon]))
-
-
-def judged(parts, forecast, seed):
-    """Scores of a forecast, and its error as a share of the baselines'."""
-    test = parts["test"]
-    free = {name: metrics(test, other, seed) for name, other in baseline_forecasts(test, test.horizon).items()}
-    return with_error_ratios(metrics(test, forecast, seed), free)
 
 
 def notes(recipe: PlumeRecipe) -> list[str]:
@@ -48,26 +40,18 @@ def notes(recipe: PlumeRecipe) -> list[str]:
     return found
 
 
-TASK = Task(
-    name="plume",
-    question="Where will a cloud of pollutant over terrain be in the next minutes?",
-    recipe=PlumeRecipe,
-    simulation=SIMULATION,
-    suffixes=SUFFIXES,
-    output_suffixes=FORECAST_SUFFIXES,
-    simulate=simulate,
-    load=load,
-    split=lambda windows, recipe: batching.split_groups(windows.groups, recipe.data.split, recipe.seed),
-    encode=encode,
-    build=build,
-    decode=decode,
-    metrics=judged,
-    baselines=evaluate_baselines,
-    diagnostics=diagnostics,
-    figures=plot,
-    gates=GATES,
-    ladder=LADDER,
-    headline=(
+class PlumeTask(Forecaster):
+    """Where will a cloud of pollutant over terrain be in the next minutes?"""
+
+    name = "plume"
+    question = "Where will a cloud of pollutant over terrain be in the next minutes?"
+    recipe = PlumeRecipe
+    simulation = SIMULATION
+    suffixes = SUFFIXES
+    output_suffixes = FORECAST_SUFFIXES
+    gates = GATES
+    ladder = LADDER
+    headline = (
         "pearson",
         "fac2",
         "abs_fb",
@@ -84,8 +68,26 @@ TASK = Task(
         "rollout_abs_fb",
         "rollout_pearson",
         "fac2_lead_30",
-    ),
-    notes=notes,
-    examine=evaluate_rollouts,
-    forecast=roll_out,
-)
+    )
+
+    load = staticmethod(load)
+    encode = staticmethod(encode)
+    build = staticmethod(build)
+    decode = staticmethod(decode)
+    baselines = staticmethod(evaluate_baselines)
+    diagnostics = staticmethod(diagnostics)
+    notes = staticmethod(notes)
+    compare = staticmethod(with_error_ratios)
+    figures = staticmethod(plot)
+    forecast = staticmethod(roll_out)
+
+    def metrics(self, splits, prediction, seed):
+        """Score a forecast of the next frame."""
+        return metrics(splits["test"], prediction, seed)
+
+    def extended_evaluation(self, model, splits, recipe):
+        """Roll the forecast out over thirty steps."""
+        return evaluate_rollouts(model, splits["test"], recipe)
+
+
+TASK = PlumeTask()

@@ -1,6 +1,7 @@
 """The contents page of the precip model."""
 
-from kmodels.core.spec.task import Task
+from kmodels.core.spec.task import EnsembleTask, TrainingData
+from kmodels.core.training.callbacks import EpochSchedule
 from kmodels.precip.data.encode import encode, training_examples
 from kmodels.precip.data.load import SUFFIXES, load
 from kmodels.precip.data.split import split
@@ -9,12 +10,12 @@ from kmodels.precip.evaluation.figures import draw
 from kmodels.precip.evaluation.judge import baselines, metrics
 from kmodels.precip.evaluation.prediction import SUFFIXES as ENSEMBLE_SUFFIXES
 from kmodels.precip.evaluation.sampler import Sampler
-from kmodels.precip.evaluation.sampling import draw as draw_fields
+from kmodels.precip.evaluation.sampling import sample
 from kmodels.precip.gates import GATES
 from kmodels.precip.ladder import LADDER
 from kmodels.precip.network.model import adapt, build, schedule
 from kmodels.precip.recipe import PrecipRecipe
-from kmodels.precip.simulator.days import SIMULATION, simulate
+from kmodels.precip.simulator.days import SIMULATION
 
 
 def decode(model, days, outputs) -> Sampler:
@@ -34,25 +35,19 @@ def notes(recipe: PrecipRecipe) -> list[str]:
     return found
 
 
-TASK = Task(
-    name="precip",
-    question="Which fine fields of daily rain, extremes included, are plausible for one coarse state?",
-    recipe=PrecipRecipe,
-    simulation=SIMULATION,
-    suffixes=SUFFIXES,
-    output_suffixes=ENSEMBLE_SUFFIXES,
-    simulate=simulate,
-    load=load,
-    split=split,
-    encode=encode,
-    build=build,
-    decode=decode,
-    metrics=metrics,
-    baselines=baselines,
-    diagnostics=diagnostics,
-    figures=draw,
-    gates=GATES,
-    headline=(
+class PrecipTask(EnsembleTask):
+    """Which fine fields of daily rain, extremes included, are plausible for one coarse state?"""
+
+    name = "precip"
+    question = "Which fine fields of daily rain, extremes included, are plausible for one coarse state?"
+    recipe = PrecipRecipe
+    simulation = SIMULATION
+    suffixes = SUFFIXES
+    output_suffixes = ENSEMBLE_SUFFIXES
+    gates = GATES
+    ladder = LADDER
+    monitor = "val_crps"
+    headline = (
         "crps",
         "twcrps_p95",
         "twcrps_p99",
@@ -79,12 +74,30 @@ TASK = Task(
         "gap_p99_ratio",
         "kl",
         "active_units",
-    ),
-    ladder=LADDER,
-    notes=notes,
-    adapt=adapt,
-    schedule=schedule,
-    monitor="val_crps",
-    training_examples=training_examples,
-    draw=draw_fields,
-)
+    )
+
+    load = staticmethod(load)
+    split = staticmethod(split)
+    encode = staticmethod(encode)
+    training_examples = staticmethod(training_examples)
+    build = staticmethod(build)
+    adapt = staticmethod(adapt)
+    decode = staticmethod(decode)
+    metrics = staticmethod(metrics)
+    baselines = staticmethod(baselines)
+    diagnostics = staticmethod(diagnostics)
+    notes = staticmethod(notes)
+    figures = staticmethod(draw)
+
+    def callbacks(self, recipe, data: TrainingData):
+        """Raise the weight of the divergence over the warm-up."""
+        return [EpochSchedule(schedule, recipe)]
+
+    def needs_labels(self, mode="prior", days="all", **others):
+        """Tell whether the days' rain is needed: to draw from the posterior, or to know the heavy days."""
+        return mode == "posterior" or days == "heavy"
+
+    sample = staticmethod(sample)
+
+
+TASK = PrecipTask()

@@ -73,8 +73,8 @@ def trained(run: Run, examples=None, kind=Line, optimizer=Adam, after_epoch=lamb
     state = run.load_state()
     monitor = Monitor(run.tensorboard, len(state[1]["history"]) + 1 if state else 1)
 
-    def validate(epoch):
-        return {"val_loss": figure(epoch) if figure else float(inference.as_numpy(model.slope))}
+    def validate(epoch, logs):
+        logs["val_loss"] = figure(epoch + 1) if figure else float(inference.as_numpy(model.slope))
 
     def shown(row):
         monitor.epoch(row["epoch"], {"loss": row["loss"]}, {})
@@ -82,7 +82,8 @@ def trained(run: Run, examples=None, kind=Line, optimizer=Adam, after_epoch=lamb
 
     with run.lock():
         try:
-            loop.train(model, examples, run.recipe, run, validate, shown)
+            validation = keras.callbacks.LambdaCallback(on_epoch_end=validate)
+            loop.train(model, examples, run.recipe, run, [validation], shown)
         finally:
             monitor.close()
     return model

@@ -7,7 +7,7 @@ from helpers.small_training import BATCH, PER_EPOCH, Line, N, points, run, state
 from keras import ops
 
 from kmodels.core.spec.errors import UserError
-from kmodels.core.training import batching, loop
+from kmodels.core.training import batching, callbacks
 from kmodels.core.training.optimizer import Adam
 
 
@@ -77,7 +77,7 @@ def test_a_nan_is_named_and_what_is_saved_is_finite(tmp_path, spoilt, what, step
 @pytest.mark.parametrize("kind, what", [(SpoiltTerm, "distance"), (Line, "the gradient, of finite losses,")])
 def test_a_nan_keeps_its_name_when_the_loss_is_looked_at_later(tmp_path, monkeypatch, kind, what):
     """Steps after the bad one leave finite weights and finite terms, but for the one that was none."""
-    monkeypatch.setattr(loop, "LOOK_SECONDS", 1e9)
+    monkeypatch.setattr(callbacks, "LOOK_SECONDS", 1e9)
     step = STEP_OF_20 if kind is SpoiltTerm else 3
     monkeypatch.setattr(SpoiltGradient, "AT", 3)
     with pytest.raises(UserError, match=f"^{what} is no longer a finite number at step {step}, "):

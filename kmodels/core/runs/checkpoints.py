@@ -6,7 +6,7 @@ from kmodels.core.cli.console import new_table, number
 from kmodels.core.spec.errors import UserError
 from kmodels.core.spec.task import Scores
 from kmodels.core.training.inference import as_numpy
-from kmodels.core.training.loop import assign
+from kmodels.core.training.state import assign
 
 
 def judged(predictor, parts: dict, report: Callable[[int, int], None]) -> dict[int, Scores]:

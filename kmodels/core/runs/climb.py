@@ -10,6 +10,7 @@ from kmodels.core.cli import console
 from kmodels.core.io import files
 from kmodels.core.report import figures, review, verification
 from kmodels.core.runs import pipeline, provenance
+from kmodels.core.spec.ladder import Ladder
 from kmodels.core.spec.task import Task
 from kmodels.core.training import backend
 
@@ -18,11 +19,13 @@ from kmodels.core.training import backend
 class LadderRun:
     """What is climbed, and where its records go: `metrics_step{k}.json`, `review_step{k}.md`, `runs/step{k}/`.
 
-    base: the recipe that the ladder's changes are put upon. smoke: too small to judge. n_seeds: trainings of a rung,
-    with the seeds base.seed, base.seed + 1, ...; a gate is passed when it is passed with every one of them.
+    ladder: the task's own, or another. base: the recipe that the ladder's changes are put upon. smoke: too small to
+    judge. n_seeds: trainings of a rung, with the seeds base.seed, base.seed + 1, ...; a gate is passed when every one
+    of them passes it.
     """
 
     task: Task
+    ladder: Ladder
     base: object
     out: Path
     n_seeds: int = 1
@@ -30,7 +33,7 @@ class LadderRun:
 
     def recipes(self, k: int) -> list:
         """The recipes of rung k, one a seed."""
-        recipe = self.task.ladder.recipe(self.base, k)
+        recipe = self.ladder.recipe(self.base, k)
         if self.smoke:
             recipe = recipe.with_changes(self.task.recipe.SMOKE)
         return [recipe.with_changes({"seed": self.base.seed + s}) for s in range(self.n_seeds)]
@@ -55,11 +58,11 @@ def climb(what: LadderRun, first: int, last: int, keep_going: bool) -> tuple[lis
     A rung that was climbed before with the same recipe and code is not trained again; an interrupted one goes on.
     """
     for k in range(first, last + 1):
-        other = what.task.ladder.compared_with(k)
+        other = what.ladder.compared_with(k)
         before = None if other is None else what.record(other)
         record = what.record(k)
         if record is None:
-            console.say(f"\nstep {k}: {what.task.ladder.steps[k].name}")
+            console.say(f"\nstep {k}: {what.ladder.steps[k].name}")
             record = _step(what, k, before)
             files.write_json(what.out / f"metrics_step{k}.json", record)
         else:
@@ -69,7 +72,7 @@ def climb(what: LadderRun, first: int, last: int, keep_going: bool) -> tuple[lis
         if record["verdict"] == "failed" and not keep_going:
             console.say(f"stopped at step {k}: a gate failed; --keep-going climbs on")
             break
-    records = [r for k in range(len(what.task.ladder.steps)) if (r := what.record(k)) is not None]
+    records = [r for k in range(len(what.ladder.steps)) if (r := what.record(k)) is not None]
     _write_summary(what, records)
     climbed = [r for r in records if first <= r["step"] <= last]
     return records, any(r["verdict"] == "failed" for r in climbed)
@@ -77,7 +80,7 @@ def climb(what: LadderRun, first: int, last: int, keep_going: bool) -> tuple[lis
 
 def _step(what: LadderRun, k: int, before: dict | None) -> dict:
     """Train rung k with every seed and judge it."""
-    step = what.task.ladder.steps[k]
+    step = what.ladder.steps[k]
     reports = [_trained(what, k, recipe) for recipe in what.recipes(k)]
     figures_of = [_with_gains(result["metrics"], before) for result in reports]
     gates = [_strictest([gate.judge(metrics, not what.smoke) for metrics in figures_of]) for gate in step.gates]
@@ -92,10 +95,10 @@ def _step(what: LadderRun, k: int, before: dict | None) -> dict:
         "seeds": [result["seed"] for result in reports],
         "metrics": {name: _mean([m[name] for m in figures_of]) for name in figures_of[0]},
         "each": figures_of,
-        "ratios": _ratios(what.task.ladder.figures, figures_of, before),
+        "ratios": _ratios(what.ladder.figures, figures_of, before),
         "intervals": _hull([result["intervals"] for result in reports]),
         "seed_document": step.seed,
-        "figures": list(what.task.ladder.figures),
+        "figures": list(what.ladder.figures),
         "gates": gates,
         "findings": _findings(what, step, k),
         "held_out": reports[0]["sizes"]["test"],

@@ -2,7 +2,7 @@
 
 import time
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 
 import keras
@@ -12,10 +12,11 @@ from kmodels.core.io import files
 from kmodels.core.report import figures, report
 from kmodels.core.runs import cache
 from kmodels.core.runs.run import Run
+from kmodels.core.runs.validation import Validation
 from kmodels.core.spec import registry
 from kmodels.core.spec.errors import UserError
-from kmodels.core.spec.task import EvaluationInput, ExtendedEvaluation, Scores, Task
-from kmodels.core.training import backend, batching, inference
+from kmodels.core.spec.task import EvaluationInput, Scores, Task, TrainingData
+from kmodels.core.training import backend, batching
 from kmodels.core.training.loop import train
 from kmodels.core.training.tensorboard import Monitor
 
@@ -64,7 +65,7 @@ def load_splits(task: Task, recipe, path: str | None) -> DataSplits:
     if empty:
         raise UserError(f"{path}: {len(records)} examples are too few to split; nothing is left for {empty[0]}")
     paths = cache.data_files(path, task.suffixes)
-    return DataSplits(paths, simulated, records, rows, task.files(records) if task.files else paths)
+    return DataSplits(paths, simulated, records, rows, task.data_files(records) or paths)
 
 
 def data_of(task: Task, run: Run) -> DataSplits:
@@ -86,29 +87,19 @@ def fit(run: Run) -> dict:
         run.note_data(parts.sha256)
     sizes = {name: len(rows) for name, rows in parts.rows.items()}
     console.say(f"data: {parts.describe()}; " + ", ".join(f"{name} {n}" for name, n in sizes.items()))
-    training = parts.part("train")
-    examples = (task.training_examples or task.encode)(training, recipe)
+    training, validation = parts.part("train"), parts.part("validation")
+    examples = task.training_examples(training, recipe)
     per_epoch = batching.steps_per_epoch(len(examples), recipe.train.batch_size)
     model = task.build(recipe, per_epoch * recipe.train.epochs)
-    if task.adapt is not None:
-        task.adapt(model, training)
+    task.adapt(model, training)
     console.say(f"model: {model.count_params()} parameters on {backend.current()}")
     state = run.load_state()
     earlier = state[1]["seconds"] if state else 0.0
-    mine_hard_negatives = (
-        partial(task.mine_hard_negatives, model, training, examples, recipe) if task.mine_hard_negatives else dict
-    )
-    history = _train(
-        task,
-        model,
-        run,
-        examples,
-        parts.part("validation"),
-        mine_hard_negatives,
-        state[1]["history"] if state else None,
-    )
+    data = TrainingData(training, examples, validation)
+    history = _train(task, model, run, data, state[1]["history"] if state else None)
     console.say(f"the training waited for data {_waited(history):.1%} of its time")
-    _finish(task, model, run, parts.part("validation"))
+    with files.atomic_write(run.path / "model.keras") as aside:
+        keras.saving.save_model(model, aside)
     found = evaluate(task, model, recipe, parts)
     result = report.assemble(
         task,
@@ -116,7 +107,7 @@ def fit(run: Run) -> dict:
         found.scores,
         found.baselines,
         history,
-        notes=task.notes(recipe) + (task.hints(history, recipe) if task.hints else []),
+        notes=task.notes(recipe) + task.hints(history, recipe),
         data=parts.describe(),
         data_hash=parts.sha256,
         sizes=sizes,
@@ -143,29 +134,19 @@ def train_or_resume(folder: Path, recipe, data: str | None = None, smoke: bool =
         return run, report or fit(run)
 
 
-def _train(task, model, run, examples, validation, mine_hard_negatives, history) -> list[dict]:
+def _train(task, model, run, data: TrainingData, history) -> list[dict]:
     """Train with diagnostics of every epoch on TensorBoard; returns the history.
 
-    mine_hard_negatives(): what the task does between two epochs; returns scalars. history: of the epochs done before
-    the run was stopped; None in a new run.
+    history: of the epochs done before the run was stopped; None in a new run.
     """
     recipe = run.recipe
-    held_out = task.encode(validation, recipe)
+    own = task.callbacks(recipe, data)
+    validation = Validation(task, data.validation, recipe, own)
     monitor = Monitor(run.tensorboard, len(history or []) + 1)
-    pictures = {}
 
-    def validate(epoch):
-        mined = {f"mine_hard_negatives/{name}": value for name, value in mine_hard_negatives().items()}
-        outputs, losses = inference.predict_and_score(model, held_out, recipe.train.batch_size)
-        if task.calibrate is not None:
-            task.calibrate(model, validation, outputs)
-        prediction = task.decode(model, validation, outputs)
-        scalars, drawn = task.diagnostics(EvaluationInput(validation, prediction))
-        pictures.update(drawn)
-        return mined | {f"val_{name}": value for name, value in {**losses, **scalars}.items()}
-
-    def after_epoch(row):
-        monitor.epoch(row["epoch"], {_tag(name): value for name, value in row.items() if name != "epoch"}, pictures)
+    def report(row):
+        figures_of_epoch = {_tag(name): value for name, value in row.items() if name != "epoch"}
+        monitor.epoch(row["epoch"], figures_of_epoch, validation.pictures)
         shown = f"loss {row['loss']:.4f}  val_loss {row['val_loss']:.4f}"
         console.say(
             f"epoch {row['epoch']}/{recipe.train.epochs}  {shown}  {_headline(task, row)}{row['seconds']:.1f} s"
@@ -174,9 +155,11 @@ def _train(task, model, run, examples, validation, mine_hard_negatives, history)
     if history is None:
         monitor.recipe(recipe.to_yaml())
     try:
-        return train(model, examples, recipe, run, validate, after_epoch, task.schedule, task.monitor)
+        history = train(model, data.examples, recipe, run, [*own, validation], report, task.monitor)
     finally:
         monitor.close()
+    validation.choose(model)
+    return history
 
 
 def _waited(history) -> float:
@@ -197,15 +180,6 @@ def _headline(task, row) -> str:
     return f"val_{name} {row[f'val_{name}']:.4f}  " if name else ""
 
 
-def _finish(task, model, run, validation):
-    """Choose on validation data what is chosen there, and save the model."""
-    if task.calibrate is not None:
-        outputs = inference.predict(model, task.encode(validation, run.recipe), run.recipe.train.batch_size)
-        task.calibrate(model, validation, outputs)
-    with files.atomic_write(run.path / "model.keras") as aside:
-        keras.saving.save_model(model, aside)
-
-
 @dataclass(frozen=True)
 class EvaluationResult:
     """What judging gave: the model's scores, the baselines', what figures are drawn of, and of a longer look the
@@ -222,31 +196,32 @@ class EvaluationResult:
         return self.evaluated.scores
 
 
-def evaluate(task: Task, model, recipe, parts: DataSplits) -> EvaluationResult:
-    """Scores of the model and of the baselines on held-out data, and what figures need."""
-    return _evaluate(task, model, recipe, parts.all(), task.transfer if parts.simulated else None)
+def evaluate(task: Task, model, recipe, splits: DataSplits) -> EvaluationResult:
+    """Score the model and the baselines on held-out data, and make what figures need."""
+    transfer = task.transfer_recipe(recipe) if splits.simulated else None
+    return _evaluate(task, model, recipe, splits.all(), transfer)
 
 
 def evaluate_records(task: Task, model, recipe, records) -> EvaluationResult:
-    """The same on records of the user's, all of them held out."""
+    """Do the same on records of the user's, all of them held out."""
     return _evaluate(task, model, recipe, {"test": records}, None)
 
 
-def _evaluate(task, model, recipe, parts, transfer) -> EvaluationResult:
-    """transfer(recipe): the recipe of simulated data from outside; None where there is none to be had."""
-    test = parts["test"]
+def _evaluate(task, model, recipe, splits, transfer) -> EvaluationResult:
+    """transfer: the recipe of simulated data from outside; None where there is none to be had."""
+    test = splits["test"]
     prediction = task.predict(model, test, recipe)
-    scores = task.metrics(parts, prediction, recipe.seed)
-    baselines = task.baselines(recipe, parts)
+    baselines = task.baselines(recipe, splits)
+    scores = task.compare(task.metrics(splits, prediction, recipe.seed), baselines)
     if transfer is not None:
-        outside = load_splits(task, transfer(recipe), None).records
+        outside = load_splits(task, transfer, None).records
         there = task.metrics({"test": outside}, task.predict(model, outside, recipe), recipe.seed)
         scores = scores.merge(there, "transfer_")
-    examined = task.examine(model, test, recipe) if task.examine else ExtendedEvaluation()
-    scores = scores.merge(examined.scores, "")
-    for name, more in examined.baselines.items():
-        baselines[name] = baselines.get(name, Scores({})).merge(more, "")
-    return EvaluationResult(EvaluationInput(test, prediction, scores), baselines, examined.pictures, examined.files)
+    extended = task.extended_evaluation(model, splits, recipe)
+    scores = scores.merge(extended.scores)
+    for name, more in extended.baselines.items():
+        baselines[name] = baselines.get(name, Scores({})).merge(more)
+    return EvaluationResult(EvaluationInput(test, prediction, scores), baselines, extended.pictures, extended.files)
 
 
 def show(result: dict, task: Task, folder: Path) -> None:

@@ -51,10 +51,11 @@ class Predictor:
         """The same for a model that forecasts: so many steps, each from the one before."""
         return self.task.forecast(self.model, self._records(data), self.recipe, leads, progress)
 
-    def draw(self, path, progress=None, **options):
-        """Many answers to each record of a path, from a model that draws; options are those of the task's `draw`."""
-        return self.task.draw(self.model, self.recipe, path, progress=progress, **options)
+    def sample(self, data, progress=None, **options):
+        """Draw an ensemble for each record, from a model that samples; options are those of the task's `sample`."""
+        labels = self.task.needs_labels(**options)
+        return self.task.sample(self.model, self._records(data, labels), self.recipe, progress, **options)
 
-    def _records(self, data):
+    def _records(self, data, labels: bool = False):
         is_records = hasattr(data, "take") and not hasattr(data, "columns")
-        return data if is_records else self.load(data)
+        return data if is_records else self.load(data, labels)

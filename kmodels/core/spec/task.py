@@ -129,6 +129,7 @@ class Task(abc.ABC):
     headline: ClassVar[tuple[str, ...]]
     ladder: ClassVar[Ladder | None] = None
     monitor: ClassVar[str] = "val_loss"
+    OPTIONS: ClassVar[tuple[str, ...]] = ()  # of `predict`, that this kind of task takes
 
     # -- data -------------------------------------------------------------------------------------------------
 
@@ -238,6 +239,8 @@ class Task(abc.ABC):
 class Forecaster(Task):
     """A task whose model forecasts: each step from the one before."""
 
+    OPTIONS = ("lead",)
+
     @staticmethod
     def add_options(options: "argparse.ArgumentParser") -> None:
         """Add what `predict` takes for such a model."""
@@ -252,13 +255,21 @@ class Forecaster(Task):
 class EnsembleTask(Task):
     """A task whose model draws many answers to each record."""
 
+    OPTIONS = ("mode", "members", "temperature", "days", "seed")
+
     @staticmethod
     def add_options(options: "argparse.ArgumentParser") -> None:
         """Add what `predict` takes for such a model."""
         add = options.add_argument_group("for models that sample (precip)").add_argument
         add("--mode", choices=("prior", "posterior"), help="posterior: of days whose rain is known (default: prior)")
-        add("--members", "--samples", type=int, metavar="K", help="ensemble members of each day (default: the recipe's)")
-        add("--temperature", type=float, metavar="T", help="scale of the latent's distance from its mean (default: 1.0)")
+        add(
+            "--members",
+            "--samples",
+            type=int,
+            metavar="K",
+            help="fields drawn for each day (default: the recipe's)",
+        )
+        add("--temperature", type=float, metavar="T", help="scale of the latent's spread about its mean (default: 1.0)")
         add("--days", metavar="WHICH", help="all, heavy, or file:F with a date in each line of F (default: all)")
         add("--seed", type=int, metavar="S", help="equal seeds sample the same fields (default: 0)")
 

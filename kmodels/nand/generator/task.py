@@ -3,7 +3,7 @@
 import numpy as np
 
 from kmodels.core.spec.errors import UserError
-from kmodels.core.spec.task import Task
+from kmodels.core.spec.task import GeneratorTask
 from kmodels.core.training import batching
 from kmodels.nand.data.load import SUFFIXES, load
 from kmodels.nand.data.records import CODES
@@ -16,7 +16,7 @@ from kmodels.nand.generator.evaluation.metrics import baselines, decode, metrics
 from kmodels.nand.generator.gates import GATES
 from kmodels.nand.generator.network.generator import build
 from kmodels.nand.generator.recipe import GeneratorRecipe
-from kmodels.nand.generator.simulator import SIMULATION, simulate
+from kmodels.nand.generator.simulator import SIMULATION
 
 
 def split(trace, recipe) -> dict[str, np.ndarray]:
@@ -44,26 +44,17 @@ def notes(recipe: GeneratorRecipe) -> list[str]:
     return found
 
 
-TASK = Task(
-    name="nand.generator",
-    question="Which NAND flash command sequences are legal, and can new ones be written?",
-    recipe=GeneratorRecipe,
-    simulation=SIMULATION,
-    suffixes=SUFFIXES,
-    output_suffixes=(".csv", ".parquet"),
-    simulate=simulate,
-    load=load,
-    split=split,
-    encode=encode,
-    training_examples=training_examples,
-    build=build,
-    decode=decode,
-    metrics=metrics,
-    baselines=baselines,
-    diagnostics=diagnostics,
-    figures=draw,
-    gates=GATES,
-    headline=(
+class NandGeneratorTask(GeneratorTask):
+    """Which NAND flash command sequences are legal, and can new ones be written?"""
+
+    name = "nand.generator"
+    question = "Which NAND flash command sequences are legal, and can new ones be written?"
+    recipe = GeneratorRecipe
+    simulation = SIMULATION
+    suffixes = SUFFIXES
+    output_suffixes = (".csv", ".parquet")
+    gates = GATES
+    headline = (
         "validity_free",
         "validity_constrained",
         "novelty",
@@ -72,7 +63,23 @@ TASK = Task(
         "mix_distance",
         "offset_mix_distance",
         "nats_per_operation",
-    ),
-    notes=notes,
-    generate=lambda model, recipe, n, seed, **options: sampling.generate(model, n, seed, **options),
-)
+    )
+
+    load = staticmethod(load)
+    split = staticmethod(split)
+    encode = staticmethod(encode)
+    training_examples = staticmethod(training_examples)
+    build = staticmethod(build)
+    decode = staticmethod(decode)
+    metrics = staticmethod(metrics)
+    baselines = staticmethod(baselines)
+    diagnostics = staticmethod(diagnostics)
+    notes = staticmethod(notes)
+    figures = staticmethod(draw)
+
+    def generate(self, model, recipe, n, seed, **options):
+        """Write n sequences."""
+        return sampling.generate(model, n, seed, **options)
+
+
+TASK = NandGeneratorTask()

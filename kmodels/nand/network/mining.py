@@ -1,10 +1,27 @@
 """Hard-negative mining: after each epoch the invalid sequences that the model took for valid are trained on again."""
 
+import keras
 import numpy as np
 
 from kmodels.core.training import batching, inference
 
 MOST = 8  # of the missed, at most one for so many examples: a quarter of an epoch with the twins, not a second one
+
+
+class HardNegativeMining(keras.callbacks.Callback):
+    """Trains once more, after each epoch, on the invalid training sequences that the model took for valid.
+
+    Writes `hard_negatives/missed` and `hard_negatives/found_after` into the epoch's logs, see `mine_hard_negatives`.
+    """
+
+    def __init__(self, trace, examples, recipe):
+        super().__init__()
+        self.trace, self.examples, self.recipe = trace, examples, recipe
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Mine."""
+        found = mine_hard_negatives(self.model, self.trace, self.examples, self.recipe)
+        logs.update({f"hard_negatives/{name}": value for name, value in found.items()})
 
 
 def mine_hard_negatives(model, trace, examples, recipe) -> dict[str, float]:

@@ -8,35 +8,33 @@ import numpy as np
 from kmodels.core.spec.errors import UserError
 from kmodels.core.training import inference
 from kmodels.precip.data.encode import DayExamples
-from kmodels.precip.data.load import load
 from kmodels.precip.data.records import Days
 from kmodels.precip.evaluation.sampler import STREAMS, Sampler
 from kmodels.precip.recipe import PrecipRecipe
 
 
-def draw(
+def sample(
     model,
+    records: Days,
     recipe: PrecipRecipe,
-    path,
+    progress=None,
     mode: str = "prior",
-    samples: int | None = None,
+    members: int | None = None,
     temperature: float = 1.0,
     days: str = "all",
     seed: int = 0,
-    progress=None,
 ) -> Sampler:
-    """A sampler of the days of a folder; the same seed gives the same fields.
+    """A sampler of these days; the same seed gives the same fields.
 
-    mode: prior, z ~ p(z|x), needs the coarse state alone; posterior, z ~ q(z|x,y), needs the rain, too. samples: fields
-    a day, by default recipe.model.members. temperature: z lies so many times as far from its mean as the law says.
+    mode: prior, z ~ p(z|x), needs the coarse state alone; posterior, z ~ q(z|x,y), needs the rain, too. members: fields
+    a day, by default those of the recipe. temperature: z lies so many times as far from its mean as the law says.
     days: all; heavy, which needs the rain; or file:F, a text file with a date, such as 2001-12-31, in each line.
     Raises UserError for what makes no sense.
     """
-    samples = recipe.model.members if samples is None else samples
-    _check(mode, samples, temperature, days, seed)
-    found = load(path, recipe, labels=mode == "posterior" or days == "heavy")
-    found = found.take(_rows(found, days, float(model.known()["heavy"])))
-    return sampler_of(model, found, recipe, samples, mode=mode, temperature=temperature, seed=seed, progress=progress)
+    members = recipe.model.members if members is None else members
+    _check(mode, members, temperature, days, seed)
+    chosen = records.take(_rows(records, days, float(model.known()["heavy"])))
+    return sampler_of(model, chosen, recipe, members, mode=mode, temperature=temperature, seed=seed, progress=progress)
 
 
 def sampler_of(model, days: Days, recipe: PrecipRecipe, samples: int, **options) -> Sampler:
@@ -45,11 +43,11 @@ def sampler_of(model, days: Days, recipe: PrecipRecipe, samples: int, **options)
     return Sampler.of(model, days, outputs, samples, **options)
 
 
-def _check(mode, samples, temperature, days, seed) -> None:
+def _check(mode, members, temperature, days, seed) -> None:
     if mode not in STREAMS:
         raise UserError(f"--mode {mode}: one of {', '.join(STREAMS)}")
-    if samples < 1:
-        raise UserError(f"--samples {samples}: 1 or more")
+    if members < 1:
+        raise UserError(f"--members {members}: 1 or more")
     if not (math.isfinite(temperature) and temperature >= 0):
         raise UserError(f"--temperature {temperature:g}: a finite number, 0 or more")
     if days not in ("all", "heavy") and not days.startswith("file:"):

@@ -10,7 +10,6 @@ ladder.md in --out, its figures are ladder.json; what was trained before is not 
 Exit status: 0 measured, 2 bad input or usage.
 """
 
-import dataclasses
 import sys
 from pathlib import Path
 
@@ -62,8 +61,7 @@ def _ablation(args, words) -> int:
     from kmodels.core.runs import climb
     from kmodels.core.spec import registry
 
-    task = dataclasses.replace(registry.task("precip"), ladder=ABLATION)
-    what = climb.LadderRun(task, base, Path(args.out), args.seeds, args.smoke)
+    what = climb.LadderRun(registry.task("precip"), ABLATION, base, Path(args.out), args.seeds, args.smoke)
     records, _ = climb.climb(what, 0, len(ABLATION.steps) - 1, keep_going=True)
     console.show(review.summary(records))
     console.say(f"\nablation     {Path(args.out) / 'ladder.md'}")

@@ -45,7 +45,7 @@ def trained(monkeypatch):
 
 def what(tmp_path, **changes):
     task = task_of("nand")
-    return climb.LadderRun(task, task.recipe(), tmp_path, **changes)
+    return climb.LadderRun(task, task.ladder, task.recipe(), tmp_path, **changes)
 
 
 def test_every_step_leaves_its_figures_and_its_review(trained, tmp_path):

@@ -5,7 +5,8 @@ from types import SimpleNamespace
 import pytest
 
 from kmodels.core.spec.errors import UserError
-from kmodels.core.training.live_weights import FILE, LiveWeights, weights
+from kmodels.core.training import callbacks
+from kmodels.core.training.live_weights import FILE, weights
 
 NAMES = ["mse", "grad"]
 
@@ -36,22 +37,23 @@ def test_what_cannot_be_a_weight_is_refused(tmp_path, text, said):
 
 
 def test_an_edit_is_taken_up_a_bad_one_leaves_the_old_weights(tmp_path, capsys):
-    live = LiveWeights(SimpleNamespace(path=tmp_path))
-    model = SimpleNamespace(term_weights={name: _Weight() for name in NAMES})
+    state = SimpleNamespace(run=SimpleNamespace(path=tmp_path), edit={})
+    live = callbacks.LiveWeights(state)
+    live.set_model(SimpleNamespace(term_weights={name: _Weight() for name in NAMES}))
 
     def epoch_end(text):
         (tmp_path / FILE).write_text(text)
-        live.read(NAMES)
-        live.apply(model)
-        return [model.term_weights[name].value for name in NAMES]
+        live.on_epoch_end(0)
+        live.on_epoch_begin(1)
+        return [live.model.term_weights[name].value for name in NAMES]
 
-    live.read(NAMES)
-    assert live.edit == {} and capsys.readouterr().out == ""
+    live.on_epoch_end(0)
+    assert state.edit == {} and capsys.readouterr().out == ""
     assert epoch_end("mse: 4\ngrad: 1e-2") == [4.0, 0.01]
     assert "mse 4, grad 0.01" in capsys.readouterr().out
     assert epoch_end("mse: 5\ngrad: -1") == [4.0, 0.01]
     assert "refused, the loss weights stay as they are" in capsys.readouterr().out
     assert epoch_end("mse: 6") == [6.0, 0.01]
     (tmp_path / FILE).unlink()
-    live.read(NAMES)
-    assert live.edit == {}
+    live.on_epoch_end(0)
+    assert state.edit == {}

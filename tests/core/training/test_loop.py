@@ -12,7 +12,8 @@ from helpers.killing import kill_predictions, same_run, saved_state, started
 from kmodels import fit
 from kmodels.core.runs.run import Run
 from kmodels.core.spec.errors import UserError
-from kmodels.core.training import loop
+from kmodels.core.training import callbacks, loop
+from kmodels.core.training.state import TrainingState
 from kmodels.nand.recipe import NandRecipe
 
 TINY = ("--model", "nand", "--smoke", "--data.n_sequences", "1200", "--train.batch_size", "32", "--train.epochs", "3")
@@ -71,14 +72,14 @@ def test_a_killed_prediction_ends_as_an_undisturbed_one(undisturbed, tmp_path):
 def test_ctrl_c_and_sigterm_save_at_once_and_say_how_to_go_on(signum, undisturbed, tmp_path, capsys, monkeypatch):
     """In the middle of the second epoch; what is resumed ends as if nothing had been."""
     per_epoch = int(saved_state(undisturbed)["step"]) // 3
-    real, handler = loop.TrainingCallback.on_train_batch_end, signal.getsignal(signum)
+    real, handler = callbacks.LossGuard.on_train_batch_end, signal.getsignal(signum)
 
     def interrupted(self, batch, logs=None):
-        if self.step == per_epoch + 4:
+        if self.state.step == per_epoch + 4:
             signal.raise_signal(signum)
         real(self, batch, logs)
 
-    monkeypatch.setattr(loop.TrainingCallback, "on_train_batch_end", interrupted)
+    monkeypatch.setattr(callbacks.LossGuard, "on_train_batch_end", interrupted)
     out = tmp_path / "two words"
     assert fit.main([*TINY, "--out", str(out)]) == 128 + signum
     monkeypatch.undo()
@@ -115,49 +116,55 @@ def test_tensorboard_shows_every_epoch_once_after_a_kill(undisturbed, tmp_path):
     assert [(e.step, e.value) for e in events.Scalars("loss")] == [(1, 9.0), (2, 9.0), (3, 1.0)]
 
 
-def test_patience_is_a_pure_function_of_the_history(tmp_path):
-    from kmodels.nand.recipe import NandRecipe
+def standing(tmp_path=None, monitor="val_loss", **train) -> TrainingState:
+    """A training of nand's default recipe on 1,280 examples, ten steps an epoch."""
+    recipe = NandRecipe().with_changes({"train": {"batch_size": 128} | train})
+    return TrainingState(SimpleNamespace(path=tmp_path), recipe, range(1280), monitor)
 
-    recipe = NandRecipe().with_changes({"train": {"patience": 2, "epochs": 9}})
-    callback = loop.TrainingCallback(None, recipe, 10, None, None)
+
+def rows(losses, name="val_loss"):
+    return [{"epoch": k + 1, name: loss} for k, loss in enumerate(losses)]
+
+
+def test_patience_is_a_pure_function_of_the_history():
+    state = standing(patience=2, epochs=9)
     for losses, finished in (([], False), ([3, 2], False), ([2, 3], False), ([2, 3, 3], True), ([1] * 9, True)):
-        callback.history = [{"epoch": k + 1, "val_loss": loss} for k, loss in enumerate(losses)]
-        assert callback.finished() is finished, losses
-    callback.train = recipe.train.model_copy(update={"min_delta": 0.1})
+        state.history = rows(losses)
+        assert state.finished() is finished, losses
+    state = standing(patience=2, epochs=9, min_delta=0.1)
     for losses, finished in (([1.0, 0.95, 0.85], False), ([1.0, 0.95, 0.91], True), ([1.0, 0.95, 0.85, 0.8], False)):
-        callback.history = [{"epoch": k + 1, "val_loss": loss} for k, loss in enumerate(losses)]
-        assert callback.finished() is finished, losses
+        state.history = rows(losses)
+        assert state.finished() is finished, losses
 
 
-def test_a_schedule_is_told_every_epoch_and_another_figure_than_the_loss_can_say_what_is_kept():
-    from types import SimpleNamespace
+def test_another_figure_than_the_loss_can_say_which_epoch_is_best():
+    state = standing(monitor="val_error", patience=1, epochs=9)
+    state.history = [{"epoch": k + 1, "val_loss": -k, "val_error": error} for k, error in enumerate((3.0, 1.0, 2.0))]
+    assert state.best()["epoch"] == 2 and state.finished()
 
-    from kmodels.nand.recipe import NandRecipe
 
-    recipe, told = NandRecipe().with_changes({"train": {"patience": 1, "epochs": 9}}), []
-    callback = loop.TrainingCallback(None, recipe, 10, None, None, lambda *about: told.append(about), "val_error")
-    callback.ahead = SimpleNamespace(waited=0.0)
-    callback.set_model("the model")
+def test_a_schedule_is_called_at_every_epoch():
+    called = []
+    schedule = callbacks.EpochSchedule(lambda *args: called.append(args), "the recipe")
+    schedule.set_model("the model")
     for epoch in (0, 4, 4):  # the last one taken up again in its middle
-        callback.on_epoch_begin(epoch)
-    assert told == [("the model", recipe, epoch) for epoch in (0, 4, 4)]
-    callback.history = [{"epoch": k + 1, "val_loss": -k, "val_error": error} for k, error in enumerate((3.0, 1.0, 2.0))]
-    assert callback.best()["epoch"] == 2 and callback.finished()
+        schedule.on_epoch_begin(epoch)
+    assert called == [("the model", "the recipe", epoch) for epoch in (0, 4, 4)]
 
 
 def test_the_loss_is_fetched_now_and_then_not_after_every_step(tmp_path, monkeypatch):
     """At the first step, at the end of an epoch, and once in LOOK_SECONDS; Keras hands it on as it is."""
-    callback = loop.TrainingCallback(SimpleNamespace(path=tmp_path), NandRecipe(), 10, None, None)
-    callback.bar, looks, loss = SimpleNamespace(update=lambda step, loss: None), [], object()
+    guard = callbacks.LossGuard(standing(tmp_path))
+    guard.bar, looks, loss = SimpleNamespace(update=lambda step, loss: None), [], object()
     monkeypatch.setattr(
-        loop.inference, "as_numpy", lambda x: 1.0 if x is loss and not looks.append(callback.step) else x
+        callbacks.inference, "as_numpy", lambda x: 1.0 if x is loss and not looks.append(guard.state.step) else x
     )
-    monkeypatch.setattr(loop, "LOOK_SECONDS", 1e9)
+    monkeypatch.setattr(callbacks, "LOOK_SECONDS", 1e9)
     for _ in range(20):
-        loop._Unread([callback]).on_train_batch_end(0, {"loss": loss})
+        loop._Unread([guard]).on_train_batch_end(0, {"loss": loss})
     assert looks == [1, 10, 20]
-    monkeypatch.setattr(loop, "LOOK_SECONDS", -1)
-    loop._Unread([callback]).on_train_batch_end(0, {"loss": loss})
+    monkeypatch.setattr(callbacks, "LOOK_SECONDS", -1)
+    loop._Unread([guard]).on_train_batch_end(0, {"loss": loss})
     assert looks == [1, 10, 20, 21]
 
 

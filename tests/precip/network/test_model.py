@@ -33,7 +33,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def days(folder):
-    return load.load(folder, SMALL)
+    return load.load.load(folder, SMALL)
 
 
 @pytest.fixture(scope="module")
@@ -277,7 +277,7 @@ def test_kl_of_the_report_is_that_of_the_loss(network, days, sampler):
 def test_an_ensemble_as_cf_netcdf(network, folder, tmp_path, sampler):
     listed = tmp_path / "days.txt"
     listed.write_text("2001-01-04\n\n2001-01-02\n")
-    made = sampling.draw(network, SMALL, folder, samples=5, days=f"file:{listed}")
+    made = sampling.sample(network, load.load(folder, SMALL), SMALL, members=5, days=f"file:{listed}")
     made.write(tmp_path / "ensemble.nc")
     with opened(tmp_path / "ensemble.nc") as data:
         rain = data["pr"].values * 86400
@@ -289,7 +289,7 @@ def test_an_ensemble_as_cf_netcdf(network, folder, tmp_path, sampler):
 @pytest.mark.parametrize(
     "options, said",
     [
-        ({"samples": 0}, "--samples 0: 1 or more"),
+        ({"members": 0}, "--members 0: 1 or more"),
         ({"temperature": float("nan")}, "--temperature nan: a finite number"),
         ({"days": "wet"}, "--days wet: all, heavy, or file:F"),
         ({"days": "file:nowhere"}, "nowhere: no such file"),
@@ -297,11 +297,11 @@ def test_an_ensemble_as_cf_netcdf(network, folder, tmp_path, sampler):
 )
 def test_wrong_requests(network, folder, options, said):
     with pytest.raises(UserError, match=said):
-        sampling.draw(network, SMALL, folder, **options)
+        sampling.sample(network, load.load(folder, SMALL), SMALL, **options)
 
 
 def test_heavy_days_are_those_of_the_training_days_threshold(network, folder, days):
-    made = sampling.draw(network, SMALL, folder, samples=2, days="heavy", mode="posterior")
+    made = sampling.sample(network, load.load(folder, SMALL), SMALL, members=2, days="heavy", mode="posterior")
     np.testing.assert_array_equal(made.days.land_mean, days.land_mean[days.land_mean > network.known()["heavy"]])
 
 
