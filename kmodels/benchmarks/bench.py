@@ -117,7 +117,7 @@ def ratios(report: dict) -> dict[str, dict]:
         parts |= {f"prediction of {n}": part for n, part in speed["predict"].items()}
         for name, part in parts.items():
             found |= {f"{where}{name} / {other}": spread for other, spread in part["ratio"].items()}
-        for name, part in {**speed["rivals"], **speed["layers"]}.items():
+        for name, part in {**speed["alternatives"], **speed["layers"]}.items():
             found[f"{where}{name}"] = part["ratio"]
     return found
 

@@ -30,13 +30,13 @@ class Bench:
 
     sample: a field of the recipe's data section that says how much data there is, and how much is measured on.
     grows: {what grows: {size: the changes of the recipe that make it so}}, from small to large.
-    rivals: {name: changes of the recipe}: other ways to train, an epoch of which is compared with one of the default.
+    alternatives: {name: changes of the recipe}: other ways to train; an epoch is compared with one of the default.
     layers: {name: function that makes (our layer, the one it is compared with, shape of the input)}.
     """
 
     sample: tuple[str, int]
     grows: dict[str, dict[int, dict]]
-    rivals: dict[str, dict] = field(default_factory=dict)
+    alternatives: dict[str, dict] = field(default_factory=dict)
     layers: dict[str, Callable] = field(default_factory=dict)
 
 
@@ -135,7 +135,7 @@ class BenchmarkCase:
 
 
 def speed(task: Task, bench: Bench, recipe: Recipe, effort: Effort) -> dict:
-    """A training step and predictions, in turn with the PyTorch twin and a matrix product; memory; waiting for data.
+    """Time a training step and predictions, in turn with the PyTorch reference and a matrix product; memory; stalls.
 
     Times are in seconds; ratios above 1: ours is slower. Memory is that of the process before it knew of PyTorch.
     """
@@ -147,27 +147,29 @@ def speed(task: Task, bench: Bench, recipe: Recipe, effort: Effort) -> dict:
         predict()
     found["peak_memory_gb"] = provenance.peak_memory_gb()
 
-    twin = reference.steps(task.name, recipe, subject.model)
-    theirs = {"twin": twin.train(*subject.batch(size))} if twin else {}
-    if twin and backend.current() == "torch":  # once for all backends
-        theirs["compiled"] = twin.train(*subject.batch(size), compiled=True)
+    reference_net = reference.steps(task.name, recipe, subject.model)
+    theirs = {"eager": reference_net.train(*subject.batch(size))} if reference_net else {}
+    if reference_net and backend.current() == "torch":  # once for all backends
+        theirs["compiled"] = reference_net.train(*subject.batch(size), compiled=True)
     turns = InterleavedFit({**theirs, "product": measure.matrix_product()}, effort)
     subject.fit(1_000_000, [turns])
     times = {name: np.array(values) for name, values in turns.times.items()}
     found["train"] = _compared(times)
     found["products"] = measure.spread(measure.MATRIX_OPERATIONS / times["product"])
-    if twin:
-        found["operations"] = twin.operations(*subject.batch(size))
+    if reference_net:
+        found["operations"] = reference_net.operations(*subject.batch(size))
         share = found["operations"] / measure.MATRIX_OPERATIONS
         found["peak_share"] = {
-            name: measure.spread(share * times["product"] / times[name]) for name in ("ours", "twin")
+            name: measure.spread(share * times["product"] / times[name]) for name in ("ours", "eager")
         }
     for n, predict in predicts.items():
-        theirs = {"twin": twin.predict(subject.inputs(n))} if twin else {}
+        theirs = {"eager": reference_net.predict(subject.inputs(n))} if reference_net else {}
         found["predict"][n] = _compared(effort.time_interleaved({"ours": predict, **theirs}))
     steps = batching.steps_per_epoch(_at_default(subject.examples, task, bench, recipe), size) * recipe.train.epochs
     found["training"] = first + steps * found["train"]["ours"]["median"]
-    found["rivals"] = {name: _rival(subject, changes, effort) for name, changes in bench.rivals.items()}
+    found["alternatives"] = {
+        name: _alternative(subject, changes, effort) for name, changes in bench.alternatives.items()
+    }
     found["layers"] = {name: _layers(*make(), effort) for name, make in bench.layers.items()}
     return found
 
@@ -234,13 +236,13 @@ def _fitted(subject: BenchmarkCase, steps: int) -> dict:
     return {"step": seconds / steps, "waiting": (ahead.waited - waited) / seconds}
 
 
-def _rival(subject: BenchmarkCase, changes: dict, effort: Effort) -> dict:
+def _alternative(subject: BenchmarkCase, changes: dict, effort: Effort) -> dict:
     """An epoch of the default against one of the recipe with changes: steps times seconds, turn by turn."""
-    rival = BenchmarkCase(subject.task, subject.recipe.with_changes(changes))
-    each = {"ours": subject, "rival": rival}
+    alternative = BenchmarkCase(subject.task, subject.recipe.with_changes(changes))
+    each = {"ours": subject, "alternative": alternative}
     times = effort.time_interleaved({name: one.train(one.recipe.train.batch_size) for name, one in each.items()})
     steps = [batching.steps_per_epoch(len(one.examples), one.recipe.train.batch_size) for one in each.values()]
-    return _pair(steps[0] * times["ours"], steps[1] * times["rival"])
+    return _pair(steps[0] * times["ours"], steps[1] * times["alternative"])
 
 
 def _layers(ours, theirs, shape, effort: Effort) -> dict:
@@ -303,11 +305,11 @@ def _step_of(subject: BenchmarkCase, size: int, empty: int, effort: Effort) -> d
     with _watched() as memory:
         train()
     times = effort.time_interleaved({"ours": train})["ours"]
-    twin = reference.steps(subject.task.name, subject.recipe, subject.model)
+    reference_net = reference.steps(subject.task.name, subject.recipe, subject.model)
     return {
         "seconds": float(np.median(times)),
         "memory_gb": (max(memory) - empty) / 1e9,
-        "operations": twin.operations(*subject.batch(size)) if twin else None,
+        "operations": reference_net.operations(*subject.batch(size)) if reference_net else None,
     }
 
 

@@ -26,7 +26,7 @@ LADDER = Ladder(
                 "model": {"architecture": "base_residual", "base_width": 16, "residual_range": 0.2},
                 "train": {"lambda_base": 0.8, "lambda_sparse": 0.2, "curriculum": "none"},
             },
-            seed={"rmse": 2.6},
+            prototype={"rmse": 2.6},
         ),
         Step(
             "small base",
@@ -57,14 +57,14 @@ LADDER = Ladder(
             "depth if this does as well",
             {"model": {"architecture": "single"}},
             (Gate("two parts are 5% better", "rmse_ratio", round(1 / 0.95, 4), "ours"),),
-            beside=BEST,
+            compare_to=BEST,
         ),
         Step(
             "control: large base",
             "the best rung with a base decoder as wide as the residual's; a small one generalises better if its base "
             "gap is smaller than here",
             {"model": {"architecture": "base_residual", "base_width": 16}},
-            beside=BEST,
+            compare_to=BEST,
         ),
     ),
     figures=("rmse", "delta1", "rmse_ratio_mean_map", "sparse", "base_gap"),

@@ -25,19 +25,19 @@ def measured(tmp_path, part, *words):
     return report, out.with_suffix(".md").read_text()
 
 
-def test_speed_is_measured_beside_the_twin_and_a_matrix_product(tmp_path):
+def test_speed_is_measured_beside_the_reference_and_a_matrix_product(tmp_path):
     report, text = measured(tmp_path, "speed")
     found = report["models"]["nand.generator"]["speed"][backend.current()]
     assert found["train"]["ours"]["median"] > 0 and found["first_step"] > 0 and found["peak_memory_gb"] > 0.05
     assert set(found["predict"]) == {"1", "64"} and 0 <= found["fit"]["waiting"] < 1
     assert found["training"] >= found["first_step"]
-    prefixes = found["rivals"]["an epoch of every prefix"]
+    prefixes = found["alternatives"]["an epoch of every prefix"]
     assert prefixes["ratio"]["values"] == [pytest.approx(prefixes["ours"]["low"] / prefixes["theirs"]["low"])]
     if report["compared"] == "with PyTorch":
         share = found["operations"] / found["train"]["ours"]["median"] / found["products"]["median"]
         assert found["peak_share"]["ours"]["median"] == pytest.approx(share) and 0 < share < 1
-        ratio = found["train"]["ours"]["low"] / found["train"]["twin"]["low"]
-        assert found["train"]["ratio"]["twin"]["median"] == pytest.approx(ratio)
+        ratio = found["train"]["ours"]["low"] / found["train"]["eager"]["low"]
+        assert found["train"]["ratio"]["eager"]["median"] == pytest.approx(ratio)
         assert "| nand.generator | PyTorch, eager |" in text
     assert f"| nand.generator | {backend.current()} |" in text and "an epoch of every prefix" in text
 
@@ -116,7 +116,7 @@ def spread(median, low, high):
 
 def report_of(step, training=1.0):
     """A report of one ratio."""
-    speed = {"train": {"ratio": {"twin": step}}, "predict": {}, "rivals": {}, "layers": {}, "training": training}
+    speed = {"train": {"ratio": {"eager": step}}, "predict": {}, "alternatives": {}, "layers": {}, "training": training}
     return {"models": {"nand": {"speed": {"jax": speed}}}}
 
 
@@ -126,7 +126,7 @@ def test_two_benches_agree_where_a_median_lies_in_the_others_spread():
     between = 1 + core_bench.BETWEEN
     assert core_bench.disagreements(now, report_of(spread(0.7, 0.6, 0.91 / between))) == []
     (said,) = core_bench.disagreements(now, report_of(spread(0.7, 0.6, 0.89 / between)))
-    assert said == "nand on jax: training step / twin: 0.90, and 0.70 (0.60-0.77) before"
+    assert said == "nand on jax: training step / reference: 0.90, and 0.70 (0.60-0.77) before"
 
 
 def test_ratios_of_several_processes_have_their_spread():
@@ -134,13 +134,13 @@ def test_ratios_of_several_processes_have_their_spread():
     of = [report_of(measure.of_processes([ratio]), training) for training, ratio in measured.items()]
     found = functools.reduce(core_bench.joined, of)
     speed = found["models"]["nand"]["speed"]["jax"]
-    assert speed["train"]["ratio"]["twin"] == measure.spread([0.9, 0.7, 0.8]) | {"values": [0.9, 0.7, 0.8]}
+    assert speed["train"]["ratio"]["eager"] == measure.spread([0.9, 0.7, 0.8]) | {"values": [0.9, 0.7, 0.8]}
     assert speed["training"] == 2.0, "the last process'"
 
 
 def test_one_ratio_in_twenty_may_lie_outside():
     def report(outside):
-        ratio = {f"rival {k}": spread(2.0 if k < outside else 1.0, 1.0, 1.0) for k in range(40)}
+        ratio = {f"alternative {k}": spread(2.0 if k < outside else 1.0, 1.0, 1.0) for k in range(40)}
         one = report_of(spread(1.0, 1.0, 1.0))
         one["models"]["nand"]["speed"]["jax"]["train"]["ratio"] = ratio
         return one
@@ -163,7 +163,7 @@ def test_what_is_measured_of_a_model_are_recipes_of_it(name):
         assert list(sizes) == sorted(sizes)
         recipes = [task.recipe().with_changes(changes) for changes in sizes.values()]
         assert task.recipe() in recipes and len({recipe.digest() for recipe in recipes}) == len(sizes) > 2
-    for changes in asked.rivals.values():
+    for changes in asked.alternatives.values():
         assert task.recipe().with_changes(changes) != task.recipe()
     assert (ROOT / "tests" / "reference" / f"torch_{name.replace('.', '_')}.py").exists()
 

@@ -1,4 +1,4 @@
-"""The plain PyTorch twins against which speed is measured compute what the models do."""
+"""The plain PyTorch references against which speed is measured compute what the models do."""
 
 import numpy as np
 import pytest
@@ -8,15 +8,15 @@ from kmodels.benchmarks import reference
 from kmodels.core.spec import registry
 from kmodels.core.training import inference
 
-torch = pytest.importorskip("torch", reason="the twins are in PyTorch")
+torch = pytest.importorskip("torch", reason="the references are in PyTorch")
 
 
 @pytest.mark.parametrize("name", ["nand", "nand.generator", "plume"])
 def test_the_same_weights_give_the_same_outputs_and_loss(name):
-    """To 1e-4. The other models' twins are compared in the tests of those models."""
+    """To 1e-4. The other models' references are compared in the tests of those models."""
     from kmodels.benchmarks.torch_reference.steps import Steps
 
-    twin = reference.network(name)
+    theirs_module = reference.network(name)
     task = registry.task(name)
     recipe = task.recipe().with_changes(task.recipe.SMOKE)
     model, rng = task.build(recipe, 10), np.random.default_rng(0)
@@ -26,7 +26,7 @@ def test_the_same_weights_give_the_same_outputs_and_loss(name):
     outputs = model(inference.as_tensors(inputs))
     loss = float(model.compute_loss(*inference.as_tensors((inputs, targets)), outputs))
 
-    steps = Steps(twin, recipe, model)
+    steps = Steps(theirs_module, recipe, model)
     steps.net.load({variable.path: inference.as_numpy(variable) for variable in model.variables})
     found = steps.predict(inputs)()
     found = found if isinstance(found, tuple) else (found,)
@@ -34,8 +34,8 @@ def test_the_same_weights_give_the_same_outputs_and_loss(name):
     for part, array in zip(order, found, strict=True):
         np.testing.assert_allclose(inference.as_numpy(outputs[part]), array, atol=1e-4, err_msg=part)
     truth = {part: torch.tensor(array) for part, array in targets.items()}
-    given = twin.given({part: torch.tensor(array) for part, array in inputs.items()})
-    theirs = twin.loss(steps.net, given, truth, recipe, steps.weights)
+    given = theirs_module.given({part: torch.tensor(array) for part, array in inputs.items()})
+    theirs = theirs_module.loss(steps.net, given, truth, recipe, steps.weights)
     assert theirs.item() == pytest.approx(loss, rel=1e-4)
 
     train = steps.train(inputs, targets)
@@ -49,11 +49,11 @@ def test_operations_are_counted_of_what_is_multiplied():
 
     from kmodels.benchmarks.torch_reference.steps import Steps
 
-    twin = SimpleNamespace(
+    reference = SimpleNamespace(
         net=lambda recipe, model: torch.nn.Linear(3, 5),
         given=lambda inputs: (inputs["x"],),
         loss=lambda net, given, targets, recipe, weights: net(*given).sum(),
     )
     recipe = SimpleNamespace(train=SimpleNamespace(learning_rate=1e-3, clip_norm=1.0))
-    steps = Steps(twin, recipe, SimpleNamespace(term_weights={}))
+    steps = Steps(reference, recipe, SimpleNamespace(term_weights={}))
     assert steps.operations({"x": np.ones((7, 3), "float32")}, {}) == 2 * (2 * 7 * 3 * 5)

@@ -1,6 +1,6 @@
 """precip: how heavy may errors of heavy rain weigh, and how much the latent code's divergence?
 
-The seed turned both between its versions 1 and 2: w_max from 2 to 10, beta_kl from 0.05 to 0.01. The base is its
+The prototype turned both between its versions 1 and 2: w_max from 2 to 10, beta_kl from 0.05 to 0.01. The base is its
 version 3, whose beta is fixed: with `beta: elbo` the divergence has the weight that makes the loss a bound, whatever
 beta_kl says. Grid, network and training are small: what two cores train in a minute.
 
@@ -26,7 +26,7 @@ BASE = PrecipRecipe().with_changes(PrecipRecipe.VARIANTS["v3"]).with_changes(SMA
 
 
 def space(hp) -> PrecipRecipe:
-    """Four by four; the seed's versions 1 and 2 are two of the sixteen."""
+    """Four by four; the prototype's versions 1 and 2 are two of the sixteen."""
     chosen = {
         "train.w_max": hp.Choice("train.w_max", [2.0, 5.0, 10.0, 20.0], default=BASE.train.w_max),
         "train.beta_kl": hp.Choice("train.beta_kl", [0.002, 0.01, 0.05, 0.25], default=BASE.train.beta_kl),

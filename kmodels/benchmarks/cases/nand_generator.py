@@ -5,5 +5,5 @@ from kmodels.benchmarks.speed import Bench
 BENCH = Bench(
     sample=("n_sequences", 2000),
     grows={"operations of a sequence": {n: {"data": {"seq_len": n}} for n in (25, 50, 100)}},
-    rivals={"an epoch of every prefix": {"train": {"scheme": "prefix"}}},
+    alternatives={"an epoch of every prefix": {"train": {"scheme": "prefix"}}},
 )

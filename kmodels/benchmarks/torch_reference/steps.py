@@ -1,7 +1,7 @@
-"""What is measured of a plain PyTorch twin: a training step, a prediction, and how many operations a step takes.
+"""What is measured of a plain PyTorch reference: a training step, a prediction, and how many operations a step takes.
 
-A twin is a module here that has `net(recipe, model)`, the network of a Keras model; `given(inputs)`, what its forward
-takes, of what the Keras model is given, as tensors; and `loss(net, given, targets, recipe, weights)`, weights by term.
+A reference is a module here that has `net(recipe, model)`, the network of a Keras model; `given(inputs)`, what its
+forward takes, of what the Keras model is given, as tensors; and `loss(net, given, targets, recipe, weights)`, weights by term.
 """
 
 from collections.abc import Callable
@@ -13,22 +13,22 @@ from torch.utils.flop_counter import FlopCounterMode
 
 
 class Steps:
-    """A twin at work. model: the Keras model that it is the twin of."""
+    """A reference at work. model: the Keras model that it is the reference of."""
 
-    def __init__(self, twin: ModuleType, recipe, model):
-        self.twin, self.recipe, self.net = twin, recipe, twin.net(recipe, model)
+    def __init__(self, reference: ModuleType, recipe, model):
+        self.reference, self.recipe, self.net = reference, recipe, reference.net(recipe, model)
         self.weights = {name: float(weight) for name, weight in model.term_weights.items()}
 
     def train(self, inputs: dict, targets: dict, compiled: bool = False) -> Callable[[], float]:
         """A function that takes one step with Adam and returns the loss. compiled: by `torch.compile`."""
-        given, truth = self.twin.given(_tensors(inputs)), _tensors(targets)
+        given, truth = self.reference.given(_tensors(inputs)), _tensors(targets)
         optimizer, clip_norm = _optimizer(self.net, self.recipe.train), self.recipe.train.clip_norm
         forward = torch.compile(self.net) if compiled else self.net
 
         def step():
             self.net.train()
             optimizer.zero_grad()
-            loss = self.twin.loss(forward, given, truth, self.recipe, self.weights)
+            loss = self.reference.loss(forward, given, truth, self.recipe, self.weights)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(self.net.parameters(), clip_norm or float("inf"))
             optimizer.step()
@@ -38,7 +38,7 @@ class Steps:
 
     def predict(self, inputs: dict) -> Callable[[], object]:
         """A function that applies the network and returns NumPy arrays."""
-        given = self.twin.given(_tensors(inputs))
+        given = self.reference.given(_tensors(inputs))
 
         def predict():
             self.net.eval()

@@ -84,7 +84,7 @@ def metrics_table(report: dict, headline: tuple[str, ...]) -> Table:
 def gates_table(gates: list[dict]) -> Table:
     """Each gate with its verdict."""
     table = new_table("gates")
-    for column in ("gate", "value", "bound", "asked by", ""):
+    for column in ("gate", "value", "bound", "source", ""):
         table.add_column(column, no_wrap=True)
     for gate in gates:
         table.add_row(gate["name"], number(gate["value"]), bound_of(gate), gate["source"], MARKS[gate["status"]])

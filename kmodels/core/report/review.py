@@ -41,7 +41,7 @@ def _changed(record, before) -> str:
 
 
 def _figures(record, before) -> str:
-    rows = [["figure", "before", "now", "95% interval", "the seed"]]
+    rows = [["figure", "before", "now", "95% interval", "prototype"]]
     for name in record["figures"]:
         rows.append(
             [
@@ -49,7 +49,7 @@ def _figures(record, before) -> str:
                 console.number(before["metrics"].get(name)) if before else "",
                 console.number(record["metrics"].get(name)),
                 console.interval(record["intervals"].get(name)),
-                console.number(record["seed_document"][name]) if name in record["seed_document"] else "",
+                console.number(record["prototype"][name]) if name in record["prototype"] else "",
             ]
         )
     return tables.table(rows)
@@ -85,14 +85,14 @@ def _where(record) -> str:
 
 
 def of_ladder(records: list[dict]) -> str:
-    """The climb as a Markdown table: each step's main figures, the seed document's own, gates and cost."""
+    """The climb as a Markdown table: each step's main figures, the prototype's, gates and cost."""
     names = records[0]["figures"][:TABLED]
-    seed = [name for name in names if any(name in record["seed_document"] for record in records)]
+    prototype = [name for name in names if any(name in record["prototype"] for record in records)]
     columns = {"step": lambda record: f"{record['step']} {record['name']}"}
     columns |= {name.replace("_", " "): functools.partial(_with_interval, name=name) for name in names}
-    if seed:
-        title = "the seed: " + " / ".join(name.replace("_", " ") for name in seed)
-        columns[title] = lambda record: _of_seed(record["seed_document"], seed)
+    if prototype:
+        title = "prototype: " + " / ".join(name.replace("_", " ") for name in prototype)
+        columns[title] = lambda record: _of_prototype(record["prototype"], prototype)
     if any(record["gates"] for record in records):
         columns["gates"] = _verdicts
     columns["time"] = lambda record: f"{record['duration_s']:.0f} s"
@@ -105,8 +105,8 @@ def _verdicts(record) -> str:
     return "; ".join(f"{bound_of(gate)} {gate['status'].replace('_', ' ')}" for gate in record["gates"])
 
 
-def _of_seed(found: dict[str, float], names: list[str]) -> str:
-    """What the seed document measured at a step; "open" where it measured nothing."""
+def _of_prototype(found: dict[str, float], names: list[str]) -> str:
+    """What the prototype measured at a step; "open" where it measured nothing."""
     return " / ".join(f"{found[name]:.2f}" if name in found else "-" for name in names) if found else "open"
 
 
@@ -133,7 +133,7 @@ def summary(records: list[dict]) -> Table:
 
 
 def picture(records: list[dict]) -> Figure:
-    """The main figures over the steps with their intervals, and what the seed document measured."""
+    """The main figures over the steps with their intervals, and what the prototype measured."""
     made, axes = figures.figure(8, 4)
     steps = [record["step"] for record in records]
     colours = (figures.BLUE, figures.ORANGE, figures.GREEN)
@@ -147,9 +147,9 @@ def picture(records: list[dict]) -> Figure:
         for k, _, interval in there:
             if interval:
                 axes.plot([k, k], interval, color=colour, lw=4, alpha=0.3, solid_capstyle="butt")
-        seed = [(r["step"], r["seed_document"][name]) for r in records if name in r["seed_document"]]
-        if seed:
-            axes.plot(*zip(*seed, strict=True), "x", color=colour, label=f"{label}, the seed")
+        prototype = [(r["step"], r["prototype"][name]) for r in records if name in r["prototype"]]
+        if prototype:
+            axes.plot(*zip(*prototype, strict=True), "x", color=colour, label=f"{label}, prototype")
     labels = [f"{record['step']}\n{record['name'].replace(', ', chr(10))}" for record in records]
     axes.set_xticks(steps, labels, fontsize=7)
     axes.set(ylim=(-0.02, 1.02))

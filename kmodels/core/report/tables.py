@@ -1,7 +1,7 @@
 """Markdown for people: tables of a report for the README and for reviews."""
 
 from kmodels.core.cli import console
-from kmodels.core.spec.gate import bound_of
+from kmodels.core.spec.gate import bound_of, bounds_of, strictest
 
 
 def table(rows: list[list[str]]) -> str:
@@ -20,7 +20,7 @@ def flat(recipe: dict, prefix: str = "") -> dict:
 
 def gates(judged: list[dict]) -> str:
     """Gates with value, bound and verdict."""
-    rows = [["gate", "value", "bound", "asked by", ""]]
+    rows = [["gate", "value", "bound", "source", ""]]
     for gate in judged:
         rows.append(
             [
@@ -36,18 +36,17 @@ def gates(judged: list[dict]) -> str:
 
 def results(report: dict, headline: tuple[str, ...]) -> str:
     """The results beside their baselines, with where they come from."""
-    judged = {gate["metric"]: gate for gate in report["gates"]}
     rows = [
         ["metric", report["model"], "95% interval", "gate", *(name.replace("_", " ") for name in report["baselines"])]
     ]
     for name in headline:
-        gate = judged.get(name)
+        gates_of = [gate for gate in report["gates"] if gate["metric"] == name]
         rows.append(
             [
                 name.replace("_", " "),
                 console.number(report["metrics"].get(name)),
                 console.interval(report["intervals"].get(name)),
-                f"{bound_of(gate)} {gate['status'].replace('_', ' ')}" if gate else "",
+                f"{bounds_of(gates_of)} {strictest(gates_of).replace('_', ' ')}" if gates_of else "",
                 *(console.number(values.get(name)) for values in report["baselines"].values()),
             ]
         )
@@ -75,25 +74,25 @@ def bench(report: dict) -> str:
 
 
 def _speed_rows(models) -> list[list[str]]:
-    """A row for each model and backend, and for each form of the twin."""
-    head = "model|backend|training step|/ PyTorch|share of peak|1 predicted|/ PyTorch|64 predicted|/ PyTorch"
-    rows = [f"{head}|whole training|memory|waits for data".split("|")]
+    """A row for each model and backend, and for each form of the reference."""
+    head = "model|backend|training step|/ PyTorch|share of peak|latency, batch 1|/ PyTorch|latency, batch 64|/ PyTorch"
+    rows = [f"{head}|whole training|memory|input-pipeline stall".split("|")]
     for model, parts in models.items():
-        twins = {}
+        references = {}
         for backend, speed in parts.get("speed", {}).items():
             rows.append([model, backend, *_speed_cells(speed)])
-            names = {"twin": "PyTorch, eager", "compiled": "PyTorch, compiled"}
-            twins |= {label: (speed, name) for name, label in names.items() if name in speed["train"]}
-        rows += [[model, label, *_twin_cells(*pair)] for label, pair in sorted(twins.items(), reverse=True)]
+            names = {"eager": "PyTorch, eager", "compiled": "PyTorch, compiled"}
+            references |= {label: (speed, name) for name, label in names.items() if name in speed["train"]}
+        rows += [[model, label, *_reference_cells(*pair)] for label, pair in sorted(references.items(), reverse=True)]
     return rows
 
 
 def _speed_cells(speed) -> list[str]:
     train, predict = speed["train"], speed["predict"]
     share = speed.get("peak_share", {}).get("ours")
-    cells = [_time(train["ours"]), _ratio(train["ratio"].get("twin")), f"{share['median']:.0%}" if share else "-"]
+    cells = [_time(train["ours"]), _ratio(train["ratio"].get("eager")), f"{share['median']:.0%}" if share else "-"]
     for part in predict.values():
-        cells += [_time(part["ours"]), _ratio(part["ratio"].get("twin"))]
+        cells += [_time(part["ours"]), _ratio(part["ratio"].get("eager"))]
     return [
         *cells,
         f"{speed['training']:.0f} s",
@@ -102,8 +101,8 @@ def _speed_cells(speed) -> list[str]:
     ]
 
 
-def _twin_cells(speed, name) -> list[str]:
-    """The twin's own times, in the process of the last backend that was measured in turn with it."""
+def _reference_cells(speed, name) -> list[str]:
+    """The reference's own times, in the process of the last backend that was measured in turn with it."""
     train, share = speed["train"], speed["peak_share"].get(name)
     cells = [_time(train[name]), "", f"{share['median']:.0%}" if share else ""]
     for part in speed["predict"].values():
@@ -116,7 +115,7 @@ def _other_rows(models) -> list[list[str]]:
     rows = [["model", "backend", "against", "ours", "other", "ratio"]]
     for model, parts in models.items():
         for backend, speed in parts.get("speed", {}).items():
-            for name, pair in {**speed["rivals"], **speed["layers"]}.items():
+            for name, pair in {**speed["alternatives"], **speed["layers"]}.items():
                 rows.append([model, backend, name, *map(_time, (pair["ours"], pair["theirs"])), _ratio(pair["ratio"])])
     return rows
 

@@ -10,6 +10,7 @@ from kmodels.core.cli import console
 from kmodels.core.io import files
 from kmodels.core.report import figures, review, verification
 from kmodels.core.runs import pipeline, provenance
+from kmodels.core.spec.gate import strictest
 from kmodels.core.spec.ladder import Ladder
 from kmodels.core.spec.task import Task
 from kmodels.core.training import backend
@@ -90,14 +91,14 @@ def _step(what: LadderRun, k: int, before: dict | None) -> dict:
         "name": step.name,
         "change": step.change,
         "key": what.key(k),
-        "verdict": _verdict(gates),
+        "verdict": strictest(gates),
         "recipe": reports[0]["recipe"],
         "seeds": [result["seed"] for result in reports],
         "metrics": {name: _mean([m[name] for m in figures_of]) for name in figures_of[0]},
         "each": figures_of,
         "ratios": _ratios(what.ladder.figures, figures_of, before),
         "intervals": _hull([result["intervals"] for result in reports]),
-        "seed_document": step.seed,
+        "prototype": step.prototype,
         "figures": list(what.ladder.figures),
         "gates": gates,
         "findings": _findings(what, step, k),
@@ -146,11 +147,6 @@ def _strictest(judged: list[dict]) -> dict:
     order = {"failed": 0, "not_measured": 1, "passed": 2}
     sign = 1 if judged[0]["direction"] == ">=" else -1
     return min(judged, key=lambda row: (order[row["status"]], sign * (row["value"] or 0.0)))
-
-
-def _verdict(gates: list[dict]) -> str:
-    statuses = {gate["status"] for gate in gates}
-    return next((status for status in ("failed", "not_measured") if status in statuses), "passed")
 
 
 def _mean(values: list) -> float | None:

@@ -12,7 +12,8 @@ _COMPARE = {">=": operator.ge, "<=": operator.le}
 class Gate:
     """`metric direction bound [unit]`, and who asks for it.
 
-    metric: a key of the report's metrics. source: the seed, a paper, or ours.
+    metric: a key of the report's metrics. source: the prototype (the research note that the
+    model comes from), a paper, or this project.
     """
 
     name: str
@@ -47,5 +48,16 @@ class Gate:
 
 
 def bound_of(row: dict) -> str:
-    """The bound of a judged gate in words: ">= 0.99"."""
+    """Write the bound of a judged gate: ">= 0.99"."""
     return f"{row['direction']} {row['bound']:g}" + ("" if row["unit"] == "1" else f" {row['unit']}")
+
+
+def bounds_of(rows: list[dict]) -> str:
+    """Write the bounds of all gates on one metric: ">= 0.9, <= 1.1"."""
+    return ", ".join(dict.fromkeys(bound_of(row) for row in rows))
+
+
+def strictest(rows: list[dict]) -> str:
+    """Return the status of gates that are judged together: failed before not_measured before passed."""
+    statuses = {row["status"] for row in rows}
+    return next((status for status in ("failed", "not_measured") if status in statuses), "passed")

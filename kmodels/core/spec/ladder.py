@@ -14,17 +14,18 @@ class Step:
 
     gates: on the metrics of the held-out data; `<metric>_gain` is a metric's difference to the rung before,
     `<metric>_ratio` its quotient.
-    seed: what the seed document measured on this rung. findings(recipe, records): what the data itself shows, as
-    sentences for the review. beside: the rung that it is compared with, where that is not the one before.
+    prototype: what the prototype's research note measured on this rung. findings(recipe, records): what the data
+    itself shows, as sentences for the review. compare_to: the rung that it is compared with, where that is not the one
+    before.
     """
 
     name: str
     change: str
     changes: dict[str, Any] = field(default_factory=dict)
     gates: tuple[Gate, ...] = ()
-    seed: dict[str, float] = field(default_factory=dict)
+    prototype: dict[str, float] = field(default_factory=dict)
     findings: Callable[[Any, Any], list[str]] | None = None
-    beside: int | None = None
+    compare_to: int | None = None
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,8 @@ class Ladder:
 
     def compared_with(self, step: int) -> int | None:
         """The rung that rung `step` is compared with; none for the first."""
-        beside = self.steps[step].beside
-        return beside if beside is not None else step - 1 if step else None
+        other = self.steps[step].compare_to
+        return other if other is not None else step - 1 if step else None
 
     def recipe(self, base: Recipe, step: int) -> Recipe:
         """The recipe of rung `step`, counted from 0, upon the recipe `base`."""
