@@ -1,7 +1,8 @@
 """What is measured of a plain PyTorch reference: a training step, a prediction, and how many operations a step takes.
 
 A reference is a module here that has `net(recipe, model)`, the network of a Keras model; `given(inputs)`, what its
-forward takes, of what the Keras model is given, as tensors; and `loss(net, given, targets, recipe, weights)`, weights by term.
+forward takes, of what the Keras model is given, as tensors; and `loss(net, given, targets, recipe, weights)`, with the
+weights by term.
 """
 
 from collections.abc import Callable
