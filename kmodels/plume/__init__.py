@@ -1,10 +1,26 @@
-"""plume: where will a cloud of pollutant over terrain be in the next minutes?
+"""Where will a cloud of pollutant over terrain be in the next minutes?
+
+::
 
     dc/dt + div(u c) = div(K grad c) + q,   no flux through ground and lid, open sides
 
-The past concentration volumes and static maps go in, the next volume comes out, and fed its own output the next
-thirty. `v2_convlstm` keeps the volume's shape while it remembers (ConvLSTM); `v1_ensemble`, the flawed ancestor, pools
-every frame to one vector and loses where things are.
+The past concentration volumes, the wind and static maps go in, the next volume comes out, and fed its own output the
+next thirty. `PlumeNet` keeps the volume's shape while it remembers (ConvLSTM) and gives, cell by cell, the
+coefficients of a step of transport that keeps mass; `PlumePreprocessor` makes its inputs from runs.
 
-Shi et al. (2015), Convolutional LSTM Network. Chang and Hanna (2004), Air quality model performance evaluation.
+References
+----------
+Shi et al. (2015), Convolutional LSTM Network, arXiv:1506.04214. Chang and Hanna (2004), Air quality model performance
+evaluation, Meteorol. Atmos. Phys. 87, 167-196.
 """
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "network.model": ["PlumeNet"],
+        "data.encode": ["PlumePreprocessor"],
+        "recipe": ["PlumeRecipe"],
+    },
+)

@@ -102,7 +102,7 @@ def _linear_weights(position):
 
 
 def _shift(plane, north: int, east: int):
-    """The plane (y, x) shifted by whole cells; zeros come in."""
+    """Shift a plane (y, x) by whole cells; zeros come in."""
     ny, nx = plane.shape
     result = np.zeros_like(plane)
     if abs(north) < ny and abs(east) < nx:

@@ -33,7 +33,23 @@ WORDS = ["AVE", "GRP", "DATE"]
 
 
 def read(path: Path) -> StoredRun:
-    """The run of a POSTFILE. Raises UserError by file, line, column, value and rule."""
+    """Read the run of a POSTFILE.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    StoredRun
+        With height above ground as z, without sources and wind.
+
+    Raises
+    ------
+    UserError
+        By file, line, column, value and rule.
+    """
     table = _table(path)
     stop, hour = _hours(path, table)
     (x, ix), (y, iy), (z, iz) = (np.unique(table[name], return_inverse=True) for name in ("X", "Y", "ZFLAG"))
@@ -67,7 +83,7 @@ def read(path: Path) -> StoredRun:
 
 
 def _table(path: Path) -> pd.DataFrame:
-    """The lines of a file with their columns checked one by one."""
+    """Read the lines of a file and check their columns one by one."""
     _check_header(path)
     with reading(path, "a POSTFILE"):
         table = pd.read_csv(
@@ -117,14 +133,14 @@ def _refuse(path: Path, table: pd.DataFrame, bad: np.ndarray, column: str, rule:
 
 
 def _line(path: Path, row: int) -> int:
-    """The number of the line, from 1, that holds a row of the table."""
+    """Find the number of the line, from 1, that holds a row of the table."""
     with path.open(encoding="utf-8", errors="replace") as lines:
         numbers = (n for n, line in enumerate(lines, 1) if line.strip() and not line.startswith("*"))
         return next(n for k, n in enumerate(numbers) if k == row)
 
 
 def _hours(path: Path, table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """(times in order, datetime64[ns]; which of them each row belongs to)."""
+    """Find (times in order, datetime64[ns]; which of them each row belongs to)."""
     dates = table["DATE"].cat.categories
     times = np.array([_time(text) for text in dates], "datetime64[ns]")
     codes = table["DATE"].cat.codes.to_numpy()
@@ -135,7 +151,7 @@ def _hours(path: Path, table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _time(text: str) -> datetime | None:
-    """The end of the hour that a DATE names; None if it names none."""
+    """Parse a DATE to the end of the hour that it names; None if it names none."""
     try:
         if len(text) != 8 or not 1 <= int(text[6:]) <= 24:
             return None

@@ -135,7 +135,7 @@ def encode_inputs(
 
 
 def _base(last, winds, below_ground, windows: Windows, recipe: PlumeRecipe) -> np.ndarray:
-    """The forecast that the network corrects: (rows, z, y, x) [kg m-3]."""
+    """Make the forecast that the network corrects: (rows, z, y, x) [kg m-3]."""
     if recipe.model.base == "persistence":
         return last
     seconds = windows.frame_seconds * windows.horizon

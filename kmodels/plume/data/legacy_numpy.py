@@ -1,4 +1,4 @@
-"""The seed's NumPy archives -> StoredRun.
+"""The prototype's NumPy archives -> StoredRun.
 
 A run is a pair NAME_maps.npz and NAME_labels.npz, or one NAME.npz with the arrays of both:
 
@@ -24,7 +24,7 @@ MAPS, LABELS = "_maps.npz", "_labels.npz"
 
 
 def pair_of(path: Path) -> tuple[Path, Path]:
-    """(file with the maps, file with the labels) of a run that one of its files names."""
+    """Find (file with the maps, file with the labels) of a run that one of its files names."""
     for suffix in (MAPS, LABELS):
         if path.name.endswith(suffix):
             name = path.name.removesuffix(suffix)
@@ -33,7 +33,25 @@ def pair_of(path: Path) -> tuple[Path, Path]:
 
 
 def read(path: Path, data) -> StoredRun:
-    """The run that a file belongs to. data: the recipe's section. Raises UserError by file, array, index and rule."""
+    """Read the run that a file belongs to.
+
+    Parameters
+    ----------
+    path : Path
+        Either file of a pair, or the one with all arrays.
+    data : Data
+        The recipe's section: it says what the archives do not.
+
+    Returns
+    -------
+    StoredRun
+        In memory, without wind.
+
+    Raises
+    ------
+    UserError
+        By file, array, index and rule.
+    """
     maps_file, labels_file = pair_of(path)
     maps = _arrays(maps_file, ("terrain", "source_q", "source_h"))
     labels = _arrays(labels_file, ("conc",))
@@ -69,7 +87,7 @@ def read(path: Path, data) -> StoredRun:
 
 
 def _arrays(path: Path, needed: tuple[str, ...]) -> dict[str, np.ndarray]:
-    """The arrays of an archive, those needed among them."""
+    """Read the arrays of an archive; refuse one without those needed."""
     if not path.exists():
         raise UserError(f"{path}: no such file; a run is NAME{MAPS} and NAME{LABELS}, or one .npz with all arrays")
     with reading(path, "a NumPy archive"), np.load(path, allow_pickle=False) as archive:
@@ -93,7 +111,7 @@ def _check_map(path: Path, name: str, values: np.ndarray, shape: tuple[int, int]
 
 
 def _stacks(maps: dict[str, np.ndarray], x: np.ndarray, y: np.ndarray) -> Stacks:
-    """A stack in the middle of each cell that emits."""
+    """Put a stack in the middle of each cell that emits."""
     rows, columns = np.nonzero(maps["source_q"])
     at = rows, columns
     return Stacks(x[columns], y[rows], maps["source_h"][at].astype("float64"), maps["source_q"][at] * 1e-3)

@@ -11,10 +11,15 @@ CACHE_BYTES = 512 << 20  # of runs that stay in memory once read
 
 
 class RunCache:
-    """Runs read once and kept, as long as they fit into `limit` bytes; safe for threads that read at once.
+    """Runs that were read stay in memory as long as they fit; safe for threads that read at once.
 
-    Nothing that was kept is dropped for another: an epoch comes to every run equally often in random order, so
-    making room would only read the same runs again.
+    Nothing is dropped for another run: an epoch comes to every run equally often in random order, so making room would
+    only read the same runs again.
+
+    Parameters
+    ----------
+    limit : int
+        Bytes that the runs may take.
     """
 
     def __init__(self, limit: int):
@@ -24,12 +29,12 @@ class RunCache:
         self._lock = threading.Lock()
 
     def frames(self, run: StoredRun, first: int, stop: int) -> np.ndarray:
-        """Frames first .. stop - 1 of a run: (stop - first, z, y, x) float32 [kg m-3]."""
+        """Get frames first .. stop - 1 of a run: (stop - first, z, y, x) float32 [kg m-3]."""
         whole = self._whole(run)
         return run.concentration(first, stop) if whole is None else whole[first:stop]
 
     def _whole(self, run: StoredRun) -> np.ndarray | None:
-        """All frames of a run if it is kept or can be, else None."""
+        """Get all frames of a run if they are in memory or fit, else None."""
         with self._lock:
             if run.name in self._frames:
                 return self._frames[run.name]  # None while another thread reads it
@@ -43,11 +48,27 @@ class RunCache:
 
 @dataclass(frozen=True, eq=False)
 class Windows:
-    """n windows of `n_past` frames, and the frame `horizon` after the last of them.
+    """Cut n windows of `n_past` frames, and the frame `horizon` after the last of them.
 
-    runs: those that the windows are cut from, of one grid and one frame interval. run: (n,) index into them.
-    first: (n,) first frame of each window. cell: (dz, dy, dx) [m]. frame_seconds: [s] between frames. Frames are
-    read from disk when asked for, so a data set may be larger than memory.
+    Frames are read from disk when asked for, so a data set may be larger than memory. In what follows t is the last
+    frame of a window's past.
+
+    Parameters
+    ----------
+    runs : tuple of StoredRun
+        Those that the windows are cut from, of one grid and one frame interval.
+    run : array (n,) of int
+        Index into `runs`.
+    first : array (n,) of int
+        First frame of each window.
+    n_past, horizon : int
+        Frames seen, and how many frames after the last of them the target is.
+    cell : (dz, dy, dx)
+        Size of a cell [m].
+    frame_seconds : float
+        Between two frames [s].
+    cache : RunCache
+        Of the runs.
     """
 
     runs: tuple[StoredRun, ...]
@@ -63,7 +84,7 @@ class Windows:
         return len(self.run)
 
     def take(self, rows) -> "Windows":
-        """The windows with these indices."""
+        """Select the windows with these indices."""
         return replace(self, run=self.run[rows], first=self.first[rows])
 
     @property
@@ -113,20 +134,26 @@ class Windows:
         return frames[self.run] - self.first - self.n_past
 
     def past(self, rows) -> np.ndarray:
-        """The frames t - n_past + 1 .. t that the model sees: (n, n_past, z, y, x) float32 [kg m-3]."""
+        """Read frames t - n_past + 1 .. t, which the model sees: (n, n_past, z, y, x) float32 [kg m-3]."""
         return self._frames(rows, 0, self.n_past)
 
     def target(self, rows, lead: int | None = None) -> np.ndarray:
-        """Frame t + lead, by default t + horizon: (n, z, y, x) float32 [kg m-3].
+        """Read frame t + lead, by default t + horizon: (n, z, y, x) float32 [kg m-3].
 
-        Raises ValueError where a run ends before.
+        Raises
+        ------
+        ValueError
+            Where a run ends before.
         """
         return self._frames(rows, self.n_past - 1 + (self.horizon if lead is None else lead), 1)[:, 0]
 
     def future(self, rows, leads: int) -> np.ndarray:
-        """Frames t + 1 .. t + leads: (n, leads, z, y, x) float32 [kg m-3].
+        """Read frames t + 1 .. t + leads: (n, leads, z, y, x) float32 [kg m-3].
 
-        Raises ValueError where a run ends before; `leads` of the windows tells.
+        Raises
+        ------
+        ValueError
+            Where a run ends before; `leads` of the windows tells.
         """
         return self._frames(rows, self.n_past, leads)
 
@@ -136,7 +163,7 @@ class Windows:
         return all(run.u is not None and run.v is not None for run in self.runs)
 
     def wind(self, rows) -> np.ndarray | None:
-        """Wind of the frames in `past`: (n, n_past, 2, z) float32 [m s-1], eastward and northward.
+        """Get the wind of the frames in `past`: (n, n_past, 2, z) float32 [m s-1], eastward and northward.
 
         None where a run has no wind.
         """
@@ -145,36 +172,36 @@ class Windows:
         return np.stack([self.wind_at(rows, age) for age in range(1 - self.n_past, 1)], axis=1)
 
     def wind_at(self, rows, age: int) -> np.ndarray:
-        """Wind of frame t + age, t the last one of `past`: (n, 2, z) float32 [m s-1]; behind a run's end its last."""
-        found = np.empty((len(self.run[rows]), 2, self.shape[0]), "float32")
+        """Get the wind of frame t + age: (n, 2, z) float32 [m s-1]; behind a run's end its last."""
+        wind = np.empty((len(self.run[rows]), 2, self.shape[0]), "float32")
         for k, (run, first) in enumerate(self._places(rows)):
             frame = min(first + self.n_past - 1 + age, run.n_frames - 1)
-            found[k] = run.u[frame], run.v[frame]
-        return found
+            wind[k] = run.u[frame], run.v[frame]
+        return wind
 
     def maps(self, rows) -> Maps:
-        """Terrain (n, y, x), the mask below ground and the sources (n, z, y, x) of these windows."""
+        """Make the maps of these windows: terrain (n, y, x), mask below ground and sources (n, z, y, x)."""
         used, which = np.unique(self.run[rows], return_inverse=True)
         each = [self.runs[k].maps() for k in used]
         return Maps(*(np.stack(parts)[which] for parts in zip(*each, strict=True)))
 
     def _places(self, rows):
-        """(run, first frame) of each of these windows."""
+        """List (run, first frame) of each of these windows."""
         return [(self.runs[k], int(t)) for k, t in zip(self.run[rows], self.first[rows], strict=True)]
 
     def _frames(self, rows, offset: int, count: int) -> np.ndarray:
-        """`count` frames from `offset` after each window's first one: (n, count, z, y, x) float32 [kg m-3]."""
+        """Read `count` frames from `offset` after each window's first one: (n, count, z, y, x) float32 [kg m-3]."""
         places = self._places(rows)
-        found = np.empty((len(places), count, *self.shape), "float32")
+        frames = np.empty((len(places), count, *self.shape), "float32")
         for k, (run, first) in enumerate(places):
             stop = first + offset + count
             if stop > run.n_frames or count < 1:
                 raise ValueError(f"{run.name}: asked for frames up to {stop - 1}; the last is {run.n_frames - 1}")
-            found[k] = self.cache.frames(run, first + offset, stop)
-        return found
+            frames[k] = self.cache.frames(run, first + offset, stop)
+        return frames
 
     def _time(self, frame: np.ndarray) -> np.ndarray:
-        """(n,) datetime64[ns] of a frame of each window."""
+        """Date a frame of each window: (n,) datetime64[ns]."""
         return np.array(
             [
                 self.runs[k].start + np.timedelta64(round(self.runs[k].time[t] * 1e9), "ns")

@@ -15,8 +15,14 @@ import numpy as np
 class Stacks:
     """The sources of a run, n of them.
 
-    x, y: [m] east and north of the grid's south-western corner. height: of the stack above ground [m].
-    emission: [kg s-1].
+    Parameters
+    ----------
+    x, y : array (n,)
+        Position east and north of the grid's south-western corner [m].
+    height : array (n,)
+        Of the stack above ground [m].
+    emission : array (n,)
+        Emission rate [kg s-1].
     """
 
     x: np.ndarray
@@ -32,9 +38,22 @@ class Stacks:
 class PlumeRun:
     """One run in memory.
 
-    name: unique among the runs of a data set. time: (frames,) [s] after the first frame. x, y, z: cell centres [m],
-    z above sea level. terrain: (y, x) [m]. concentration: (frames, z, y, x) [kg m-3], float32, 0 below ground.
-    u, v: (frames, z) eastward and northward wind [m s-1], None where nobody measured it.
+    Parameters
+    ----------
+    name : str
+        Unique among the runs of a data set.
+    time : array (frames,)
+        After the first frame [s].
+    x, y, z : array
+        Cell centres [m], z above sea level.
+    terrain : array (y, x)
+        Height of the ground above sea level [m].
+    stacks : Stacks
+        The sources.
+    concentration : array (frames, z, y, x) of float32
+        [kg m-3], 0 below ground.
+    u, v : array (frames, z), optional
+        Eastward and northward wind [m s-1], None where nobody measured it.
     """
 
     name: str
@@ -49,15 +68,23 @@ class PlumeRun:
     v: np.ndarray | None = None
 
     def below_ground(self) -> np.ndarray:
-        """(z, y, x) bool: cells whose centre lies below the terrain."""
+        """Tell which cells have their centre below the terrain: (z, y, x) bool."""
         return self.z[:, None, None] < self.terrain
 
 
 class Maps(NamedTuple):
     """What stands still in a run, or, with the windows first, in those of n windows.
 
-    terrain: (y, x) [m]. below_ground: (z, y, x) bool. source_emission: (z, y, x) [kg s-1] and source_height:
-    (z, y, x) [m above ground], both 0 where nothing is emitted.
+    Parameters
+    ----------
+    terrain : array (y, x)
+        Height of the ground [m].
+    below_ground : array (z, y, x) of bool
+        Cells in the ground.
+    source_emission : array (z, y, x)
+        Emission rate [kg s-1], 0 where nothing is emitted.
+    source_height : array (z, y, x)
+        Height of the stack above ground [m], 0 where nothing is emitted.
     """
 
     terrain: np.ndarray
@@ -70,12 +97,36 @@ class Maps(NamedTuple):
 class StoredRun:
     """One run of a file.
 
-    name: unique among the runs of a data set. file, variable, within: where it lies, for messages; `within` tells it
-    from other runs of the file ("run=1, "). start: of its first frame. time: (frames,) [s] after it. x, y, z: cell
-    centres [m]; z above sea level, or above ground with follows_terrain, when no cell is below ground. terrain:
-    (y, x) [m]. stacks: none where the file knows none. frames_as_stored(first, stop): (stop - first, z, y, x) in the
-    file's `units`, of which `factor` makes kg m-3. u, v: (frames, z) [m s-1] or None. on_disk: whether reading costs
-    anything.
+    Parameters
+    ----------
+    name : str
+        Unique among the runs of a data set.
+    file : Path
+        Where it lies.
+    start : datetime64
+        Of its first frame.
+    time : array (frames,)
+        After the first frame [s].
+    x, y, z : array
+        Cell centres [m]; z above sea level, or above ground with `follows_terrain`, when no cell is below ground.
+    terrain : array (y, x)
+        Height of the ground above sea level [m].
+    stacks : Stacks
+        The sources, none where the file knows none.
+    frames_as_stored : callable (first, stop)
+        Reads (stop - first, z, y, x) in the file's units.
+    units : str
+        The file's.
+    factor : float
+        What makes kg m-3 of the file's units.
+    variable, within : str
+        For messages: the variable, and what tells the run from others of the file ("run=1, ").
+    u, v : array (frames, z), optional
+        Eastward and northward wind [m s-1].
+    follows_terrain : bool
+        Whether z is height above ground.
+    on_disk : bool
+        Whether reading frames costs anything.
     """
 
     name: str
@@ -113,18 +164,18 @@ class StoredRun:
         return 4 * self.n_frames * int(np.prod(self.shape))
 
     def concentration(self, first: int, stop: int) -> np.ndarray:
-        """Frames first .. stop - 1: (stop - first, z, y, x) float32 [kg m-3], 0 below ground."""
+        """Read frames first .. stop - 1: (stop - first, z, y, x) float32 [kg m-3], 0 below ground."""
         values = self.frames_as_stored(first, stop) * self.factor
         return np.where(self.below_ground(), np.float32(0), values).astype("float32", copy=False)
 
     def below_ground(self) -> np.ndarray:
-        """(z, y, x) bool: cells whose centre lies below the terrain."""
+        """Tell which cells have their centre below the terrain: (z, y, x) bool."""
         if self.follows_terrain:
             return np.zeros(self.shape, bool)
         return self.z[:, None, None] < self.terrain
 
     def maps(self) -> Maps:
-        """Terrain, and the sources in the cells at their stack height.
+        """Make the maps: terrain, and the sources in the cells at their stack height.
 
         Emissions of stacks in one cell add up; the cell's height is their mean, weighted by emission. A stack higher
         than the grid stands in the top cell, one in a cell that counts as ground in the first above it.
@@ -138,7 +189,7 @@ class StoredRun:
         return Maps(self.terrain.astype("float32"), below, emission.astype("float32"), height.astype("float32"))
 
     def _stack_cells(self, below: np.ndarray):
-        """(z, y, x) indices of the stacks' cells."""
+        """Find the stacks' cells: indices (z, y, x)."""
         x = _cell(self.stacks.x, _width(self.x), len(self.x))
         y = _cell(self.stacks.y, _width(self.y), len(self.y))
         if len(self.z) == 1:
@@ -155,5 +206,5 @@ def _width(centres: np.ndarray) -> float:
 
 
 def _cell(distance, width: float, count: int) -> np.ndarray:
-    """The cell that a distance [m] from the grid's edge falls into."""
+    """Find the cell that a distance [m] from the grid's edge falls into."""
     return np.clip(np.floor(np.asarray(distance) / width).astype(int), 0, count - 1)

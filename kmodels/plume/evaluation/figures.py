@@ -30,7 +30,7 @@ def plot(evaluated: EvaluationInput) -> dict[str, Figure]:
 
 
 def _fullest(windows: Windows) -> int:
-    """The window, of some two dozen, with most mass in its last frame: there is something to see."""
+    """Find the window, of some two dozen, with most mass in its last frame: there is something to see."""
     some = np.unique(np.linspace(0, len(windows) - 1, 24).astype(int))
     return int(some[np.argmax(windows.past(some)[:, -1].sum((1, 2, 3)))])
 
@@ -76,7 +76,7 @@ def plot_slices(truth: np.ndarray, forecast: np.ndarray, below: np.ndarray, wind
 
 
 def _air(field, below):
-    """The field with the ground left out, where the background shows."""
+    """Leave the ground out of a field: the background shows there."""
     return np.ma.masked_where(
         below | ~np.isfinite(field), np.maximum(field, np.finfo("float32").tiny) if (field >= 0).all() else field
     )
@@ -170,7 +170,7 @@ def animate(truth: np.ndarray, forecast: Forecast, row: int) -> bytes:
 
 
 def _gif(animation) -> bytes:
-    """The animation as a GIF file's bytes; matplotlib writes it to a path alone."""
+    """Encode an animation as a GIF file's bytes; matplotlib writes it to a path alone."""
     import tempfile
     from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What the network says: concentrations after each window, as a table and as CF NetCDF."""
+"""A forecast: concentrations after each window, as a table and as CF NetCDF."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +21,14 @@ DIMENSIONS = ("window", "forecast_period", "z", "y", "x")
 class Forecast:
     """Concentrations after n windows.
 
-    windows: what they were forecast from. concentration: (n, leads, z, y, x) float32 [kg m-3]. leads: (leads,) frames
-    after the last one seen, by default 1, 2, 3, ...
+    Parameters
+    ----------
+    windows : Windows
+        What they were forecast from.
+    concentration : array (n, leads, z, y, x) of float32
+        [kg m-3].
+    leads : array (leads,), optional
+        Frames after the last one seen; by default 1, 2, 3, ...
     """
 
     windows: Windows
@@ -36,10 +42,13 @@ class Forecast:
         return frames * self.windows.frame_seconds
 
     def frame(self) -> pd.DataFrame:
-        """A row a window and lead.
+        """Make a table with a row a window and lead.
 
-        run. start: time of the last frame seen. lead_time [s]. maximum, mean: concentration above ground [kg m-3].
-        mass: of the pollutant above ground [kg].
+        Returns
+        -------
+        DataFrame
+            run; start, time of the last frame seen; lead_time [s]; maximum and mean concentration above ground
+            [kg m-3]; mass of the pollutant above ground [kg].
         """
         n, leads = self.concentration.shape[:2]
         air = ~self.windows.maps(np.arange(n)).below_ground
@@ -63,14 +72,22 @@ class Forecast:
     def write(self, path: str | Path) -> None:
         """Save as CF NetCDF in the units of the first input file; cells below ground are missing values.
 
-        Raises UserError for a path that does not end in .nc.
+        Parameters
+        ----------
+        path : str or Path
+            Ends in .nc.
+
+        Raises
+        ------
+        UserError
+            For another suffix.
         """
         if Path(path).suffix not in SUFFIXES:
             raise UserError(f"{path}: a forecast is written as {' or '.join(SUFFIXES)}")
         save(path, self.dataset(), {cf_writer.CONCENTRATION: (1, 1, *self.concentration.shape[2:])}, FILL)
 
     def dataset(self) -> xr.Dataset:
-        """The forecast as a CF data set in memory, NaN below ground."""
+        """Make a CF data set in memory, NaN below ground."""
         rows = np.arange(len(self.windows))
         maps = self.windows.maps(rows)
         factor = units.CONCENTRATION[self.windows.units]
@@ -96,7 +113,7 @@ class Forecast:
         return data
 
     def _attributes(self) -> dict[str, dict[str, str]]:
-        """The attributes of each variable."""
+        """List the attributes of each variable."""
         own = cf_writer.ATTRIBUTES
         reference = {"standard_name": "forecast_reference_time", "long_name": "time of the last frame seen"}
         clock = {name: own["time"][name] for name in ("units", "calendar", "units_metadata")}

@@ -199,7 +199,7 @@ def _check(settings: _Settings, architecture: str) -> None:
 
 
 def _inputs(settings: _Settings) -> dict:
-    """The inputs that the settings ask for."""
+    """Make the inputs that the settings ask for."""
     past, grid = settings.past, settings.grid
     inputs = {"past": keras.Input((past, *grid), name="past"), "static": keras.Input((*grid, 3), name="static")}
     if settings.wind:
@@ -212,7 +212,7 @@ def _inputs(settings: _Settings) -> dict:
 
 
 def _convlstm(inputs: dict, settings: _Settings) -> dict:
-    """v2: frames -> ConvLSTM -> fused with the maps -> back to one field, all of it at the volume's resolution."""
+    """Build v2: frames -> ConvLSTM -> fused with the maps -> back to one field, all of it at the volume's resolution."""
     filters, kernel_size, policy = settings.filters, settings.kernel_size, settings.policy
 
     def convolve(x, n, name, activation="relu"):
@@ -242,7 +242,7 @@ def _convlstm(inputs: dict, settings: _Settings) -> dict:
 
 
 def _encode_frames(inputs: dict, settings: _Settings, convolve):
-    """Features of every frame by itself: (batch, past, z, y, x, filters)."""
+    """Encode every frame by itself: (batch, past, z, y, x, filters)."""
     frames = _stack_frames(inputs, settings)
     # All frames at once: time joins the batch.
     frames = ops.reshape(frames, (-1, *settings.grid, frames.shape[-1]))
@@ -253,7 +253,9 @@ def _encode_frames(inputs: dict, settings: _Settings, convolve):
 
 
 def _transport_step(x, inputs: dict, settings: _Settings) -> dict:
-    """The last frame carried on, and what the same transport missed in the last step.
+    """Carry the last frame on, and add what the same transport missed in the last step.
+
+    ::
 
         p(k) = D(R(A c(k) + level * emitted at k)),   c(t+1) = p(t) + memory (c(t) - p(t-1))
 
@@ -279,7 +281,7 @@ def _transport_step(x, inputs: dict, settings: _Settings) -> dict:
 
 
 def _ensemble(inputs: dict, settings: _Settings) -> dict:
-    """v1: every frame pooled to 128 numbers, a Transformer over them, the last one blown up to a volume."""
+    """Build v1: every frame pooled to 128 numbers, a Transformer over them, the last one upsampled to a volume."""
     filters, policy, volume = settings.filters, settings.policy, settings.grid
     x = _stack_frames(inputs, settings)
     x = ops.reshape(x, (-1, *volume, x.shape[-1]))
@@ -301,7 +303,7 @@ def _ensemble(inputs: dict, settings: _Settings) -> dict:
 
 
 def _stack_frames(inputs: dict, settings: _Settings):
-    """(batch, past, z, y, x, 1 or 3): concentration, and the wind of every level in all its cells."""
+    """Stack concentration, and the wind of every level in all its cells: (batch, past, z, y, x, 1 or 3)."""
     frames = ops.expand_dims(inputs["past"], -1)
     if not settings.wind:
         return frames
@@ -311,7 +313,7 @@ def _stack_frames(inputs: dict, settings: _Settings):
 
 
 def _positive(logit, inputs: dict):
-    """softplus, on top of the base where there is one; nothing below ground."""
+    """Apply softplus, on top of the base where there is one; nothing below ground."""
     logit = ops.cast(logit, "float32")
     if "base" in inputs:
         logit = logit + ops.log(ops.expm1(ops.maximum(inputs["base"], LOWEST_BASE)))

@@ -61,7 +61,7 @@ class LocalRedistribution(layers.Layer):
 
 
 def _offset_view(padded, offset):
-    """The view of a volume padded by one cell, shifted by an offset."""
+    """View a volume padded by one cell, shifted by an offset."""
     return padded[(slice(None), *(slice(1 + step, (step - 1) or None) for step in offset))]
 
 

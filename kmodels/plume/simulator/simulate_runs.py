@@ -25,10 +25,29 @@ WORTH_WORKERS = 1e7  # cells of all frames of all runs: some ten seconds
 
 
 def simulate(recipe, folder: Path, report) -> dict[str, str]:
-    """Write recipe.data.n_runs runs, some in a file; returns how many there are, and the seconds of one on one core.
+    """Write recipe.data.n_runs runs, some in a file.
 
-    Files are called after their first run: `plume-00000.nc`, `plume-00010.nc` and so on.
-    A run depends on recipe.seed and its number alone. Raises UserError where the recipe leaves no room for stacks.
+    Files are called after their first run: `plume-00000.nc`, `plume-00010.nc` and so on. A run depends on recipe.seed
+    and its number alone.
+
+    Parameters
+    ----------
+    recipe : PlumeRecipe
+        What runs there are.
+    folder : Path
+        Where the files go.
+    report : callable
+        Told (runs done, runs).
+
+    Returns
+    -------
+    dict of str to str
+        How many runs there are, and the seconds of one on one core.
+
+    Raises
+    ------
+    UserError
+        Where the recipe leaves no room for stacks.
     """
     streams = parallel.streams(recipe.seed, recipe.data.n_runs)
     # Worker processes cost seconds to start: worth it only for long simulations.
@@ -57,11 +76,24 @@ def _write(streams, first: int, data, folder: Path) -> list[float]:
 
 
 def sample_run(rng: np.random.Generator, data, name: str) -> PlumeRun:
-    """One run of data.frames frames.
+    """Simulate one run of data.frames frames.
 
     Its wind (u, v) is the mean over the air of each level; that of a frame blows until the next frame, so what comes
     next follows from a frame, its wind and what no file tells: stability, plume rise and hills' effect on the wind.
-    data: a recipe's data section.
+
+    Parameters
+    ----------
+    rng : Generator
+        Of everything random in the run.
+    data : Data
+        A recipe's data section.
+    name : str
+        Of the run.
+
+    Returns
+    -------
+    PlumeRun
+        In memory.
     """
     domain = sample_domain(rng, data)
     u10 = rng.uniform(*data.wind_speed)
@@ -96,6 +128,6 @@ def sample_run(rng: np.random.Generator, data, name: str) -> PlumeRun:
 
 
 def spin_up_frames(domain, u10: float, frame_seconds: float) -> int:
-    """Frames before the first one that is kept."""
+    """Count the frames before the first one that is written."""
     width = max(domain.grid.nx, domain.grid.ny) * domain.grid.dx
     return math.ceil(min(width / u10, LONGEST_SPIN_UP) / frame_seconds)

@@ -19,9 +19,16 @@ AIR_TEMPERATURE = 290.0  # K
 class Stability:
     """One class.
 
-    exponent: p of the wind profile u(z) = u10 (z / 10 m)^p. sigma_y, sigma_z: (a, b, c) of Briggs' spread of a plume
-    over open country, sigma = a x (1 + b x)^c [m], x: distance downwind [m]. gradient: of the potential temperature
-    [K/m], 0 where the air is not stable.
+    Parameters
+    ----------
+    name : str
+        A to F.
+    exponent : float
+        p of the wind profile u(z) = u10 (z / 10 m)^p.
+    sigma_y, sigma_z : (a, b, c)
+        Of Briggs' spread of a plume over open country, sigma = a x (1 + b x)^c [m], x: distance downwind [m].
+    gradient : float
+        Of the potential temperature [K/m], 0 where the air is not stable.
     """
 
     name: str
@@ -31,12 +38,12 @@ class Stability:
     gradient: float = 0.0
 
     def sigmas(self, distance) -> tuple[np.ndarray, np.ndarray]:
-        """(sigma_y, sigma_z) [m] of a plume at this distance downwind [m]."""
+        """Compute (sigma_y, sigma_z) [m] of a plume at this distance downwind [m]."""
         x = np.asarray(distance, dtype=float)
         return tuple(a * x * (1 + b * x) ** c for a, b, c in (self.sigma_y, self.sigma_z))
 
     def diffusivities(self, wind_speed: float) -> tuple[float, float]:
-        """(horizontal, vertical) eddy diffusivity [m2 s-1], K = sigma^2 u / (2 x) at x = 1 km.
+        """Compute (horizontal, vertical) eddy diffusivity [m2 s-1], K = sigma^2 u / (2 x) at x = 1 km.
 
         A constant K spreads a plume as sigma^2 = 2 K x / u: this one has Briggs' spread at 1 km, is wider before and,
         where sigma grows faster than the square root of x, narrower behind. wind_speed: at 10 m [m s-1].
@@ -46,7 +53,7 @@ class Stability:
         return float(sigma_y**2 * half), float(sigma_z**2 * half)
 
     def buoyancy_frequency_squared(self) -> float:
-        """N^2 = g / T dtheta/dz [s-2]."""
+        """Compute N^2 = g / T dtheta/dz [s-2]."""
         return GRAVITY / AIR_TEMPERATURE * self.gradient
 
 
@@ -67,6 +74,6 @@ POSSIBLE = ((2.0, "ABF"), (3.0, "ABCEF"), (5.0, "BCDE"), (np.inf, "CD"))
 
 
 def sample_stability(rng: np.random.Generator, wind_speed: float) -> Stability:
-    """One of the classes that Pasquill's table has for a wind of this speed at 10 m [m s-1], all equally likely."""
+    """Sample one of the classes that Pasquill's table has for a wind speed at 10 m [m s-1], all equally likely."""
     names = next(names for below, names in POSSIBLE if wind_speed < below)
     return CLASSES[names[rng.integers(len(names))]]

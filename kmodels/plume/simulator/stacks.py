@@ -15,9 +15,28 @@ BUOYANCY_FLUX = (0.5, 10.0)  # m4 s-3, log-uniform, F = g v r^2 (T_s - T_a) / T_
 
 
 def sample_stacks(rng: np.random.Generator, domain: Domain, data) -> Stacks:
-    """Stacks at random places, heights uniform and emission rates log-uniform in the recipe's ranges.
+    """Sample stacks: random places, heights uniform and emission rates log-uniform in the recipe's ranges.
 
     Only where a stack of the lowest height ends below the lid and the box's top; heights are cut there.
+
+    Parameters
+    ----------
+    rng : Generator
+        Of places, heights and rates.
+    domain : Domain
+        Ground and lid.
+    data : Data
+        A recipe's data section.
+
+    Returns
+    -------
+    Stacks
+        data.stacks of them.
+
+    Raises
+    ------
+    UserError
+        Where no stack fits.
     """
     n = rng.integers(data.stacks[0], data.stacks[1] + 1)
     room = highest_release(domain) - domain.ground
@@ -43,15 +62,29 @@ def _inner(n: int) -> slice:
 
 
 def highest_release(domain: Domain) -> float:
-    """Height above sea level [m] that no plume is released above: the centre of the cell under the highest one."""
+    """Compute the height above sea level [m] that no plume is released above: the centre of the cell under the top."""
     return (domain.ceiling - 1.5) * domain.grid.dz
 
 
 def plume_rise(buoyancy_flux, wind_speed, stability: Stability):
-    """Final rise of a buoyant plume above its stack [m].
+    """Compute the final rise of a buoyant plume above its stack.
 
     Unstable and neutral: 21.425 F^(3/4) / u (F < 55 m4 s-3); stable: 2.6 (F / (u N^2))^(1/3), but not above the rise
-    in calm, 4 F^(1/4) N^(-3/4). buoyancy_flux: F [m4 s-3]; wind_speed: u at the stack's top [m s-1].
+    in calm, 4 F^(1/4) N^(-3/4).
+
+    Parameters
+    ----------
+    buoyancy_flux : array
+        F [m4 s-3].
+    wind_speed : array
+        u at the stack's top [m s-1].
+    stability : Stability
+        Its class.
+
+    Returns
+    -------
+    array
+        The rise [m].
     """
     flux = np.asarray(buoyancy_flux, dtype=float)
     squared = stability.buoyancy_frequency_squared()
@@ -62,9 +95,9 @@ def plume_rise(buoyancy_flux, wind_speed, stability: Stability):
 
 
 def release_cells(domain: Domain, stacks: Stacks, rise: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Indices (k, j, i) of the cells into which stacks emit after a rise (stacks,) [m].
+    """Find the cells (k, j, i) into which stacks emit after a rise (stacks,) [m].
 
-    Kept below the lid and inside the grid: a plume that would rise higher spreads under there.
+    They are below the lid and inside the grid: a plume that would rise higher spreads under there.
     """
     i, j = (np.floor(position / domain.grid.dx).astype(int) for position in (stacks.x, stacks.y))
     release = np.minimum(domain.ground[j, i] + stacks.height + rise, highest_release(domain))

@@ -25,8 +25,14 @@ class Faces(NamedTuple):
 class Domain:
     """A box of cells with ground and a lid, both made of whole cells; its sides are open.
 
-    grid: a recipe's Grid. ground: (y, x) [m] above sea level; a cell is solid when its centre lies below it. lid: [m]
-    above sea level, put on the nearest level of faces; above the box its top is open.
+    Parameters
+    ----------
+    grid : Grid
+        Of a recipe.
+    ground : array (y, x)
+        Height above sea level [m]; a cell is solid when its centre lies below it.
+    lid : float
+        Height above sea level [m], put on the nearest level of faces; above the box its top is open.
     """
 
     grid: Grid
@@ -69,7 +75,7 @@ class Domain:
         return min(self._lid_face(), self.grid.nz)
 
     def _lid_face(self) -> int:
-        """The level of faces that the lid closes; one more than there are where it lies above the box."""
+        """Find the level of faces that the lid closes; one more than there are where it lies above the box."""
         return round(min(self.lid / self.grid.dz, self.grid.nz + 1.0))
 
     @cached_property
@@ -83,7 +89,7 @@ class Domain:
 
 
 def _between(air: np.ndarray, axis: int) -> np.ndarray:
-    """Bool, one more along `axis`: whether the cells on both sides are air; the box's surroundings are."""
+    """Tell of each face, one more along `axis`, whether the cells on both sides are air; the surroundings are."""
     ends = [(int(a == axis), int(a == axis)) for a in range(air.ndim)]
     padded = np.pad(air, ends, constant_values=True)
     n = air.shape[axis]
@@ -91,7 +97,7 @@ def _between(air: np.ndarray, axis: int) -> np.ndarray:
 
 
 def sample_ground(rng: np.random.Generator, data) -> np.ndarray:
-    """Random smooth hills, (y, x) [m]: a sum of 3 to 8 Gaussian bells.
+    """Sample smooth hills, (y, x) [m]: a sum of 3 to 8 Gaussian bells.
 
     The lowest place is at 0, the highest between 0.3 and 1 times data.terrain_height.
     """
@@ -108,7 +114,7 @@ def sample_ground(rng: np.random.Generator, data) -> np.ndarray:
 
 
 def sample_domain(rng: np.random.Generator, data) -> Domain:
-    """Hills under a lid, its height above sea level log-uniform in data.lid but 50 m above the highest hill at least.
+    """Sample hills under a lid; its height is log-uniform in data.lid but 50 m above the highest hill at least.
 
     So no valley is cut off from the box's sides: everywhere there is a way out for the air.
     """

@@ -34,13 +34,28 @@ _compiled = numba.njit(cache=True, error_model="numpy", nogil=True)
 class Transport:
     """A concentration in a domain, and the account of its mass.
 
-    concentration: (z, y, x) [kg m-3], 0 in the ground. emitted, left: [kg] since the start. seconds: of one step.
+    Parameters
+    ----------
+    domain : Domain
+        Ground and lid.
+    wind : Wind
+        That blows east and north.
+    diffusivity : (float, float)
+        Horizontal and vertical [m2 s-1].
+    seconds : float
+        Every `advance` takes exactly so long; it is divided into as few pairs of steps as the limits allow.
+
+    Attributes
+    ----------
+    concentration : array (z, y, x)
+        [kg m-3], 0 in the ground.
+    emitted, left : float
+        Since the start [kg].
+    seconds : float
+        Of one step.
     """
 
     def __init__(self, domain: Domain, wind: Wind, diffusivity: tuple[float, float], seconds: float):
-        """diffusivity: (horizontal, vertical) [m2 s-1]. seconds: every `advance` takes exactly so long; it is divided
-        into as few pairs of steps as the limits allow.
-        """
         self.domain = domain
         horizontal, vertical = diffusivity
         self.pairs = steps_needed(domain, wind, horizontal, seconds / 2)
@@ -59,9 +74,16 @@ class Transport:
         self._work = np.zeros((3, self.concentration.size + domain.ground.size))  # faces along z are the most
 
     def advance(self, direction: float, cells, rates):
-        """Go on by all pairs of steps; the wind meanwhile blows to `direction`, counter-clockwise from east [rad].
+        """Go on by all pairs of steps.
 
-        cells: indices (k, j, i) of sources; rates: their emissions [kg s-1].
+        Parameters
+        ----------
+        direction : float
+            Where the wind blows to meanwhile, counter-clockwise from east [rad].
+        cells : (k, j, i)
+            Indices of sources.
+        rates : array
+            Their emission rates [kg s-1].
         """
         courant = self._courant.towards(direction)
         for _ in range(self.pairs):
@@ -77,7 +99,7 @@ class Transport:
             self._density[:] = 1.0
 
     def inside(self) -> float:
-        """Mass in the domain [kg]."""
+        """Sum up the mass in the domain [kg]."""
         return float(self.concentration.sum()) * self.cell
 
     def _emit(self, cells, rates):
@@ -86,13 +108,13 @@ class Transport:
         self.emitted += float(amounts.sum())
 
     def _diffuse(self):
-        """For two steps."""
+        """Diffuse for two steps."""
         if self._mixing > 0:
             _diffuse_horizontally(self.concentration, self._open[0], self._open[1], self._mixing, self._work)
         self.left += self._columns.diffuse(self.concentration) * self.cell
 
     def _advect(self, axis, courant):
-        """One axis (0: x, 1: y, 2: z), in as many sweeps as it takes."""
+        """Advect along one axis (0: x, 1: y, 2: z), in as many sweeps as it takes."""
         stride = math.prod(self.domain.shape[3 - axis :])
         rows = math.prod(self.domain.shape[: 2 - axis])
         shape, faces = (rows, -1), courant.reshape(rows, -1)
@@ -102,7 +124,7 @@ class Transport:
 
 
 def steps_needed(domain: Domain, wind: Wind, horizontal: float, seconds: float) -> int:
-    """Steps that `seconds` take to stay within the limits above along x and y, whatever the wind's direction.
+    """Count the steps that `seconds` take within the limits above along x and y, whatever the wind's direction.
 
     horizontal: diffusivity [m2 s-1].
     """
@@ -115,7 +137,7 @@ def steps_needed(domain: Domain, wind: Wind, horizontal: float, seconds: float) 
 
 
 def _sweeps(domain: Domain, wind: Wind, seconds: float) -> list[int]:
-    """Sweeps along x, y, z in a step: cells are flat, so the vertical wind over a slope alone may need several."""
+    """Count the sweeps along x, y, z in a step: cells are flat, so vertical wind over a slope may need several."""
     fastest = wind.fastest()
     numbers = [faces.max() * seconds / width for faces, width in zip(fastest, reversed(domain.spacing), strict=True)]
     return [max(1, math.ceil(number / COURANT - 1e-9)) for number in numbers]
@@ -166,7 +188,7 @@ def _sweep(concentration, density, courant, opened, stride, work):
 
 @_compiled
 def _differences(c, opened, stride, jump):
-    """jump[p] = c[p] - c[p - stride] at the faces of a row, 0 at closed ones and at both ends."""
+    """Set jump[p] = c[p] - c[p - stride] at the faces of a row, 0 at closed ones and at both ends."""
     n = len(c)
     here, there, passes, inner = c[: n - stride], c[stride:], opened[stride:n], jump[stride:n]
     for p in range(stride):
@@ -178,7 +200,7 @@ def _differences(c, opened, stride, jump):
 
 @_compiled
 def _diffuse_horizontally(c, open_x, open_y, number, work):
-    """One step of c (z, y, x) in place, number = K dt / dx^2: the mean of c and of two Euler steps from it."""
+    """Take a step of c (z, y, x) in place, number = K dt / dx^2: the mean of c and of two Euler steps from it."""
     nz, ny, nx = c.shape
     once, twice, jump = work[0, : ny * nx], work[1, : ny * nx], work[2]
     for k in range(nz):
@@ -191,7 +213,7 @@ def _diffuse_horizontally(c, open_x, open_y, number, work):
 
 @_compiled
 def _euler_step(level, open_x, open_y, number, jump, out):
-    """out = level + number * (differences to the four neighbours that air can pass to), flat (y, x)."""
+    """Set out = level + number * (differences to the four neighbours that air can pass to), flat (y, x)."""
     ny, nx = open_x.shape[0], open_y.shape[1]
     _differences(level, open_y.reshape(-1), nx, jump)
     before, after = jump[: ny * nx], jump[nx:]
@@ -220,7 +242,7 @@ class _Columns:
         self.solved = np.zeros_like(self.inverse)
 
     def diffuse(self, c: np.ndarray) -> float:
-        """One step of c (z, y, x) in place; returns what left through the top, in cells' contents."""
+        """Take a step of c (z, y, x) in place; returns what left through the top, in cells' contents."""
         c = c.reshape(len(c), -1)
         if self.number == 0:
             return 0.0
@@ -231,7 +253,7 @@ class _Columns:
 
 
 def _eliminate(lower: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The matrix 1 + lower (below) + lower (above) with -lower beside the diagonal, eliminated from the ground up.
+    """Eliminate the matrix 1 + lower (below) + lower (above), -lower beside the diagonal, from the ground up.
 
     lower: (z + 1, column). Returns (inverse pivots, multipliers of the cell above), (z, column) each.
     """
@@ -244,7 +266,7 @@ def _eliminate(lower: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 @_compiled
 def _solve_columns(c, lower, inverse, upper, weight, solved):
-    """c <- weight * (solution of the columns' systems for c) + (1 - weight) * c, in place; all flat (z, y x)."""
+    """Set c <- weight * (solution of the columns' systems for c) + (1 - weight) * c, in place; all flat (z, y x)."""
     nz, n = c.shape
     solved[0] = c[0] * inverse[0]
     for level in range(nz - 1):

@@ -26,7 +26,13 @@ TOLERANCE = 1e-12  # of the divergence, relative to that of the first guess
 
 @dataclass(frozen=True)
 class Wind:
-    """The winds that blow east and north far from hills. Each: Faces of normal velocities [m s-1]."""
+    """The winds that blow east and north far from hills.
+
+    Parameters
+    ----------
+    east, north : Faces
+        Normal velocities [m s-1].
+    """
 
     east: Faces
     north: Faces
@@ -35,15 +41,15 @@ class Wind:
         return iter((self.east, self.north))
 
     def towards(self, direction: float) -> Faces:
-        """The wind that blows to `direction`, counter-clockwise from east [rad]."""
+        """Combine the wind that blows to `direction`, counter-clockwise from east [rad]."""
         return Faces(*(np.cos(direction) * e + np.sin(direction) * n for e, n in zip(*self, strict=True)))
 
     def fastest(self) -> Faces:
-        """Largest speed through each face whatever the direction [m s-1]."""
+        """Compute the largest speed through each face whatever the direction [m s-1]."""
         return Faces(*(np.hypot(e, n) for e, n in zip(*self, strict=True)))
 
     def profile(self, domain: Domain, direction: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(u, v), each (time, z) [m s-1]: mean over the air of each level, at directions (time,) [rad]."""
+        """Average over the air of each level: (u, v), each (time, z) [m s-1], at directions (time,) [rad]."""
         levels = [_level_means(faces, domain.air) for faces in self]  # [(u, v) of east, (u, v) of north]
         cos, sin = np.cos(direction)[:, None], np.sin(direction)[:, None]
         (u_east, v_east), (u_north, v_north) = levels
@@ -51,7 +57,7 @@ class Wind:
 
 
 def _level_means(faces: Faces, air: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(u, v), each (z,), of the centres of the cells of air."""
+    """Average over the centres of the cells of air: (u, v), each (z,)."""
     u = (faces.x[:, :, 1:] + faces.x[:, :, :-1]) / 2
     v = (faces.y[:, 1:] + faces.y[:, :-1]) / 2
     cells = air.sum(axis=(1, 2))
@@ -64,7 +70,7 @@ def wind_speed(height, u10: float, stability: Stability):
 
 
 def wind_over(domain: Domain, u10: float, stability: Stability) -> Wind:
-    """The divergence-free winds over the hills of a domain. u10: speed 10 m above ground [m s-1]."""
+    """Solve for the divergence-free winds over the hills of a domain. u10: speed 10 m above ground [m s-1]."""
     still = Faces(*(np.zeros(faces.shape) for faces in domain.open))
     east = wind_speed(_height_of_faces(domain, axis=1), u10, stability)
     north = wind_speed(_height_of_faces(domain, axis=0), u10, stability)
@@ -73,7 +79,7 @@ def wind_over(domain: Domain, u10: float, stability: Stability) -> Wind:
 
 
 def _height_of_faces(domain: Domain, axis: int) -> np.ndarray:
-    """Height above ground [m] of the faces across one axis of the ground, at least that of the lowest cell's centre."""
+    """Compute the height above ground [m] of the faces across one axis, at least that of the lowest cell's centre."""
     ends = [(int(a == axis), int(a == axis)) for a in range(2)]
     ground, n = np.pad(domain.ground, ends, mode="edge"), domain.ground.shape[axis]
     between = (ground.take(range(n + 1), axis) + ground.take(range(1, n + 2), axis)) / 2
@@ -81,7 +87,7 @@ def _height_of_faces(domain: Domain, axis: int) -> np.ndarray:
 
 
 def without_divergence(domain: Domain, guesses: list[Faces]) -> list[Faces]:
-    """The winds without divergence that are nearest to these; those must be 0 at closed faces.
+    """Find the winds without divergence that are nearest to these; those must be 0 at closed faces.
 
     Conjugate gradients; the columns' own equations, solved exactly, precondition them: cells are flat, so neighbours
     above each other are coupled most, and some tens of rounds do. (A factorisation takes seconds and gigabytes.)
@@ -102,7 +108,7 @@ def without_divergence(domain: Domain, guesses: list[Faces]) -> list[Faces]:
 
 
 def _gradient(domain: Domain, axis: int) -> sparse.csr_array:
-    """(faces, cells): differences between neighbours along an axis over their distance; 0 at closed faces.
+    """Make the matrix (faces, cells) of differences between neighbours over their distance; 0 at closed faces.
 
     Outside the box the value is 0. The negative transpose is the divergence.
     """
@@ -115,7 +121,7 @@ def _gradient(domain: Domain, axis: int) -> sparse.csr_array:
 
 
 def _column_solver(matrix, shape) -> LinearOperator:
-    """Solves for each column of cells as if its neighbours were 0."""
+    """Make an operator that solves for each column of cells as if its neighbours were 0."""
     nz, n = shape[0], matrix.shape[0]
     above = np.zeros(n)
     above[n // nz :] = matrix.diagonal(n // nz)  # coupling of a cell with the one below it
@@ -132,7 +138,7 @@ def _column_solver(matrix, shape) -> LinearOperator:
 
 
 def sample_directions(rng: np.random.Generator, n: int, seconds: float, data) -> np.ndarray:
-    """Where the wind blows to at n times `seconds` apart, (n,) [rad], counter-clockwise from east.
+    """Sample where the wind blows to at n times `seconds` apart, (n,) [rad], counter-clockwise from east.
 
     An Ornstein-Uhlenbeck walk about a random direction: d theta = -theta dt / tau + sigma sqrt(2 / tau) dW, sampled
     exactly; tau uniform in data.turning_minutes, sigma = data.turning_degrees, from its stationary law on.
