@@ -281,7 +281,7 @@ def _transport_step(x, inputs: dict, settings: _Settings) -> dict:
 
 
 def _ensemble(inputs: dict, settings: _Settings) -> dict:
-    """Build v1: every frame pooled to 128 numbers, a Transformer over them, the last one upsampled to a volume."""
+    """Build v1: every frame pooled to 128 numbers, a Transformer over them, the last upsampled to a volume."""
     filters, policy, volume = settings.filters, settings.policy, settings.grid
     x = _stack_frames(inputs, settings)
     x = ops.reshape(x, (-1, *volume, x.shape[-1]))

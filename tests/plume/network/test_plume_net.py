@@ -1,0 +1,113 @@
+"""PlumeNet as a Keras user takes it: on arrays, without a recipe."""
+
+import keras
+import numpy as np
+import pytest
+
+import kmodels.plume as plume
+from kmodels.plume.network import legacy
+from kmodels.plume.network.model import PlumeNet
+from kmodels.plume.recipe import PlumeRecipe
+
+GRID, PAST, N = (4, 6, 5), 3, 6
+SMALL = {"grid": GRID, "past": PAST, "filters": 2}
+
+
+@pytest.fixture(scope="module")
+def arrays():
+    rng = np.random.default_rng(0)
+    ground = np.zeros((N, *GRID, 1))
+    ground[:, 0, :2] = 1
+    x = {
+        "past": rng.random((N, PAST, *GRID)),
+        "static": np.concatenate([ground, rng.random((N, *GRID, 2))], -1),
+        "wind": rng.normal(size=(N, PAST, GRID[0], 2)),
+        "transport": rng.random((N, *GRID, 4)),
+    }
+    return {name: value.astype("float32") for name, value in x.items()}, {"future": x["past"][:, -1].astype("float32")}
+
+
+@pytest.fixture(scope="module")
+def trained(arrays):
+    x, y = arrays
+    network = PlumeNet(**SMALL)
+    network.compile("adam")
+    weight = np.ones(N, "float32")
+    history = network.fit(x, y, batch_size=2, epochs=1, sample_weight=weight, validation_data=(x, y), verbose=0).history
+    assert {"loss", "log", "mass", "peak", "val_loss"} <= history.keys() and np.isfinite(history["loss"]).all()
+    return network
+
+
+def assert_same_outputs(one, other, x):
+    one, other = one.predict(x, verbose=0), other.predict(x, verbose=0)
+    assert one.keys() == other.keys() == {"future", "carried"}
+    for name, values in one.items():
+        np.testing.assert_allclose(values, other[name], rtol=1e-6, atol=1e-7)
+
+
+def test_copied_by_config(trained, arrays):
+    copy = PlumeNet.from_config(trained.get_config())
+    copy.set_weights(trained.get_weights())
+    assert copy.get_config() == trained.get_config()
+    assert_same_outputs(trained, copy, arrays[0])
+
+
+def test_a_clone_has_the_same_layers(trained, arrays):
+    clone = keras.models.clone_model(trained)
+    for layer in clone.layers:
+        layer.set_weights(trained.get_layer(layer.name).get_weights())
+    assert_same_outputs(trained, clone, arrays[0])
+
+
+def test_saved_and_loaded_by_keras(trained, arrays, tmp_path):
+    trained.save(tmp_path / "net.keras")
+    loaded = keras.saving.load_model(tmp_path / "net.keras")
+    assert type(loaded) is PlumeNet and loaded.get_config() == trained.get_config()
+    assert_same_outputs(trained, loaded, arrays[0])
+
+
+def test_summary_names_its_layers(trained):
+    lines = []
+    trained.summary(print_fn=lambda text, **options: lines.append(text))
+    assert "local_redistribution" in "\n".join(lines)
+
+
+def test_the_defaults_are_those_of_the_default_recipe():
+    assert PlumeNet().get_config() | {"name": None} == PlumeNet.from_recipe(PlumeRecipe()).get_config() | {"name": None}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"base": "persistance"}, ValueError, "did you mean 'persistence'"),
+        ({"architecture": "v2_convlst"}, ValueError, "did you mean 'v2_convlstm'"),
+        ({"architecture": "v1_ensemble"}, ValueError, "base = 'transport' needs"),
+        ({"filters": 0}, ValueError, "filters = 0; expected 1 or more"),
+        ({"grid": (20, 20)}, ValueError, r"grid = \(20, 20\); expected \(z, y, x\)"),
+        ({"filtres": 4}, TypeError, "filtres"),
+    ],
+)
+def test_wrong_arguments_are_named(arguments, error, message):
+    with pytest.raises(error, match=message):
+        PlumeNet(**arguments)
+
+
+def test_wrong_targets_are_named(trained, arrays):
+    x, y = arrays
+    for targets, message in (
+        ({"next": y["future"]}, "target 'future' is missing"),
+        ({"future": y["future"][:, :2]}, "target 'future' has the shape"),
+        (y["future"], "targets must be a dictionary"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            trained.evaluate(x, targets, verbose=0)
+
+
+def test_the_package_exports_its_network():
+    assert plume.PlumeNet is PlumeNet and {"PlumeNet", "PlumePreprocessor"} <= set(plume.__all__)
+
+
+def test_arguments_of_earlier_versions_are_translated():
+    old = {"shape": [PAST, *GRID], "depth": 1, "kernel": 3, "policy": "float32", "filters": 2, "name": "plume"}
+    config = PlumeNet.from_config(legacy.upgrade_config("PlumeModel", old)).get_config()
+    assert config == PlumeNet(**SMALL, dtype="float32", name="plume").get_config()
