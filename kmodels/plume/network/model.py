@@ -212,7 +212,7 @@ def _inputs(settings: _Settings) -> dict:
 
 
 def _convlstm(inputs: dict, settings: _Settings) -> dict:
-    """Build v2: frames -> ConvLSTM -> fused with the maps -> back to one field, all of it at the volume's resolution."""
+    """Build v2: frames -> ConvLSTM -> fused with the maps -> back to one field, all at the volume's resolution."""
     filters, kernel_size, policy = settings.filters, settings.kernel_size, settings.policy
 
     def convolve(x, n, name, activation="relu"):
