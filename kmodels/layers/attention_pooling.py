@@ -4,14 +4,27 @@ import keras
 from keras import ops
 
 
-@keras.saving.register_keras_serializable("kmodels")
+@keras.saving.register_keras_serializable("kmodels.layers")
 class AttentionPooling(keras.layers.Layer):
-    """Weighted mean over time, the weights learned from the features (Yang et al. 2016, eq. 5-7).
+    """Weighted mean over time, the weights learned from the features.
+
+    ::
 
         u_t = tanh(W x_t + b),  a = softmax_t(v . u_t),  y = sum_t a_t x_t
 
-    units: width of u. Input (batch, time, features), output (batch, features). A mask (batch, time) leaves steps out;
-    a row without any step gives the mean over all of them.
+    Input (batch, time, features), output (batch, features). A mask (batch, time) leaves steps out; a row without any
+    step gives the mean over all of them.
+
+    Parameters
+    ----------
+    units : int
+        Width of u.
+    **kwargs
+        Of `keras.layers.Layer`.
+
+    References
+    ----------
+    Yang et al. 2016, Hierarchical Attention Networks for Document Classification, equations 5 to 7.
     """
 
     def __init__(self, units: int, **kwargs):
@@ -35,13 +48,13 @@ class AttentionPooling(keras.layers.Layer):
         return ops.sum(weight * inputs, axis=1)
 
     def compute_mask(self, inputs, mask=None):
-        """Time is gone, and the mask with it."""
+        """Return no mask: time is gone."""
         return None
 
     def compute_output_shape(self, input_shape):
-        """(batch, time, features) -> (batch, features)."""
+        """Return (batch, features)."""
         return (input_shape[0], input_shape[-1])
 
     def get_config(self):
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         return {**super().get_config(), "units": self.units}

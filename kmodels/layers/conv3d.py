@@ -5,7 +5,7 @@ import keras
 from kmodels.layers.convolution3d import convolution3d
 
 
-@keras.saving.register_keras_serializable("kmodels")
+@keras.saving.register_keras_serializable("kmodels.layers")
 class Conv3D(keras.layers.Conv3D):
     """`keras.layers.Conv3D`, same arguments and weights, in the form of `convolution3d`.
 
@@ -14,7 +14,7 @@ class Conv3D(keras.layers.Conv3D):
     """
 
     def convolution_op(self, inputs, kernel):
-        """(batch, z, y, x, channels) -> (batch, z', y', x', filters)."""
+        """Convolve (batch, z, y, x, channels) to (batch, z', y', x', filters)."""
         plain = max(*self.strides, *self.dilation_rate, self.groups) == 1
         if plain and self.padding in ("same", "valid") and self.data_format == "channels_last":
             return convolution3d(inputs, kernel, self.padding)

@@ -8,9 +8,11 @@ from kmodels.layers.convolution3d import FORMS, convolution3d
 WRITTEN_OUT = 16  # frames at most on jax: each takes XLA some 1.5 s to compile
 
 
-@keras.saving.register_keras_serializable("kmodels")
+@keras.saving.register_keras_serializable("kmodels.layers")
 class ConvLSTM3D(keras.layers.ConvLSTM3D):
-    """`keras.layers.ConvLSTM3D` to a caller: same arguments, weights and outputs (Shi et al. 2015, no peepholes).
+    """`keras.layers.ConvLSTM3D` to a caller: same arguments, weights and outputs; no peepholes.
+
+    ::
 
         (i, f, g, o)_t = W * x_t + U * h_{t-1} + b
         c_t = s(f) c_{t-1} + s(i) tanh(g),  h_t = s(o) tanh(c_t)
@@ -18,23 +20,33 @@ class ConvLSTM3D(keras.layers.ConvLSTM3D):
     with * the convolution over (z, y, x) and s the sigmoid. W * x_t is computed for all frames at once, and U * h for
     all four gates at once, each in the form of convolution that is fastest on the backend and device at hand.
 
-    All arguments of Keras' layer, and:
-    form: of the convolutions, a name in `convolution3d.FORMS`, or "auto", the one measured to be fastest.
-    remat: keep only the states and W * x_t of every frame for the gradient, and compute all else again in the
-        backward pass: more time, less memory.
     Input (batch, time, z, y, x, channels), and a mask (batch, time) if there is one. Output (batch, z', y', x',
-    filters), with time after the batch for return_sequences.
-    With data_format="channels_first", or an unknown number of frames, Keras' own code runs; form and remat are idle.
+    filters), with time after the batch for return_sequences. With data_format="channels_first", or an unknown number of
+    frames, Keras' own code runs; form and remat are idle.
+
+    Parameters
+    ----------
+    *args, **kwargs
+        All arguments of Keras' layer.
+    form : str
+        Of the convolutions, a name in `convolution3d.FORMS`, or "auto", the one measured to be fastest.
+    remat : bool
+        Keep only the states and W * x_t of every frame for the gradient, and compute all else again in the backward
+        pass: more time, less memory.
+
+    References
+    ----------
+    Shi et al. 2015, Convolutional LSTM Network, arXiv:1506.04214.
     """
 
     def __init__(self, *args, form: str = "auto", remat: bool = False, **kwargs):
         super().__init__(*args, **kwargs)
         if form not in ("auto", *FORMS):
-            raise ValueError(f"form = {form!r}; allowed: auto, {', '.join(FORMS)}")
+            raise ValueError(f"ConvLSTM3D: form = {form!r}; allowed: auto, {', '.join(FORMS)}")
         self.form, self.remat = form, remat
 
     def inner_loop(self, sequences, initial_state, mask, training=False):
-        """The recurrence; Keras' `call` has made the first state ready, (h, c).
+        """Run the recurrence; Keras' `call` has made the first state ready, (h, c).
 
         Returns the last output, all outputs in the order of computation where they are asked for, the last state.
         """
@@ -69,7 +81,7 @@ class ConvLSTM3D(keras.layers.ConvLSTM3D):
         return ops.reshape(gates, (frames.shape[0], -1, *gates.shape[1:]))
 
     def _step(self, hidden, training):
-        """A function of the state (h, c) and a frame's input gates that returns the next state."""
+        """Make a function of the state (h, c) and a frame's input gates that returns the next state."""
         cell = self.cell
         dropped = None
         if training and 0 < cell.recurrent_dropout < 1:
@@ -90,12 +102,12 @@ class ConvLSTM3D(keras.layers.ConvLSTM3D):
         return lambda state, gates: tuple(step(kernel, gates, *state))
 
     def get_config(self):
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         return {**super().get_config(), "form": self.form, "remat": self.remat}
 
 
 def _gates(convolved, x, kernel, dropped):
-    """The four gates of x side by side; under dropout each sees x through a mask of its own."""
+    """Compute the four gates of x side by side; under dropout each sees x through a mask of its own."""
     if dropped is None:
         return convolved(x, kernel)
     kernels = ops.split(kernel, 4, axis=-1)
@@ -120,7 +132,7 @@ def _masked(step, zero_output):
 
 
 def _scan(step, state, frames, output):
-    """The last state, and what stood at place `output` of every state: (batch, time, ...), if that is not None."""
+    """Return the last state, and place `output` of every state: (batch, time, ...), if that is not None."""
     # In a loop XLA's convolutions are slow on a CPU: 3.9 s for a training step of 3 frames of (4, 8, 20, 20, 12),
     # written out 0.23 s.
     if keras.backend.backend() == "jax" and keras.tree.flatten(frames)[0].shape[0] > WRITTEN_OUT:

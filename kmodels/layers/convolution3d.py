@@ -7,20 +7,34 @@ from keras import ops
 
 
 def convolution3d(x, kernel, padding="same", form="auto"):
-    """3-D convolution with stride 1, channels last.
+    """Convolve in three dimensions with stride 1, channels last.
+
+    ::
 
         y[z, y, x] = sum_ijk x[z + i, y + j, x + k] K[i, j, k]
 
-    x: (batch, z, y, x, channels). kernel: (kz, ky, kx, channels, filters). padding: "same" or "valid".
-    form: a name in FORMS, or "auto", the one that was measured to be fastest here.
-    Returns (batch, z', y', x', filters), z' = z for "same" and z - kz + 1 for "valid".
+    Parameters
+    ----------
+    x : tensor
+        (batch, z, y, x, channels).
+    kernel : tensor
+        (kz, ky, kx, channels, filters).
+    padding : {"same", "valid"}
+        Of the borders.
+    form : str
+        A name in FORMS, or "auto", the one that was measured to be fastest here.
+
+    Returns
+    -------
+    tensor
+        (batch, z', y', x', filters), z' = z for "same" and z - kz + 1 for "valid".
     """
     x, kernel = ops.convert_to_tensor(x), ops.convert_to_tensor(kernel)
     return FORMS[_fastest(x) if form == "auto" else form](x, kernel, padding)
 
 
 def _fastest(x) -> str:
-    """The name of the fastest form on the backend that Keras runs on and the device that it computes on.
+    """Name the fastest form on the backend that Keras runs on and the device that it computes on.
 
     Seconds, forward | forward and backward, of x (1, 21, 45, 45, 16) with 64 filters of 3 x 3 x 3, on two cores that
     were busy with other things as well; tensorflow's are processor seconds:
@@ -43,7 +57,7 @@ def _fastest(x) -> str:
 
 
 def native(x, kernel, padding):
-    """The backend's own."""
+    """Convolve by the backend's own operation."""
     return ops.conv(x, kernel, padding=padding, data_format="channels_last")
 
 
@@ -80,7 +94,7 @@ FORMS = {"native": native, "shifted": shifted, "stacked": stacked, "planes": pla
 
 
 def _padded(x, kernel, padding):
-    """x with the zeros that "same" wants round it, and the size (z', y', x') of the convolution's result."""
+    """Pad x with the zeros that "same" wants round it; return it and the size (z', y', x') of the result."""
     size = kernel.shape[:3]
     if padding == "same":
         x = ops.pad(x, [(0, 0), *(((k - 1) // 2, k // 2) for k in size), (0, 0)])
@@ -88,5 +102,5 @@ def _padded(x, kernel, padding):
 
 
 def _window(x, place, size):
-    """The part of x, of this size, that begins at `place`."""
+    """Return the part of x, of this size, that begins at `place`."""
     return x[:, *(slice(start, start + n) for start, n in zip(place, size, strict=True))]

@@ -4,21 +4,35 @@ import keras
 from keras import ops
 
 
-@keras.saving.register_keras_serializable("kmodels")
+@keras.saving.register_keras_serializable("kmodels.layers")
 class FiLM(keras.layers.Layer):
-    """Feature-wise linear modulation (Perez et al. 2018): y = gamma x + beta, the same at every place.
+    """Feature-wise linear modulation: y = gamma x + beta, the same at every place.
+
+    ::
 
         (gamma - 1, beta) = W c + b        mode "scale_shift"
                      beta = W c + b        mode "shift", gamma = 1
 
-    mode: which of the two. kernel_initializer: of W; b starts at 0.
     Inputs: x (batch, ..., features) and the condition c (batch, width). Output: the shape of x.
+
+    Parameters
+    ----------
+    mode : {"scale_shift", "shift"}
+        Which of the two.
+    kernel_initializer : str or keras.initializers.Initializer
+        Of W; b starts at 0.
+    **kwargs
+        Of `keras.layers.Layer`.
+
+    References
+    ----------
+    Perez et al. 2018, FiLM: Visual Reasoning with a General Conditioning Layer, arXiv:1709.07871.
     """
 
     def __init__(self, mode: str = "scale_shift", kernel_initializer="glorot_uniform", **kwargs):
         super().__init__(**kwargs)
         if mode not in ("shift", "scale_shift"):
-            raise ValueError(f"mode = {mode!r}; allowed: shift, scale_shift")
+            raise ValueError(f"FiLM: mode = {mode!r}; allowed: shift, scale_shift")
         self.mode = mode
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
 
@@ -41,11 +55,11 @@ class FiLM(keras.layers.Layer):
         return (1 + scale) * inputs + shift
 
     def compute_output_shape(self, inputs_shape, condition_shape):
-        """That of the inputs."""
+        """Return the shape of the inputs."""
         return inputs_shape
 
     def get_config(self):
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         return {
             **super().get_config(),
             "mode": self.mode,

@@ -1,20 +1,30 @@
-"""Fourier mixing: every place of a periodic field hears of every other one, through a filter over frequencies."""
+"""Fourier mixing: a learned filter over the spatial frequencies of a periodic field."""
 
 import keras
 from keras import ops
 
 
-@keras.saving.register_keras_serializable("kmodels")
+@keras.saving.register_keras_serializable("kmodels.layers")
 class FourierMixing(keras.layers.Layer):
     """A learned filter over space, one for each channel: y = F^-1 (W F x), a circular convolution as wide as the field.
 
     F is the real two-dimensional Fourier transform over (y, x), W a complex number for each channel and frequency,
-    started at 1 + 0i plus noise, so that the layer starts close to doing nothing. (The global filter of Rao et al.
-    2021; residual, norm and activation are left to the network.)
+    started at 1 + 0i plus noise, so that the layer starts close to the identity. Residual, norm and activation are left
+    to the network.
 
-    noise: standard deviation of the real and the imaginary part of W - 1 at the start.
     Input (batch, y, x, channels), y and x known and of any size; output the same shape. All is computed in float32,
     whatever the dtype policy, and handed on in the policy's compute type.
+
+    Parameters
+    ----------
+    noise : float
+        Standard deviation of the real and the imaginary part of W - 1 at the start.
+    **kwargs
+        Of `keras.layers.Layer`.
+
+    References
+    ----------
+    Rao et al. 2021, Global Filter Networks for Image Classification, arXiv:2107.00645.
     """
 
     def __init__(self, noise: float = 0.02, **kwargs):
@@ -26,7 +36,7 @@ class FourierMixing(keras.layers.Layer):
         """Create W."""
         _, ny, nx, channels = input_shape
         if ny is None or nx is None:
-            raise ValueError(f"input of shape {tuple(input_shape)}; y and x must be known")
+            raise ValueError(f"FourierMixing: input of shape {tuple(input_shape)}; y and x must be known")
         for name, mean in (("real", 1.0), ("imag", 0.0)):
             weight = self.add_weight(
                 name=name,
@@ -46,16 +56,16 @@ class FourierMixing(keras.layers.Layer):
         return ops.cast(ops.transpose(y, (0, 2, 3, 1)), self.compute_dtype)
 
     def compute_output_shape(self, input_shape):
-        """That of the input."""
+        """Return the shape of the input."""
         return input_shape
 
     def get_config(self):
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         return {**super().get_config(), "noise": self.noise}
 
 
 def rfft2(x):
-    """(real, imaginary) part of the discrete Fourier transform over the last two axes, as `numpy.fft.rfft2`.
+    """Compute real and imaginary part of the discrete Fourier transform over the last two axes, as `numpy.fft.rfft2`.
 
     x: (..., y, x) float32. Returns two tensors (..., y, x // 2 + 1).
     """
@@ -64,7 +74,7 @@ def rfft2(x):
 
 
 def irfft2(spectrum, size):
-    """The inverse of `rfft2`, as `numpy.fft.irfft2`.
+    """Invert `rfft2`, as `numpy.fft.irfft2`.
 
     spectrum: (real, imaginary), each (..., y, x // 2 + 1). size: (y, x). Returns (..., y, x).
     """

@@ -4,9 +4,11 @@ import keras
 from keras import ops
 
 
-@keras.saving.register_keras_serializable("kmodels")
+@keras.saving.register_keras_serializable("kmodels.layers")
 class GroupedRNN(keras.layers.Layer):
     """A recurrent layer that reads the steps of one group in a row, group after group, each in its order of time.
+
+    ::
 
         order = argsort_t (g_t, t),   y[order] = rnn(x[order])
 
@@ -14,9 +16,15 @@ class GroupedRNN(keras.layers.Layer):
     satellites, what matters to a step is the past of its own strand: here it is the steps just before. The state is
     handed on from group to group; the first step of a group is where to forget it.
 
-    rnn: a recurrent layer with return_sequences, or a Bidirectional one.
     Inputs: (batch, time, features), and groups (batch, time) integers >= 0. Output (batch, time, units), in the order
     of time. A mask (batch, time) leaves steps out of the recurrence; they must be the last ones.
+
+    Parameters
+    ----------
+    rnn : keras.layers.Layer
+        A recurrent layer with return_sequences, or a Bidirectional one.
+    **kwargs
+        Of `keras.layers.Layer`.
     """
 
     def __init__(self, rnn, **kwargs):
@@ -40,16 +48,16 @@ class GroupedRNN(keras.layers.Layer):
         return _permuted(outputs, back, order)
 
     def compute_output_shape(self, inputs_shape, groups_shape):
-        """(batch, time, features) -> (batch, time, units)."""
+        """Return (batch, time, units)."""
         return self.rnn.compute_output_shape(inputs_shape)
 
     def get_config(self):
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         return {**super().get_config(), "rnn": keras.saving.serialize_keras_object(self.rnn)}
 
     @classmethod
     def from_config(cls, config):
-        """The layer of a configuration."""
+        """Make the layer of a configuration."""
         rnn = keras.saving.deserialize_keras_object(config.pop("rnn"))
         return cls(rnn, **config)
 

@@ -4,14 +4,24 @@ import keras
 from keras import ops
 
 
-@keras.saving.register_keras_serializable("kmodels")
+@keras.saving.register_keras_serializable("kmodels.layers")
 class TokenEmbedding(keras.layers.Layer):
     """The sum of one embedding for each categorical column, from a single table.
 
+    ::
+
         y = sum_k E_k[x_k]
 
-    sizes: how many values each column takes. units: width of the embedding. Input (..., columns) integers, each
-    0 <= x_k < sizes[k]; output (..., units).
+    Input (..., columns) integers, each 0 <= x_k < sizes[k]; output (..., units).
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        How many values each column takes.
+    units : int
+        Width of the embedding.
+    **kwargs
+        Of `keras.layers.Layer`.
     """
 
     def __init__(self, sizes, units: int, **kwargs):
@@ -37,9 +47,9 @@ class TokenEmbedding(keras.layers.Layer):
         return ops.matmul(ops.concatenate(codes, axis=-1), self.table)
 
     def compute_output_shape(self, input_shape):
-        """(..., columns) -> (..., units)."""
+        """Return (..., units)."""
         return (*input_shape[:-1], self.units)
 
     def get_config(self):
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         return {**super().get_config(), "sizes": self.sizes, "units": self.units}
