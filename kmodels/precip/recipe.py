@@ -52,10 +52,10 @@ class Data(Section):
     day_memory: float = Field(0.5, ge=0, lt=1, description="correlation of a day's common part with yesterday's [1]")
     field_memory: float = Field(0.3, ge=0, lt=1, description="correlation of the rest with yesterday's, moved [1]")
     wind: tuple[int, int] = Field((3, 9), description="(north, east) that a day moves the field [fine cells]")
-    oracle: bool = Field(
+    exact_posterior: bool = Field(
         False, description="the coarse state shows the latent field instead of rain, so that p(Y|X) is known exactly"
     )
-    noise: float = Field(0.1, gt=0, description="with oracle: standard deviation added to that view [1]")
+    noise: float = Field(0.1, gt=0, description="with exact_posterior: standard deviation added to that view [1]")
     predictors: tuple[str, ...] = Field(
         (), description="coarse variables that the model sees, in this order; empty: those of the simulator"
     )
@@ -207,8 +207,10 @@ class PrecipRecipe(Recipe):
         "v1": V1,
         "v2": merge(SEED, {"model": {"injection": "all"}}),
         "v3": SEED,
-        "oracle": {"data": {"oracle": True}},
+        "exact_posterior": {"data": {"exact_posterior": True}},
     }
+    RENAMED: ClassVar[dict[str, str]] = {"data.oracle": "data.exact_posterior"}
+    RENAMED_VARIANTS: ClassVar[dict[str, str]] = {"oracle": "exact_posterior"}
     FASTEST: ClassVar = ("tensorflow", "torch", "jax")
     SMOKE: ClassVar = {
         "data": {"n_days": 90, "block_days": 6, "grid": {"ny": 24, "nx": 16}, "outer_scale": 8.0},

@@ -30,8 +30,8 @@ def notes(recipe: PrecipRecipe) -> list[str]:
         "of heavy days, which are chosen by their truth: a calibrated model has too little rain on them, so "
         "calibration is judged on all held-out days"
     ]
-    if not recipe.data.oracle:
-        found.append("the exact law is known with data.oracle alone (--variant oracle): no oracle in the table")
+    if not recipe.data.exact_posterior:
+        found.append("the exact law is known with data.exact_posterior alone (--variant exact_posterior), so it is not in the table")
     return found
 
 

@@ -40,5 +40,5 @@ RAIN, RAIN_INDEX = "pr", "rain_index"
 
 def predictors(data) -> tuple[str, ...]:
     """The coarse variables that the model sees, in their order. data: a recipe's section."""
-    simulated = (RAIN_INDEX if data.oracle else RAIN, *(c.name for c in COVARIATES))
+    simulated = (RAIN_INDEX if data.exact_posterior else RAIN, *(c.name for c in COVARIATES))
     return data.predictors or simulated

@@ -10,7 +10,7 @@ from kmodels.precip.data.statistics import rain_column
 from kmodels.precip.data.variables import RAIN_INDEX
 from kmodels.precip.evaluation import spectrum
 from kmodels.precip.evaluation.prediction import Ensemble
-from kmodels.precip.simulator.exact_posterior import Oracle
+from kmodels.precip.simulator.exact_posterior import ExactPosterior
 
 STREAM = 0xBA5E  # root of their random numbers
 
@@ -26,7 +26,7 @@ def ensembles(recipe, parts: dict[str, Days], members: int) -> dict[str, Ensembl
         if train is not None:
             found["rainfarm"] = RainFarm.learned(train, grid).ensemble(test, members, recipe.seed)
     if RAIN_INDEX in test.predictors and not recipe.data.predictors:
-        found["oracle"] = exact(recipe, test, members)
+        found["exact_posterior"] = exact(recipe, test, members)
     return found
 
 
@@ -103,11 +103,11 @@ class RainFarm:
 
 def exact(recipe, test: Days, members: int) -> Ensemble:
     """Draws from p(Y | X) itself."""
-    oracle = Oracle(recipe.data)
+    posterior = ExactPosterior(recipe.data)
 
     def make(rows):
         states = test.state(rows)
-        drawn = [oracle.members(_rng(test, row, recipe.seed), s, members) for row, s in zip(rows, states, strict=True)]
+        drawn = [posterior.members(_rng(test, row, recipe.seed), s, members) for row, s in zip(rows, states, strict=True)]
         return np.stack(drawn).astype("float32")
 
     return Ensemble(test, members, make)

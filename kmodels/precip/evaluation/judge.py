@@ -12,7 +12,7 @@ from kmodels.precip.evaluation.sampler import Sampler
 
 POSTERIOR_MEMBERS = 10
 GAPS = ("max_ratio", "mean_ratio", "p95_ratio", "p99_ratio")
-COMPARED = ("rainfarm", "oracle")  # whose CRPS a gate asks for
+COMPARED = ("rainfarm", "exact_posterior")  # whose CRPS a gate asks for
 
 
 def metrics(parts: dict[str, Days], drawn: Sampler, seed: int) -> Scores:

@@ -33,7 +33,7 @@ def simulate(recipe, folder: Path, report) -> dict[str, str]:
         rain = np.stack([day.rain for day in some])
         cf_writer.write_fine(folder / f"fine-{first:05d}.nc", first, rain, fine)
         states = np.stack([day.state for day in some])
-        cf_writer.write_coarse(folder / f"coarse-{first:05d}.nc", first, states, coarse, data.oracle)
+        cf_writer.write_coarse(folder / f"coarse-{first:05d}.nc", first, states, coarse, data.exact_posterior)
         wet += float((rain > 0).mean()) * len(some)
         report(first + len(some), data.n_days)
     return {"days": f"{data.n_days}", "wet share": f"{wet / data.n_days:.3f}"}

@@ -1,6 +1,6 @@
 """The exact law of fine rain given the coarse state of simulated days: the forecast that no model can beat.
 
-With data.oracle the coarse state is linear in the latent field and Gaussian noise, so Z given X is Gaussian, with
+With data.exact_posterior the coarse state is linear in the latent field and Gaussian noise, so Z given X is Gaussian, with
 
     mean  = K X,   K = Cov(Z, X) Cov(X)^-1,   covariance = Cov(Z) - K Cov(X, Z)
 
@@ -20,15 +20,15 @@ from kmodels.precip.simulator.weather import Weather
 LEVELS = 400  # quantiles that stand for a law when its CRPS is computed
 
 
-class Oracle:
-    """p(Y | X) of a recipe's simulated days. data: its section. Raises ValueError where data.oracle is false.
+class ExactPosterior:
+    """p(Y | X) of a recipe's simulated days. data: its section. Raises ValueError where data.exact_posterior is false.
 
     States are (n, Y, X, C) as `weather.Day` has them; days are independent of each other given their own X.
     """
 
     def __init__(self, data):
-        if not data.oracle:
-            raise ValueError("data.oracle is false: p(Y|X) is not known exactly where X has averages of rain")
+        if not data.exact_posterior:
+            raise ValueError("data.exact_posterior is false: p(Y|X) is not known exactly where X has averages of rain")
         self.data = data
         self.weather = Weather(data)
         grid = data.grid

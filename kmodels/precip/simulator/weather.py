@@ -7,7 +7,7 @@
 
 e standard normal, h a field like g, a = day_memory, b = field_memory, d = wind. B: means over blocks of cells.
 
-    X_0 = B Y, the coarse rain; with `oracle`, X_0 = B Z + noise, a number without a unit
+    X_0 = B Y, the coarse rain; with `exact_posterior`, X_0 = B Z + noise, a number without a unit
     X_c = mean_c + sd_c (l_c B Z + sqrt(1 - l_c^2) n_c)
 
 for the covariates c, n_c a coarse field of its own for each day, with the spectrum of g.
@@ -70,7 +70,7 @@ class Weather:
         rain = marginal.from_latent(latent, self.data.marginal)
         block = self.data.grid.block
         coarse = block_mean(latent, block)
-        if self.data.oracle:
+        if self.data.exact_posterior:
             first = coarse + self.data.noise * rng.standard_normal(coarse.shape)
         else:
             first = block_mean(rain, block)

@@ -8,10 +8,10 @@ from helpers.small_days import RECIPE_SMALL, written
 
 from kmodels.precip.data.load import load
 from kmodels.precip.simulator import days as simulator
-from kmodels.precip.simulator.exact_posterior import Oracle
+from kmodels.precip.simulator.exact_posterior import ExactPosterior
 from kmodels.precip.simulator.weather import Weather
 
-ORACLE = RECIPE_SMALL.with_changes({"data": {"oracle": True, "n_days": 5}})
+LATENT = RECIPE_SMALL.with_changes({"data": {"exact_posterior": True, "n_days": 5}})
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,7 @@ def folder(tmp_path_factory):
 
 
 def test_a_cf_checker_finds_nothing(folder, tmp_path):
-    latent = written(tmp_path / "oracle", ORACLE)
+    latent = written(tmp_path / "latent", LATENT)
     paths = [*sorted(folder.glob("*.nc")), latent / "coarse-00000.nc"]
     done = check_cf(*paths)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -53,9 +53,9 @@ def test_many_files_are_one_series(folder, tmp_path, monkeypatch):
     assert float(facts["wet share"]) == pytest.approx(wet, abs=6e-4)
 
 
-def test_the_oracle_reads_the_states_of_a_file(tmp_path):
-    days = load(written(tmp_path / "oracle", ORACLE), ORACLE)
+def test_the_exact_posterior_reads_the_states_of_a_file(tmp_path):
+    days = load(written(tmp_path / "latent", LATENT), LATENT)
     assert days.predictors[0] == "rain_index"
-    rng = np.random.default_rng(np.random.SeedSequence(ORACLE.seed).spawn(2)[1])
-    oracle, day = Oracle(ORACLE.data), next(Weather(ORACLE.data).days(rng))
-    np.testing.assert_allclose(oracle.mean(days.state([0])), oracle.mean(day.state[None]), atol=1e-4)
+    rng = np.random.default_rng(np.random.SeedSequence(LATENT.seed).spawn(2)[1])
+    posterior, day = ExactPosterior(LATENT.data), next(Weather(LATENT.data).days(rng))
+    np.testing.assert_allclose(posterior.mean(days.state([0])), posterior.mean(day.state[None]), atol=1e-4)

@@ -80,8 +80,8 @@ def test_the_coarse_state_has_block_means_of_rain_and_what_goes_with_it(days, la
         assert (values - c.loading * coarse).var() == pytest.approx(1 - c.loading**2, abs=0.03), c.name
 
 
-def test_with_an_oracle_the_state_shows_the_latent_field_but_no_rain():
-    some = weather(oracle=True).independent(np.random.default_rng(0), 400)
+def test_with_an_exact_posterior_the_state_shows_the_latent_field_but_no_rain():
+    some = weather(exact_posterior=True).independent(np.random.default_rng(0), 400)
     assert (some.state[..., 0] - block_mean(some.latent, 4)).std() == pytest.approx(0.1, abs=0.01)
 
 
@@ -96,7 +96,7 @@ def test_distance_to_coast():
 
 def test_names_of_predictors():
     assert predictors(weather().data) == ("pr", "prw", "psl", "tas", "uas", "vas")
-    assert predictors(weather(oracle=True).data)[0] == "rain_index"
+    assert predictors(weather(exact_posterior=True).data)[0] == "rain_index"
     assert predictors(weather(predictors=["tas"]).data) == ("tas",)
 
 
