@@ -1,11 +1,11 @@
-"""The ladder of precip: the seed's three versions, then what repairs the draws from its prior."""
+"""The ladder of precip: the prototype's three versions, then what repairs the draws from its prior."""
 
 from kmodels.core.spec.gate import Gate
 from kmodels.core.spec.ladder import Ladder, Step
 from kmodels.core.spec.recipe import merge
 from kmodels.precip.recipe import PIECES, V1
 
-SEED_REAL_MAX = 187.0  # mm/day, the real maximum of the seed's heavy days: its figures are ratios to it here
+PROTOTYPE_REAL_MAX = 187.0  # mm/day, the real maximum of the prototype's heavy days: its figures are ratios to it here
 
 LADDER = Ladder(
     (
@@ -13,29 +13,29 @@ LADDER = Ladder(
             "V1: summary alone",
             "the decoder knows the coarse state by its summary; beta 0.05, weights up to 2",
             V1,
-            (Gate("the prior's extremes are lost", "max_ratio", 0.5, "seed", "<="),),
-            {"max_ratio": 12 / SEED_REAL_MAX, "posterior_max_ratio": 162 / SEED_REAL_MAX},
+            (Gate("prior maximum / real, still lost", "max_ratio", 0.5, "prototype", "<="),),
+            {"max_ratio": 12 / PROTOTYPE_REAL_MAX, "posterior_max_ratio": 162 / PROTOTYPE_REAL_MAX},
         ),
         Step(
             "V2: coarse map everywhere",
             "all blocks of the decoder see the coarse map; beta 0.01, weights up to 10",
             {"model": {"injection": "all"}, "train": {"beta_kl": 0.01, "w_max": 10.0}},
-            (Gate("the prior's maximum rises", "max_ratio_gain", 0.1, "seed"),),
-            {"max_ratio": 120 / SEED_REAL_MAX, "posterior_max_ratio": 189 / SEED_REAL_MAX, "diversity": 0.23},
+            (Gate("gain of prior maximum / real", "max_ratio_gain", 0.1, "prototype"),),
+            {"max_ratio": 120 / PROTOTYPE_REAL_MAX, "posterior_max_ratio": 189 / PROTOTYPE_REAL_MAX, "diversity": 0.23},
         ),
         Step(
             "V3: coarse map first",
             "only the first block sees it",
             {"model": {"injection": "first"}},
-            (Gate("diversity", "diversity", 0.2, "seed"),),
-            {"posterior_max_ratio": 185 / SEED_REAL_MAX},
+            (Gate("diversity", "diversity", 0.2, "prototype"),),
+            {"posterior_max_ratio": 185 / PROTOTYPE_REAL_MAX},
         ),
         Step(
             "V4: learned prior",
             "z ~ p(z|x), a normal law that the coarse state gives, and the weight of the divergence that makes the "
             "loss a bound of the likelihood",
             merge(PIECES["learned prior"], PIECES["ELBO's weight of the divergence"]),
-            (Gate("prior P99 / posterior P99", "gap_p99_ratio", 0.9, "ours"),),
+            (Gate("prior P99 / posterior P99", "gap_p99_ratio", 0.9, "this project"),),
         ),
         Step(
             "V4: scored draws",
@@ -43,11 +43,11 @@ LADDER = Ladder(
             "draws from prior and posterior is trained on",
             merge(PIECES["no batch normalization"], PIECES["scored draws"]),
             (
-                Gate("prior maximum / real, heavy days", "max_ratio", 0.86, "seed"),
-                Gate("diversity of prior draws", "diversity", 0.2, "seed"),
-                Gate("CRPS / RainFARM's", "crps_ratio_rainfarm", 0.85, "ours", "<="),
-                Gate("spread / skill, at least", "spread_skill", 0.9, "ours"),
-                Gate("spectra", "ralsd", 1.5, "ours", "<=", "dB"),
+                Gate("prior maximum / real, heavy days", "max_ratio", 0.86, "prototype"),
+                Gate("diversity of prior samples", "diversity", 0.2, "prototype"),
+                Gate("CRPS / RainFARM's", "crps_ratio_rainfarm", 0.85, "this project", "<="),
+                Gate("spread / skill, at least", "spread_skill", 0.9, "this project"),
+                Gate("difference of spectra (RALSD)", "ralsd", 1.5, "this project", "<=", "dB"),
             ),
         ),
         Step(
@@ -55,8 +55,8 @@ LADDER = Ladder(
             "each block of what is drawn is scaled to the coarse rain, which the model is given",
             PIECES["coarse rain kept"],
             (
-                Gate("share of wet cells", "wet_difference", 0.01, "ours", "<="),
-                Gate("mass", "mass_bias", 0.02, "ours", "<="),
+                Gate("difference in wet-cell share", "wet_difference", 0.01, "this project", "<="),
+                Gate("mass bias", "mass_bias", 0.02, "this project", "<="),
             ),
         ),
     ),

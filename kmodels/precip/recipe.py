@@ -82,7 +82,7 @@ class Data(Section):
 
 
 class Model(Section):
-    """The network: two encoders, a latent head, a decoder. The seed's sizes are in configs/precip_full.yaml."""
+    """The network: two encoders, a latent head, a decoder. The prototype's sizes are in configs/precip_full.yaml."""
 
     injection: Literal["none", "all", "first", "first_two"] = Field(
         "all", description="blocks of the decoder that see the coarse map itself, not only its summary"
@@ -175,8 +175,8 @@ class Train(TrainSection):
         return self
 
 
-# What the seed's versions have in common: nothing of what repairs the draws from its prior.
-SEED = {
+# What the prototype's versions have in common: nothing of what repairs the draws from its prior.
+PROTOTYPE = {
     "model": {"injection": "first", "prior": "standard", "noise": 0, "norm": "batch", "keep_coarse": False},
     "train": {
         "objective": "elbo",
@@ -197,7 +197,7 @@ PIECES = {
         "train": {"objective": "crps", "lambda_reconstruction": 0.02, "lambda_mass": 0.0, "lambda_gradient": 0.0},
     },
 }
-V1 = merge(SEED, {"model": {"injection": "none"}, "train": {"beta_kl": 0.05, "w_max": 2.0}})
+V1 = merge(PROTOTYPE, {"model": {"injection": "none"}, "train": {"beta_kl": 0.05, "w_max": 2.0}})
 
 
 class PrecipRecipe(Recipe):
@@ -205,8 +205,8 @@ class PrecipRecipe(Recipe):
 
     VARIANTS: ClassVar = {
         "v1": V1,
-        "v2": merge(SEED, {"model": {"injection": "all"}}),
-        "v3": SEED,
+        "v2": merge(PROTOTYPE, {"model": {"injection": "all"}}),
+        "v3": PROTOTYPE,
         "exact_posterior": {"data": {"exact_posterior": True}},
     }
     RENAMED: ClassVar[dict[str, str]] = {"data.oracle": "data.exact_posterior"}

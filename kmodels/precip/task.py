@@ -31,7 +31,7 @@ def notes(recipe: PrecipRecipe) -> list[str]:
         "calibration is judged on all held-out days"
     ]
     if not recipe.data.exact_posterior:
-        found.append("the exact law is known with data.exact_posterior alone (--variant exact_posterior), so it is not in the table")
+        found.append("the exact posterior is known with --variant exact_posterior alone: it is not in the table")
     return found
 
 

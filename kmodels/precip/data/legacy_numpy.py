@@ -1,4 +1,4 @@
-"""The seed's folder of NumPy files -> Days.
+"""The prototype's folder of NumPy files -> Days.
 
     X_lr/day_NNNNNN.npy   (Y, X, C)   coarse state of day NNNNNN, any units
     Y_hr/day_NNNNNN.npy   (y, x)      fine rain [mm/day]

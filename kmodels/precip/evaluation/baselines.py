@@ -107,7 +107,9 @@ def exact(recipe, test: Days, members: int) -> Ensemble:
 
     def make(rows):
         states = test.state(rows)
-        drawn = [posterior.members(_rng(test, row, recipe.seed), s, members) for row, s in zip(rows, states, strict=True)]
+        drawn = [
+            posterior.members(_rng(test, row, recipe.seed), s, members) for row, s in zip(rows, states, strict=True)
+        ]
         return np.stack(drawn).astype("float32")
 
     return Ensemble(test, members, make)

@@ -15,7 +15,7 @@ SCALARS = ("crps", "spread_skill", "p99_ratio", "p95_ratio", "max_ratio", "mean_
 def diagnostics(evaluated: EvaluationInput) -> tuple[dict, dict]:
     """(scalars, pictures) of a few draws of some days, from the prior and from the posterior.
 
-    mae_tail is the posterior's: the seed kept an epoch by it, and draws from the prior had no say. crps is the prior's;
+    mae_tail is the posterior's: the prototype chose an epoch by it. crps is the prior's;
     it says which epoch is kept.
     """
     drawn = evaluated.prediction

@@ -243,7 +243,7 @@ def combined(sums: Sums, weight: np.ndarray) -> dict[str, float]:
 
 
 def _on_heavy_days(sums: Sums, weight) -> dict[str, float]:
-    """What the seed looked at."""
+    """Compute what the prototype reported: scores of heavy days alone."""
     weight = weight * sums.each["heavy"]
     if not weight.sum():
         return dict.fromkeys(("max_ratio", "mean_ratio", "p95_ratio", "diversity", "real_max", "real_mean"), np.nan)

@@ -1,6 +1,7 @@
 """The exact law of fine rain given the coarse state of simulated days: the forecast that no model can beat.
 
-With data.exact_posterior the coarse state is linear in the latent field and Gaussian noise, so Z given X is Gaussian, with
+With data.exact_posterior the coarse state is linear in the latent field and Gaussian noise, so that Z given X is
+Gaussian, with
 
     mean  = K X,   K = Cov(Z, X) Cov(X)^-1,   covariance = Cov(Z) - K Cov(X, Z)
 

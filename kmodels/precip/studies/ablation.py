@@ -18,15 +18,19 @@ from kmodels.core.spec.errors import UserError
 from kmodels.core.spec.ladder import Ladder, Step
 from kmodels.core.spec.recipe import merge
 from kmodels.precip.ladder import LADDER
-from kmodels.precip.recipe import PIECES, SEED
+from kmodels.precip.recipe import PIECES, PROTOTYPE
 
 
 def recipes() -> dict[str, dict]:
     """{name: changes to the default recipe}: V3, V3 with one piece, V3 with all."""
-    together = SEED
+    together = PROTOTYPE
     for piece in PIECES.values():
         together = merge(together, piece)
-    return {"V3": SEED} | {name: merge(SEED, piece) for name, piece in PIECES.items()} | {"all of them": together}
+    return (
+        {"V3": PROTOTYPE}
+        | {name: merge(PROTOTYPE, piece) for name, piece in PIECES.items()}
+        | {"all of them": together}
+    )
 
 
 FIRST = ("crps_ratio_rainfarm", "spread_skill", "max_ratio", "diversity", "mean_ratio")  # what the table shows

@@ -319,7 +319,7 @@ def test_other_things_that_are_no_data_set(folder, tmp_path):
 
 
 def seed_folder(folder, days):
-    """The same days as the seed kept them."""
+    """The same days in the prototype's layout."""
     for name, arrays in (("X_lr", days.state(ALL)), ("Y_hr", days.rain(ALL))):
         (folder / name).mkdir(parents=True)
         for k, array in enumerate(arrays):

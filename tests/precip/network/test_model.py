@@ -200,7 +200,7 @@ def test_a_standard_prior_and_a_learned_one(days, sampler):
 def test_odd_grids():
     recipe = SMALL.with_changes({"model": BARE, "data": {"grid": {"ny": 15, "nx": 9, "block": 3}}})
     assert model.build(recipe, 1).outputs[0] is not None
-    assert encode.block_sizes((156, 132)) == [(20, 17), (39, 33), (78, 66), (156, 132)], "as in the seed"
+    assert encode.block_sizes((156, 132)) == [(20, 17), (39, 33), (78, 66), (156, 132)], "as in the prototype"
 
 
 @pytest.mark.parametrize("ny, nx", [(8, 6), (24, 16)])  # in the larger grid the rain's maps are pooled
