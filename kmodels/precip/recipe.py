@@ -36,26 +36,26 @@ class Grid(Section):
 class Marginal(Section):
     """How much it rains in a cell on a day: dry, or an amount of the extended generalized Pareto law."""
 
-    wet_share: float = Field(0.35, gt=0, le=1, description="share of cells and days with rain [1]")
-    kappa: float = Field(0.78, gt=0, description="shape of the lower tail [1]")
+    wet_share: float = Field(0.35, gt=0, le=1, description="share of cells and days with rain")
+    kappa: float = Field(0.78, gt=0, description="shape of the lower tail")
     sigma: float = Field(10.35, gt=0, description="scale [mm/day]")
-    xi: float = Field(0.14, gt=0, lt=0.5, description="shape of the upper tail; variance is finite below 1/2 [1]")
+    xi: float = Field(0.14, gt=0, lt=0.5, description="shape of the upper tail; variance is finite below 1/2")
 
 
 class Data(Section):
     """What the simulated days are like, and how the days of any data are read and split."""
 
     n_days: int = Field(4400, ge=3, description="simulated days, one after the other [days]")
-    slope: float = Field(3.0, gt=2, le=4, description="the power spectrum falls as wavenumber to this power [1]")
+    slope: float = Field(3.0, gt=2, le=4, description="the power spectrum falls as wavenumber to this power")
     outer_scale: float = Field(20.0, gt=0, description="wavelength beyond which it is flat [fine cells]")
-    rho: float = Field(0.45, ge=0, lt=1, description="share of the latent variance that a whole day has in common [1]")
-    day_memory: float = Field(0.5, ge=0, lt=1, description="correlation of a day's common part with yesterday's [1]")
-    field_memory: float = Field(0.3, ge=0, lt=1, description="correlation of the rest with yesterday's, moved [1]")
+    rho: float = Field(0.45, ge=0, lt=1, description="share of the latent variance that a whole day has in common")
+    day_memory: float = Field(0.5, ge=0, lt=1, description="correlation of a day's common part with yesterday's")
+    field_memory: float = Field(0.3, ge=0, lt=1, description="correlation of the rest with yesterday's, moved")
     wind: tuple[int, int] = Field((3, 9), description="(north, east) that a day moves the field [fine cells]")
     exact_posterior: bool = Field(
         False, description="the coarse state shows the latent field instead of rain, so that p(Y|X) is known exactly"
     )
-    noise: float = Field(0.1, gt=0, description="with exact_posterior: standard deviation added to that view [1]")
+    noise: float = Field(0.1, gt=0, description="with exact_posterior: standard deviation added to that view")
     predictors: tuple[str, ...] = Field(
         (), description="coarse variables that the model sees, in this order; empty: those of the simulator"
     )
@@ -65,7 +65,7 @@ class Data(Section):
     block_days: int = Field(30, ge=1, description="days that follow each other and stay in one part of a split [days]")
     gap_days: int = Field(3, ge=0, description="days left out where a block follows one of another part [days]")
     split: tuple[float, float, float] = Field(
-        (0.84, 0.06, 0.10), description="shares of training, validation and test, by block [1]"
+        (0.84, 0.06, 0.10), description="shares of training, validation and test, by block"
     )
     grid: Grid = Grid()
     marginal: Marginal = Marginal()
@@ -93,25 +93,25 @@ class Model(Section):
     norm: Literal["batch", "none"] = Field(
         "none", description="batch: normalization behind convolutions, through which a day sees the rest of its batch"
     )
-    base_filters: int = Field(16, ge=1, le=512, description="channels of the finest convolutions [1]")
-    state_filters: tuple[int, int] = Field((32, 64), description="channels of the coarse state's convolutions [1]")
-    state_hidden: int = Field(128, ge=1, description="width of the coarse state's dense layer [1]")
-    d_x: int = Field(64, ge=1, description="length of the coarse state's summary [1]")
-    d_y: int = Field(128, ge=1, description="length of the rain field's summary [1]")
-    d_z: int = Field(64, ge=1, description="latent dimensions [1]")
+    base_filters: int = Field(16, ge=1, le=512, description="channels of the finest convolutions")
+    state_filters: tuple[int, int] = Field((32, 64), description="channels of the coarse state's convolutions")
+    state_hidden: int = Field(128, ge=1, description="width of the coarse state's dense layer")
+    d_x: int = Field(64, ge=1, description="length of the coarse state's summary")
+    d_y: int = Field(128, ge=1, description="length of the rain field's summary")
+    d_z: int = Field(64, ge=1, description="latent dimensions")
     rain_pool: int = Field(8, ge=1, description="the rain encoder's maps are pooled to so many cells a side [cells]")
-    rain_hidden: int = Field(128, ge=1, description="width of the rain encoder's dense layer [1]")
-    latent_hidden: int = Field(128, ge=1, description="width of the latent head [1]")
-    decoder_hidden: int = Field(128, ge=1, description="width of the decoder's first layer [1]")
-    injected_filters: int = Field(16, ge=1, description="channels of the coarse map that the decoder sees [1]")
+    rain_hidden: int = Field(128, ge=1, description="width of the rain encoder's dense layer")
+    latent_hidden: int = Field(128, ge=1, description="width of the latent head")
+    decoder_hidden: int = Field(128, ge=1, description="width of the decoder's first layer")
+    injected_filters: int = Field(16, ge=1, description="channels of the coarse map that the decoder sees")
     keep_coarse: bool = Field(
         True, description="scale what is drawn so that blocks have the coarse rain, where that is among the predictors"
     )
     noise: int = Field(
-        4, ge=0, le=64, description="channels of white noise that each block of the decoder sees; 0: none [1]"
+        4, ge=0, le=64, description="channels of white noise that each block of the decoder sees; 0: none"
     )
-    dropout: float = Field(0.1, ge=0, lt=1, description="share of the encoders' dense layers that is dropped [1]")
-    members: int = Field(50, ge=2, description="fields drawn for each held-out day to judge the model [fields]")
+    dropout: float = Field(0.1, ge=0, lt=1, description="dropout rate after the encoders' hidden dense layers")
+    members: int = Field(50, ge=2, description="fields sampled for each held-out day [fields]")
 
 
 class Train(TrainSection):
@@ -122,18 +122,18 @@ class Train(TrainSection):
     learning_rate: float = Field(1e-3, gt=0, le=1, description="AdamW's step size after the warm-up")
     final_learning_rate: float = Field(1e-6, ge=0, description="AdamW's step size at the last step")
     warmup_epochs: int = Field(1, ge=0, description="epochs over which the step size rises from 0 [epochs]")
-    weight_decay: float = Field(5e-4, ge=0, description="AdamW's decay of weights [1]")
-    heavy_share: float = Field(0.2, ge=0, le=1, description="least share of heavy days in a batch [1]")
+    weight_decay: float = Field(5e-4, ge=0, description="AdamW's decay of weights")
+    heavy_share: float = Field(0.2, ge=0, le=1, description="least share of heavy days in a batch")
     checkpoint_epochs: int = Field(10, ge=1, description="keep a checkpoint every so many epochs [epochs]")
     scale: float = Field(11.7, gt=0, description="rain at which the weight of an error is 1 [mm/day]")
-    w_min: float = Field(0.1, gt=0, description="smallest weight of an error [1]")
-    w_max: float = Field(10.0, gt=0, description="largest weight of an error, before the tail's boost [1]")
-    tail_quantile: float = Field(0.99, gt=0, lt=1, description="rain above this quantile of training days is tail [1]")
-    tail_boost: float = Field(5.0, ge=1, description="factor on the weight of errors there [1]")
-    lambda_reconstruction: float = Field(0.02, ge=0, description="weight of the weighted error of a posterior draw [1]")
-    lambda_mass: float = Field(0.0, ge=0, description="weight of the difference of the sums over land [1]")
-    lambda_gradient: float = Field(0.0, ge=0, description="weight of the difference of spatial gradients [1]")
-    beta_kl: float = Field(0.01, ge=0, description="weight of the Kullback-Leibler divergence after its warm-up [1]")
+    w_min: float = Field(0.1, gt=0, description="smallest weight of an error")
+    w_max: float = Field(10.0, gt=0, description="largest weight of an error, before the tail's boost")
+    tail_quantile: float = Field(0.99, gt=0, lt=1, description="rain above this quantile of training days is tail")
+    tail_boost: float = Field(5.0, ge=1, description="factor on the weight of errors there")
+    lambda_reconstruction: float = Field(0.02, ge=0, description="weight of the weighted error of a posterior draw")
+    lambda_mass: float = Field(0.0, ge=0, description="weight of the difference of the sums over land")
+    lambda_gradient: float = Field(0.0, ge=0, description="weight of the difference of spatial gradients")
+    beta_kl: float = Field(0.01, ge=0, description="weight of the Kullback-Leibler divergence after its warm-up")
     beta: Literal["fixed", "elbo"] = Field(
         "elbo",
         description="weight of the Kullback-Leibler divergence; elbo: the one that makes the sum a bound of the "
@@ -143,14 +143,14 @@ class Train(TrainSection):
     objective: Literal["elbo", "crps"] = Field(
         "crps", description="crps: also the fair CRPS of fields drawn from the prior, the path that is used later"
     )
-    crps_weight: float = Field(5.0, ge=0, description="weight of that score [1]")
+    crps_weight: float = Field(5.0, ge=0, description="weight of that score")
     log_crps: float = Field(
-        1.0, ge=0, description="weight of the same score of log(1 + rain / 0.1 mm/day), as a share of it [1]"
+        1.0, ge=0, description="weight of the same score of log(1 + rain / 0.1 mm/day), as a share of it"
     )
     posterior_crps: float = Field(
         1.0,
         ge=0,
-        description="weight of the scores of the posterior's draws, as a share of those of the prior's [1]",
+        description="weight of the scores of the posterior's draws, as a share of those of the prior's",
     )
     crps_members: int = Field(2, ge=2, le=16, description="fields drawn for it from a law, a day and step [fields]")
     crps_scales: tuple[int, ...] = Field(
