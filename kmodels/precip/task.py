@@ -5,22 +5,23 @@ from kmodels.core.training.callbacks import EpochSchedule
 from kmodels.precip.data.encode import encode, training_examples
 from kmodels.precip.data.load import SUFFIXES, load
 from kmodels.precip.data.split import split
+from kmodels.precip.evaluation.baselines import baselines
 from kmodels.precip.evaluation.diagnostics import diagnostics
-from kmodels.precip.evaluation.figures import draw
-from kmodels.precip.evaluation.judge import baselines, metrics
+from kmodels.precip.evaluation.figures import plot
+from kmodels.precip.evaluation.metrics import compare_with_baselines, metrics
 from kmodels.precip.evaluation.prediction import SUFFIXES as ENSEMBLE_SUFFIXES
 from kmodels.precip.evaluation.sampler import Sampler
-from kmodels.precip.evaluation.sampling import sample
+from kmodels.precip.evaluation.sampling import needs_rain, sample, with_statistics
 from kmodels.precip.gates import GATES
 from kmodels.precip.ladder import LADDER
-from kmodels.precip.network.model import adapt, build, schedule
+from kmodels.precip.network.training import adapt, build, schedule
 from kmodels.precip.recipe import PrecipRecipe
 from kmodels.precip.simulator.days import SIMULATION
 
 
 def decode(model, days, outputs) -> Sampler:
-    """The network's output as a sampler of prior draws."""
-    return Sampler.of(model, days, outputs, model.recipe.model.members)
+    """The network's output as a sampler of prior samples."""
+    return Sampler.of(model, days, outputs, model.members)
 
 
 def notes(recipe: PrecipRecipe) -> list[str]:
@@ -28,7 +29,7 @@ def notes(recipe: PrecipRecipe) -> list[str]:
     found = [
         "P95, P99 and what a heavy day is are those of the training days; ratios to the real maximum, mean and P95 are "
         "of heavy days, which are chosen by their truth: a calibrated model has too little rain on them, so "
-        "calibration is judged on all held-out days"
+        "calibration is evaluated on all held-out days"
     ]
     if not recipe.data.exact_posterior:
         found.append("the exact posterior is known with --variant exact_posterior alone: it is not in the table")
@@ -83,20 +84,26 @@ class PrecipTask(EnsembleTask):
     build = staticmethod(build)
     adapt = staticmethod(adapt)
     decode = staticmethod(decode)
-    metrics = staticmethod(metrics)
     baselines = staticmethod(baselines)
+    compare = staticmethod(compare_with_baselines)
     diagnostics = staticmethod(diagnostics)
     notes = staticmethod(notes)
-    figures = staticmethod(draw)
+    figures = staticmethod(plot)
 
     def callbacks(self, recipe, data: TrainingData):
         """Raise the weight of the divergence over the warm-up."""
         return [EpochSchedule(schedule, recipe)]
 
-    def needs_labels(self, mode="prior", days="all", **others):
-        """Tell whether the days' rain is needed: to draw from the posterior, or to know the heavy days."""
-        return mode == "posterior" or days == "heavy"
+    def predict(self, model, records, recipe, progress=None) -> Sampler:
+        """Make a sampler of the days; where their rain is known, with the statistics that scores are made of."""
+        sampler = super().predict(model, records, recipe, progress)
+        return with_statistics(sampler) if records.has_rain else sampler
 
+    def metrics(self, splits, prediction: Sampler, seed: int):
+        """Score what was sampled."""
+        return metrics(prediction.statistics, seed)
+
+    needs_labels = staticmethod(needs_rain)
     sample = staticmethod(sample)
 
 

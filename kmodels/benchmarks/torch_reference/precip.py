@@ -212,7 +212,7 @@ def channels_first(inputs: dict) -> tuple:
 
 
 def net(recipe, model) -> TorchPrecip:
-    return TorchPrecip(recipe, model.input["state"].shape[-1], model.known())
+    return TorchPrecip(recipe, model.input["state"].shape[-1], model.training_statistics().arrays())
 
 
 def given(inputs) -> tuple:

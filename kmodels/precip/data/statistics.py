@@ -37,29 +37,75 @@ class Statistics:
         return {f.name: np.asarray(getattr(self, f.name), "float32") for f in fields(self)}
 
 
-def nominal(recipe) -> Statistics:
-    """Stands for what a model that has seen no data yet does not know: the simulator's own scales."""
-    from kmodels.precip.data.variables import predictors
+def nominal(grid: tuple[int, int], predictors: tuple[str, ...]) -> Statistics:
+    """Make what stands for the statistics of a network that has seen no data yet: the simulator's own scales.
 
+    Parameters
+    ----------
+    grid : tuple of int
+        (y, x) of the fine grid.
+    predictors : tuple of str
+        The coarse variables; one of no known name gets mean 0 and standard deviation 1.
+    """
     known = {c.name: (c.mean, c.sd) for c in COVARIATES}
-    state = np.array([known.get(name, (0.0, 1.0)) for name in predictors(recipe.data)])
-    fine = recipe.data.grid.fine
-    return Statistics(np.zeros(fine), np.ones(fine), *state.T, p95=20.1, p99=43.6, tail=43.6, heavy=10.0, mean_weight=1)
+    state = np.array([known.get(name, (0.0, 1.0)) for name in predictors])
+    return Statistics(np.zeros(grid), np.ones(grid), *state.T, p95=20.1, p99=43.6, tail=43.6, heavy=10.0, mean_weight=1)
 
 
-def measured(days: Days, states: np.ndarray, recipe) -> Statistics:
-    """Of these days, those of the training part. states: (days, Y, X, C) as `encode.states` gives them."""
+def compute_statistics(days: Days, states: np.ndarray, loss, heavy_quantile: float) -> Statistics:
+    """Compute the statistics of days, those of the training part.
+
+    Parameters
+    ----------
+    days : Days
+        Their rain is read a few days at a time.
+    states : ndarray
+        (days, Y, X, C) as `encode.states` gives them.
+    loss : LossSettings or Train
+        scale, w_min, w_max, tail_boost and tail_quantile say how an error weighs.
+    heavy_quantile : float
+        Of the days' mean over land, above which a day is heavy.
+    """
     n, shape = len(days), days.domain.shape
     total, squares = np.zeros(shape), np.zeros(shape)
     for first in range(0, n, PER_BLOCK):
         logs = np.log1p(days.rain(np.arange(first, min(first + PER_BLOCK, n))).astype("float64"))
         total += logs.sum(0)
         squares += (logs**2).sum(0)
-    mean = total / n
-    sd = np.sqrt(np.maximum(squares / n - mean**2, 0))
     some = np.unique(np.linspace(0, n - 1, max(1, min(n, SAMPLE // days.domain.land.size))).astype(int))
     amounts = days.rain(some)[:, days.domain.observed]
-    p95, p99, tail = (float(np.quantile(amounts, q)) for q in (0.95, 0.99, recipe.train.tail_quantile))
+    heavy = heavy_threshold(days, heavy_quantile)
+    return _statistics(total / n, squares / n, states, amounts, heavy, loss)
+
+
+def statistics_of_arrays(
+    rain: np.ndarray, state: np.ndarray, land: np.ndarray, loss, heavy_quantile: float = 0.95
+) -> Statistics:
+    """Compute the statistics of training days that are arrays.
+
+    Parameters
+    ----------
+    rain : ndarray
+        (days, y, x) [mm/day].
+    state : ndarray
+        (days, Y, X, C) as the network takes it, rain as log1p(rain / 1 mm/day).
+    land : ndarray
+        (y, x), true or 1 on land.
+    loss : LossSettings or Train
+        scale, w_min, w_max, tail_boost and tail_quantile say how an error weighs: `PrecipVAE.loss_settings`.
+    heavy_quantile : float
+        Of the days' mean over land, above which a day is heavy.
+    """
+    logs = np.log1p(rain.astype("float64"))
+    heavy = float(np.quantile(rain[:, np.asarray(land, bool)].mean(1), heavy_quantile))
+    return _statistics(logs.mean(0), (logs**2).mean(0), state, rain, heavy, loss)
+
+
+def _statistics(mean, mean_square, states, amounts, heavy: float, loss) -> Statistics:
+    """mean, mean_square: (y, x) of log1p(rain). amounts: rain of observed cells [mm/day]."""
+    sd = np.sqrt(np.maximum(mean_square - mean**2, 0))
+    # To float32, as a network keeps them: it and the baselines are scored by the same thresholds.
+    p95, p99, tail = (float(np.float32(np.quantile(amounts, q))) for q in (0.95, 0.99, loss.tail_quantile))
     return Statistics(
         rain_mean=mean,
         rain_sd=np.where(sd < LEAST_SD, 1.0, sd),
@@ -68,14 +114,14 @@ def measured(days: Days, states: np.ndarray, recipe) -> Statistics:
         p95=p95,
         p99=p99,
         tail=tail,
-        heavy=heavy_threshold(days, recipe.data.heavy_quantile),
-        mean_weight=float(weights(amounts, recipe.train, tail).mean()),
+        heavy=float(np.float32(heavy)),
+        mean_weight=float(weights(amounts, loss, tail).mean()),
     )
 
 
-def weights(rain: np.ndarray, train, tail: float) -> np.ndarray:
-    """clip(rain / scale, w_min, w_max), times tail_boost from `tail` on: what an error weighs in training."""
-    return np.clip(rain / train.scale, train.w_min, train.w_max) * np.where(rain >= tail, train.tail_boost, 1.0)
+def weights(rain: np.ndarray, loss, tail: float) -> np.ndarray:
+    """Compute what errors weigh: clip(rain / scale, w_min, w_max), times tail_boost from `tail` [mm/day] on."""
+    return np.clip(rain / loss.scale, loss.w_min, loss.w_max) * np.where(rain >= tail, loss.tail_boost, 1.0)
 
 
 def rain_column(predictors) -> int | None:

@@ -36,9 +36,9 @@ COVARIATES = (
     Covariate("vas", "northward_wind", "m s-1", 1.0, 4.0, 0.5),
 )
 RAIN, RAIN_INDEX = "pr", "rain_index"
+SIMULATED = (RAIN, *(c.name for c in COVARIATES))  # the coarse variables of simulated days
 
 
 def predictors(data) -> tuple[str, ...]:
     """The coarse variables that the model sees, in their order. data: a recipe's section."""
-    simulated = (RAIN_INDEX if data.exact_posterior else RAIN, *(c.name for c in COVARIATES))
-    return data.predictors or simulated
+    return data.predictors or ((RAIN_INDEX, *SIMULATED[1:]) if data.exact_posterior else SIMULATED)

@@ -3,20 +3,40 @@
 import numpy as np
 from scipy import fft, ndimage
 
+from kmodels.core.spec.task import Scores
+from kmodels.precip.data.encode import states
 from kmodels.precip.data.load import WET
 from kmodels.precip.data.records import Days
 from kmodels.precip.data.split import day_numbers
-from kmodels.precip.data.statistics import rain_column
+from kmodels.precip.data.statistics import compute_statistics, rain_column
 from kmodels.precip.data.variables import RAIN_INDEX
 from kmodels.precip.evaluation import spectrum
+from kmodels.precip.evaluation.daily_statistics import daily_statistics
+from kmodels.precip.evaluation.metrics import combine, finite
 from kmodels.precip.evaluation.prediction import Ensemble
 from kmodels.precip.simulator.exact_posterior import ExactPosterior
 
 STREAM = 0xBA5E  # root of their random numbers
 
 
+def baselines(recipe, parts: dict[str, Days]) -> dict[str, Scores]:
+    """Score each baseline on parts["test"].
+
+    None is scored where there is no parts["train"]: thresholds are those of the training days.
+    """
+    if "train" not in parts:
+        return {}
+    train = parts["train"]
+    known = compute_statistics(train, states(train, np.arange(len(train))), recipe.train, recipe.data.heavy_quantile)
+    found = {}
+    for name, ensemble in ensembles(recipe, parts, recipe.model.members).items():
+        values = combine(daily_statistics(ensemble, known))
+        found[name] = Scores({key: finite(value) for key, value in values.items()})
+    return found
+
+
 def ensembles(recipe, parts: dict[str, Days], members: int) -> dict[str, Ensemble]:
-    """{name: Ensemble} for parts["test"]; those that learn only where there is parts["train"]."""
+    """Make the ensembles of parts["test"], by name; those that learn only where there is parts["train"]."""
     test, train, grid = parts["test"], parts.get("train"), recipe.data.grid
     found = {}
     if train is not None:
@@ -24,7 +44,7 @@ def ensembles(recipe, parts: dict[str, Days], members: int) -> dict[str, Ensembl
     if coarse_rain(test, np.array([0])) is not None:
         found["bilinear"] = Ensemble(test, 1, lambda rows: bilinear(coarse_rain(test, rows), grid.fine)[:, None])
         if train is not None:
-            found["rainfarm"] = RainFarm.learned(train, grid).ensemble(test, members, recipe.seed)
+            found["rainfarm"] = RainFarm.fit(train, grid).ensemble(test, members, recipe.seed)
     if RAIN_INDEX in test.predictors and not recipe.data.predictors:
         found["exact_posterior"] = exact(recipe, test, members)
     return found
@@ -76,12 +96,12 @@ class RainFarm:
         self.amplitude[0, 0] = 0.0
 
     @classmethod
-    def learned(cls, train: Days, grid) -> "RainFarm":
+    def fit(cls, train: Days, grid) -> "RainFarm":
         """With the spectral slope of the training days' coarse rain."""
         coarse = coarse_rain(train, np.arange(len(train)))
         return cls(grid, spectrum.slope(spectrum.radial_power(coarse).mean(0), grid.coarse))
 
-    def draw(self, rng: np.random.Generator, coarse: np.ndarray, count: int) -> np.ndarray:
+    def sample(self, rng: np.random.Generator, coarse: np.ndarray, count: int) -> np.ndarray:
         """(count, y, x) [mm/day] for coarse rain (Y, X)."""
         block, fine = self.grid.block, self.grid.fine
         white = fft.rfft2(rng.standard_normal((count, *fine)))
@@ -96,7 +116,9 @@ class RainFarm:
 
         def make(rows):
             coarse = coarse_rain(days, rows)
-            return np.stack([self.draw(_rng(days, row, seed), c, members) for row, c in zip(rows, coarse, strict=True)])
+            return np.stack(
+                [self.sample(_rng(days, row, seed), c, members) for row, c in zip(rows, coarse, strict=True)]
+            )
 
         return Ensemble(days, members, make)
 
@@ -107,9 +129,9 @@ def exact(recipe, test: Days, members: int) -> Ensemble:
 
     def make(rows):
         states = test.state(rows)
-        drawn = [
+        fields = [
             posterior.members(_rng(test, row, recipe.seed), s, members) for row, s in zip(rows, states, strict=True)
         ]
-        return np.stack(drawn).astype("float32")
+        return np.stack(fields).astype("float32")
 
     return Ensemble(test, members, make)

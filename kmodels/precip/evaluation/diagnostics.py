@@ -4,38 +4,39 @@ import numpy as np
 
 from kmodels.core.spec.task import EvaluationInput
 from kmodels.precip.evaluation import figures
-from kmodels.precip.evaluation.judge import GAPS, kl_by_dimension, latent, shuffled
-from kmodels.precip.evaluation.metrics import combined
+from kmodels.precip.evaluation.metrics import GAPS, combine, latent
+from kmodels.precip.evaluation.sampler import Sampler
+from kmodels.precip.evaluation.sampling import with_shuffled_code, with_statistics
 
-MEMBERS = 6
+MEMBERS, POSTERIOR_MEMBERS = 6, 2
 MOST_DAYS = 150  # evenly from all: every epoch looks at them
 SCALARS = ("crps", "spread_skill", "p99_ratio", "p95_ratio", "max_ratio", "mean_ratio", "diversity", "ralsd")
 
 
 def diagnostics(evaluated: EvaluationInput) -> tuple[dict, dict]:
-    """(scalars, pictures) of a few draws of some days, from the prior and from the posterior.
+    """Sample a few fields of some days, from the prior and from the posterior; return scalars and pictures.
 
-    mae_tail is the posterior's: the prototype chose an epoch by it. crps is the prior's;
-    it says which epoch is kept.
+    mae_tail is the posterior's: the prototype chose an epoch by it. crps is the prior's; it says which epoch is kept.
     """
-    drawn = evaluated.prediction
-    rows = np.unique(np.linspace(0, len(drawn.days) - 1, MOST_DAYS).astype(int))
-    drawn = drawn.take(rows).like(members=min(MEMBERS, drawn.members), brief=True)
-    draws = {"prior": drawn, "posterior": drawn.like(mode="posterior", members=2)}
-    draws["shuffled"] = shuffled(draws["posterior"])
-    found = {mode: combined(one.sums, np.ones(len(drawn.days))) for mode, one in draws.items()}
-    prior, posterior = found["prior"], found["posterior"]
-    scalars = {"mae_tail": posterior["mae_tail"], "prior_mae_tail": prior["mae_tail"]}
-    scalars |= {name: prior[name] for name in SCALARS}
-    scalars |= {f"posterior_{name}": posterior[name] for name in ("crps", "diversity", *GAPS)}
-    scalars |= {f"gap_{name}": prior[name] / posterior[name] if posterior[name] else np.nan for name in GAPS}
-    scalars["shuffle_crps"] = found["shuffled"]["crps"] - posterior["crps"]
-    scalars |= latent(drawn)
-    scalars = {name: float(value) for name, value in scalars.items() if np.isfinite(value)}
-    pictures = {
-        "draws": figures.maps(drawn),
-        "rank histogram": figures.rank_histogram(drawn.sums),
-        "spectra": figures.spectra(drawn.sums, drawn.days.domain.shape),
-        "latent dimensions": figures.latent_dimensions(kl_by_dimension(drawn)),
-    }
-    return scalars, pictures
+    sampler = evaluated.prediction
+    rows = np.unique(np.linspace(0, len(sampler.days) - 1, MOST_DAYS).astype(int))
+    sampler = sampler.take(rows).replace(members=min(MEMBERS, sampler.members))
+    samples = with_statistics(sampler, brief=True, posterior_members=POSTERIOR_MEMBERS).statistics
+    return scalars(samples, _shuffled_crps(sampler)), figures.of_epoch(samples)
+
+
+def scalars(samples, shuffled_crps: float) -> dict[str, float]:
+    """Score sampled fields; shuffled_crps: of posterior fields with another day's z [mm/day]."""
+    prior, posterior = combine(samples.prior), combine(samples.posterior)
+    found = {"mae_tail": posterior["mae_tail"], "prior_mae_tail": prior["mae_tail"]}
+    found |= {name: prior[name] for name in SCALARS}
+    found |= {f"posterior_{name}": posterior[name] for name in ("crps", "diversity", *GAPS)}
+    found |= {f"gap_{name}": prior[name] / posterior[name] if posterior[name] else np.nan for name in GAPS}
+    found["shuffle_crps"] = shuffled_crps - posterior["crps"]
+    found |= latent(samples)
+    return {name: float(value) for name, value in found.items() if np.isfinite(value)}
+
+
+def _shuffled_crps(sampler: Sampler) -> float:
+    shuffled = with_shuffled_code(sampler.replace(members=POSTERIOR_MEMBERS))
+    return combine(shuffled.daily_statistics(brief=True))["crps"]

@@ -1,18 +1,18 @@
-"""Drawing fields from a trained model: the coarse state is encoded once, the draws of a day are one batch."""
+"""Sampling fields from a network: the coarse state is encoded once, the fields of a day are one batch."""
 
-from dataclasses import dataclass, replace
-from functools import cached_property
+import dataclasses
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from keras import ops
 
 from kmodels.core.training import backend
-from kmodels.precip.data.encode import draw_noise, noise_shapes
+from kmodels.precip.data.encode import draw_noise
 from kmodels.precip.data.load import WET
 from kmodels.precip.data.records import Days
 from kmodels.precip.data.split import day_numbers
-from kmodels.precip.evaluation.metrics import Sums, Thresholds, sums_of
+from kmodels.precip.evaluation.daily_statistics import DailyStatistics, SampleStatistics, daily_statistics
 from kmodels.precip.evaluation.prediction import Ensemble
 
 CODES = ("summary", "map", "coarse", "mean", "log_variance", "prior_mean", "prior_log_variance")
@@ -22,10 +22,22 @@ ROWS = 64  # fields that are decoded at once
 
 @dataclass(frozen=True, eq=False)
 class Sampler(Ensemble):
-    """The fields that a model draws.
+    """The fields that a network samples, made when they are asked for.
 
-    code: {name: (n, ...)} of CODES, what the model made of each day. known: the statistics of its training days.
-    brief: score without what takes longest (see `metrics.sums_of`).
+    Attributes
+    ----------
+    model : PrecipVAE
+        The network.
+    code : dict of str to ndarray
+        {name: (n, ...)} of CODES, what the network made of each day.
+    mode : {"prior", "posterior"}
+        The law of z.
+    temperature : float
+        z lies so many times as far from its mean as the law says.
+    seed : int
+        Of the fields.
+    statistics : SampleStatistics or None
+        What scores and figures are made of, once the fields were sampled for them (`sampling.with_statistics`).
     """
 
     model: object = None
@@ -33,36 +45,31 @@ class Sampler(Ensemble):
     mode: Literal["prior", "posterior"] = "prior"
     temperature: float = 1.0
     seed: int = 0
-    brief: bool = False
+    statistics: SampleStatistics | None = None
 
     @classmethod
     def of(cls, model, days: Days, outputs: dict, members: int, **options) -> "Sampler":
-        """The sampler of a network's outputs for these days."""
+        """Make the sampler of a network's outputs for these days."""
         code = {name: np.asarray(outputs[name], "float32") for name in CODES if name in outputs}
         return cls(days, members, None, model=model, code=code, **options)
 
-    def like(self, **options) -> "Sampler":
-        """The same days, drawn in another way."""
-        return replace(self, **options)
+    def replace(self, **options) -> "Sampler":
+        """Return a sampler of the same days with other options."""
+        return dataclasses.replace(self, **options)
 
     def take(self, rows) -> "Sampler":
-        """The same draws of these days alone."""
-        return self.like(days=self.days.take(rows), code={name: value[rows] for name, value in self.code.items()})
+        """Return the sampler of these days alone, whose fields are the same."""
+        code = {name: value[rows] for name, value in self.code.items()}
+        return self.replace(days=self.days.take(rows), code=code, statistics=None)
 
-    @property
-    def known(self) -> dict[str, np.ndarray]:
-        """The statistics of the training days."""
-        return self.model.known()
-
-    @cached_property
-    def sums(self) -> Sums:
-        """What the scores of these draws are made of, by the thresholds of the training days."""
-        return sums_of(self, Thresholds.of(self.known), self.brief)
+    def daily_statistics(self, brief: bool = False) -> DailyStatistics:
+        """Sample all days, and compute what their scores are made of, by the thresholds of the training days."""
+        return daily_statistics(self, self.model.training_statistics(), brief)
 
     def fields(self, rows) -> np.ndarray:
-        """(rows, members, y, x) float32 [mm/day]; a field's numbers depend on its day, mode, seed and place alone."""
+        """Sample (rows, members, y, x) float32 [mm/day]; a field depends on its day, mode, seed and place alone."""
         rows = np.asarray(rows)
-        shapes = noise_shapes(self.model.recipe.model, self.days.domain.shape)
+        shapes = self.model.noise_shapes()
         noise = [
             draw_noise(np.random.default_rng([self.seed, STREAMS[self.mode], number]), shapes, self.members)
             for number in day_numbers(self.days.dates[rows]).tolist()
@@ -73,8 +80,8 @@ class Sampler(Ensemble):
         mean, log_variance = (self.code[prefix + part][own] for part in ("mean", "log_variance"))
         given["z"] = mean + self.temperature * np.exp(0.5 * log_variance) * given.pop("noise_z")
         given |= {name: self.code[name][own] for name in ("summary", "map") if name in self.code}
-        coarse = self.code["coarse"][own] if "coarse" in self.code else None
-        rain = self._rain(self._decoded(given), coarse)
+        coarse_rain = self.code["coarse"][own] if "coarse" in self.code else None
+        rain = self._rain(self._decoded(given), coarse_rain)
         return rain.reshape(len(rows), self.members, *self.days.domain.shape)
 
     def _decoded(self, given: dict[str, np.ndarray]) -> np.ndarray:
@@ -87,8 +94,8 @@ class Sampler(Ensemble):
             found.append(np.asarray(decoder.predict_on_batch({name: v[some] for name, v in given.items()})))
         return np.concatenate(found)[:count]
 
-    def _rain(self, scaled: np.ndarray, coarse: np.ndarray | None) -> np.ndarray:
+    def _rain(self, scaled: np.ndarray, coarse_rain: np.ndarray | None) -> np.ndarray:
         """[mm/day]; less than WET is none."""
-        known = [ops.convert_to_tensor(values) for values in (scaled, coarse) if values is not None]
-        rain = ops.convert_to_numpy(self.model.to_rain(*known))
+        given = [ops.convert_to_tensor(values) for values in (scaled, coarse_rain) if values is not None]
+        rain = ops.convert_to_numpy(self.model.to_rain(*given))
         return np.where(rain < WET, 0, rain).astype("float32")

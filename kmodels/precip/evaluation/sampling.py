@@ -1,16 +1,26 @@
-"""Fields on request: which days, from which law, how many, how bold."""
+"""Fields on request: which days, from which law, how many, how bold; and those that scores and figures are made of."""
 
 import math
 from pathlib import Path
 
 import numpy as np
+from keras import ops
 
 from kmodels.core.spec.errors import UserError
 from kmodels.core.training import inference
 from kmodels.precip.data.encode import DayExamples
 from kmodels.precip.data.records import Days
+from kmodels.precip.evaluation.daily_statistics import ExampleDay, SampleStatistics
 from kmodels.precip.evaluation.sampler import STREAMS, Sampler
 from kmodels.precip.recipe import PrecipRecipe
+
+POSTERIOR_MEMBERS = 10
+SHOWN = 4  # prior fields of the example day
+
+
+def needs_rain(mode: str = "prior", days: str = "all", **others) -> bool:
+    """Tell whether `sample` needs the days' rain: to sample from the posterior, or to know the heavy days."""
+    return mode == "posterior" or days == "heavy"
 
 
 def sample(
@@ -18,29 +28,96 @@ def sample(
     records: Days,
     recipe: PrecipRecipe,
     progress=None,
+    *,
     mode: str = "prior",
     members: int | None = None,
     temperature: float = 1.0,
     days: str = "all",
     seed: int = 0,
 ) -> Sampler:
-    """A sampler of these days; the same seed gives the same fields.
+    """Make a sampler of days; the same seed gives the same fields.
 
-    mode: prior, z ~ p(z|x), needs the coarse state alone; posterior, z ~ q(z|x,y), needs the rain, too. members: fields
-    a day, by default those of the recipe. temperature: z lies so many times as far from its mean as the law says.
-    days: all; heavy, which needs the rain; or file:F, a text file with a date, such as 2001-12-31, in each line.
-    Raises UserError for what makes no sense.
+    Parameters
+    ----------
+    model : PrecipVAE
+        The network.
+    records : Days
+        With rain where `needs_rain` says so.
+    recipe : PrecipRecipe
+        Of the network.
+    progress : callable, optional
+        progress(done, total), told while all days are written.
+    mode : {"prior", "posterior"}
+        z ~ p(z|x), which needs the coarse state alone, or z ~ q(z|x,y), which needs the rain, too.
+    members : int, optional
+        Fields a day; by default those of the network.
+    temperature : float
+        z lies so many times as far from its mean as the law says.
+    days : str
+        "all"; "heavy"; or "file:F", a text file with a date, such as 2001-12-31, in each line.
+    seed : int
+        Of the fields.
+
+    Raises
+    ------
+    UserError
+        For what makes no sense, by the name of the option.
     """
-    members = recipe.model.members if members is None else members
+    members = model.members if members is None else members
     _check(mode, members, temperature, days, seed)
-    chosen = records.take(_rows(records, days, float(model.known()["heavy"])))
+    chosen = records.take(_rows(records, days, float(model.training_statistics().heavy)))
     return sampler_of(model, chosen, recipe, members, mode=mode, temperature=temperature, seed=seed, progress=progress)
 
 
-def sampler_of(model, days: Days, recipe: PrecipRecipe, samples: int, **options) -> Sampler:
-    """A sampler of these days, each encoded once; options: those of `Sampler`."""
+def sampler_of(model, days: Days, recipe: PrecipRecipe, members: int, **options) -> Sampler:
+    """Make a sampler of these days, each encoded once; options: those of `Sampler`."""
     outputs = inference.predict(model.coder, DayExamples(days, recipe, noise="none"), recipe.train.batch_size)
-    return Sampler.of(model, days, outputs, samples, **options)
+    return Sampler.of(model, days, outputs, members, **options)
+
+
+def with_statistics(sampler: Sampler, brief: bool = False, posterior_members: int = POSTERIOR_MEMBERS) -> Sampler:
+    """Sample all that scores and figures need, from the prior and from the posterior.
+
+    Parameters
+    ----------
+    sampler : Sampler
+        Of days whose rain is known.
+    brief : bool
+        Leave out the scores that take longest.
+    posterior_members : int
+        Fields a day from the posterior, at most those of the sampler.
+
+    Returns
+    -------
+    Sampler
+        The same, with its `statistics`.
+    """
+    code = sampler.code
+    posterior = sampler.replace(mode="posterior", members=min(posterior_members, sampler.members))
+    statistics = SampleStatistics(
+        prior=sampler.replace(mode="prior").daily_statistics(brief),
+        posterior=posterior.daily_statistics(brief),
+        kl_by_dimension=ops.convert_to_numpy(sampler.model.kl(code)).mean(0, dtype="float64"),
+        mean_shift=code["mean"] - code["prior_mean"],
+        example=_example(sampler),
+    )
+    return sampler.replace(statistics=statistics)
+
+
+def with_shuffled_code(sampler: Sampler) -> Sampler:
+    """Make a posterior sampler with the z of another day: its fields are as good where z says nothing."""
+    order = np.roll(np.arange(len(sampler.days)), 1)
+    code = sampler.code | {name: sampler.code[name][order] for name in ("mean", "log_variance")}
+    return sampler.replace(mode="posterior", code=code)
+
+
+def _example(sampler: Sampler) -> ExampleDay:
+    """Fields of the day with most rain over land."""
+    days = sampler.days
+    row = int(np.argmax(days.land_mean))
+    prior = sampler.replace(mode="prior", members=min(SHOWN, sampler.members)).fields([row])[0]
+    posterior = sampler.replace(mode="posterior", members=2).fields([row])[0, 0]
+    return ExampleDay(days.domain, days.rain(np.array([row]))[0], prior, posterior)
 
 
 def _check(mode, members, temperature, days, seed) -> None:
@@ -57,7 +134,7 @@ def _check(mode, members, temperature, days, seed) -> None:
 
 
 def _rows(days: Days, which: str, threshold: float) -> np.ndarray:
-    """Row indices of the days that are asked for."""
+    """List the row indices of the days that are asked for."""
     if which == "all":
         return np.arange(len(days))
     if which == "heavy":

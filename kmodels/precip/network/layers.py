@@ -4,16 +4,24 @@ import keras
 import numpy as np
 from keras import ops
 
+from kmodels.precip.data.statistics import Statistics
+
 TRACE = 0.02  # mm/day, added where blocks are scaled: one without any rain has no shape to scale
 LARGEST = 2000.0  # mm/day, above the wettest day on record (1825 mm): an early step must not blow the exponential up
 
 
-@keras.saving.register_keras_serializable("kmodels")
-class Climate(keras.layers.Layer):
-    """Keeps the statistics of the training days (see statistics.py) and scales rain and coarse state with them.
+@keras.saving.register_keras_serializable("kmodels.precip")
+class RainNormalization(keras.layers.Layer):
+    """Scale rain and coarse state to mean 0 and standard deviation 1, by the statistics of the training days.
 
-    shapes: {name: shape} of the statistics. Called with rain (batch, y, x) [mm/day] and states (batch, Y, X, C), it
-    returns both as numbers of mean 0 and standard deviation 1.
+    Called with rain (batch, y, x) [mm/day] and states (batch, Y, X, C), it returns both scaled, the rain as log1p.
+
+    Parameters
+    ----------
+    shapes : dict of str to tuple of int
+        Of the statistics (see `statistics.Statistics`), which are weights that are not trained.
+    **kwargs
+        name and dtype of a `keras.layers.Layer`.
     """
 
     def __init__(self, shapes: dict[str, tuple[int, ...]], **kwargs):
@@ -25,52 +33,87 @@ class Climate(keras.layers.Layer):
             setattr(self, name, weight)
 
     def call(self, rain, states):
-        """(scaled log1p of the rain, scaled states)."""
+        """Scale log1p of the rain, and the states."""
         rain = (ops.log1p(ops.cast(rain, "float32")) - self.rain_mean) / self.rain_sd
         return rain, (ops.cast(states, "float32") - self.state_mean) / self.state_sd
 
     def to_rain(self, scaled):
-        """The rain [mm/day] of scaled fields (..., y, x): expm1(sd x + mean), from none to LARGEST."""
+        """Compute the rain [mm/day] of scaled fields (..., y, x): expm1(sd x + mean), from none to LARGEST."""
         return ops.expm1(ops.clip(scaled * self.rain_sd + self.rain_mean, 0.0, np.log1p(LARGEST)))
 
-    def get_config(self):
-        """The constructor's arguments."""
+    def statistics(self) -> Statistics:
+        """Return the statistics."""
+        arrays = {name: ops.convert_to_numpy(getattr(self, name)) for name in self.shapes}
+        return Statistics(**{name: value if value.ndim else value.item() for name, value in arrays.items()})
+
+    def assign(self, known: Statistics) -> None:
+        """Take up statistics."""
+        for name, value in known.arrays().items():
+            getattr(self, name).assign(value)
+
+    def get_config(self) -> dict:
+        """Return the constructor's arguments."""
         return {**super().get_config(), "shapes": self.shapes}
 
 
-@keras.saving.register_keras_serializable("kmodels")
-class Rain(keras.layers.Layer):
-    """Scaled fields (batch, y, x) as rain [mm/day], by the statistics of a Climate.
+@keras.saving.register_keras_serializable("kmodels.precip")
+class RainDenormalization(keras.layers.Layer):
+    """Turn scaled fields (batch, y, x) into rain [mm/day].
 
     Given coarse rain (batch, Y, X) [mm/day], too, whose cells are blocks of fine ones, it scales every block so that
-    its mean is that rain (Harder et al. 2023, J. Mach. Learn. Res. 24, 365); what is dry there is dry here.
+    its mean is that rain; what is dry there is dry here.
+
+    Parameters
+    ----------
+    normalization : RainNormalization
+        Whose statistics are used.
+    **kwargs
+        name and dtype of a `keras.layers.Layer`.
+
+    References
+    ----------
+    Harder et al. 2023, J. Mach. Learn. Res. 24, 365.
     """
 
-    def __init__(self, climate: Climate, **kwargs):
+    def __init__(self, normalization: RainNormalization, **kwargs):
         super().__init__(**kwargs)
-        self.climate = climate
+        self.normalization = normalization
 
-    def call(self, scaled, coarse=None):
-        """The rain."""
-        rain = self.climate.to_rain(ops.cast(scaled, "float32"))
-        return rain if coarse is None else with_block_means(rain, coarse)
+    def call(self, scaled, coarse_rain=None):
+        """Compute the rain."""
+        rain = self.normalization.to_rain(ops.cast(scaled, "float32"))
+        return rain if coarse_rain is None else with_block_means(rain, coarse_rain)
 
-    def get_config(self):
-        """Not saved alone: the model that holds both layers is built anew."""
-        return super().get_config()
+    def get_config(self) -> dict:
+        """Return the constructor's arguments."""
+        return {**super().get_config(), "normalization": keras.saving.serialize_keras_object(self.normalization)}
+
+    @classmethod
+    def from_config(cls, config: dict) -> "RainDenormalization":
+        """Make the layer of a configuration, with a normalization of its own."""
+        config = dict(config)
+        return cls(keras.saving.deserialize_keras_object(config.pop("normalization")), **config)
 
 
-def with_block_means(rain, coarse):
-    """rain (batch, y, x), each block of its cells multiplied so that its mean is that of coarse (batch, Y, X)."""
-    (ny, nx), (rows, columns) = rain.shape[1:], coarse.shape[1:]
+def with_block_means(rain, coarse_rain):
+    """Multiply each block of rain (batch, y, x) so that its mean is that of coarse_rain (batch, Y, X)."""
+    (ny, nx), (rows, columns) = rain.shape[1:], coarse_rain.shape[1:]
     blocks = ops.reshape(rain, (-1, rows, ny // rows, columns, nx // columns)) + TRACE
-    factor = ops.expand_dims(coarse, (2, 4)) / ops.mean(blocks, axis=(2, 4), keepdims=True)
+    factor = ops.expand_dims(coarse_rain, (2, 4)) / ops.mean(blocks, axis=(2, 4), keepdims=True)
     return ops.reshape(blocks * factor, (-1, ny, nx))
 
 
-@keras.saving.register_keras_serializable("kmodels")
+@keras.saving.register_keras_serializable("kmodels.precip")
 class FreshNoise(keras.layers.Layer):
-    """Hands on the noise that it is given; in training standard normal noise of that shape, new in every step."""
+    """Hand on the noise that is given; in training standard normal noise of that shape, new in every step.
+
+    Parameters
+    ----------
+    seed : int
+        Of the noise in training.
+    **kwargs
+        name and dtype of a `keras.layers.Layer`.
+    """
 
     def __init__(self, seed: int, **kwargs):
         super().__init__(**kwargs)
@@ -78,9 +121,9 @@ class FreshNoise(keras.layers.Layer):
         self.generator = keras.random.SeedGenerator(seed)
 
     def call(self, noise, training=None):
-        """Noise of the same shape."""
+        """Return noise of the same shape."""
         return keras.random.normal(ops.shape(noise), dtype="float32", seed=self.generator) if training else noise
 
-    def get_config(self):
-        """The constructor's arguments."""
+    def get_config(self) -> dict:
+        """Return the constructor's arguments."""
         return {**super().get_config(), "seed": self.seed}

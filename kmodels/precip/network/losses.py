@@ -5,7 +5,7 @@ import itertools
 from keras import ops
 
 from kmodels.precip.data.load import WET
-from kmodels.precip.recipe import Train
+from kmodels.precip.network.settings import LossSettings
 
 AXES = (1, 2)
 
@@ -15,15 +15,15 @@ def over_cells(values, observed):
     return ops.sum(values * observed, AXES) / ops.maximum(ops.sum(observed, AXES), 1.0)
 
 
-def weighted_error(truth, field, observed, tail, mean_weight, train: Train):
+def weighted_error(truth, field, observed, tail, mean_weight, loss: LossSettings):
     """sum w |field - truth| / sum w, (batch,) [mm/day], w = clip(truth / scale, w_min, w_max), times tail_boost where
     truth >= tail.
 
     Of a whole training set: a day's sum of weights is replaced by the mean over all days, mean_weight a cell, so that
     a dry day does not count as much as one full of heavy rain.
     """
-    weight = ops.clip(truth / train.scale, train.w_min, train.w_max)
-    weight = weight * ops.where(truth >= tail, train.tail_boost, 1.0)
+    weight = ops.clip(truth / loss.scale, loss.w_min, loss.w_max)
+    weight = weight * ops.where(truth >= tail, loss.tail_boost, 1.0)
     return over_cells(weight * ops.abs(field - truth), observed) / mean_weight
 
 

@@ -1,299 +1,345 @@
-"""The network: a conditional variational autoencoder of rain fields, and what its flawed ancestors had instead."""
+"""The network: a conditional variational autoencoder of rain fields."""
+
+from collections.abc import Sequence
 
 import keras
 import numpy as np
-from keras import layers, ops
+from keras import ops
 
-from kmodels.core.cli import parse
-from kmodels.core.training.optimizer import Adam
-from kmodels.core.training.term_model import TermModel, dropout_seed
+from kmodels.core.training.term_model import TermModel, policy_name
 from kmodels.precip.data import statistics
-from kmodels.precip.data.encode import block_sizes, noise_shapes, states
-from kmodels.precip.data.variables import predictors
+from kmodels.precip.data.encode import draw_noise, noise_shapes
+from kmodels.precip.data.variables import SIMULATED, predictors
 from kmodels.precip.network import losses
-from kmodels.precip.network.layers import Climate, FreshNoise, Rain
-from kmodels.precip.recipe import PrecipRecipe
-
-INJECTED = {"none": (), "all": (0, 1, 2), "first": (0,), "first_two": (0, 1)}  # blocks that see the coarse map
-WIDTHS = (8, 4, 2, 1)  # of the rain's maps from coarse to fine, in base_filters
-LOG_VARIANCE = 10.0  # of a latent law lies between - and + this
-MOMENTUM = 0.9  # of batch normalization: a training has some hundred steps
-RELU = {"activation": "relu", "kernel_initializer": "he_normal"}
+from kmodels.precip.network.graph import NetworkBuilder
+from kmodels.precip.network.settings import Architecture, LossSettings, as_names, scored_laws
 
 
-@keras.saving.register_keras_serializable("kmodels")
-class PrecipModel(TermModel):
-    """p(Y | X) as a conditional variational autoencoder.
+@keras.saving.register_keras_serializable("kmodels.precip")
+class PrecipVAE(TermModel):
+    """p(Y | X), Y the rain of a day on a fine grid, X a coarse state, as a conditional variational autoencoder.
 
-    Inputs as `encode.DayExamples` gives them. Outputs: posterior and prior (batch, M, y, x) [mm/day], the fields
-    decoded from z ~ q(z|x,y) and, where the recipe trains on them, from z ~ p(z|x); of the latent laws mean,
-    log_variance, prior_mean, prior_log_variance (batch, d_z); of the coarse state summary (batch, d_x) and, where
-    the decoder sees it, map (batch, Y, X, channels); coarse (batch, Y, X) [mm/day], where the fields keep its rain.
+    ::
 
-    recipe: all of it, as `model_dump` gives it. coder: the part of the network that makes what a decoder needs.
-    decoder: (noise, z, summary, map) -> scaled fields. to_rain: (scaled, coarse) -> fields [mm/day]. climate: the
-    statistics of the training days.
+        z ~ q(z | X, Y) or p(z | X),   Y = decoder(z, X, noise)
+        loss = weighted |error| + mass + gradient + beta KL(q || p) + CRPS of the decoded fields
+
+    Inputs, a dictionary: `state` (batch, Y, X, C), rain among it as log1p(rain / 1 mm/day); `rain` (batch, y, x)
+    [mm/day]; `static` (batch, y, x, 2), land (1) or sea (0) and the distance to the coast / 100 km; `noise_*`, as
+    `noise_inputs` gives them. Targets: `rain` as above and `observed` (batch, y, x), 1 where it is known, else 0.
+
+    Outputs: `posterior` and `prior` (batch, members, y, x) [mm/day], the fields decoded from z ~ q(z|x,y) and
+    z ~ p(z|x); `mean`, `log_variance`, `prior_mean`, `prior_log_variance` (batch, d_z) of the latent laws; of the
+    coarse state `summary` (batch, d_x) and, where the decoder sees it, `map` (batch, Y, X, channels); `coarse`
+    (batch, Y, X) [mm/day], where the fields keep its rain.
+
+    Parameters
+    ----------
+    grid, coarse_grid : tuple of int
+        (y, x) of the rain's grid and of the coarse state's [cells].
+    predictors : sequence of str or int
+        Names of the coarse variables in their order, or their number. The one called "pr" is rain.
+    base_filters : int
+        Channels of the finest convolutions.
+    state_filters : tuple of int
+        Channels of the coarse state's two convolutions.
+    state_hidden, rain_hidden, latent_hidden, decoder_hidden : int
+        Widths of hidden dense layers.
+    d_x, d_y, d_z : int
+        Length of the coarse state's summary, of the rain field's, and of the latent code.
+    rain_pool : int
+        The rain encoder's maps are pooled to so many cells a side.
+    injection : {"none", "all", "first", "first_two"}
+        Decoder blocks that see the coarse map itself, not only its summary.
+    injected_filters : int
+        Channels of the coarse map that they see.
+    prior : {"standard", "learned"}
+        z ~ N(0, I), or a normal law given by the coarse state.
+    norm : {"batch", "none"}
+        Whether convolutions are followed by batch normalization.
+    noise : int
+        Channels of white noise that each decoder block sees.
+    dropout : float
+        Rate after the encoders' hidden dense layers.
+    keep_coarse : bool
+        Scale the fields so that the mean of every block is the coarse rain, where that is among the predictors.
+    posterior_members, prior_members : int
+        Fields decoded from each law for an example; those of a law with two or more are scored by their CRPS.
+    members : int
+        Fields that a sampler makes of a day where nothing else is asked for.
+    scale, w_min, w_max, tail_quantile, tail_boost : float
+        The error of a cell weighs clip(truth / scale, w_min, w_max), times tail_boost above that quantile.
+    lambda_reconstruction, lambda_mass, lambda_gradient : float
+        Weights of the weighted error, of the difference of sums over land, and of spatial gradients.
+    beta_kl : float
+        Weight of the divergence with `beta="fixed"`.
+    beta : {"fixed", "elbo"}
+        "elbo": the weight that makes the sum a bound of the likelihood.
+    crps_weight, log_crps, posterior_crps : float
+        Weight of the CRPS; of that of log(1 + rain / 0.1 mm/day), and of the posterior's, as shares of it.
+    crps_scales : sequence of int
+        The CRPS is one of means over blocks of so many cells a side.
+    heavy_quantile : float
+        A day is heavy if its mean over land lies above this quantile of the training days.
+    dtype : str or keras.DTypePolicy
+        Dtype policy of the layers; the laws, the fields and the loss are float32.
+    name : str
+        Of the model.
+
+    Notes
+    -----
+    `export` works on tensorflow and jax ("tf_saved_model"); on torch Keras refuses models whose outputs are a
+    dictionary: load the `.keras` file on another backend and export it there.
+
+    References
+    ----------
+    Kingma and Welling 2014, arXiv:1312.6114. Sohn, Lee and Yan 2015, NeurIPS 28. Ferro 2014, Q. J. R. Meteorol. Soc.
+    140, 1917-1923 (fair scores). Harder et al. 2023, J. Mach. Learn. Res. 24, 365 (kept block means).
+
+    Examples
+    --------
+    >>> net = PrecipVAE(grid=(16, 12), coarse_grid=(4, 3), predictors=("pr", "psl"))
+    >>> net.compile("adam")
+    >>> net.fit({"state": ..., "rain": ..., "static": ...} | net.noise_inputs(days), {"rain": ..., "observed": ...})
     """
 
-    def __init__(self, recipe: dict, **kwargs):
-        self_recipe = parse.from_stored(PrecipRecipe, recipe)
-        network = _Network(self_recipe)
-        super().__init__(term_weights(self_recipe), inputs=network.inputs, outputs=network.outputs, **kwargs)
-        self.recipe = self_recipe
-        self.climate, self.coder, self.decoder = network.climate, network.coder, network.decoder
-        self.to_rain = network.to_rain
-
-    def terms(self, x, y, y_pred):
-        """reconstruction, mass, gradient, kl, and with objective "crps" the scores of draws (see `losses`)."""
-        train = self.recipe.train
-        truth, observed, field = y["rain"], y["observed"], y_pred["posterior"][:, 0]
-        error = losses.weighted_error(
-            truth, field, observed, self.climate.tail.value, self.climate.mean_weight.value, train
+    def __init__(
+        self,
+        grid: Sequence[int] = (52, 44),
+        coarse_grid: Sequence[int] = (13, 11),
+        predictors: int | Sequence[str] = SIMULATED,
+        *,
+        base_filters: int = 16,
+        state_filters: Sequence[int] = (32, 64),
+        state_hidden: int = 128,
+        d_x: int = 64,
+        d_y: int = 128,
+        d_z: int = 64,
+        rain_pool: int = 8,
+        rain_hidden: int = 128,
+        latent_hidden: int = 128,
+        decoder_hidden: int = 128,
+        injection: str = "all",
+        injected_filters: int = 16,
+        prior: str = "learned",
+        norm: str = "none",
+        noise: int = 4,
+        dropout: float = 0.1,
+        keep_coarse: bool = True,
+        posterior_members: int = 2,
+        prior_members: int = 2,
+        members: int = 50,
+        scale: float = 11.7,
+        w_min: float = 0.1,
+        w_max: float = 10.0,
+        tail_quantile: float = 0.99,
+        tail_boost: float = 5.0,
+        lambda_reconstruction: float = 0.02,
+        lambda_mass: float = 0.0,
+        lambda_gradient: float = 0.0,
+        beta_kl: float = 0.01,
+        beta: str = "elbo",
+        crps_weight: float = 5.0,
+        log_crps: float = 1.0,
+        posterior_crps: float = 1.0,
+        crps_scales: Sequence[int] = (1, 2, 4),
+        heavy_quantile: float = 0.95,
+        dtype=None,
+        name: str | None = None,
+    ):
+        architecture = Architecture(
+            grid=tuple(grid),
+            coarse_grid=tuple(coarse_grid),
+            predictors=as_names(predictors),
+            base_filters=base_filters,
+            state_filters=tuple(state_filters),
+            state_hidden=state_hidden,
+            d_x=d_x,
+            d_y=d_y,
+            d_z=d_z,
+            rain_pool=rain_pool,
+            rain_hidden=rain_hidden,
+            latent_hidden=latent_hidden,
+            decoder_hidden=decoder_hidden,
+            injection=injection,
+            injected_filters=injected_filters,
+            prior=prior,
+            norm=norm,
+            noise=noise,
+            dropout=dropout,
+            keep_coarse=keep_coarse,
+            posterior_members=posterior_members,
+            prior_members=prior_members,
         )
-        found = {
+        loss_settings = LossSettings(
+            scale=scale,
+            w_min=w_min,
+            w_max=w_max,
+            tail_quantile=tail_quantile,
+            tail_boost=tail_boost,
+            lambda_reconstruction=lambda_reconstruction,
+            lambda_mass=lambda_mass,
+            lambda_gradient=lambda_gradient,
+            beta_kl=beta_kl,
+            beta=beta,
+            crps_weight=crps_weight,
+            log_crps=log_crps,
+            posterior_crps=posterior_crps,
+            crps_scales=tuple(crps_scales),
+        )
+        policy, start = policy_name(dtype), statistics.nominal(architecture.grid, architecture.names)
+        network = NetworkBuilder(architecture, start, policy)
+        weights = loss_settings.term_weights(scored_laws(architecture.fields))
+        super().__init__(weights, inputs=network.inputs, outputs=network.outputs, name=name)
+        self.architecture, self.loss_settings, self.policy = architecture, loss_settings, policy
+        self.members, self.heavy_quantile = members, heavy_quantile
+        self.normalization, self.coder, self.decoder = network.normalization, network.coder, network.decoder
+        self.to_rain = network.to_rain
+        self.adapt(start)
+
+    @classmethod
+    def from_recipe(cls, recipe) -> "PrecipVAE":
+        """Make the network of a recipe, not compiled.
+
+        Parameters
+        ----------
+        recipe : PrecipRecipe
+            All of it.
+        """
+        return cls(**recipe_arguments(recipe))
+
+    def terms(self, x, y, y_pred) -> dict:
+        """Compute reconstruction, mass, gradient, kl, and the CRPS of laws of which several fields are decoded."""
+        loss, known = self.loss_settings, self.normalization
+        truth, observed, field = y["rain"], y["observed"], y_pred["posterior"][:, 0]
+        error = losses.weighted_error(truth, field, observed, known.tail.value, known.mean_weight.value, loss)
+        values = {
             "reconstruction": error,
             "mass": losses.land_sum_error(truth, field, x["static"][..., 0] * observed),
             "gradient": losses.gradient_error(truth, field, observed),
             "kl": ops.sum(self.kl(y_pred), axis=-1),
         }
-        if train.beta == "elbo":
+        if loss.beta == "elbo":
             cells = ops.maximum(ops.sum(observed, losses.AXES), 1.0)
-            found["kl"] = found["kl"] * ops.stop_gradient(error) / cells
-        for law, prefix in scored(train).items():
+            values["kl"] = values["kl"] * ops.stop_gradient(error) / cells
+        for law, prefix in scored_laws(self.architecture.fields).items():
             rain = y_pred[law], truth
-            found[f"{prefix}crps"] = losses.ensemble_score(*rain, observed, train.crps_scales)
-            found[f"{prefix}log_crps"] = losses.ensemble_score(
-                *map(losses.logarithm, rain), observed, train.crps_scales
+            values[f"{prefix}crps"] = losses.ensemble_score(*rain, observed, loss.crps_scales)
+            values[f"{prefix}log_crps"] = losses.ensemble_score(
+                *map(losses.logarithm, rain), observed, loss.crps_scales
             )
-        return found
+        return values
+
+    def target_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Name the targets: rain [mm/day], and 1 where it is observed."""
+        return {"rain": self.architecture.grid, "observed": self.architecture.grid}
 
     def kl(self, outputs):
-        """KL(q || p) of each latent dimension: (batch, d_z) [nats]."""
+        """Compute KL(q || p) of each latent dimension: (batch, d_z) [nats]."""
         names = ("mean", "log_variance", "prior_mean", "prior_log_variance")
         return losses.kl_divergence(*(ops.cast(outputs[name], "float32") for name in names))
 
-    def known(self) -> dict[str, np.ndarray]:
-        """The statistics of the training days, by the names of `statistics.Statistics`."""
-        return {name: ops.convert_to_numpy(getattr(self.climate, name)) for name in self.climate.shapes}
+    def noise_shapes(self) -> dict[str, tuple[int, ...]]:
+        """List the shapes of the standard normal numbers behind one field, by the input's name."""
+        return noise_shapes(self.architecture, self.architecture.grid)
 
-    def adapt(self, found: statistics.Statistics) -> None:
-        """Take up statistics of training days."""
-        for name, value in found.arrays().items():
-            getattr(self.climate, name).assign(value)
+    def noise_inputs(self, count: int, seed: int = 0) -> dict[str, np.ndarray]:
+        """Make the noise inputs of `count` examples.
 
-    def get_config(self):
-        """The constructor's arguments."""
-        return {"name": self.name, "recipe": self.recipe.model_dump(mode="json")}
+        A prediction uses these numbers, so that it is the same for the same seed; a training draws its own in every
+        step, whatever is given.
 
+        Parameters
+        ----------
+        count : int
+            Examples.
+        seed : int
+            Of the random numbers.
 
-def term_weights(recipe: PrecipRecipe) -> dict[str, float]:
-    """{loss term: weight}, that of kl after its warm-up."""
-    train = recipe.train
-    found = {
-        "reconstruction": train.lambda_reconstruction,
-        "mass": train.lambda_mass,
-        "gradient": train.lambda_gradient,
-        "kl": final_beta(train),
-    }
-    for law, prefix in scored(train).items():
-        weight = train.crps_weight * (train.posterior_crps if law == "posterior" else 1.0)
-        found |= {f"{prefix}crps": weight, f"{prefix}log_crps": weight * train.log_crps}
-    return found
+        Returns
+        -------
+        dict of str to ndarray
+            {input: (count, fields of an example, ...)} float32, standard normal.
+        """
+        fields = sum(self.architecture.fields.values())
+        drawn = draw_noise(np.random.default_rng(seed), self.noise_shapes(), count * fields)
+        return {name: value.reshape(count, fields, *value.shape[1:]) for name, value in drawn.items()}
 
+    def training_statistics(self) -> statistics.Statistics:
+        """Return the statistics of the training days that the network has taken up."""
+        return self.normalization.statistics()
 
-def scored(train) -> dict[str, str]:
-    """{law whose draws are scored: how the names of its terms begin}."""
-    prefixes = {"prior": "", "posterior": "posterior_"}
-    return {law: prefixes[law] for law, count in train.fields.items() if count > 1}
+    def adapt(self, known: statistics.Statistics) -> None:
+        """Take up statistics of training days, by which rain and coarse state are scaled.
 
+        Parameters
+        ----------
+        known : Statistics
+            As `statistics.compute_statistics` or `statistics.statistics_of_arrays` gives them.
+        """
+        self.normalization.assign(known)
 
-def final_beta(train) -> float:
-    """The weight of the divergence after its warm-up.
-
-    beta = "elbo": the bound of a Laplace likelihood whose scale is the day's own error e is, per cell and times e, the
-    error plus e / cells times the divergence; the second factor is in the term, so that what is left is the weight of
-    the error (the scale that maximizes the bound, Rybkin, Daniilidis and Levine 2021, arXiv:2006.13202).
-    """
-    return train.lambda_reconstruction if train.beta == "elbo" else train.beta_kl
-
-
-def schedule(model: PrecipModel, recipe: PrecipRecipe, epoch: int) -> None:
-    """Raise the weight of the divergence linearly from 0 over the warm-up."""
-    warm = recipe.train.beta_warmup_epochs
-    model.term_weights["kl"].assign(final_beta(recipe.train) * (min(1.0, epoch / warm) if warm else 1.0))
-
-
-class _Network:
-    """The graph of a recipe. Attributes: inputs, outputs, climate, coder, decoder."""
-
-    def __init__(self, recipe: PrecipRecipe):
-        self.recipe, self.model, self.policy = recipe, recipe.model, recipe.train.dtype
-        self.fine, coarse = recipe.data.grid.fine, recipe.data.grid.coarse
-        self.channels = len(predictors(recipe.data))
-        self.injected = INJECTED[self.model.injection]
-        shapes = {name: value.shape for name, value in statistics.nominal(recipe).arrays().items()}
-        self.climate = Climate(shapes, name="climate")
-        day = {
-            "state": keras.Input((*coarse, self.channels), name="state"),
-            "rain": keras.Input(self.fine, name="rain"),
-            "static": keras.Input((*self.fine, 2), name="static"),
+    def get_config(self) -> dict:
+        """Return the constructor's arguments."""
+        sizes, loss = self.architecture, self.loss_settings
+        return {
+            "grid": sizes.grid,
+            "coarse_grid": sizes.coarse_grid,
+            "predictors": sizes.predictors,
+            "base_filters": sizes.base_filters,
+            "state_filters": sizes.state_filters,
+            "state_hidden": sizes.state_hidden,
+            "d_x": sizes.d_x,
+            "d_y": sizes.d_y,
+            "d_z": sizes.d_z,
+            "rain_pool": sizes.rain_pool,
+            "rain_hidden": sizes.rain_hidden,
+            "latent_hidden": sizes.latent_hidden,
+            "decoder_hidden": sizes.decoder_hidden,
+            "injection": sizes.injection,
+            "injected_filters": sizes.injected_filters,
+            "prior": sizes.prior,
+            "norm": sizes.norm,
+            "noise": sizes.noise,
+            "dropout": sizes.dropout,
+            "keep_coarse": sizes.keep_coarse,
+            "posterior_members": sizes.posterior_members,
+            "prior_members": sizes.prior_members,
+            "members": self.members,
+            "scale": loss.scale,
+            "w_min": loss.w_min,
+            "w_max": loss.w_max,
+            "tail_quantile": loss.tail_quantile,
+            "tail_boost": loss.tail_boost,
+            "lambda_reconstruction": loss.lambda_reconstruction,
+            "lambda_mass": loss.lambda_mass,
+            "lambda_gradient": loss.lambda_gradient,
+            "beta_kl": loss.beta_kl,
+            "beta": loss.beta,
+            "crps_weight": loss.crps_weight,
+            "log_crps": loss.log_crps,
+            "posterior_crps": loss.posterior_crps,
+            "crps_scales": loss.crps_scales,
+            "heavy_quantile": self.heavy_quantile,
+            "dtype": self.policy,
+            "name": self.name,
         }
-        self.coder = keras.Model(day, self._code(**day), name="coder")
-        self.decoder, self.to_rain = self._decoder(), Rain(self.climate, name="to_rain")
-        counts = recipe.train.fields
-        shapes = noise_shapes(self.model, self.fine)
-        noise = {name: keras.Input((sum(counts.values()), *shape), name=name) for name, shape in shapes.items()}
-        self.inputs = day | noise
-        fresh = {name: FreshNoise(dropout_seed(), name=f"fresh_{name}")(value) for name, value in noise.items()}
-        code = self.coder(day)
-        self.outputs = code | self._fields(code, fresh, counts)
-
-    # -- encoders ---------------------------------------------------------------------------------------------
-
-    def _code(self, state, rain, static):
-        """What a decoder needs, and the latent laws."""
-        kept = self._coarse_rain(state)
-        rain, state = self.climate(rain, state)
-        summary, first = self._state_encoder(state)
-        hidden = ops.concatenate([self._rain_encoder(ops.expand_dims(rain, -1), static), summary], axis=-1)
-        mean, log_variance = self._law(hidden, "posterior")
-        code = {"summary": summary, "mean": mean, "log_variance": log_variance}
-        if self.model.prior == "learned":
-            code["prior_mean"], code["prior_log_variance"] = self._law(summary, "prior")
-        else:
-            code["prior_mean"] = code["prior_log_variance"] = 0.0 * mean
-        if kept is not None:
-            code["coarse"] = kept
-        if self.injected:
-            code["map"] = self._conv(first, self.model.injected_filters, "projection", kernel=1, plain=True)
-        return code
-
-    def _coarse_rain(self, state):
-        """(batch, Y, X) [mm/day] that the fields keep; None where they keep none, or it is not known."""
-        column = statistics.rain_column(predictors(self.recipe.data))
-        if column is None or not self.model.keep_coarse:
-            return None
-        return ops.expm1(ops.cast(state[..., column], "float32"))
-
-    def _state_encoder(self, state):
-        """(summary (batch, d_x), the first map (batch, Y, X, channels)) of the scaled coarse state."""
-        model = self.model
-        first = self._conv(state, model.state_filters[0], "state_0")
-        x = layers.Flatten()(self._conv(first, model.state_filters[1], "state_1", strides=2))
-        x = self._dropped(self._dense(x, model.state_hidden, "state_hidden", "relu"))
-        return self._dense(x, model.d_x, "summary"), first
-
-    def _rain_encoder(self, rain, static):
-        """(batch, d_y) of the scaled rain field."""
-        model = self.model
-        x = layers.Concatenate()([rain, static])
-        for k, width in enumerate(reversed(WIDTHS)):
-            x = self._conv(x, width * model.base_filters, f"rain_{k}", strides=2 if k else 1)
-        pool = tuple(-(-n // model.rain_pool) for n in x.shape[1:3])
-        x = layers.Flatten()(layers.AveragePooling2D(pool, padding="same", dtype=self.policy)(x))
-        x = self._dropped(self._dense(x, model.rain_hidden, "rain_hidden", "relu"))
-        return self._dense(x, model.d_y, "rain_summary")
-
-    def _law(self, hidden, name):
-        """Mean and log variance, (batch, d_z) float32, of a normal law."""
-        x = self._dense(hidden, self.model.latent_hidden, f"{name}_hidden", "relu")
-        mean, log_variance = (
-            ops.cast(self._dense(x, self.model.d_z, f"{name}_{part}"), "float32") for part in ("mean", "log_variance")
-        )
-        return mean, ops.clip(log_variance, -LOG_VARIANCE, LOG_VARIANCE)
-
-    # -- decoder ----------------------------------------------------------------------------------------------
-
-    def _decoder(self) -> keras.Model:
-        """(z, summary, map, noise_0, noise_1, ...) -> scaled rain (batch, y, x) float32."""
-        model = self.model
-        shapes = {"z": (model.d_z,), "summary": (model.d_x,)} | noise_shapes(model, self.fine)
-        if self.injected:
-            shapes["map"] = (*self.recipe.data.grid.coarse, model.injected_filters)
-        del shapes["noise_z"]
-        given = {name: keras.Input(shape, name=name) for name, shape in shapes.items()}
-        start, *sizes = block_sizes(self.fine)
-        widths = [width * model.base_filters for width in WIDTHS]
-        x = self._dense(layers.Concatenate()([given["z"], given["summary"]]), model.decoder_hidden, "decoder", "relu")
-        x = self._dense(x, start[0] * start[1] * widths[0], "start", "relu")
-        x = layers.Reshape((*start, widths[0]))(x)
-        for k, size in enumerate(sizes):
-            seen = [self._resized(x, size)]
-            if k in self.injected:
-                seen.append(self._resized(given["map"], size))
-            if model.noise:
-                seen.append(ops.cast(given[f"noise_{k}"], seen[0].dtype))
-            x = self._conv(layers.Concatenate()(seen) if len(seen) > 1 else seen[0], widths[k + 1], f"block_{k}")
-        field = layers.Conv2D(1, 3, padding="same", dtype=self.policy, name="field")(x)
-        return keras.Model(given, ops.cast(ops.squeeze(field, -1), "float32"), name="decoder")
-
-    def _fields(self, code, noise, counts):
-        """Rain decoded from the posterior's z and from the prior's, all in one batch."""
-        members, first = sum(counts.values()), counts["posterior"]
-        laws = [(code["mean"], code["log_variance"])] * first
-        laws += [(code["prior_mean"], code["prior_log_variance"])] * (members - first)
-        z = [mean + ops.exp(0.5 * log) * noise["noise_z"][:, k] for k, (mean, log) in enumerate(laws)]
-        given = {"z": ops.stack(z, axis=1)}
-        for name in ("summary", "map", "coarse"):  # in the same order in every process
-            if name in code:
-                given[name] = ops.repeat(ops.expand_dims(code[name], 1), members, axis=1)
-        given |= {name: value for name, value in noise.items() if name != "noise_z"}
-        flat = {name: ops.reshape(value, (-1, *value.shape[2:])) for name, value in given.items()}
-        coarse = flat.pop("coarse", None)
-        rain = self.to_rain(self.decoder(flat), coarse)
-        rain = ops.reshape(rain, (-1, members, *self.fine))
-        found = {"posterior": rain[:, :first]}
-        return found | ({"prior": rain[:, first:]} if members > first else {})
-
-    # -- pieces -----------------------------------------------------------------------------------------------
-
-    def _conv(self, x, filters, name, kernel=3, strides=1, plain=False):
-        """A convolution and ReLU, with batch normalization, whose own shift makes a bias idle, between; or it alone."""
-        normed = self.model.norm == "batch" and not plain
-        how = {"use_bias": not normed} | ({} if plain or normed else RELU)
-        x = layers.Conv2D(filters, kernel, strides=strides, padding="same", dtype=self.policy, name=name, **how)(x)
-        if not normed:
-            return x
-        return layers.ReLU(dtype=self.policy)(
-            layers.BatchNormalization(momentum=MOMENTUM, dtype=self.policy, name=f"{name}_norm")(x)
-        )
-
-    def _dense(self, x, units, name, activation=None):
-        return layers.Dense(units, activation=activation, dtype=self.policy, name=name)(x)
-
-    def _dropped(self, x):
-        return layers.Dropout(self.model.dropout, seed=dropout_seed(), dtype=self.policy)(x)
-
-    def _resized(self, x, size):
-        if tuple(x.shape[1:3]) == tuple(size):
-            return x
-        return ops.image.resize(x, size, interpolation="bilinear", antialias=False, data_format="channels_last")
 
 
-def build(recipe: PrecipRecipe, steps: int) -> PrecipModel:
-    """The compiled model of a recipe for a training of `steps` steps."""
-    model = PrecipModel(recipe.model_dump(mode="json"), name="precip")
-    model.adapt(statistics.nominal(recipe))
-    model.compile(optimizer=_adamw(recipe.train, steps))
-    return model
-
-
-def adapt(model: PrecipModel, days) -> None:
-    """Measure the training days and let the model know."""
-    recipe = model.recipe
-    model.adapt(statistics.measured(days, states(days, np.arange(len(days))), recipe))
-
-
-def _adamw(train, steps: int) -> Adam:
-    """Adam with decoupled decay of weights; its step size rises over the warm-up, then falls like a cosine."""
-    rate = train.learning_rate
-    if train.schedule == "cosine":
-        warm = min(steps - 1, round(steps * train.warmup_epochs / train.epochs))
-        rate = keras.optimizers.schedules.CosineDecay(
-            0.0 if warm else rate,
-            decay_steps=max(1, steps - warm),
-            alpha=train.final_learning_rate / train.learning_rate,
-            warmup_target=rate if warm else None,
-            warmup_steps=warm,
-        )
-    return Adam(learning_rate=rate, weight_decay=train.weight_decay, global_clipnorm=train.clip_norm or None)
+def recipe_arguments(recipe) -> dict:
+    """List the constructor's arguments for a recipe."""
+    train, fields = recipe.train, recipe.train.fields
+    sizes = recipe.model.model_dump()  # its fields are called as the arguments are
+    loss = {name: getattr(train, name) for name in LossSettings.__dataclass_fields__}
+    return {
+        "grid": recipe.data.grid.fine,
+        "coarse_grid": recipe.data.grid.coarse,
+        "predictors": predictors(recipe.data),
+        **sizes,
+        "posterior_members": fields["posterior"],
+        "prior_members": fields.get("prior", 0),
+        **loss,
+        "heavy_quantile": recipe.data.heavy_quantile,
+        "dtype": train.dtype,
+        "name": "precip",
+    }

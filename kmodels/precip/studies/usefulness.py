@@ -27,7 +27,7 @@ def material(predictor, draws: int, progress):
     recipe = predictor.recipe
     parts = pipeline.data_of(predictor.task, predictor.run)
     days = {name: parts.part(name) for name in ("train", "test")}
-    known = predictor.model.known()
+    known = predictor.model.training_statistics()
     sampler = sampler_of(predictor.model, days["train"], recipe, draws)
     drawn = np.concatenate([fields for _, fields in sampler.blocks(progress)])
     rows = {name: np.arange(len(part)) for name, part in days.items()}
@@ -36,15 +36,15 @@ def material(predictor, draws: int, progress):
         truth={name: part.rain(rows[name]) for name, part in days.items()},
         drawn=drawn,
         observed=days["test"].domain.observed,
-        p99=float(known["p99"]),
+        p99=float(known.p99),
     )
 
 
-def inputs(days, rows, known: dict) -> dict[str, np.ndarray]:
+def inputs(days, rows, known) -> dict[str, np.ndarray]:
     """state (rows, Y, X, C), scaled by the training days; static (rows, y, x, 2)."""
     from kmodels.precip.data.encode import states, statics
 
-    state = (states(days, rows) - known["state_mean"]) / known["state_sd"]
+    state = (states(days, rows) - known.state_mean) / known.state_sd
     return {"state": state.astype("float32"), "static": np.tile(statics(days.domain), (len(rows), 1, 1, 1))}
 
 

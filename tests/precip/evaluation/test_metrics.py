@@ -1,17 +1,21 @@
 """Scores of ensembles: a calibrated one passes, biased ones fail, hand-worked values agree."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from helpers.small_days import RECIPE_SMALL
 
+from kmodels.core.spec.task import Scores
 from kmodels.precip.data.records import Days, Domain
+from kmodels.precip.data.statistics import nominal
 from kmodels.precip.evaluation import metrics, spectrum
 from kmodels.precip.evaluation.baselines import RainFarm, bilinear
-from kmodels.precip.evaluation.metrics import Thresholds
+from kmodels.precip.evaluation.daily_statistics import daily_statistics, histogram_of
 from kmodels.precip.evaluation.prediction import Ensemble
 from kmodels.precip.gates import GATES
 
-AT = Thresholds(p95=12.0, p99=20.0, heavy=3.0)
+KNOWN = replace(nominal((4, 4), ("pr",)), p95=12.0, p99=20.0, heavy=3.0)
 CALIBRATION = {"spread_skill", "p99_bias", "wet_difference", "mass_bias", "ralsd"}
 
 
@@ -28,8 +32,8 @@ def days_of(rain) -> Days:
 def score(rain, fields):
     """All scores of fields (n, members, y, x) for rain (n, y, x)."""
     ensemble = Ensemble(days_of(np.asarray(rain)), np.shape(fields)[1], lambda rows: np.asarray(fields)[rows])
-    sums = metrics.sums_of(ensemble, AT)
-    return metrics.combined(sums, np.ones(len(rain))), sums
+    daily = daily_statistics(ensemble, KNOWN)
+    return metrics.combine(daily), daily
 
 
 def failed(values) -> set:
@@ -45,10 +49,10 @@ def showers():
 
 
 def test_the_truth_is_one_of_the_members(showers):
-    values, sums = score(showers[:, 0], showers[:, 1:])
+    values, daily = score(showers[:, 0], showers[:, 1:])
     assert not failed(values) & CALIBRATION, values
     assert values["spread_skill"] == pytest.approx(1.0, abs=0.03) and values["rank_deviation"] < 0.05
-    np.testing.assert_allclose(sums.ranks.sum(1), 1.0)
+    np.testing.assert_allclose(daily.ranks.sum(1), 1.0)
 
 
 @pytest.mark.parametrize(
@@ -70,15 +74,15 @@ def test_by_hand():
     """Two members, 10 and 30, for a truth of 14 everywhere on one day; 0 and 0 for 0 on another."""
     rain = np.stack([np.full((4, 4), 14.0), np.zeros((4, 4))])
     fields = np.stack([np.stack([np.full((4, 4), 10.0), np.full((4, 4), 30.0)]), np.zeros((2, 4, 4))])
-    values, sums = score(rain, fields)
+    values, daily = score(rain, fields)
     fair = (4 + 16) / 2 - 20 / 2
-    assert sums.each["crps"] == pytest.approx([fair, 0.0])
+    assert daily.each["crps"] == pytest.approx([fair, 0.0])
     above = (abs(12 - 14) + abs(30 - 14)) / 2 - 18 / 2  # what lies below 12 counts as 12
-    assert metrics.mean_crps(Ensemble(days_of(rain), 2, lambda rows: fields[rows])) == pytest.approx(fair / 2)
+    assert values["crps"] == pytest.approx(fair / 2)
     assert values["twcrps_p95"] == pytest.approx(above / 2)
     assert values["spread_skill"] == pytest.approx(np.sqrt(1.5 * 200 / 2) / np.sqrt(36 / 2))
     assert values["mass_bias"] == pytest.approx(20 / 14 - 1)
-    np.testing.assert_allclose(sums.ranks, [[0, 1, 0], [1 / 3, 1 / 3, 1 / 3]])
+    np.testing.assert_allclose(daily.ranks, [[0, 1, 0], [1 / 3, 1 / 3, 1 / 3]])
     assert values["max_ratio"] == pytest.approx(20 / 14) and values["diversity"] == pytest.approx(0.0, abs=1e-9)
     assert values["csi_p95"] == 1.0, "half of the members say 12 or more, and so it is"
     assert np.isnan(values["csi_p99"]) or values["csi_p99"] == 0.0, "half of them say 20, and it is not"
@@ -100,7 +104,7 @@ def test_twice_the_rain_is_six_decibels(showers):
 
 def test_quantiles_of_a_histogram(showers):
     amounts = showers[:, 0]
-    histogram = metrics._histogram(amounts.reshape(1, 1, -1))[0]
+    histogram = histogram_of(amounts.reshape(1, 1, -1))[0]
     for level in (0.9, 0.99, 0.999):
         assert metrics.quantile(histogram, level) == pytest.approx(np.quantile(amounts, level), rel=0.01)
 
@@ -122,7 +126,7 @@ def test_power_of_a_wave_and_the_slope_of_a_law():
 def test_rainfarm_keeps_the_coarse_rain_and_its_spectrum():
     grid = RECIPE_SMALL.with_changes({"data": {"grid": {"ny": 32, "nx": 32, "block": 4}}}).data.grid
     coarse = np.random.default_rng(0).gamma(1, 20, (8, 8)) + 5
-    drawn = RainFarm(grid, 2.0).draw(np.random.default_rng(1), coarse, 3)
+    drawn = RainFarm(grid, 2.0).sample(np.random.default_rng(1), coarse, 3)
     kept = drawn.reshape(3, 8, 4, 8, 4).mean((2, 4))
     np.testing.assert_allclose(kept, np.broadcast_to(coarse, kept.shape), rtol=1e-2)
     assert (drawn[0] != drawn[1]).mean() > 0.9
@@ -138,3 +142,11 @@ def test_bilinear_is_exact_on_a_slope():
     yy, xx = (np.arange(8) + 0.5) / 2 - 0.5, (np.arange(10) + 0.5) / 2 - 0.5
     expected = 2 * yy.clip(0, 3)[:, None] + xx.clip(0, 4)
     np.testing.assert_allclose(fine, expected, atol=1e-5)
+
+
+def test_ratios_to_the_baselines():
+    """The CRPS as a share of theirs; none where a baseline is missing. All other scores stay."""
+    ours, theirs = Scores({"crps": 0.6, "p99_ratio": 1.1}, {"crps": (0.5, 0.7)}), {"rainfarm": Scores({"crps": 0.8})}
+    found = metrics.compare_with_baselines(ours, theirs)
+    assert found.values["crps_ratio_rainfarm"] == pytest.approx(0.75) and found.values["p99_ratio"] == 1.1
+    assert found.values["crps_ratio_exact_posterior"] is None and found.intervals == ours.intervals

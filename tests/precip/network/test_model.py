@@ -11,9 +11,8 @@ from kmodels.core.spec.errors import UserError
 from kmodels.core.training import inference
 from kmodels.precip.data import encode, load, statistics
 from kmodels.precip.evaluation import sampling
-from kmodels.precip.evaluation.judge import kl_by_dimension
 from kmodels.precip.evaluation.sampler import Sampler
-from kmodels.precip.network import losses, model
+from kmodels.precip.network import losses, training
 from kmodels.precip.network.layers import FreshNoise
 from kmodels.precip.simulator.weather import block_mean
 
@@ -33,13 +32,13 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def days(folder):
-    return load.load.load(folder, SMALL)
+    return load.load(folder, SMALL)
 
 
 @pytest.fixture(scope="module")
 def network(days):
-    made = model.build(SMALL, 10)
-    model.adapt(made, days)
+    made = training.build(SMALL, 10)
+    training.adapt(made, days)
     return made
 
 
@@ -71,7 +70,7 @@ def test_inputs_and_targets(days):
 
 
 def test_statistics_of_the_training_days(days):
-    found = statistics.measured(days, encode.states(days, np.arange(12)), SMALL)
+    found = statistics.compute_statistics(days, encode.states(days, np.arange(12)), SMALL.train, 0.95)
     logs = np.log1p(days.rain(np.arange(12)).astype("float64"))
     np.testing.assert_allclose(found.rain_mean, logs.mean(0), rtol=1e-6)
     np.testing.assert_allclose(found.rain_sd, np.where(logs.std(0) < 0.05, 1, logs.std(0)), rtol=1e-5)
@@ -168,11 +167,11 @@ def test_terms_and_their_weights(network, days):
 def test_the_weight_of_the_divergence_rises(network):
     expected = [0.0, 0.25, 0.5, 0.75, 1.0, 1.0]
     for epoch, share in enumerate(expected):
-        model.schedule(network, SMALL, epoch)
+        training.schedule(network, SMALL, epoch)
         found = float(network.term_weights["kl"])
         assert found == pytest.approx(share * SMALL.train.lambda_reconstruction, abs=1e-7)
     fixed = SMALL.with_changes({"train": {"beta": "fixed", "beta_kl": 0.03, "beta_warmup_epochs": 0}})
-    model.schedule(network, fixed, 0)
+    training.schedule(network, fixed, 0)
     assert float(network.term_weights["kl"]) == pytest.approx(0.03)
 
 
@@ -182,7 +181,7 @@ def test_the_weight_of_the_divergence_rises(network):
 @pytest.mark.parametrize("injection, sees", [("none", ()), ("first", (0,)), ("first_two", (0, 1)), ("all", (0, 1, 2))])
 def test_blocks_that_see_the_coarse_map(injection, sees):
     recipe = SMALL.with_changes({"model": {"injection": injection, "noise": 0}})
-    decoder = model.build(recipe, 1).decoder
+    decoder = training.build(recipe, 1).decoder
     before = {0: 16, 1: 8, 2: 4}  # channels from the block before, base_filters 2
     for block, channels in before.items():
         wide = decoder.get_layer(f"block_{block}").kernel.shape[2] - channels
@@ -191,35 +190,36 @@ def test_blocks_that_see_the_coarse_map(injection, sees):
 
 def test_a_standard_prior_and_a_learned_one(days, sampler):
     assert np.abs(sampler.code["prior_mean"]).max() > 0
-    bare = model.build(SMALL.with_changes({"model": BARE, "train": {"objective": "elbo"}}), 1)
-    outputs = inference.predict(bare, encode.encode(days, bare.recipe), 12)
+    recipe = SMALL.with_changes({"model": BARE, "train": {"objective": "elbo"}})
+    bare = training.build(recipe, 1)
+    outputs = inference.predict(bare, encode.encode(days, recipe), 12)
     assert (outputs["prior_mean"] == 0).all() and (outputs["prior_log_variance"] == 0).all()
     assert "prior" not in outputs and "map" not in outputs
 
 
 def test_odd_grids():
     recipe = SMALL.with_changes({"model": BARE, "data": {"grid": {"ny": 15, "nx": 9, "block": 3}}})
-    assert model.build(recipe, 1).outputs[0] is not None
+    assert training.build(recipe, 1).outputs[0] is not None
     assert encode.block_sizes((156, 132)) == [(20, 17), (39, 33), (78, 66), (156, 132)], "as in the prototype"
 
 
 @pytest.mark.parametrize("ny, nx", [(8, 6), (24, 16)])  # in the larger grid the rain's maps are pooled
-def test_a_plain_pytorch_twin_agrees(ny, nx, tmp_path):
+def test_the_pytorch_reference_agrees(ny, nx, tmp_path):
     """The same weights and noise: fields, latent laws and the loss to 1e-4 of their size."""
     torch = pytest.importorskip("torch")
     from kmodels.benchmarks.torch_reference.precip import TorchPrecip, channels_first
 
     recipe = SMALL.with_changes({"data": {"grid": {"ny": ny, "nx": nx}}})
-    days, network = load.load(written(tmp_path / "days", recipe), recipe), model.build(recipe, 10)
-    model.adapt(network, days)
+    days, network = load.load(written(tmp_path / "days", recipe), recipe), training.build(recipe, 10)
+    training.adapt(network, days)
     inputs, targets = encode.encode(days, recipe).take(np.arange(6))
-    twin = TorchPrecip(recipe, inputs["state"].shape[-1], network.known()).eval()
-    twin.load({"/".join(v.path.split("/")[-2:]): numbers(v) for v in network.variables})
+    reference = TorchPrecip(recipe, inputs["state"].shape[-1], network.training_statistics().arrays()).eval()
+    reference.load({"/".join(v.path.split("/")[-2:]): numbers(v) for v in network.variables})
     given = channels_first({name: torch.tensor(array) for name, array in inputs.items()})
     known = *(torch.tensor(targets[name]) for name in ("rain", "observed")), given[2][:, 0]
     with torch.no_grad():
-        fields, laws = twin(*given)
-        loss = twin.loss(fields, laws, *known, {n: float(w) for n, w in network.term_weights.items()})
+        fields, laws = reference(*given)
+        loss = reference.loss(fields, laws, *known, {n: float(w) for n, w in network.term_weights.items()})
     tensors = inference.as_tensors((inputs, targets))
     outputs = network(tensors[0])
     for name, array in fields.items():
@@ -244,9 +244,9 @@ def test_the_same_seed_draws_the_same_fields(sampler):
     fields = sampler.fields([3, 1])
     assert fields.shape == (2, 5, 8, 6) and fields.dtype == "float32"
     np.testing.assert_array_equal(sampler.fields([1])[0], fields[1], "whatever days are drawn with it")
-    np.testing.assert_allclose(sampler.like(members=2).fields([3])[0], fields[0, :2], rtol=1e-5, atol=1e-5)
-    assert (sampler.like(seed=1).fields([3])[0] != fields[0]).any()
-    assert (sampler.like(mode="posterior").fields([3])[0] != fields[0]).any()
+    np.testing.assert_allclose(sampler.replace(members=2).fields([3])[0], fields[0, :2], rtol=1e-5, atol=1e-5)
+    assert (sampler.replace(seed=1).fields([3])[0] != fields[0]).any()
+    assert (sampler.replace(mode="posterior").fields([3])[0] != fields[0]).any()
     assert ((fields == 0) | (fields >= 0.1)).all()
 
 
@@ -262,8 +262,9 @@ def test_the_sampler_decodes_what_the_network_does(network, days, sampler):
 
 
 def test_temperature_0_draws_the_latent_mean(days):
-    bare = model.build(SMALL.with_changes({"model": {"noise": 0}}), 1)
-    outputs = inference.predict(bare, encode.encode(days, bare.recipe), 12)
+    recipe = SMALL.with_changes({"model": {"noise": 0}})
+    bare = training.build(recipe, 1)
+    outputs = inference.predict(bare, encode.encode(days, recipe), 12)
     cold = Sampler.of(bare, days, outputs, 3, temperature=0.0).fields([0])[0]
     np.testing.assert_array_equal(cold[0], cold[1])
 
@@ -271,13 +272,14 @@ def test_temperature_0_draws_the_latent_mean(days):
 def test_kl_of_the_report_is_that_of_the_loss(network, days, sampler):
     inputs, _ = inference.as_tensors(encode.encode(days, SMALL).take(np.arange(12)))
     expected = numbers(network.kl(network(inputs))).mean(0)
-    np.testing.assert_allclose(kl_by_dimension(sampler), expected, rtol=1e-3, atol=1e-5)
+    found = sampling.with_statistics(sampler).statistics.kl_by_dimension
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-5)
 
 
-def test_an_ensemble_as_cf_netcdf(network, folder, tmp_path, sampler):
+def test_an_ensemble_as_cf_netcdf(network, days, tmp_path, sampler):
     listed = tmp_path / "days.txt"
     listed.write_text("2001-01-04\n\n2001-01-02\n")
-    made = sampling.sample(network, load.load(folder, SMALL), SMALL, members=5, days=f"file:{listed}")
+    made = sampling.sample(network, days, SMALL, members=5, days=f"file:{listed}")
     made.write(tmp_path / "ensemble.nc")
     with opened(tmp_path / "ensemble.nc") as data:
         rain = data["pr"].values * 86400
@@ -295,14 +297,16 @@ def test_an_ensemble_as_cf_netcdf(network, folder, tmp_path, sampler):
         ({"days": "file:nowhere"}, "nowhere: no such file"),
     ],
 )
-def test_wrong_requests(network, folder, options, said):
+def test_wrong_requests(network, days, options, said):
     with pytest.raises(UserError, match=said):
-        sampling.sample(network, load.load(folder, SMALL), SMALL, **options)
+        sampling.sample(network, days, SMALL, **options)
 
 
-def test_heavy_days_are_those_of_the_training_days_threshold(network, folder, days):
-    made = sampling.sample(network, load.load(folder, SMALL), SMALL, members=2, days="heavy", mode="posterior")
-    np.testing.assert_array_equal(made.days.land_mean, days.land_mean[days.land_mean > network.known()["heavy"]])
+def test_heavy_days_are_those_of_the_training_days_threshold(network, days):
+    made = sampling.sample(network, days, SMALL, members=2, days="heavy", mode="posterior")
+    np.testing.assert_array_equal(
+        made.days.land_mean, days.land_mean[days.land_mean > network.training_statistics().heavy]
+    )
 
 
 def test_a_checkpoint_every_ten_epochs_is_kept():
@@ -324,5 +328,5 @@ def test_drawn_fields_have_the_coarse_rain(network, days, sampler):
     coarse = days.state([3, 1])[:, None, ..., 0]
     np.testing.assert_allclose(means, np.broadcast_to(coarse, means.shape), atol=0.1, rtol=1e-4)
     assert (means[np.broadcast_to(coarse == 0, means.shape)] == 0).all()
-    free = model.build(SMALL.with_changes({"model": {"keep_coarse": False}}), 1)
-    assert "coarse" not in sampling.sampler_of(free, days, free.recipe, 1).code
+    recipe = SMALL.with_changes({"model": {"keep_coarse": False}})
+    assert "coarse" not in sampling.sampler_of(training.build(recipe, 1), days, recipe, 1).code

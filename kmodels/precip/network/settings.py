@@ -1,0 +1,151 @@
+"""What a network is built with, checked once: its architecture and its loss."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from kmodels.core.training.term_model import check_choice
+from kmodels.precip.data.variables import RAIN
+
+INJECTED = {"none": (), "all": (0, 1, 2), "first": (0,), "first_two": (0, 1)}  # decoder blocks that see the coarse map
+OWNER = "PrecipVAE"
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Sizes and choices of the network; `PrecipVAE` says what each of them is."""
+
+    grid: tuple[int, int]
+    coarse_grid: tuple[int, int]
+    predictors: int | tuple[str, ...]
+    base_filters: int
+    state_filters: tuple[int, int]
+    state_hidden: int
+    d_x: int
+    d_y: int
+    d_z: int
+    rain_pool: int
+    rain_hidden: int
+    latent_hidden: int
+    decoder_hidden: int
+    injection: str
+    injected_filters: int
+    prior: str
+    norm: str
+    noise: int
+    dropout: float
+    keep_coarse: bool
+    posterior_members: int
+    prior_members: int
+
+    def __post_init__(self):
+        check_choice(OWNER, "injection", self.injection, INJECTED)
+        check_choice(OWNER, "prior", self.prior, ("standard", "learned"))
+        check_choice(OWNER, "norm", self.norm, ("batch", "none"))
+        for name in ("grid", "coarse_grid", "state_filters"):
+            _check(name, getattr(self, name), len(getattr(self, name)) == 2, "two whole numbers")
+        one_or_more = ("base_filters", "state_hidden", "d_x", "d_y", "d_z", "rain_pool", "rain_hidden", "latent_hidden")
+        for name in (*one_or_more, "decoder_hidden", "injected_filters", "posterior_members"):
+            _check(name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
+        for name in ("grid", "coarse_grid", "state_filters"):
+            _check(name, getattr(self, name), min(getattr(self, name)) >= 1, "1 or more")
+        _check("predictors", self.predictors, self.channels >= 1, "1 or more")
+        _check("noise", self.noise, self.noise >= 0, "0 or more")
+        _check("prior_members", self.prior_members, self.prior_members >= 0, "0 or more")
+        _check("dropout", self.dropout, 0 <= self.dropout < 1, "0 or more, below 1")
+        if self.kept_channel is not None and any(n % c for n, c in zip(self.grid, self.coarse_grid, strict=True)):
+            raise ValueError(
+                f"{OWNER}: grid = {self.grid} is no multiple of coarse_grid = {self.coarse_grid}: the coarse rain can "
+                "only be kept in blocks of fine cells; use keep_coarse=False where the grids do not nest"
+            )
+
+    @property
+    def channels(self) -> int:
+        """The number of coarse variables."""
+        return self.predictors if isinstance(self.predictors, int) else len(self.predictors)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The coarse variables; empty names where only their number is known."""
+        return ("",) * self.predictors if isinstance(self.predictors, int) else self.predictors
+
+    @property
+    def kept_channel(self) -> int | None:
+        """Which coarse variable is rain that the fields keep; None where they keep none, or none is known to be it."""
+        return self.names.index(RAIN) if self.keep_coarse and RAIN in self.names else None
+
+    @property
+    def injected(self) -> tuple[int, ...]:
+        """The decoder blocks that see the coarse map."""
+        return INJECTED[self.injection]
+
+    @property
+    def fields(self) -> dict[str, int]:
+        """{law of the latent code: how many fields are decoded from it for an example}."""
+        counts = {"posterior": self.posterior_members, "prior": self.prior_members}
+        return {law: count for law, count in counts.items() if count}
+
+
+@dataclass(frozen=True)
+class LossSettings:
+    """Weights of the loss; `PrecipVAE` says what each of them is."""
+
+    scale: float
+    w_min: float
+    w_max: float
+    tail_quantile: float
+    tail_boost: float
+    lambda_reconstruction: float
+    lambda_mass: float
+    lambda_gradient: float
+    beta_kl: float
+    beta: str
+    crps_weight: float
+    log_crps: float
+    posterior_crps: float
+    crps_scales: tuple[int, ...]
+
+    def __post_init__(self):
+        check_choice(OWNER, "beta", self.beta, ("fixed", "elbo"))
+        _check("scale", self.scale, self.scale > 0, "above 0")
+        _check("w_min", self.w_min, 0 < self.w_min <= self.w_max, f"above 0, at most w_max = {self.w_max:g}")
+        _check("tail_quantile", self.tail_quantile, 0 < self.tail_quantile < 1, "between 0 and 1")
+        _check("crps_scales", self.crps_scales, min(self.crps_scales, default=0) >= 1, "1 or more")
+
+    def term_weights(self, scored: dict[str, str]) -> dict[str, float]:
+        """{loss term: weight}, that of kl after its warm-up. scored: as `scored_laws` gives it."""
+        weights = {
+            "reconstruction": self.lambda_reconstruction,
+            "mass": self.lambda_mass,
+            "gradient": self.lambda_gradient,
+            "kl": final_beta(self),
+        }
+        for law, prefix in scored.items():
+            weight = self.crps_weight * (self.posterior_crps if law == "posterior" else 1.0)
+            weights |= {f"{prefix}crps": weight, f"{prefix}log_crps": weight * self.log_crps}
+        return weights
+
+
+def final_beta(loss) -> float:
+    """Return the weight of the divergence after its warm-up; loss: LossSettings or a recipe's train.
+
+    beta = "elbo": the bound of a Laplace likelihood whose scale is the day's own error e is, per cell and times e, the
+    error plus e / cells times the divergence; the second factor is in the term, so that what is left is the weight of
+    the error (the scale that maximizes the bound, Rybkin, Daniilidis and Levine 2021, arXiv:2006.13202).
+    """
+    return loss.lambda_reconstruction if loss.beta == "elbo" else loss.beta_kl
+
+
+def scored_laws(fields: dict[str, int]) -> dict[str, str]:
+    """{law of which several fields are decoded, so that they have a CRPS: how the names of its terms begin}."""
+    prefixes = {"prior": "", "posterior": "posterior_"}
+    return {law: prefixes[law] for law, count in fields.items() if count > 1}
+
+
+def as_names(predictors: int | Iterable[str]) -> int | tuple[str, ...]:
+    """Coarse variables as a number or a tuple of names."""
+    return predictors if isinstance(predictors, int) else tuple(predictors)
+
+
+def _check(name: str, value, holds: bool, rule: str) -> None:
+    if not holds:
+        raise ValueError(f"{OWNER}: {name} = {value!r}: {rule}")
