@@ -1,8 +1,6 @@
 """How models that earlier versions saved are read: their names then, and their arguments, as they are called today."""
 
-import copy
-import json
-
+from kmodels.core.cli import parse
 from kmodels.precip.network.model import recipe_arguments
 from kmodels.precip.recipe import PrecipRecipe
 
@@ -27,8 +25,5 @@ def upgrade_config(class_name: str, config: dict) -> dict:
     """
     if "recipe" not in config:
         return config
-    recipe = copy.deepcopy(config["recipe"])
-    if "oracle" in recipe["data"]:
-        recipe["data"]["exact_posterior"] = recipe["data"].pop("oracle")
-    arguments = recipe_arguments(PrecipRecipe.model_validate_json(json.dumps(recipe)))
+    arguments = recipe_arguments(parse.from_stored(PrecipRecipe, config["recipe"]))
     return arguments | {"name": config.get("name", arguments["name"])}
