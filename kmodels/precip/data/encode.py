@@ -132,6 +132,23 @@ def encode(days: Days, recipe: PrecipRecipe) -> DayExamples:
     return DayExamples(days, recipe)
 
 
+class PrecipPreprocessor:
+    """Turn days into what `PrecipVAE` takes: inputs and targets as dictionaries of arrays.
+
+    Parameters
+    ----------
+    recipe : PrecipRecipe, optional
+        Of the network; the default recipe for None.
+    """
+
+    def __init__(self, recipe: PrecipRecipe | None = None):
+        self.recipe = PrecipRecipe() if recipe is None else recipe
+
+    def __call__(self, records: Days) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """Make (x, y) of all days, in memory; y is empty where their rain is not known."""
+        return encode(records, self.recipe).take(np.arange(len(records)))
+
+
 def training_examples(days: Days, recipe: PrecipRecipe) -> StratifiedExamples:
     """Examples to train on, heavy days in every batch."""
     heavy = days.heavy(heavy_threshold(days, recipe.data.heavy_quantile))
