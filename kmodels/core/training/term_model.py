@@ -81,6 +81,11 @@ class TermModel(keras.Model):
             )
         super().compile(optimizer=optimizer, **kwargs)
 
+    def compile_from_config(self, config):
+        """Configure the training as a saved model had it; Keras leaves this to a class with its own `compile`."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        self.optimizer.build(self.trainable_variables)
+
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """Weigh the terms' means over the batch and add them up; the same code on all three backends.
 
@@ -93,6 +98,9 @@ class TermModel(keras.Model):
         values = self.terms(x, y, y_pred)
         if sample_weight is None:
             sample_weight = ops.ones_like(next(iter(values.values())))
+        # One array given to fit() arrives once for each target: their mean is what was given.
+        weights = [ops.cast(weight, "float32") for weight in keras.tree.flatten(sample_weight)]
+        sample_weight = sum(weights) / len(weights)
         count = ops.sum(sample_weight)
         total = 0.0
         for name, value in values.items():
