@@ -1,15 +1,15 @@
-"""The ladder of metasurface: the seed's net, each of its seven points alone, all of them together, and waves in it."""
+"""The ladder of metasurface: the prototype's network, its seven points one by one, all together, propagation."""
 
 from typing import Any
 
 from kmodels.core.spec.ladder import Ladder, Step
 from kmodels.metasurface.gates import GATES
 
-# The seed's seven points in its order: what is done, the field, the seed's value, ours.
+# The prototype's seven points in its order: the change, the field, the prototype's value, the changed value.
 POINTS: tuple[tuple[str, str, str, Any, Any], ...] = (
-    ("tokens are normalised", "model", "memory_norm", False, True),
-    ("the global feature scales, too", "model", "film", "shift", "scale_shift"),
-    ("a head for each detector", "model", "head", "shared", "per_detector"),
+    ("keys and values are normalised", "model", "memory_norm", False, True),
+    ("FiLM scales, too", "model", "film", "shift", "scale_shift"),
+    ("one head per detector", "model", "head", "shared", "per_detector"),
     ("gradients clipped at 1.0", "train", "clip_norm", 0.5, 1.0),
     ("second differences in the loss", "train", "w_curvature", 0.0, 0.1),
     ("no dropout in the decoder", "model", "decoder_dropout", 0.03, 0.0),
@@ -17,37 +17,37 @@ POINTS: tuple[tuple[str, str, str, Any, Any], ...] = (
 )
 
 
-def fields(*fixed: int) -> dict[str, dict]:
-    """All seven fields, those of the points in `fixed` (1 .. 7) with our value, the others the seed's; no waves."""
-    found: dict[str, dict] = {"model": {"waves": 0}, "train": {}}
-    for number, (_, section, name, seed, ours) in enumerate(POINTS, 1):
-        found[section][name] = ours if number in fixed else seed
-    return found
+def fields(*changed: int) -> dict[str, dict]:
+    """Set all seven fields: points in `changed` (1 .. 7) to the new value, the others to the old; no propagation."""
+    values: dict[str, dict] = {"model": {"propagation_slices": 0}, "train": {}}
+    for number, (_, section, name, old, new) in enumerate(POINTS, 1):
+        values[section][name] = new if number in changed else old
+    return values
 
 
 def alone(number: int) -> Step:
-    """The rung that mends one point; the other six are as the seed has them, whatever the rung before it mends."""
-    what, section, name, seed, ours = POINTS[number - 1]
-    change = f"against step 0, {what}: {section}.{name} = {seed} becomes {ours}; the other six points are the seed's"
+    """Make the step that changes one point of the prototype and leaves the other six."""
+    what, section, name, old, new = POINTS[number - 1]
+    change = f"against step 0, {what}: {section}.{name} = {old} becomes {new}; the other six as in the prototype"
     return Step(name, change, fields(number))
 
 
 LADDER = Ladder(
     (
-        Step("the seed's", "all seven points as the seed has them", fields()),
+        Step("prototype", "all seven points as in the prototype", fields()),
         *(alone(number) for number in range(1, 8)),
         Step(
             "all seven",
-            "all seven points mended",
+            "all seven points changed",
             fields(1, 2, 3, 4, 5, 6, 7),
             GATES[1:4],
         ),
         Step(
-            "waves",
-            "six slices of wave optics in the network, which learn what so few leave out; the rest corrects them",
-            {"model": {"waves": 6}},
+            "propagation",
+            "six slices of split-step propagation with learned phases in the network; the decoder corrects them",
+            {"model": {"propagation_slices": 6}},
             GATES[1:4],
         ),
     ),
-    figures=("r2", "peaks_within_2nm", "mae", "rmse", "seed_loss", "peak_error"),
+    figures=("r2", "peaks_within_2nm", "mae", "rmse", "prototype_loss", "peak_error"),
 )

@@ -10,20 +10,21 @@ from kmodels.core.spec.recipe import Recipe, Section, TrainSection
 Range = tuple[float, float]
 Medium = Literal["air", "silica"]
 LARGEST_INDEX = 1.5  # of a spacer, for how fine the solver's grid must be
-OPTICS = ("period", "height", "distance", "cover", "gap", "spacer", "grid", "wavelength")  # what waves depend on
+# The fields of `data` that propagation through the structure depends on.
+OPTICS = ("period", "height", "distance", "cover", "gap", "spacer", "grid", "wavelength")
 
 
 class Data(Section):
     """What structures there are, and how they are solved."""
 
-    n_structures: int = Field(4000, ge=8, description="simulated structures [structures]")
+    n_structures: int = Field(4000, ge=8, description="simulated structures")
     solver: Literal["scalar", "rcwa"] = Field(
-        "scalar", description="scalar: fast, no vector effects; rcwa: rigorous, a minute a structure"
+        "scalar", description="scalar: fast, no vector effects; rcwa: rigorous, about a minute a structure"
     )
     pixel_order: Literal["RGGB", "BGGR", "GRBG", "GBRG"] = Field(
         "RGGB", description="colours of the four pixels, first row then second"
     )
-    pixels: int = Field(128, ge=32, le=1024, multiple_of=32, description="pixels of a pattern along an axis [pixels]")
+    pixels: int = Field(128, ge=32, le=1024, multiple_of=32, description="pixels of a pattern along an axis")
     period: float = Field(1000.0, gt=0, description="of the structure: two camera pixels along each axis [nm]")
     height: float = Field(600.0, gt=0, description="of the silicon nitride [nm]")
     distance: float = Field(2000.0, ge=0, description="from the pattern's bottom to the camera pixels [nm]")
@@ -31,15 +32,17 @@ class Data(Section):
     gap: Medium = Field("air", description="between the silicon nitride")
     spacer: Medium = Field("silica", description="between pattern and camera pixels")
     wavelength: Range = Field((400.0, 700.0), description="shortest and longest, in vacuum [nm]")
-    n_wavelengths: int = Field(101, ge=3, le=3001, description="evenly spaced, both ends included [wavelengths]")
+    n_wavelengths: int = Field(
+        101, ge=3, le=3001, description="number of wavelengths, evenly spaced, both ends included"
+    )
     smallest_feature: float = Field(80.0, ge=0, description="least width of a pillar or a gap [nm]")
-    fill: Range = Field((0.2, 0.8), description="share of silicon nitride [1]")
-    correlation: Range = Field((60.0, 250.0), description="width of the blobs of noise, log-uniform [nm]")
-    grid: int = Field(16, ge=8, multiple_of=4, description="cells of the scalar solver along an axis [cells]")
-    slices: int = Field(12, ge=1, le=200, description="slices of the scalar solver [slices]")
-    waves: int = Field(81, ge=1, le=1000, description="plane waves of the rcwa solver [waves]")
+    fill: Range = Field((0.2, 0.8), description="fraction of the period covered by silicon nitride, lowest and highest")
+    correlation: Range = Field((60.0, 250.0), description="correlation length of the random patterns, log-uniform [nm]")
+    grid: int = Field(16, ge=8, multiple_of=4, description="grid points per axis of the scalar solver")
+    slices: int = Field(12, ge=1, le=200, description="slices of the scalar solver")
+    orders: int = Field(81, ge=1, le=1000, description="Fourier orders of the rcwa solver")
     split: tuple[float, float, float] = Field(
-        (0.70, 0.15, 0.15), description="shares of training, validation and test, by structure [1]"
+        (0.70, 0.15, 0.15), description="fractions of training, validation and test structures"
     )
 
     @model_validator(mode="after")
@@ -61,7 +64,7 @@ class Data(Section):
         if self.smallest_feature > self.period / 8:
             raise ValueError(f"smallest_feature = {self.smallest_feature:g} nm: at most an eighth of the period")
         if min(self.split) <= 0:
-            raise ValueError(f"split = {self.split}: every part needs a share above 0")
+            raise ValueError(f"split = {self.split}: every part needs a fraction above 0")
         return self
 
     def wavelengths(self) -> np.ndarray:
@@ -70,46 +73,48 @@ class Data(Section):
 
 
 class Model(Section):
-    """The network: convolutions over the pattern, then wavelengths that ask its tokens."""
+    """The network: a convolutional encoder; wavelength queries cross-attend to pattern tokens."""
 
     memory_norm: bool = Field(True, description="layer norm on the tokens before they are keys and values")
     film: Literal["shift", "scale_shift"] = Field(
-        "scale_shift", description="how the global feature changes the queries: q + beta, or gamma q + beta"
+        "scale_shift", description="modulation of the queries by the global feature: q + beta, or gamma q + beta"
     )
     head: Literal["shared", "per_detector", "conserving"] = Field(
         "per_detector",
         description="shared: one for four pixels; per_detector: one each; conserving: one each and one for the "
-        "reflected share, which sum to 1",
+        "reflectance, which sum to 1",
     )
-    tokens: Literal[17, 65] = Field(65, description="4 x 4 or 8 x 8 local tokens and a global one [tokens]")
-    decoder_dropout: float = Field(0.0, ge=0, lt=1, description="share of features dropped in decoder blocks [1]")
-    invariant: bool = Field(False, description="make the 32 symmetries exact in the network")
-    fourier_mixing: bool = Field(True, description="a filter over all frequencies behind the second stage")
-    stem: int = Field(16, ge=1, le=1024, description="channels of the first convolution [1]")
+    tokens: Literal[17, 65] = Field(65, description="pattern tokens: 4 x 4 or 8 x 8 local ones and a global one")
+    decoder_dropout: float = Field(0.0, ge=0, lt=1, description="dropout rate in decoder blocks")
+    invariant: bool = Field(False, description="make the network exactly equivariant under the 32 symmetries")
+    fourier_mixing: bool = Field(True, description="a learned filter over spatial frequencies after the second stage")
+    stem: int = Field(16, ge=1, le=1024, description="channels of the first convolution")
     stem_stride: Literal[2, 4, 8] = Field(
         8,
-        description="of the first convolution, 5 pixels wide (8: as wide as its stride); the first stages leave the "
-        "resolution until all four have come down to a 32nd of the pattern's [pixels]",
+        description="stride of the first convolution, whose kernel is 5 wide (8 at stride 8); with 4 and 8 the first "
+        "stages keep the resolution, so that the last stage has a 32nd of the pattern's in every case",
     )
-    channels: tuple[int, int, int, int] = Field((24, 32, 48, 64), description="channels of the four stages [1]")
-    blocks: int = Field(2, ge=1, le=16, description="residual blocks of a stage [blocks]")
-    residual_dropout: float = Field(0.0, ge=0, lt=1, description="share of features dropped in residual blocks [1]")
-    d_model: int = Field(64, ge=8, le=4096, description="width of tokens and queries [1]")
-    heads: int = Field(4, ge=1, le=64, description="of the cross-attention [heads]")
-    decoder_blocks: int = Field(2, ge=1, le=16, description="cross-attention, convolution, feed-forward [blocks]")
-    wavelength_kernel: int = Field(5, ge=1, le=301, description="of the convolution along wavelength [wavelengths]")
-    feed_forward: int = Field(4, ge=1, le=16, description="its width in units of d_model [1]")
-    head_dropout: float = Field(0.0, ge=0, lt=1, description="share of features dropped in the head [1]")
-    waves: int = Field(
+    channels: tuple[int, int, int, int] = Field((24, 32, 48, 64), description="channels of the four stages")
+    blocks: int = Field(2, ge=1, le=16, description="residual blocks per stage")
+    residual_dropout: float = Field(0.0, ge=0, lt=1, description="dropout rate in residual blocks")
+    d_model: int = Field(64, ge=8, le=4096, description="width of tokens and queries")
+    heads: int = Field(4, ge=1, le=64, description="attention heads of the cross-attention")
+    decoder_blocks: int = Field(
+        2, ge=1, le=16, description="decoder blocks: cross-attention, convolution, feed-forward"
+    )
+    wavelength_kernel: int = Field(
+        5, ge=1, le=301, description="width of the convolution along wavelength, in wavelengths"
+    )
+    feed_forward: int = Field(4, ge=1, le=16, description="feed-forward expansion factor")
+    head_dropout: float = Field(0.0, ge=0, lt=1, description="dropout rate in the head")
+    propagation_slices: int = Field(
         6,
         ge=0,
         le=200,
-        description="slices of wave optics in the network, which learn what so few leave out; the rest of it corrects "
-        "what they say. 0: none, as the seed [slices]",
+        description="slices of split-step propagation in the network, whose phases are learned; the decoder corrects "
+        "their transmittance. 0: none, as in the prototype",
     )
-    wave_nodes: int = Field(
-        12, ge=2, le=200, description="wavelengths at which these slices are computed [wavelengths]"
-    )
+    propagation_nodes: int = Field(12, ge=2, le=200, description="wavelengths at which these slices are computed")
 
     @model_validator(mode="after")
     def _agrees(self):
@@ -121,21 +126,23 @@ class Model(Section):
 
 
 class Train(TrainSection):
-    """How it is trained: w_mse MSE + w_rel relative + w_grad first + w_curvature second differences.
+    """The training; loss = w_mse MSE + w_rel relative + w_grad first + w_curvature second differences.
 
     Differences are those between neighbours: with a third of the wavelengths they are three times as large, their
-    squares nine times. The defaults belong to a spacing of 3 nm; at 1 nm the seed has 100 for the first ones.
+    squares nine times. The defaults belong to a spacing of 3 nm; at 1 nm the prototype has 100 for the first ones.
     """
 
     epochs: int = Field(8, ge=1, description="passes over the training data [epochs]")
-    batch_size: int = Field(32, ge=1, description="structures a step [structures]")
+    batch_size: int = Field(32, ge=1, description="structures per step")
     learning_rate: float = Field(2e-3, gt=0, le=1, description="Adam's step size at the start")
-    augment: bool = Field(True, description="show each structure under one of its 32 symmetries, drawn anew")
-    w_mse: float = Field(2.0, ge=0, description="weight of the mean squared error [1]")
-    w_rel: float = Field(0.1, ge=0, description="weight of the squared relative error, clipped at 10 [1]")
-    w_grad: float = Field(10.0, ge=0, description="weight of the error of first differences along wavelength [1]")
-    w_curvature: float = Field(0.1, ge=0, description="weight of the error of second differences [1]")
-    blue_weight: float = Field(1.0, gt=0, description="weight of the blue pixel beside the others' 1 [1]")
+    augment: bool = Field(
+        True, description="show each structure under one of its 32 symmetries, sampled anew each time"
+    )
+    w_mse: float = Field(2.0, ge=0, description="weight of the mean squared error")
+    w_rel: float = Field(0.1, ge=0, description="weight of the squared relative error, clipped at 10")
+    w_grad: float = Field(10.0, ge=0, description="weight of the squared error of first differences along wavelength")
+    w_curvature: float = Field(0.1, ge=0, description="weight of the absolute error of second differences")
+    blue_weight: float = Field(1.0, gt=0, description="weight of the blue pixel; the others have 1")
     weight_schedule: tuple[tuple[int, Literal["mse", "rel", "grad", "curvature"], float], ...] = Field(
         (), description="(epoch, term, weight): from the end of that epoch on, the weight of a loss term is this"
     )
@@ -152,10 +159,10 @@ class MetasurfaceRecipe(Recipe):
     """Predict the spectra of four pixels below a pattern."""
 
     VARIANTS: ClassVar = {
-        "black_box": {"model": {"waves": 0}, "train": {"epochs": 30}},
-        "seed": {
+        "black_box": {"model": {"propagation_slices": 0}, "train": {"epochs": 30}},
+        "prototype": {
             "model": {
-                "waves": 0,
+                "propagation_slices": 0,
                 "memory_norm": False,
                 "film": "shift",
                 "head": "shared",
@@ -167,6 +174,12 @@ class MetasurfaceRecipe(Recipe):
             "train": {"clip_norm": 0.5, "w_curvature": 0.0},
         },
     }
+    RENAMED: ClassVar[dict[str, str]] = {
+        "data.waves": "data.orders",
+        "model.waves": "model.propagation_slices",
+        "model.wave_nodes": "model.propagation_nodes",
+    }
+    RENAMED_VARIANTS: ClassVar[dict[str, str]] = {"seed": "prototype"}
     FASTEST: ClassVar = ("tensorflow", "jax", "torch")
     SMOKE: ClassVar = {
         "data": {"n_structures": 60, "n_wavelengths": 31, "pixels": 32, "grid": 16, "slices": 3},
@@ -177,8 +190,8 @@ class MetasurfaceRecipe(Recipe):
             "d_model": 16,
             "heads": 2,
             "decoder_blocks": 1,
-            "waves": 2,
-            "wave_nodes": 4,
+            "propagation_slices": 2,
+            "propagation_nodes": 4,
         },
         "train": {"epochs": 2},
     }

@@ -9,7 +9,7 @@ from kmodels.metasurface.data.load import SUFFIXES, load
 from kmodels.metasurface.evaluation.baselines import baselines
 from kmodels.metasurface.evaluation.diagnostics import diagnostics
 from kmodels.metasurface.evaluation.examine import examine
-from kmodels.metasurface.evaluation.figures import draw
+from kmodels.metasurface.evaluation.figures import plot
 from kmodels.metasurface.evaluation.metrics import metrics
 from kmodels.metasurface.evaluation.prediction import SUFFIXES as SPECTRA_SUFFIXES
 from kmodels.metasurface.evaluation.prediction import Spectra
@@ -35,20 +35,21 @@ def decode(model, structures, outputs) -> Spectra:
 
 def notes(recipe: MetasurfaceRecipe) -> list[str]:
     """What a reader of the report must know about where its figures come from."""
-    rigorous = f"simulated spectra are those of fmmax with {recipe.data.waves} waves: converged to about 0.01 at 1 um"
+    orders = recipe.data.orders
+    rigorous = f"simulated spectra are those of fmmax with {orders} Fourier orders: converged to about 0.01 at 1 um"
     scalar = (
-        "simulated spectra are those of a scalar solver, one wave and one way through the pattern: no polarisation, no "
-        "guided resonances. Beside a solution of the scalar wave equation, at a period of 2 um and from 520 to 700 nm, "
-        "its shares are off by 0.02 to 0.03 in the mean where the pixels' differ by 0.04; errors here are errors "
-        "against this solver, not against a device"
+        "simulated spectra are those of a scalar solver, one-way through the pattern: no polarisation, no guided "
+        "resonances. Against a solution of the scalar wave equation, at a period of 2 um and from 520 to 700 nm, its "
+        "mean absolute error is 0.02 to 0.03 where the pixels differ by 0.04; errors here are errors against this "
+        "solver, not against a device"
     )
     return [
         scalar if recipe.data.solver == "scalar" else rigorous,
-        "the seed's loss of 1.285e-3 was measured on rigorous spectra of other structures, 2 um wide: same formula, "
-        "other data; its first differences are taken over 1 nm, as the seed's are, whatever the spacing here",
-        "pixels are interchangeable by symmetry, so the mean training spectrum is one for all four; r2 counts against "
-        "it and is not measured where training structures are not at hand",
-        "a peak that nothing was found for within 50 nm counts as 50 nm off",
+        "prototype: the document that the first network was specified in. Its loss of 1.285e-3 belongs to rigorous "
+        "spectra of other structures, 2 um wide: same formula, other data; first differences are taken over 1 nm",
+        "pixels are interchangeable by symmetry, so all four have one mean training spectrum; r2 is relative to it and "
+        "is not computed without training structures",
+        "a peak without a predicted peak within 50 nm counts as 50 nm off",
     ]
 
 
@@ -68,7 +69,7 @@ class MetasurfaceTask(Task):
         "mae",
         "rmse",
         "r2",
-        "seed_loss",
+        "prototype_loss",
         "peak_error",
         "peaks_within_2nm",
         "transmission_error",
@@ -85,7 +86,7 @@ class MetasurfaceTask(Task):
     baselines = staticmethod(baselines)
     diagnostics = staticmethod(diagnostics)
     notes = staticmethod(notes)
-    figures = staticmethod(draw)
+    figures = staticmethod(plot)
 
     def callbacks(self, recipe, data: TrainingData):
         """Give the loss terms their scheduled weights."""

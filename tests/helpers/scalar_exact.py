@@ -12,8 +12,8 @@ from kmodels.metasurface.simulator.scalar import half_period_weights
 GRID = 64
 
 
-def shares(pattern, data, wavelength, radius):
-    """(transmitted (2, 2), reflected) share of the light at one wavelength [nm]; orders up to `radius`."""
+def solve(pattern, data, wavelength, radius):
+    """(transmittance (2, 2), reflectance) at one wavelength [nm]; orders up to `radius`."""
     k0 = 2 * np.pi / wavelength
     above, gap, solid, below = (
         float(refractive_index(m, wavelength)) for m in (data.cover, data.gap, "silicon_nitride", data.spacer)

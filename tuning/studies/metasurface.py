@@ -1,6 +1,6 @@
 """metasurface: what weighs how much in the loss, and how finely is the pattern looked at?
 
-Judged by the mean absolute error of the spectra, whose meaning no weight of the loss changes.
+Evaluated by the mean absolute error of the spectra, whose meaning no weight of the loss changes.
 """
 
 from kmodels.metasurface.recipe import MetasurfaceRecipe
@@ -30,6 +30,6 @@ STUDY = Study(
     direction="min",
     tuner="bayesian",
     max_trials=12,
-    beside=("val_rmse", "val_seed_loss", "val_peak_error"),
-    held_out=("mae", "seed_loss", "peak_error"),
+    beside=("val_rmse", "val_prototype_loss", "val_peak_error"),
+    held_out=("mae", "prototype_loss", "peak_error"),
 )

@@ -166,7 +166,7 @@ class TorchDiffractionNet(nn.Module):
         self.heads = nn.Linear(width, 4 * width)
         self.kernel, self.bias = nn.Parameter(0.02 * torch.randn(4, width)), nn.Parameter(torch.zeros(4))
         self.spectrum = nn.Parameter(torch.zeros(data.n_wavelengths, 4))
-        self.waves = Waves(data, net.waves, net.wave_nodes)
+        self.waves = Waves(data, net.propagation_slices, net.propagation_nodes)
 
     def forward(self, pattern):
         x = self.stem_norm(self.stem(pattern[:, None]))

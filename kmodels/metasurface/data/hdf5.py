@@ -1,12 +1,12 @@
-"""Structures as HDF5: what the simulator writes and what users bring.
+"""Structures as HDF5: the file format of the simulator and of users.
 
     patterns    (structure, y, x)                uint8   1 silicon nitride, 0 gap; one period
-    spectra     (structure, row, column, w)      float32 share of the light that each camera pixel gets, units "1"
+    spectra     (structure, row, column, w)      float32 transmittance: fraction of the light in each camera pixel, "1"
     wavelength  (w)                              float64 in vacuum, units "nm" (or "um", "m" in files of others)
 
 Attributes of the file: pixel_order, colours of the camera pixels (first row, then second), and where they are known
-period, height and distance [nm], cover, gap, spacer, solver. `spectra` and `wavelength` are left out where nobody
-knows them. Files of ours are NetCDF-4, too: xarray opens them, with names for the axes.
+period, height and distance [nm], cover, gap, spacer, solver. `spectra` and `wavelength` may be missing where they are
+unknown. Files written here are valid NetCDF-4, too: xarray opens them, with names for the axes.
 """
 
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+from numpy.typing import ArrayLike
 
 from kmodels.core.io.hdf5 import created, is_external, refuse_bomb
 from kmodels.core.spec.errors import UserError
@@ -22,10 +23,25 @@ NANOMETRES = {"nm": 1.0, "um": 1e3, "µm": 1e3, "μm": 1e3, "m": 1e9}
 CHUNK = 32  # structures that are compressed together
 
 
-def write(path: str | Path, patterns, spectra, wavelength, attributes: dict, reflected=None) -> None:
-    """Save structures, whole or not at all; shapes and units as above, wavelength in nm.
+def write(
+    path: str | Path, patterns: ArrayLike, spectra: ArrayLike, wavelength: ArrayLike, attributes: dict, reflected=None
+) -> None:
+    """Save structures, atomically.
 
-    reflected: (structure, w) share that is reflected, where somebody knows it; a dataset of that name.
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    patterns : array_like
+        (structure, y, x) of 0 and 1.
+    spectra : array_like
+        (structure, 2, 2, w) transmittance.
+    wavelength : array_like
+        (w,) [nm].
+    attributes : dict
+        Attributes of the file.
+    reflected : array_like, optional
+        (structure, w) reflectance, saved as a dataset of that name.
     """
     layout = {
         "wavelength": (("wavelength",), np.asarray(wavelength, "float64"), "nm"),
@@ -45,7 +61,19 @@ def write(path: str | Path, patterns, spectra, wavelength, attributes: dict, ref
 
 @dataclass(frozen=True)
 class Stored:
-    """A file's arrays: patterns and spectra can be sliced, nothing of them is read. wavelength: [nm]."""
+    """The arrays of an open file.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    patterns, spectra : h5py.Dataset
+        Not read yet; slices are. Spectra may be None.
+    wavelength : ndarray or None
+        [nm].
+    pixel_order : str or None
+        Colours of the pixels.
+    """
 
     path: Path
     patterns: h5py.Dataset
@@ -55,7 +83,25 @@ class Stored:
 
 
 def read(file: h5py.File, path: Path) -> Stored:
-    """The arrays of an open file. Raises UserError by file, dataset and rule; values are looked at elsewhere."""
+    """Find the arrays of an open file; their values are checked by `load`.
+
+    Parameters
+    ----------
+    file : h5py.File
+        The open file.
+    path : Path
+        Its path, for messages.
+
+    Returns
+    -------
+    Stored
+        Its arrays.
+
+    Raises
+    ------
+    UserError
+        That names file, dataset and rule.
+    """
     patterns = _dataset(file, path, "patterns", "biuf")
     if patterns is None:
         raise UserError(f"{path}: patterns: missing; expected a dataset (structure, y, x)")

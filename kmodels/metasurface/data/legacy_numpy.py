@@ -1,10 +1,11 @@
-"""The seed's NumPy pairs: NAMEpatterns.npy and NAMEspectra.npy.
+"""The prototype's NumPy pairs: NAMEpatterns.npy and NAMEspectra.npy.
 
     patterns  (structure, 1, y, x)  uint8    1 silicon nitride, 0 gap
     spectra   (structure, 3, w)     float32  red, green, blue, negative: the flux of a solver whose axis points up
 
-The sign is turned round. A row of zeros was not simulated. Green is one number, so both green pixels get it and no
-difference between them can be learned from such a file. Wavelengths and the order of pixels are the recipe's.
+"Prototype" is the document that the first network was specified in; these are its files. The sign is inverted on
+reading. A row of zeros was not simulated. Both green pixels get the one green spectrum, so no difference between them
+can be learned from such a file. Wavelengths and the order of pixels are the recipe's.
 """
 
 from pathlib import Path
@@ -19,7 +20,13 @@ NOTE = "spectra of NumPy pairs have one green: both green pixels are equal by co
 
 
 def pair_of(path: Path) -> tuple[Path, Path]:
-    """(file with the patterns, file with the spectra) of a pair that one of its files names."""
+    """Name both files, patterns and spectra, of a pair that one of its files names.
+
+    Raises
+    ------
+    UserError
+        Where the name is not that of a pair's file.
+    """
     for suffix in (PATTERNS, SPECTRA):
         if path.name.endswith(suffix):
             name = path.name.removesuffix(suffix)
@@ -27,8 +34,14 @@ def pair_of(path: Path) -> tuple[Path, Path]:
     raise UserError(f"{path}: expected a pair NAME{PATTERNS} and NAME{SPECTRA}")
 
 
-def opened(path: Path, ndim: int, layout: str) -> np.ndarray:
-    """An array of numbers left on disk. Raises UserError where the file is none, or has other dimensions."""
+def open_array(path: Path, ndim: int, layout: str) -> np.ndarray:
+    """Open an array of numbers and leave it on disk.
+
+    Raises
+    ------
+    UserError
+        Where the file is none, or has other dimensions than `layout` says.
+    """
     if not path.exists():
         raise UserError(f"{path}: no such file; a pair is NAME{PATTERNS} and NAME{SPECTRA}")
     values = read_array(path, on_disk=True)
@@ -38,16 +51,16 @@ def opened(path: Path, ndim: int, layout: str) -> np.ndarray:
 
 
 def read_patterns(path: Path) -> np.ndarray:
-    """(structure, y, x), left on disk."""
-    return opened(path, 4, "(structure, 1, y, x)")[:, 0]
+    """Open patterns (structure, y, x), left on disk."""
+    return open_array(path, 4, "(structure, 1, y, x)")[:, 0]
 
 
 def read_spectra(path: Path) -> np.ndarray:
-    """(structure, 3, w) as stored, left on disk: red, green, blue."""
-    return opened(path, 3, "(structure, 3, w)")
+    """Open spectra (structure, 3, w) as stored, left on disk: red, green, blue."""
+    return open_array(path, 3, "(structure, 3, w)")
 
 
-def four_pixels(spectra: np.ndarray, pixel_order: str) -> np.ndarray:
-    """(structure, 2, 2, w) of (structure, 3, w): each pixel gets the spectrum of its colour."""
+def spectra_of_pixels(spectra: np.ndarray, pixel_order: str) -> np.ndarray:
+    """Give each pixel the spectrum of its colour: (structure, 2, 2, w) of (structure, 3, w)."""
     colours = ["RGB".index(colour) for colour in pixel_order]
     return spectra[:, colours].reshape(len(spectra), 2, 2, -1)

@@ -1,6 +1,6 @@
-"""Files of structures -> Structures. Bad input is refused by file, dataset, index, value and rule.
+"""Read files of structures. Bad input is refused by file, dataset, index, value and rule.
 
-Formats, by suffix: HDF5 (.h5, .hdf5, see hdf5.py) and the seed's NumPy pairs (.npy, see seed_arrays.py).
+Formats, by suffix: HDF5 (.h5, .hdf5, see hdf5.py) and the prototype's NumPy pairs (.npy, see legacy_numpy.py).
 """
 
 from collections.abc import Iterable
@@ -15,17 +15,18 @@ from kmodels.core.io.hdf5 import refuse_crashing
 from kmodels.core.runs.cache import data_files
 from kmodels.core.spec.errors import UserError
 from kmodels.metasurface.data import hdf5, legacy_numpy
-from kmodels.metasurface.data.records import Structures, fingerprints, packed
+from kmodels.metasurface.data.records import Structures, fingerprints, pack
+from kmodels.metasurface.recipe import MetasurfaceRecipe
 
 SUFFIXES = (".h5", ".hdf5", ".npy")
-ROUNDING = 1e-6  # by which a share may lie outside [0, 1]
-BLOCK = 256  # structures that are looked at at once
+ROUNDING = 1e-6  # by which a transmittance may lie outside [0, 1]
+BLOCK = 256  # structures that are checked at once
 LFS = b"version https://git-lfs"
 
 
 @dataclass(frozen=True)
 class Part:
-    """What one file, or one pair, gives: the fields of Structures, and numbers: (n,) index in the file."""
+    """The content of one file or pair: the fields of Structures, and `numbers`, (n,) the index in the file."""
 
     file: Path
     bits: np.ndarray
@@ -38,15 +39,32 @@ class Part:
     notes: tuple[str, ...] = ()
 
 
-def load(path: str | Path, recipe, labels: bool = True) -> Structures:
-    """The structures of a file, or of a folder's files.
+def load(path: str | Path, recipe: MetasurfaceRecipe, labels: bool = True) -> Structures:
+    """Read the structures of a file, or of a folder's files.
 
-    With labels: structures whose spectra are all zero were not simulated and are left out. Without: spectra may be
-    missing. Raises UserError that names file, dataset, index, value and what is allowed.
+    Parameters
+    ----------
+    path : str or Path
+        A file or folder.
+    recipe : MetasurfaceRecipe
+        Says which geometry, size and wavelengths are expected.
+    labels : bool
+        True: spectra must be there; structures whose spectra are all zero were not simulated and are left out. False:
+        spectra may be missing and are ignored.
+
+    Returns
+    -------
+    Structures
+        Of all files.
+
+    Raises
+    ------
+    UserError
+        That names file, dataset, index, value and what is allowed.
     """
-    parts, found = [], data_files(path, SUFFIXES)
-    refuse_crashing(found)
-    for file in found:
+    parts, files = [], data_files(path, SUFFIXES)
+    refuse_crashing(files)
+    for file in files:
         _refuse_pointer(file)
         suffix = file.suffix.lower()
         if suffix in (".h5", ".hdf5"):
@@ -56,7 +74,7 @@ def load(path: str | Path, recipe, labels: bool = True) -> Structures:
         elif file == legacy_numpy.pair_of(file)[0] or not legacy_numpy.pair_of(file)[0].exists():
             parts.append(_pair(file, recipe.data, labels))
     _check_alike(parts)
-    return _joined(parts)
+    return _join(parts)
 
 
 def _refuse_pointer(file: Path) -> None:
@@ -82,7 +100,7 @@ def _hdf5(file: Path, data, labels: bool) -> Part:
             _check_shape(file, "spectra", spectra.shape, wanted, "(structure, row, column, wavelength)")
         source = Source(file, "spectra")
         blocks = _blocks(stored.patterns, spectra, Source(file, "patterns"), source)
-        return _part(file, wavelength, order, _shares(blocks, source, 1.0))
+        return _part(file, wavelength, order, _transmittance(blocks, source, 1.0))
 
 
 def _check_geometry(file: Path, attributes, data) -> None:
@@ -131,9 +149,11 @@ def _pair(file: Path, data, labels: bool) -> Part:
         wanted = (len(patterns), 3, data.n_wavelengths)
         _check_shape(spectra_file, "spectra", spectra.shape, wanted, "(structure, colour, wavelength)")
     blocks = _blocks(patterns, spectra, Source(patterns_file, "patterns"), source)
-    shares = _shares(blocks, source, -1.0, lambda rgb: legacy_numpy.four_pixels(rgb, data.pixel_order))
+    transmittance = _transmittance(
+        blocks, source, -1.0, lambda rgb: legacy_numpy.spectra_of_pixels(rgb, data.pixel_order)
+    )
     notes = (legacy_numpy.NOTE,) if labels else ()
-    return _part(patterns_file, data.wavelengths(), data.pixel_order, shares, notes)
+    return _part(patterns_file, data.wavelengths(), data.pixel_order, transmittance, notes)
 
 
 def _check_patterns(file: Path, shape: tuple, data) -> None:
@@ -157,18 +177,18 @@ class Source:
 
 
 def _part(file: Path, wavelength, pixel_order: str, blocks: Iterable, notes: tuple[str, ...] = ()) -> Part:
-    """The structures of a file, from (numbers, patterns, spectra) of its blocks; unsimulated ones are left out."""
+    """Join (numbers, patterns, spectra) of a file's blocks; unsimulated structures are left out."""
     numbers, bits, spectra, prints, dropped = [], [], [], [], 0
-    for first, patterns, shares in blocks:
-        kept = np.ones(len(patterns), bool) if shares is None else shares.any((1, 2, 3))
+    for first, patterns, transmittance in blocks:
+        kept = np.ones(len(patterns), bool) if transmittance is None else transmittance.any((1, 2, 3))
         dropped += int((~kept).sum())
         numbers.append(first + np.flatnonzero(kept))
-        bits.append(packed(patterns[kept]))
+        bits.append(pack(patterns[kept]))
         prints.append(fingerprints(patterns[kept]))
-        if shares is not None:
-            spectra.append(shares[kept])
+        if transmittance is not None:
+            spectra.append(transmittance[kept])
     if not sum(map(len, numbers)):
-        raise UserError(f"{file}: no structures" + (f"; {dropped} unsimulated ones (all shares 0)" if dropped else ""))
+        raise UserError(f"{file}: no structures" + (f"; {dropped} unsimulated ones (all 0)" if dropped else ""))
     return Part(
         file=file,
         bits=np.concatenate(bits),
@@ -183,15 +203,15 @@ def _part(file: Path, wavelength, pixel_order: str, blocks: Iterable, notes: tup
 
 
 def _blocks(patterns, spectra, pattern_source: Source, spectra_source: Source):
-    """(first number, patterns (n, y, x) uint8, spectra as stored or None) of a block after the other, looked at."""
+    """Check one block after the other: (first number, patterns (n, y, x) uint8, spectra as stored or None)."""
     for first in range(0, len(patterns), BLOCK):
         block = np.asarray(patterns[first : first + BLOCK])
         _check(pattern_source, ~np.isin(block, (0, 1)), block, first, "expected 0 or 1")
-        shares = None
+        transmittance = None
         if spectra is not None:
-            shares = np.asarray(spectra[first : first + BLOCK], "float32")
-            _check(spectra_source, ~np.isfinite(shares), shares, first, "expected a number")
-        yield first, block.astype("uint8"), shares
+            transmittance = np.asarray(spectra[first : first + BLOCK], "float32")
+            _check(spectra_source, ~np.isfinite(transmittance), transmittance, first, "expected a number")
+        yield first, block.astype("uint8"), transmittance
 
 
 def _check(source: Source, bad: np.ndarray, values: np.ndarray, first: int, rule: str) -> None:
@@ -202,16 +222,16 @@ def _check(source: Source, bad: np.ndarray, values: np.ndarray, first: int, rule
         raise UserError(f"{source.file}: {source.name}[{index}] = {values[at]:g}; {rule}")
 
 
-def _shares(blocks, source: Source, sign: float, change=lambda shares: shares):
-    """The blocks with spectra turned into shares in [0, 1]."""
-    rule = "a share of the light lies in [0, 1]" if sign > 0 else "expected -1 .. 0, the sign of such files"
+def _transmittance(blocks, source: Source, sign: float, change=lambda values: values):
+    """Convert the blocks' spectra to transmittance in [0, 1]."""
+    rule = "a transmittance lies in [0, 1]" if sign > 0 else "expected -1 .. 0, the sign of such files"
     for first, patterns, stored in blocks:
-        shares = None
+        transmittance = None
         if stored is not None:
-            shares = sign * stored
-            _check(source, (shares < -ROUNDING) | (shares > 1 + ROUNDING), stored, first, rule)
-            shares = change(np.clip(shares, 0.0, 1.0))
-        yield first, patterns, shares
+            transmittance = sign * stored
+            _check(source, (transmittance < -ROUNDING) | (transmittance > 1 + ROUNDING), stored, first, rule)
+            transmittance = change(np.clip(transmittance, 0.0, 1.0))
+        yield first, patterns, transmittance
 
 
 def _check_alike(parts: list[Part]) -> None:
@@ -224,8 +244,8 @@ def _check_alike(parts: list[Part]) -> None:
             raise UserError(f"{part.file}: wavelength: {spans[0]}; {first.file} has {spans[1]}")
 
 
-def _joined(parts: list[Part]) -> Structures:
-    """All parts as one set; copies of a structure, turned or shifted, share a group."""
+def _join(parts: list[Part]) -> Structures:
+    """All parts as one set; copies of a structure, transposed, flipped or shifted, have one group."""
     prints = np.concatenate([part.fingerprints for part in parts])
     _, groups = np.unique(prints, axis=0, return_inverse=True)
     names = [f"{part.file.stem}:{number}" for part in parts for number in part.numbers]

@@ -9,14 +9,28 @@ LAGS = (1, 2, 4, 8, 16)  # pixels
 
 @dataclass(frozen=True, eq=False)
 class Structures:
-    """n structures.
+    """A set of n structures.
 
-    bits: (n, y, x / 8) uint8, patterns of 1 (silicon nitride) and 0, eight pixels a byte: a large set stays in memory.
-    spectra: (n, 2, 2, wavelength) float32, share of the light that each camera pixel gets, rows and columns; None
-    where nobody knows. wavelength: (wavelength,) in vacuum [nm]. pixel_order: colours of the camera pixels, such as
-    "RGGB", first row then second. names: (n,) file and index. groups: (n,) the same number for a structure and its
-    copies, turned, flipped or shifted, so that a split keeps them together. dropped: rows of the files left out as
-    unsimulated. notes: what a reader of results must know about the files.
+    Attributes
+    ----------
+    bits : ndarray
+        (n, y, x / 8) uint8, patterns of 1 (silicon nitride) and 0, eight pixels per byte: a large set stays in memory.
+    spectra : ndarray or None
+        (n, 2, 2, w) float32 transmittance: the fraction of the incident light that each camera pixel gets, rows and
+        columns. None where they are unknown.
+    wavelength : ndarray
+        (w,) in vacuum [nm].
+    pixel_order : str
+        Colours of the camera pixels, such as "RGGB", first row then second.
+    names : ndarray
+        (n,) file and index.
+    groups : ndarray
+        (n,) the same number for a structure and its copies, transposed, flipped or shifted, so that a split keeps them
+        together.
+    dropped : int
+        Rows of the files left out as unsimulated.
+    notes : tuple of str
+        What a reader of results must know about the files.
     """
 
     bits: np.ndarray
@@ -32,29 +46,39 @@ class Structures:
         return len(self.bits)
 
     def take(self, rows) -> "Structures":
-        """The structures with these indices."""
+        """Select the structures with these indices."""
         spectra = None if self.spectra is None else self.spectra[rows]
         return replace(self, bits=self.bits[rows], spectra=spectra, names=self.names[rows], groups=self.groups[rows])
 
     def patterns(self, rows=slice(None)) -> np.ndarray:
-        """(n, y, x) uint8 of these structures."""
+        """Unpack the patterns of these structures: (n, y, x) uint8."""
         return np.unpackbits(self.bits[rows], axis=-1)
 
 
-def packed(patterns: np.ndarray) -> np.ndarray:
-    """Patterns (n, y, x) of 0 and 1 as bits (n, y, x / 8)."""
+def pack(patterns: np.ndarray) -> np.ndarray:
+    """Pack patterns (n, y, x) of 0 and 1 as bits (n, y, x / 8)."""
     return np.packbits(patterns, axis=-1)
 
 
 def fingerprints(patterns: np.ndarray) -> np.ndarray:
-    """(n, 1 + 2 lags) int64: numbers that no shift, flip or transposition of a periodic pattern changes.
+    """Compute numbers that no shift, flip or transposition of a periodic pattern changes.
 
-    The number of ones, and for each lag the two numbers of pixels that differ from the one so far along an axis, the
-    smaller first. Structures with the same numbers are copies of each other, or look alike by a rare chance.
-    patterns: (n, y, x).
+    They are the number of ones, and for each lag the two numbers of pixels that differ from the one so far away along
+    an axis, the smaller first. Structures with the same numbers are copies of each other, or look alike by a rare
+    chance.
+
+    Parameters
+    ----------
+    patterns : ndarray
+        (n, y, x) of 0 and 1.
+
+    Returns
+    -------
+    ndarray
+        (n, 1 + 2 lags) int64.
     """
-    found = [patterns.sum((1, 2), dtype="int64")]
+    numbers = [patterns.sum((1, 2), dtype="int64")]
     for lag in LAGS:
         changes = [(patterns != np.roll(patterns, lag, axis)).sum((1, 2), dtype="int64") for axis in (1, 2)]
-        found += [np.minimum(*changes), np.maximum(*changes)]
-    return np.stack(found, axis=1)
+        numbers += [np.minimum(*changes), np.maximum(*changes)]
+    return np.stack(numbers, axis=1)

@@ -9,19 +9,45 @@ import numpy as np
 COUNT = 32
 
 
-def moved_patterns(patterns: np.ndarray, symmetry: int) -> np.ndarray:
-    """Patterns (..., y, x), square and of even size, under symmetry 0 .. 31; 0 changes nothing."""
+def move_patterns(patterns: np.ndarray, symmetry: int) -> np.ndarray:
+    """Apply a symmetry to patterns.
+
+    Parameters
+    ----------
+    patterns : ndarray
+        (..., y, x), square and of even size.
+    symmetry : int
+        0 .. 31; 0 is the identity.
+
+    Returns
+    -------
+    ndarray
+        The same shape.
+    """
     transpose, flips, shifts = _parts(symmetry)
     rows, columns = patterns.shape[-2:]
     moved = np.roll(patterns, (shifts[0] * (rows // 2), shifts[1] * (columns // 2)), axis=(-2, -1))
-    return _turned(moved, transpose, flips)
+    return _orient(moved, transpose, flips)
 
 
-def moved_spectra(spectra: np.ndarray, symmetry: int) -> np.ndarray:
-    """The spectra (..., 2, 2, wavelength) that belong to `moved_patterns` of the same symmetry."""
+def move_spectra(spectra: np.ndarray, symmetry: int) -> np.ndarray:
+    """Apply a symmetry to spectra.
+
+    Parameters
+    ----------
+    spectra : ndarray
+        (..., 2, 2, w).
+    symmetry : int
+        0 .. 31.
+
+    Returns
+    -------
+    ndarray
+        The spectra that belong to `move_patterns` of the same symmetry.
+    """
     transpose, flips, shifts = _parts(symmetry)
     pixels = np.roll(np.moveaxis(spectra, -1, 0), shifts, axis=(-2, -1))
-    return np.moveaxis(_turned(pixels, transpose, flips), 0, -1)
+    return np.moveaxis(_orient(pixels, transpose, flips), 0, -1)
 
 
 def _parts(symmetry: int) -> tuple[bool, tuple[int, ...], tuple[int, int]]:
@@ -32,6 +58,6 @@ def _parts(symmetry: int) -> tuple[bool, tuple[int, ...], tuple[int, int]]:
     return bool(bits[4]), tuple(axis for axis, bit in ((-2, bits[2]), (-1, bits[3])) if bit), (bits[0], bits[1])
 
 
-def _turned(values: np.ndarray, transpose: bool, flips: tuple[int, ...]) -> np.ndarray:
+def _orient(values: np.ndarray, transpose: bool, flips: tuple[int, ...]) -> np.ndarray:
     flipped = np.flip(values, flips)
     return np.swapaxes(flipped, -2, -1) if transpose else flipped

@@ -1,4 +1,4 @@
-"""Pictures: patterns, true and predicted spectra, errors by wavelength, colour routers, attention on a pattern."""
+"""Figures: patterns, true and predicted spectra, errors by wavelength, colour routers, attention on a pattern."""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -11,11 +11,22 @@ from kmodels.metasurface.evaluation.router import by_colour, efficiency
 
 INK = {"R": RED, "G": GREEN, "B": BLUE}
 SECOND = {"G2": "#86b894"}  # the second green
-ASKED = (450.0, 550.0, 650.0)  # nm, of the attention
+ATTENTION_AT = (450.0, 550.0, 650.0)  # nm
 
 
-def draw(evaluated: EvaluationInput) -> dict[str, Figure]:
-    """{title: Figure} of held-out structures."""
+def plot(evaluated: EvaluationInput) -> dict[str, Figure]:
+    """Plot held-out structures and their predictions.
+
+    Parameters
+    ----------
+    evaluated : EvaluationInput
+        Structures with spectra, and predicted ones.
+
+    Returns
+    -------
+    dict of str to matplotlib.figure.Figure
+        By title.
+    """
     return {
         "spectra": spectra(evaluated),
         "error by wavelength": errors(evaluated),
@@ -25,101 +36,129 @@ def draw(evaluated: EvaluationInput) -> dict[str, Figure]:
 
 
 def spectra(evaluated: EvaluationInput) -> Figure:
-    """Pattern, true and predicted spectra of the structure with the median error, and of the one with the largest."""
-    structures, shares = evaluated.records, evaluated.prediction.shares
-    order = np.argsort(np.abs(shares - structures.spectra).mean((1, 2, 3)))
+    """Plot pattern, true and predicted spectra of the structures with the median and with the largest error."""
+    structures, transmittance = evaluated.records, evaluated.prediction.transmittance
+    order = np.argsort(np.abs(transmittance - structures.spectra).mean((1, 2, 3)))
     chosen = {"median error": order[len(order) // 2], "largest error": order[-1]}
     made, axes = figure(9, 5.4, 2, 2)
     for (left, right), (title, row) in zip(axes, chosen.items(), strict=True):
         _pattern(left, structures.patterns([row])[0], structures.pixel_order)
         left.set_title(f"{structures.names[row]}, {title}", fontsize=9)
-        four(right, structures.wavelength, structures.spectra[row], shares[row], structures.pixel_order)
+        four(right, structures.wavelength, structures.spectra[row], transmittance[row], structures.pixel_order)
     axes[0, 1].legend(frameon=False, fontsize=7, ncols=2)
     return made
 
 
 def four(axis, wavelength, true, predicted, pixel_order: str) -> None:
-    """Spectra of the four pixels: true ones drawn through, predicted ones dashed."""
+    """Plot spectra of the four pixels: true ones solid, predicted ones dashed."""
     for k, name in enumerate(pixel_names(pixel_order)):
         colour = SECOND.get(name, INK[name[0]])
         axis.plot(wavelength, true.reshape(4, -1)[k], color=colour, label=f"{name} true")
         axis.plot(wavelength, predicted.reshape(4, -1)[k], color=colour, ls="--", label=f"{name} predicted")
-    axis.set(xlabel="wavelength [nm]", ylabel="share of light", ylim=(0, None))
+    axis.set(xlabel="wavelength [nm]", ylabel="transmittance", ylim=(0, None))
 
 
 def errors(evaluated: EvaluationInput) -> Figure:
-    """Mean absolute error at each wavelength, beside that of these structures' own mean spectrum."""
-    true, shares = evaluated.records.spectra, evaluated.prediction.shares
+    """Plot the mean absolute error at each wavelength, and that of these structures' own mean spectrum."""
+    true, transmittance = evaluated.records.spectra, evaluated.prediction.transmittance
     made, axes = figure(6, 3.4)
     wavelength = evaluated.records.wavelength
     mean = np.broadcast_to(true.mean((0, 1, 2)), true.shape)
     axes.plot(wavelength, error_by_wavelength(true, mean), color=GREY, label="mean spectrum")
-    axes.plot(wavelength, error_by_wavelength(true, shares), color=BLUE, label="network")
-    axes.set(xlabel="wavelength [nm]", ylabel="mean absolute error of a share", ylim=(0, None))
+    axes.plot(wavelength, error_by_wavelength(true, transmittance), color=BLUE, label="network")
+    axes.set(xlabel="wavelength [nm]", ylabel="mean absolute error of the transmittance", ylim=(0, None))
     axes.legend(frameon=False)
     return made
 
 
 def scatter(evaluated: EvaluationInput) -> Figure:
-    """Predicted against true shares, some twenty thousand of them."""
+    """Plot predicted against true transmittance, some twenty thousand points."""
     made, axes = figure(4.6, 4.6)
-    true, shares = evaluated.records.spectra.ravel(), evaluated.prediction.shares.ravel()
+    true, transmittance = evaluated.records.spectra.ravel(), evaluated.prediction.transmittance.ravel()
     step = max(1, len(true) // 20_000)
     axes.plot([0, true.max()], [0, true.max()], color=GREY, lw=1)
-    axes.plot(true[::step], shares[::step], ".", color=BLUE, ms=1.5, alpha=0.3)
-    axes.set(xlabel="true share", ylabel="predicted share")
+    axes.plot(true[::step], transmittance[::step], ".", color=BLUE, ms=1.5, alpha=0.3)
+    axes.set(xlabel="true transmittance", ylabel="predicted transmittance")
     return made
 
 
 def best_router(evaluated: EvaluationInput) -> Figure:
-    """Of these structures the one that routes colours best, by its true spectra."""
+    """Plot the structure that routes colours best, by its true spectra."""
     structures, prediction = evaluated.records, evaluated.prediction
-    of = efficiency(structures.spectra, structures.wavelength, structures.pixel_order, prediction.band)
-    row = int(np.argmax(of))
+    scores = efficiency(structures.spectra, structures.wavelength, structures.pixel_order, prediction.band)
+    row = int(np.argmax(scores))
     return router(
         structures.patterns([row])[0],
         structures.wavelength,
         structures.spectra[row],
-        prediction.shares[row],
+        prediction.transmittance[row],
         structures.pixel_order,
-        f"{structures.names[row]}: {of[row]:.3f} of the light reaches pixels of its colour",
+        f"{structures.names[row]}: {scores[row]:.3f} of the light reaches pixels of its colour",
     )
 
 
 def router(pattern, wavelength, true, predicted, pixel_order: str, title: str) -> Figure:
-    """A pattern, and what the pixels of each colour get together, its highest share marked.
+    """Plot a pattern, and the transmittance of the pixels of each colour together, the highest value marked.
 
-    true, predicted: (2, 2, w).
+    Parameters
+    ----------
+    pattern : ndarray
+        (y, x).
+    wavelength : ndarray
+        (w,) [nm].
+    true, predicted : ndarray
+        (2, 2, w) transmittance.
+    pixel_order : str
+        Colours of the pixels.
+    title : str
+        Of the figure.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        The figure.
     """
     made, (left, right) = figure(9, 3.4, 1, 2)
     _pattern(left, pattern, pixel_order)
-    guessed = by_colour(predicted, pixel_order)
-    for colour, share in by_colour(true, pixel_order).items():
-        top = int(np.argmax(share))
-        right.plot(wavelength, share, color=INK[colour], label=colour)
-        right.plot(wavelength, guessed[colour], color=INK[colour], ls="--")
-        right.plot(wavelength[top], share[top], "o", color=INK[colour])
-        right.annotate(f"{share[top]:.2f}", (wavelength[top], share[top]), color=INK[colour], fontsize=8)
-    right.set(xlabel="wavelength [nm]", ylabel="share of light (dashed: network)", ylim=(0, None))
+    predicted = by_colour(predicted, pixel_order)
+    for colour, values in by_colour(true, pixel_order).items():
+        top = int(np.argmax(values))
+        right.plot(wavelength, values, color=INK[colour], label=colour)
+        right.plot(wavelength, predicted[colour], color=INK[colour], ls="--")
+        right.plot(wavelength[top], values[top], "o", color=INK[colour])
+        right.annotate(f"{values[top]:.2f}", (wavelength[top], values[top]), color=INK[colour], fontsize=8)
+    right.set(xlabel="wavelength [nm]", ylabel="transmittance (dashed: network)", ylim=(0, None))
     right.legend(frameon=False)
     made.suptitle(title, fontsize=10)
     return made
 
 
 def attention(pattern, scores, wavelength) -> Figure:
-    """Where a wavelength looks: attention on the local tokens over the pattern, one panel for each of three.
+    """Plot the attention on the local tokens over the pattern, one panel for each of three wavelengths.
 
-    pattern: (y, x). scores: (w, side, side) means over the heads of the last block. wavelength: (w,) [nm].
+    Parameters
+    ----------
+    pattern : ndarray
+        (y, x).
+    scores : ndarray
+        (w, side, side) means over the heads of the last block.
+    wavelength : ndarray
+        (w,) [nm].
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        The figure.
     """
-    made, axes = figure(9, 3.2, 1, len(ASKED))
-    chosen = [int(np.argmin(np.abs(wavelength - asked))) for asked in ASKED]
+    made, axes = figure(9, 3.2, 1, len(ATTENTION_AT))
+    chosen = [int(np.argmin(np.abs(wavelength - asked))) for asked in ATTENTION_AT]
     top = scores[chosen].max()
     for axis, k in zip(axes, chosen, strict=True):
         _pattern(axis, pattern)
         extent = (0, pattern.shape[1], pattern.shape[0], 0)
-        drawn = axis.imshow(scores[k], cmap="inferno", alpha=0.65, extent=extent, vmin=0, vmax=top)
+        image = axis.imshow(scores[k], cmap="inferno", alpha=0.65, extent=extent, vmin=0, vmax=top)
         axis.set_title(f"{wavelength[k]:.0f} nm", fontsize=9)
-    made.colorbar(drawn, ax=axes, shrink=0.8, label="attention")
+    made.colorbar(image, ax=axes, shrink=0.8, label="attention")
     return made
 
 

@@ -1,4 +1,4 @@
-"""How good predicted spectra are; t true and p predicted shares, (structures, 2, 2, w)."""
+"""Metrics of predicted spectra; t true and p predicted transmittance, (structures, 2, 2, w)."""
 
 import numpy as np
 
@@ -8,26 +8,42 @@ from kmodels.metasurface.data.records import Structures
 from kmodels.metasurface.evaluation.prediction import Spectra
 from kmodels.metasurface.network.losses import LARGEST_RATIO, LEAST_SHARE
 
-PROMINENCE = 0.05  # of the peaks that must be found
-FAINTEST = 0.02  # of the peaks that may be what was found
-LOST = 50.0  # nm: a peak that nothing was found for, or only further away, counts as so far off
-SEED_WEIGHTS = {"mse": 2.0, "rel": 0.1, "grad": 100.0}
+PROMINENCE = 0.05  # of true peaks that must be found
+FAINTEST = 0.02  # prominence of predicted peaks that count as found
+LOST = 50.0  # nm: the error of a peak without a predicted one, or with one further away
+PROTOTYPE_WEIGHTS = {"mse": 2.0, "rel": 0.1, "grad": 100.0}
 
 
 def metrics(parts: dict[str, Structures], prediction: Spectra, seed: int) -> Scores:
-    """Scores of a prediction for parts["test"], with intervals from resampling structures (copies together).
+    """Score a prediction for parts["test"], with intervals from resampling structures (copies together).
 
-    mae, rmse: of shares. r2 = 1 - sum (p - t)^2 / sum (m - t)^2 with m the mean spectrum of parts["train"]; None where
-    there is no such part. seed_loss: 2 MSE + 0.1 relative + 100 slopes (see there). peak_error: mean distance of a
-    peak (prominence >= 0.05) from the nearest one predicted [nm]; None without peaks. peaks_within_2nm: share of
-    them. transmission_error: mean |sum p - sum t| over pixels. excess: largest sum p - 1, 0 or more.
+    Parameters
+    ----------
+    parts : dict of str to Structures
+        "test", and "train" for r2.
+    prediction : Spectra
+        For parts["test"].
+    seed : int
+        Of the resampling.
+
+    Returns
+    -------
+    Scores
+        mae, rmse: of the transmittance.
+        r2: 1 - sum (p - t)^2 / sum (m - t)^2 with m the mean spectrum of parts["train"]; None without that part.
+        prototype_loss: 2 MSE + 0.1 relative + 100 slopes, see `prototype_loss`.
+        peak_error: mean distance of a peak (prominence >= 0.05) from the nearest predicted one [nm]; None without
+        peaks.
+        peaks_within_2nm: fraction of peaks with a predicted one within 2 nm.
+        transmission_error: mean |sum p - sum t| over pixels.
+        excess: largest sum p - 1, 0 or more.
     """
     test = parts["test"]
-    t, p = test.spectra.astype("float64"), prediction.shares.astype("float64")
+    t, p = test.spectra.astype("float64"), prediction.transmittance.astype("float64")
     sums = {
         "absolute": np.abs(p - t).mean((1, 2, 3)),
         "squared": np.square(p - t).mean((1, 2, 3)),
-        "seed": seed_loss(t, p, test.wavelength),
+        "prototype": prototype_loss(t, p, test.wavelength),
         "transmission": np.abs((p - t).sum((1, 2))).mean(-1),
     }
     if "train" in parts:
@@ -37,53 +53,83 @@ def metrics(parts: dict[str, Structures], prediction: Spectra, seed: int) -> Sco
     for name, values in (("peaks", np.ones_like(distances)), ("off", distances), ("near", distances <= 2.0)):
         sums[name] = np.bincount(owners, values, n)
     weights = verification.bootstrap_weights(test.groups, seed).astype("float64")
-    resampled = _combined({name: weights @ of for name, of in sums.items()}, weights.sum(1))
-    values = {
-        k: float(v[0]) for k, v in _combined({k: of.sum()[None] for k, of in sums.items()}, np.array([n])).items()
-    }
+    resampled = _combine({name: weights @ of for name, of in sums.items()}, weights.sum(1))
+    values = {k: float(v[0]) for k, v in _combine({k: of.sum()[None] for k, of in sums.items()}, np.array([n])).items()}
     values["excess"] = float(np.maximum(p.sum((1, 2)).max() - 1, 0.0))
-    found = {name: value if np.isfinite(value) else None for name, value in values.items()}
-    return Scores({"r2": None, **found}, verification.intervals(resampled, len(np.unique(test.groups))))
+    finite = {name: value if np.isfinite(value) else None for name, value in values.items()}
+    return Scores({"r2": None, **finite}, verification.intervals(resampled, len(np.unique(test.groups))))
 
 
-def _combined(sums: dict[str, np.ndarray], n: np.ndarray) -> dict[str, np.ndarray]:
-    """The scores of sums over structures: (resamples,) each. Not a number where one is not defined."""
+def _combine(sums: dict[str, np.ndarray], n: np.ndarray) -> dict[str, np.ndarray]:
+    """Combine sums over structures into scores, (resamples,) each; NaN where one is not defined."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        found = {
+        scores = {
             "mae": sums["absolute"] / n,
             "rmse": np.sqrt(sums["squared"] / n),
-            "seed_loss": sums["seed"] / n,
+            "prototype_loss": sums["prototype"] / n,
             "peak_error": sums["off"] / sums["peaks"],
             "peaks_within_2nm": sums["near"] / sums["peaks"],
             "transmission_error": sums["transmission"] / n,
         }
         if "spread" in sums:
-            found["r2"] = 1 - sums["squared"] / sums["spread"]
-    return found
+            scores["r2"] = 1 - sums["squared"] / sums["spread"]
+    return scores
 
 
 def mean_spectrum(train: Structures) -> np.ndarray:
-    """(2, 2, w) mean spectrum of the training structures and of all their copies, turned, flipped or shifted.
+    """Average the spectra of the training structures and of all their symmetric copies.
 
-    Every pixel has the same: half a period's shift puts each pixel in each other one's place.
+    Every pixel has the same mean: shifts by half a period take each pixel to the place of every other one.
+
+    Returns
+    -------
+    ndarray
+        (2, 2, w).
     """
     mean = train.spectra.mean((0, 1, 2), dtype="float64")
     return np.broadcast_to(mean, (2, 2, len(mean)))
 
 
-def seed_loss(t: np.ndarray, p: np.ndarray, wavelength: np.ndarray) -> np.ndarray:
-    """(structures,) the seed's loss with its weights: what it reports 1.285e-3 of on its own data.
+def prototype_loss(t: np.ndarray, p: np.ndarray, wavelength: np.ndarray) -> np.ndarray:
+    """Compute the prototype's loss with its weights, of which it reports 1.285e-3 on its own data.
 
-    Its first differences are those over 1 nm, the spacing of the seed's wavelengths; here the mean slope from one
+    Its first differences are those over 1 nm, the spacing of the prototype's wavelengths; here the mean slope from one
     wavelength [nm] to the next.
+
+    Parameters
+    ----------
+    t, p : ndarray
+        (structures, 2, 2, w) true and predicted transmittance.
+    wavelength : ndarray
+        (w,) [nm].
+
+    Returns
+    -------
+    ndarray
+        (structures,).
     """
     relative = np.clip((p - t) / (np.abs(t) + LEAST_SHARE), -LARGEST_RATIO, LARGEST_RATIO)
     terms = {"mse": p - t, "rel": relative, "grad": np.diff(p - t) / np.diff(wavelength)}
-    return sum(SEED_WEIGHTS[name] * np.square(of).mean((1, 2, 3)) for name, of in terms.items())
+    return sum(PROTOTYPE_WEIGHTS[name] * np.square(of).mean((1, 2, 3)) for name, of in terms.items())
 
 
 def peak_distances(t: np.ndarray, p: np.ndarray, wavelength: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(distances [nm], structures) of all true peaks: how far off the nearest predicted one of the same pixel is."""
+    """Measure how far the nearest predicted peak of the same pixel is from each true peak.
+
+    Parameters
+    ----------
+    t, p : ndarray
+        (structures, 2, 2, w) true and predicted transmittance.
+    wavelength : ndarray
+        (w,) [nm].
+
+    Returns
+    -------
+    distances : ndarray
+        (peaks,) [nm].
+    structures : ndarray
+        (peaks,) index of each peak's structure.
+    """
     from scipy.signal import find_peaks
 
     distances, owners = [], []
@@ -92,13 +138,13 @@ def peak_distances(t: np.ndarray, p: np.ndarray, wavelength: np.ndarray) -> tupl
             there, _ = find_peaks(true[row, column], prominence=PROMINENCE)
             if not len(there):
                 continue
-            found, _ = find_peaks(guess[row, column], prominence=FAINTEST)
+            near, _ = find_peaks(guess[row, column], prominence=FAINTEST)
             for place in wavelength[there]:
-                distances.append(np.abs(wavelength[found] - place).min(initial=LOST))
+                distances.append(np.abs(wavelength[near] - place).min(initial=LOST))
                 owners.append(k)
     return np.array(distances, "float64"), np.array(owners, "int64")
 
 
 def error_by_wavelength(t: np.ndarray, p: np.ndarray) -> np.ndarray:
-    """(w,) mean |p - t|."""
+    """Compute the mean |p - t| at each wavelength: (w,)."""
     return np.abs(p - t).mean((0, 1, 2))

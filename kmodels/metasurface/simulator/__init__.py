@@ -1,4 +1,4 @@
-"""Simulated data, from physics or rules: NumPy and an explicit random generator, no Keras."""
+"""Random patterns and two solvers: NumPy and an explicit random generator, no Keras."""
 
 from kmodels.metasurface.simulator.structures import SIMULATION, simulate
 

@@ -6,8 +6,8 @@ permittivity is transformed as it is ("FFT formulation"), in double precision. B
 mean is what unpolarised light does. What a camera pixel gets is the Poynting flux through its quadrant at its depth in
 the spacer.
 
-R + T = 1 holds to rounding with any number of waves, so it proves nothing about their number: with 81, shares at a
-period of 1 um are within about 0.01 of those with more.
+R + T = 1 holds to rounding with any number of orders, so it is no test of convergence: with 81, the transmittance at
+a period of 1 um is within about 0.01 of that with more.
 
 `pip install "kmodels[rcwa]"` brings fmmax. It is written in jax, whatever backend Keras runs on.
 """
@@ -20,14 +20,27 @@ from kmodels.metasurface.simulator.scalar import Solution, half_period_weights
 
 NM_PER_UNIT = 1000.0  # lengths are handed over in micrometres, so that matrices are well scaled
 # A diffraction order that runs exactly along the surface (500 nm at a period of 1 um in air) carries no flux, and its
-# amplitude is 0 / 0. Every wavelength is longer by this, which changes shares by less than 1e-5 where they change
-# fastest.
+# amplitude is 0 / 0. Every wavelength is longer by this, which changes the transmittance by less than 1e-5 where it
+# changes fastest.
 OFF_GRAZING = 1 + 1e-9
 SAMPLES = 48  # points along an axis at which the flux is known: more than twice the order of a product of two fields
 
 
 class RcwaSolver:
-    """What all patterns share. data: a recipe's data section. wavelength: (w,) [nm]; by default the recipe's."""
+    """Rigorous coupled-wave analysis of patterns of one geometry.
+
+    Parameters
+    ----------
+    data : kmodels.metasurface.recipe.Data
+        A recipe's data section.
+    wavelength : array_like, optional
+        (w,) [nm]; by default the recipe's.
+
+    Raises
+    ------
+    UserError
+        Where fmmax is not installed.
+    """
 
     def __init__(self, data, wavelength=None):
         fmmax = _fmmax()
@@ -35,25 +48,25 @@ class RcwaSolver:
         self.wavelength = data.wavelengths() if wavelength is None else np.asarray(wavelength, "float64")
         period = data.period / NM_PER_UNIT
         self.lattice = fmmax.LatticeVectors(u=np.array([period, 0.0]), v=np.array([0.0, period]))
-        self.expansion = fmmax.generate_expansion(self.lattice, data.waves, fmmax.Truncation.CIRCULAR)
-        self.waves = _waves(self.expansion.basis_coefficients)
+        self.expansion = fmmax.generate_expansion(self.lattice, data.orders, fmmax.Truncation.CIRCULAR)
+        self.plane_waves = _plane_waves(self.expansion.basis_coefficients)
         self.quadrature = half_period_weights(SAMPLES)
         self._solve = _compiled(self._at_wavelength)
 
     def solve(self, pattern: np.ndarray) -> Solution:
-        """Where the light goes behind a pattern (y, x) of 0 and 1."""
+        """Solve a pattern (y, x) of 0 and 1."""
         names = (self.data.cover, self.data.gap, "silicon_nitride", self.data.spacer)
         squares = np.stack([refractive_index(name, self.wavelength) ** 2 for name in names], axis=1)
         pattern = np.asarray(pattern, "float64")
-        found = [
+        solved = [
             self._solve(pattern, OFF_GRAZING * wavelength / NM_PER_UNIT, permittivity.astype("complex128"))
             for wavelength, permittivity in zip(self.wavelength, squares, strict=True)
         ]
-        transmitted, reflected = (np.stack(part, axis=-1) for part in zip(*found, strict=True))
+        transmitted, reflected = (np.stack(part, axis=-1) for part in zip(*solved, strict=True))
         return Solution(transmitted, reflected)
 
     def _at_wavelength(self, pattern, wavelength, permittivity):
-        """(shares (2, 2), reflected share) at one wavelength [um]; permittivity: of cover, gap, solid, spacer."""
+        """(transmittance (2, 2), reflectance) at one wavelength [um]; permittivity: of cover, gap, solid, spacer."""
         fmmax = _fmmax()
         cover, gap, solid, spacer = permittivity
         layers = [
@@ -74,20 +87,20 @@ class RcwaSolver:
         forward = fmmax.propagate_amplitude(scattering.s11 @ incident, self.data.distance / NM_PER_UNIT, below)
         coming, back = fmmax.amplitude_poynting_flux(incident, scattering.s21 @ incident, above)
         total = coming.sum(0)
-        shares = self._shares(fmmax.fields_from_wave_amplitudes(forward, 0 * forward, below)) / total[:, None, None]
-        return shares.mean(0), (-back.sum(0) / total).mean()
+        flux = self._flux_by_pixel(fmmax.fields_from_wave_amplitudes(forward, 0 * forward, below))
+        return (flux / total[:, None, None]).mean(0), (-back.sum(0) / total).mean()
 
     def _incident(self) -> np.ndarray:
-        """(2 waves, 2): normal incidence, in one polarisation and in the other."""
+        """(2 orders, 2): normal incidence, in one polarisation and in the other."""
         n = self.expansion.num_terms
         straight = int(np.flatnonzero((self.expansion.basis_coefficients == 0).all(1))[0])
         amplitudes = np.zeros((2 * n, 2), "complex128")
         amplitudes[straight, 0] = amplitudes[n + straight, 1] = 1.0
         return amplitudes
 
-    def _shares(self, fields):
+    def _flux_by_pixel(self, fields):
         """(polarisation, 2, 2) flux through each quadrant, of the fields' Fourier amplitudes."""
-        (ex, ey, _), (hx, hy, _) = ((self.waves @ part for part in field) for field in fields)
+        (ex, ey, _), (hx, hy, _) = ((self.plane_waves @ part for part in field) for field in fields)
         flux = 0.5 * (ex * hy.conj() - ey * hx.conj()).real
         flux = flux.T.reshape(-1, SAMPLES, SAMPLES)
         return self.quadrature @ flux @ self.quadrature.T
@@ -97,9 +110,9 @@ def _uniform(permittivity):
     return permittivity.reshape(1, 1)
 
 
-def _waves(orders: np.ndarray) -> np.ndarray:
-    """(points, waves) exp(2 pi i order . r) at the middle of each cell of a grid of SAMPLES x SAMPLES."""
-    along = np.exp(2j * np.pi * np.multiply.outer((np.arange(SAMPLES) + 0.5) / SAMPLES, orders))  # (place, wave, axis)
+def _plane_waves(orders: np.ndarray) -> np.ndarray:
+    """(points, orders) exp(2 pi i order . r) at the middle of each cell of a grid of SAMPLES x SAMPLES."""
+    along = np.exp(2j * np.pi * np.multiply.outer((np.arange(SAMPLES) + 0.5) / SAMPLES, orders))  # (place, order, axis)
     return (along[:, None, :, 0] * along[None, :, :, 1]).reshape(SAMPLES**2, -1)
 
 

@@ -1,4 +1,4 @@
-"""Random patterns and what light does behind them, written as HDF5."""
+"""Simulate structures: random patterns and their spectra, written as HDF5."""
 
 import functools
 import time
@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from kmodels.core.runs import parallel
-from kmodels.metasurface.simulator.patterns import draw_pattern
+from kmodels.metasurface.simulator.patterns import sample_pattern
 from kmodels.metasurface.simulator.rcwa import RcwaSolver
 from kmodels.metasurface.simulator.scalar import ScalarSolver
 
@@ -18,14 +18,32 @@ WORTH_WORKERS = {"scalar": 200, "rcwa": 2}  # structures: some twenty seconds
 
 
 def simulate(recipe, folder: Path, report) -> dict[str, str]:
-    """Write recipe.data.n_structures structures, some in a file; returns their number, and the seconds of one.
+    """Simulate recipe.data.n_structures structures and write them to files.
 
-    Files are called after their first structure: `structures-000000.h5`, `structures-000100.h5` and so on; those that
-    an interrupted call has left in the folder stay. A structure depends on recipe.seed and its number alone. Raises
-    UserError where the solver's package is missing.
+    Files are named after their first structure: `structures-000000.h5`, `structures-000100.h5` and so on; those that
+    an interrupted call has left in the folder stay. A structure depends on recipe.seed and its number alone.
+
+    Parameters
+    ----------
+    recipe : MetasurfaceRecipe
+        Which structures.
+    folder : Path
+        Of the files.
+    report : callable
+        report(done, total) is called to show progress.
+
+    Returns
+    -------
+    dict of str to str
+        The number of structures, and the seconds of one.
+
+    Raises
+    ------
+    UserError
+        Where the solver's package is missing.
     """
     data = recipe.data
-    solver_of(data)  # what is missing is said before workers start
+    solver_of(data)  # a missing package is reported before workers start
     streams = parallel.streams(recipe.seed, data.n_structures)
     # Worker processes cost seconds to start: worth it only for long simulations.
     long = len(streams) > WORTH_WORKERS[data.solver]
@@ -33,48 +51,48 @@ def simulate(recipe, folder: Path, report) -> dict[str, str]:
     firsts = range(0, len(streams), size)
     jobs = ((streams[k : k + size], k, data, folder) for k in firsts)
     seconds, done = [], 0
-    for first, spent in zip(firsts, parallel.run(_written, jobs, long), strict=True):
+    for first, spent in zip(firsts, parallel.run(_write_block, jobs, long), strict=True):
         seconds += spent
         done = min(first + size, len(streams))
         report(done, len(streams))
-    return {"structures": f"{done}", "seconds a structure": f"{np.mean(seconds):.2f}" if seconds else "made before"}
+    return {"structures": f"{done}", "seconds a structure": f"{np.mean(seconds):.2f}" if seconds else "reused"}
 
 
-def draw_structure(rng: np.random.Generator, data) -> tuple[np.ndarray, np.ndarray]:
-    """(pattern (y, x) uint8, spectra (2, 2, w) float32) of one random structure. data: a recipe's data section."""
-    pattern = draw_pattern(rng, data)
+def sample_structure(rng: np.random.Generator, data) -> tuple[np.ndarray, np.ndarray]:
+    """Sample and solve one structure: (pattern (y, x) uint8, spectra (2, 2, w) float32)."""
+    pattern = sample_pattern(rng, data)
     return pattern, solver_of(data).solve(pattern).transmitted.astype("float32")
 
 
 @functools.lru_cache(maxsize=1)
 def solver_of(data):
-    """The solver of a data section, kept from structure to structure: `solve(pattern)` gives a Solution."""
+    """Make the solver of a data section, cached: its `solve(pattern)` returns a Solution."""
     return SOLVERS[data.solver](data)
 
 
 def attributes(data) -> dict:
-    """What a file says of the structures in it."""
+    """Describe the structures of a data section: the attributes of a file."""
     names = ("pixel_order", "period", "height", "distance", "cover", "gap", "spacer", "solver")
     return {
-        "title": "Shares of light behind patterns of silicon nitride; lengths in nm",
+        "title": "Transmittance of patterns of silicon nitride; lengths in nm",
         "source": "kmodels metasurface",
         **{name: getattr(data, name) for name in names},
     }
 
 
-def _written(streams, first: int, data, folder: Path) -> list[float]:
-    """Draw structures and write them into one file, unless it is there; returns the seconds of each."""
+def _write_block(streams, first: int, data, folder: Path) -> list[float]:
+    """Sample structures and write them into one file, unless it is there; returns the seconds of each."""
     from kmodels.metasurface.data.hdf5 import write
 
     path = folder / f"structures-{first:06d}.h5"
     if path.exists():
         return []
-    solver_of(data)  # what it prepares belongs to no structure's time
-    drawn, seconds = [], []
+    solver_of(data)  # its preparation is not part of any structure's time
+    sampled, seconds = [], []
     for stream in streams:
         started = time.perf_counter()
-        drawn.append(draw_structure(np.random.default_rng(stream), data))
+        sampled.append(sample_structure(np.random.default_rng(stream), data))
         seconds.append(time.perf_counter() - started)
-    patterns, spectra = (np.stack(part) for part in zip(*drawn, strict=True))
+    patterns, spectra = (np.stack(part) for part in zip(*sampled, strict=True))
     write(path, patterns, spectra, data.wavelengths(), attributes(data))
     return seconds

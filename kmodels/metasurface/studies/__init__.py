@@ -1,1 +1,1 @@
-"""Studies beyond fit."""
+"""Studies beyond fit, each run as a module: inverse design, transfer to rigorous spectra, packing of files."""

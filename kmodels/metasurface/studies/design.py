@@ -1,10 +1,10 @@
-"""Design a colour router: search by gradients through a trained network, verify by the simulator, draw the best.
+"""Design a colour router: search by gradients through a trained network, verify by the simulator.
 
   python -m kmodels.metasurface.studies.design --run runs/metasurface-... --target bayer --out design.h5
 
-Several patterns are improved side by side; features that are too small are removed; the simulator then judges each,
+Several patterns are optimised side by side; features that are too small are removed; the simulator then evaluates each,
 and as many random patterns as --random says. --out holds the designs, best first, with the simulator's spectra, in the
-layout that fit and predict read; a picture of the best lies beside it.
+layout that fit and predict read; a picture of the best is written next to it.
 
 Exit status: 0 the best design beats every random pattern, 1 it does not, 2 bad input or usage.
 """
@@ -19,13 +19,15 @@ from kmodels.core.spec.errors import UserError
 def main(argv=None) -> int:
     """Run the verb; returns the exit status."""
     options = cli.parser("metasurface.design", __doc__)
-    options.add_argument("--run", required=True, metavar="RUN", help="folder that fit has written")
+    options.add_argument("--run", required=True, metavar="RUN", help="run folder of fit")
     options.add_argument("--target", default="bayer", metavar="T", help="bayer (default), blue, green or red")
     options.add_argument("--out", required=True, metavar="FILE", help="designs, .h5")
-    options.add_argument("--starts", type=int, default=16, metavar="N", help="patterns to improve (default: 16)")
+    options.add_argument("--starts", type=int, default=16, metavar="N", help="patterns to optimise (default: 16)")
     options.add_argument("--steps", type=int, default=200, metavar="N", help="steps of the search (default: 200)")
-    options.add_argument("--random", type=int, default=1000, metavar="N", help="random patterns beside (default: 1000)")
-    options.add_argument("--seed", type=int, default=0, metavar="S", help="equal seeds design the same (default: 0)")
+    options.add_argument(
+        "--random", type=int, default=1000, metavar="N", help="random patterns to compare with (default: 1000)"
+    )
+    options.add_argument("--seed", type=int, default=0, metavar="S", help="random seed (default: 0)")
     cli.add_backend_option(options)
     return cli.run(options, _design, argv)
 
@@ -37,24 +39,24 @@ def _design(args, words) -> int:
     import numpy as np
 
     from kmodels.core.cli import console
-    from kmodels.metasurface.evaluation.router import wanted
+    from kmodels.metasurface.evaluation.router import target_weights
     from kmodels.metasurface.studies.search import Search
 
     data = predictor.recipe.data
-    weights = wanted(data.wavelengths(), data.pixel_order, data.wavelength, args.target)
+    weights = target_weights(data.wavelengths(), data.pixel_order, data.wavelength, args.target)
     rng = np.random.default_rng([args.seed, 0xDE51])
     with console.progress("searching", args.steps) as bar:
-        found = Search(predictor.model, data, weights, args.starts, args.steps).run(rng, bar)
-    if not len(found):
-        raise UserError(f"--starts {args.starts}: none led to a pattern without features that are too small; try more")
-    shares = _simulated(found, data, "verifying")
-    best = shares @ weights.ravel()
+        designs = Search(predictor.model, data, weights, args.starts, args.steps).run(rng, bar)
+    if not len(designs):
+        raise UserError(f"--starts {args.starts}: none gave a pattern without features that are too small; try more")
+    transmittance = _simulate(designs, data, "verifying")
+    best = transmittance @ weights.ravel()
     order = np.argsort(-best)
-    found, shares, best = found[order], shares[order], best[order]
-    surrogate = _predicted(predictor, found)
-    chance = _random(args, data) @ weights.ravel()
-    _write(Path(args.out), found, shares, surrogate, best, data, args.target)
-    return _verdict(best, surrogate @ weights.ravel(), chance, args)
+    designs, transmittance, best = designs[order], transmittance[order], best[order]
+    surrogate = _predict(predictor, designs)
+    chance = _simulate_random(args, data) @ weights.ravel()
+    _write(Path(args.out), designs, transmittance, surrogate, best, data, args.target)
+    return _compare(best, surrogate @ weights.ravel(), chance, args)
 
 
 def _check(args) -> None:
@@ -70,34 +72,34 @@ def _check(args) -> None:
             raise UserError(f"--{name} {getattr(args, name)}: expected {least} or more")
 
 
-def _simulated(patterns, data, what: str):
-    """(n, 4 w) shares of these patterns by the simulator."""
+def _simulate(patterns, data, what: str):
+    """Solve patterns by the simulator: (n, 4 w) transmittance."""
     import numpy as np
 
     from kmodels.core.cli import console
     from kmodels.metasurface.simulator.structures import solver_of
 
-    solver, found = solver_of(data), []
+    solver, solved = solver_of(data), []
     with console.progress(what, len(patterns)) as bar:
         for k, pattern in enumerate(patterns):
-            found.append(solver.solve(pattern).transmitted.ravel())
+            solved.append(solver.solve(pattern).transmitted.ravel())
             bar(k + 1, len(patterns))
-    return np.array(found, "float32")
+    return np.array(solved, "float32")
 
 
-def _random(args, data):
-    """(n, 4 w) shares of random patterns, as the recipe draws them, by the simulator."""
+def _simulate_random(args, data):
+    """Solve random patterns, sampled as the recipe says, by the simulator: (n, 4 w) transmittance."""
     import numpy as np
 
-    from kmodels.metasurface.simulator.patterns import draw_pattern
+    from kmodels.metasurface.simulator.patterns import sample_pattern
 
     streams = np.random.SeedSequence([args.seed, 0xC4A7]).spawn(args.random)
-    patterns = (draw_pattern(np.random.default_rng(stream), data) for stream in streams)
-    return _simulated(_Counted(patterns, args.random), data, "random patterns")
+    patterns = (sample_pattern(np.random.default_rng(stream), data) for stream in streams)
+    return _simulate(_Counted(patterns, args.random), data, "random patterns")
 
 
 class _Counted:
-    """An iterator that knows its length: patterns are drawn one by one."""
+    """An iterator that knows its length: patterns are sampled one by one."""
 
     def __init__(self, items, count: int):
         self.items, self.count = items, count
@@ -109,20 +111,20 @@ class _Counted:
         return iter(self.items)
 
 
-def _predicted(predictor, patterns):
-    """(n, 4 w) shares of these patterns by the network."""
+def _predict(predictor, patterns):
+    """Predict patterns by the network: (n, 4 w) transmittance."""
     import numpy as np
 
-    from kmodels.metasurface.data.records import Structures, packed
+    from kmodels.metasurface.data.records import Structures, pack
 
     data, n = predictor.recipe.data, len(patterns)
     names = np.array([f"design:{k}" for k in range(n)])
-    structures = Structures(packed(patterns), None, data.wavelengths(), data.pixel_order, names, np.arange(n))
-    return predictor.predict(structures).shares.reshape(n, -1)
+    structures = Structures(pack(patterns), None, data.wavelengths(), data.pixel_order, names, np.arange(n))
+    return predictor.predict(structures).transmittance.reshape(n, -1)
 
 
-def _write(out: Path, patterns, shares, surrogate, best, data, target: str) -> None:
-    """The designs as HDF5, and a picture of the best beside it."""
+def _write(out: Path, patterns, transmittance, surrogate, best, data, target: str) -> None:
+    """Write the designs as HDF5, and a picture of the best next to it."""
     from kmodels.core.io import files
     from kmodels.core.report.figures import png
     from kmodels.metasurface.data import hdf5
@@ -134,27 +136,27 @@ def _write(out: Path, patterns, shares, surrogate, best, data, target: str) -> N
         "target": target,
     }
     w = data.wavelengths()
-    hdf5.write(out, patterns, shares.reshape(-1, 2, 2, len(w)), w, metadata)
+    hdf5.write(out, patterns, transmittance.reshape(-1, 2, 2, len(w)), w, metadata)
     title = f"designed for {target}: {best[0]:.3f} of the light reaches pixels of its colour"
-    spectra = shares[0].reshape(2, 2, -1), surrogate[0].reshape(2, 2, -1)
-    drawn = figures.router(patterns[0], w, *spectra, data.pixel_order, title)
-    files.write_bytes(out.with_suffix(".png"), png(drawn))
+    spectra = transmittance[0].reshape(2, 2, -1), surrogate[0].reshape(2, 2, -1)
+    picture = figures.router(patterns[0], w, *spectra, data.pixel_order, title)
+    files.write_bytes(out.with_suffix(".png"), png(picture))
 
 
-def _verdict(best, surrogate, chance, args) -> int:
-    """Say what was reached; the exit status."""
+def _compare(best, surrogate, chance, args) -> int:
+    """Print designs, random patterns and the network's error; returns the exit status."""
     from kmodels.core.cli import console
 
     gap = surrogate - best
     beaten = best[0] > chance.max()
     console.say(
-        f"{len(best)} designs of {args.starts} starts; share of light in pixels of its colour, by the simulator:"
+        f"{len(best)} designs of {args.starts} starts; fraction of the light in pixels of its colour, by the simulator:"
     )
-    console.say(f"  best design          {best[0]:.4f}   (the network said {surrogate[0]:.4f})")
+    console.say(f"  best design          {best[0]:.4f}   (network: {surrogate[0]:.4f})")
     console.say(f"  median design        {sorted(best)[len(best) // 2]:.4f}")
-    console.say(f"  best of {len(chance)} random   {chance.max():.4f}   (their mean {chance.mean():.4f})")
+    console.say(f"  best of {len(chance)} random   {chance.max():.4f}   (mean {chance.mean():.4f})")
     console.say(f"network - simulator over the designs: mean {gap.mean():+.4f}, largest {abs(gap).max():.4f}")
-    console.say(f"the best design {'beats' if beaten else 'does NOT beat'} every random pattern")
+    console.say(f"the best design {'beats' if beaten else 'does not beat'} every random pattern")
     console.say(f"written: {args.out} and {Path(args.out).with_suffix('.png')}")
     return int(not beaten)
 

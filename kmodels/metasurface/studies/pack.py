@@ -1,10 +1,10 @@
-"""Pack the structures of many files into one, as the rigorous ones that come with the package were.
+"""Pack the structures of many files into one, such as the rigorous ones in the package.
 
   python -m kmodels.simulate --model metasurface --data.solver rcwa --data.n_wavelengths 301 --out rigorous
   python -m kmodels.metasurface.studies.pack --data rigorous --out rigorous.h5
 
-Structures are looked at as `fit` looks at them; fields of the recipe that say what is allowed (--data.period 800) may
-follow. --out has the attributes of the first file.
+Structures are checked as `fit` checks them; recipe fields that say what is allowed (--data.period 800) may follow.
+--out has the attributes of the first file.
 
 Exit status: 0 packed, 2 bad input or usage.
 """
@@ -42,7 +42,7 @@ def _pack(args, words) -> int:
 
 
 def _attributes(path, data) -> dict:
-    """Those attributes of the first file that a file of ours has."""
+    """Take from the first file the attributes that files of the simulator have."""
     import h5py
 
     from kmodels.core.io.files import reading

@@ -1,4 +1,4 @@
-"""Inverse design: a search, by gradients through the network, for patterns that put each colour where it is wanted."""
+"""Inverse design: a search, by gradients through the network, for patterns that route colours to their pixels."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,20 +8,31 @@ from keras import ops
 
 from kmodels.core.training.gradient import gradient
 from kmodels.layers.fourier_mixing import irfft2, rfft2
-from kmodels.metasurface.simulator.patterns import feature_disc, without_small_features
+from kmodels.metasurface.simulator.patterns import feature_disc, remove_small_features
 
-SHARPNESS = 4.0  # of the soft step whose slope stands for the hard one's
-OUTSIDE_FILL = 10.0  # weight of the squared share of silicon nitride outside the recipe's range
+SHARPNESS = 4.0  # of the soft step whose slope replaces that of the hard one
+OUTSIDE_FILL = 10.0  # weight of the squared excess of fill outside the recipe's range
 BETA1, BETA2, TINY = 0.9, 0.99, 1e-12  # Adam's
 
 
 @dataclass(frozen=True)
 class Search:
-    """What is searched, and how long.
+    """A search for patterns by Adam.
 
-    model: of a trained run. data: its recipe's data section. weights: (2, 2, w) of the shares on the recipe's
-    wavelengths; their weighted sum is to be large. starts: patterns that are improved side by side. rate: of Adam
-    at the start, falling to 0 along half a cosine.
+    Parameters
+    ----------
+    model : MetasurfaceNet
+        Of a trained run.
+    data : kmodels.metasurface.recipe.Data
+        Its recipe's data section.
+    weights : ndarray
+        (2, 2, w) of the transmittance on the recipe's wavelengths; the weighted sum is maximised.
+    starts : int
+        Patterns that are optimised side by side.
+    steps : int
+        Of Adam.
+    rate : float
+        Adam's step size at the start, falling to 0 along half a cosine.
     """
 
     model: object
@@ -32,9 +43,19 @@ class Search:
     rate: float = 0.02
 
     def objective(self, noise):
-        """What is made small: minus the sum over patterns of the weighted shares, plus what fill costs.
+        """Compute the loss: minus the weighted transmittance, summed over patterns, plus a penalty of fill.
 
-        noise: (starts, y, x). The network sees binary patterns; on the way back their step counts as a soft one.
+        The network sees binary patterns; the gradient is that of a soft step (straight-through).
+
+        Parameters
+        ----------
+        noise : tensor
+            (starts, y, x).
+
+        Returns
+        -------
+        tensor
+            Scalar.
         """
         level = self.smoothed(noise)
         soft = ops.sigmoid(SHARPNESS * level)
@@ -42,15 +63,15 @@ class Search:
         patterns = soft + ops.stop_gradient(hard - soft)
         wavelength = np.tile(self.data.wavelengths().astype("float32"), (self.starts, 1))
         inputs = {"pattern": ops.expand_dims(patterns, -1), "wavelength": ops.convert_to_tensor(wavelength)}
-        shares = self.model(inputs, training=False)["spectra"]
+        transmittance = self.model(inputs, training=False)["spectra"]
         fill = ops.mean(soft, axis=(1, 2))
         low, high = self.data.fill
         outside = ops.relu(low - fill) + ops.relu(fill - high)
-        reached = ops.sum(ops.multiply(ops.cast(shares, "float32"), self.weights))
+        reached = ops.sum(ops.multiply(ops.cast(transmittance, "float32"), self.weights))
         return OUTSIDE_FILL * ops.sum(ops.square(outside)) - reached
 
     def smoothed(self, noise):
-        """Periodic noise smoothed by a Gaussian as wide as the smallest feature; its spread is that of white noise."""
+        """Smooth periodic noise by a Gaussian as wide as the smallest feature; its variance stays 1."""
         n = noise.shape[-1]
         width = max(self.data.smallest_feature / self.data.period * n, 1.0)
         k = 2 * np.pi * np.fft.fftfreq(n)
@@ -59,9 +80,19 @@ class Search:
         return irfft2(tuple(ops.multiply(part, gaussian) for part in rfft2(noise)), (n, n))
 
     def run(self, rng: np.random.Generator, report: Callable[[int, int, str], None]) -> np.ndarray:
-        """Patterns (found, y, x) uint8 that keep the rules of the recipe, one from each start that leads to one.
+        """Run the search.
 
-        report(done, total, text) shows progress.
+        Parameters
+        ----------
+        rng : numpy.random.Generator
+            The source of randomness.
+        report : callable
+            report(done, total, text) is called to show progress.
+
+        Returns
+        -------
+        ndarray
+            (designs, y, x) uint8: patterns that keep the rules of the recipe, one for each start that leads to one.
         """
         noise = rng.standard_normal((self.starts, self.data.pixels, self.data.pixels)).astype("float32")
         slope_of = gradient(self.objective)
@@ -73,13 +104,13 @@ class Search:
             unbiased = mean / (1 - BETA1 ** (step + 1)), square / (1 - BETA2 ** (step + 1))
             rate = self.rate * (1 + np.cos(np.pi * step / self.steps)) / 2
             noise -= rate * unbiased[0] / (np.sqrt(unbiased[1]) + TINY)
-            report(step + 1, self.steps, f"{-value / self.starts:.3f} by the network")
+            report(step + 1, self.steps, f"{-value / self.starts:.3f} (network)")
         return self.allowed(np.asarray(ops.convert_to_numpy(self.smoothed(ops.convert_to_tensor(noise)))) > 0)
 
     def allowed(self, patterns: np.ndarray) -> np.ndarray:
-        """The patterns without features that are too small; those are left out that then break the range of fill."""
+        """Remove small features; patterns whose fill then leaves the recipe's range are left out."""
         disc = feature_disc(self.data)
-        cleaned = [without_small_features(pattern.astype("uint8"), disc) for pattern in patterns]
+        cleaned = [remove_small_features(pattern.astype("uint8"), disc) for pattern in patterns]
         low, high = self.data.fill
         kept = [p for p in cleaned if p is not None and low <= p.mean() <= high]
         return np.array(kept, "uint8").reshape(-1, *patterns.shape[1:])

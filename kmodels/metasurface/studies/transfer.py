@@ -1,11 +1,11 @@
-"""Transfer: a network trained on scalar spectra, tuned on a few rigorous ones, judged on others.
+"""Transfer: a network trained on scalar spectra is tuned on a few rigorous ones and evaluated on others.
 
   python -m kmodels.metasurface.studies.transfer --run runs/metasurface-... --out transfer.json
 
 Structures of the default recipe's geometry, solved rigorously, come with the package (rigorous.h5: 64 of a period of
-1 um, 301 wavelengths); --data holds others (simulate --data.solver rcwa). One half of them tunes the network, the other
-half judges it beside the network as it was, one that starts from nothing and has the same half and the same steps, the
-scalar solver itself, and the half's mean spectrum. A picture lies beside --out.
+1 um, 301 wavelengths); --data names others (simulate --data.solver rcwa). The network is tuned on one half of them. On
+the other half it is compared with the network before tuning, with one trained from scratch on the same half for as many
+steps, with the scalar solver, and with the first half's mean spectrum. A picture is written next to --out.
 
 Exit status: 0 the tuned network is better than all of these, 1 it is not, 2 bad input or usage.
 """
@@ -24,7 +24,7 @@ SHIPPED = Path(__file__).parents[1] / "data" / "rigorous.h5"
 def main(argv=None) -> int:
     """Run the verb; returns the exit status."""
     options = cli.parser("metasurface.transfer", __doc__)
-    options.add_argument("--run", required=True, metavar="RUN", help="folder that fit has written")
+    options.add_argument("--run", required=True, metavar="RUN", help="run folder of fit")
     options.add_argument("--data", default=SHIPPED, metavar="PATH", help="rigorous structures (default: the package's)")
     options.add_argument("--out", required=True, metavar="FILE", help="the scores, .json")
     options.add_argument("--steps", type=int, default=300, metavar="N", help="of the tuning (default: 300)")
@@ -47,10 +47,10 @@ def _transfer(args, words) -> int:
     from kmodels.core.spec.task import EvaluationInput
     from kmodels.metasurface.evaluation.figures import spectra
 
-    structures = rigorous(args.data, predictor.recipe)
-    parts = halves(structures, args.seed)
-    predictions = compared(predictor, parts, args)
-    scores = judged(parts, predictions, args.seed)
+    structures = load_rigorous(args.data, predictor.recipe)
+    parts = split_in_halves(structures, args.seed)
+    predictions = predict_all(predictor, parts, args)
+    scores = evaluate(parts, predictions, args.seed)
     files.write_json(args.out, _record(args, predictor, parts, scores))
     picture = Path(args.out).with_suffix(".png")
     files.write_bytes(picture, figures.png(spectra(EvaluationInput(parts["test"], predictions[TUNED]))))
@@ -59,8 +59,14 @@ def _transfer(args, words) -> int:
     return int(any(of.values["mae"] < scores[TUNED].values["mae"] for of in scores.values()))
 
 
-def rigorous(path, recipe):
-    """The structures of a file on the wavelengths of a recipe. Raises UserError where there are others."""
+def load_rigorous(path: str | Path, recipe):
+    """Read the structures of a file on the wavelengths of a recipe.
+
+    Raises
+    ------
+    UserError
+        Where the file lacks one of these wavelengths.
+    """
     import numpy as np
 
     from kmodels.metasurface.data.load import load
@@ -73,8 +79,14 @@ def rigorous(path, recipe):
     return replace(structures, spectra=structures.spectra[..., place], wavelength=structures.wavelength[place])
 
 
-def halves(structures, seed: int) -> dict:
-    """{"train", "test"}: two halves, copies of a structure on one side."""
+def split_in_halves(structures, seed: int) -> dict:
+    """Split structures into "train" and "test", copies of a structure on one side.
+
+    Raises
+    ------
+    UserError
+        Where there are too few.
+    """
     from kmodels.core.training.batching import split_groups
 
     rows = split_groups(structures.groups, (0.5, 0.0, 0.5), seed)
@@ -83,8 +95,8 @@ def halves(structures, seed: int) -> dict:
     return {name: structures.take(rows[name]) for name in ("train", "test")}
 
 
-def compared(predictor, parts: dict, args) -> dict:
-    """{name: Spectra of parts["test"]} of the tuned network and of what it is compared to."""
+def predict_all(predictor, parts: dict, args) -> dict:
+    """Predict parts["test"] by the tuned network and by everything it is compared with: {name: Spectra}."""
     import numpy as np
 
     from kmodels.core.cli import console
@@ -93,10 +105,10 @@ def compared(predictor, parts: dict, args) -> dict:
     from kmodels.metasurface.simulator.scalar import ScalarSolver
 
     recipe, task, test = predictor.recipe, predictor.task, parts["test"]
-    predictions = {"as it was": task.predict(predictor.model, test, recipe)}
-    for name, start in ((TUNED, predictor.model), ("from nothing", None)):
+    predictions = {"before tuning": task.predict(predictor.model, test, recipe)}
+    for name, start in ((TUNED, predictor.model), ("from scratch", None)):
         console.say(f"{name}: {args.steps} steps on {len(parts['train'])} structures")
-        predictions[name] = task.predict(_trained(task, recipe, start, parts["train"], args), test, recipe)
+        predictions[name] = task.predict(_train(task, recipe, start, parts["train"], args), test, recipe)
     solver = ScalarSolver(recipe.data)
     alone = {
         "scalar solver": np.stack([solver.solve(pattern).transmitted for pattern in test.patterns()]),
@@ -105,22 +117,22 @@ def compared(predictor, parts: dict, args) -> dict:
     return predictions | {name: Spectra(test, of, None, recipe.data.wavelength) for name, of in alone.items()}
 
 
-def _trained(task, recipe, start, structures, args):
-    """A network trained on structures, from the weights of `start`; from new ones where that is None."""
+def _train(task, recipe, start, structures, args):
+    """Train a network on structures, from the weights of `start`, or from new ones where that is None."""
     from kmodels.core.training import batching
 
     recipe = recipe.with_changes({"train": {"learning_rate": args.rate, "schedule": "cosine", "augment": True}})
     model = task.build(recipe, args.steps)
     if start is not None:
-        for variable, trained in zip(model.trainable_variables, start.trainable_variables, strict=True):
-            variable.assign(trained)
+        for variable, value in zip(model.trainable_variables, start.trainable_variables, strict=True):
+            variable.assign(value)
     batches = batching.batches(task.training_examples(structures, recipe), recipe.train.batch_size, args.seed)
     model.fit(batches, steps_per_epoch=args.steps, shuffle=False, verbose=0)
     return model
 
 
-def judged(parts: dict, predictions: dict, seed: int) -> dict:
-    """{name: Scores}, the best first."""
+def evaluate(parts: dict, predictions: dict, seed: int) -> dict:
+    """Score all predictions: {name: Scores}, the best first."""
     from kmodels.metasurface.evaluation.metrics import metrics
 
     scores = {name: metrics(parts, prediction, seed) for name, prediction in predictions.items()}
@@ -128,7 +140,7 @@ def judged(parts: dict, predictions: dict, seed: int) -> dict:
 
 
 def _record(args, predictor, parts, scores) -> dict:
-    """What --out holds."""
+    """Make the content of --out."""
     from kmodels.core.io import files
     from kmodels.core.runs import provenance
 
@@ -147,7 +159,7 @@ def _record(args, predictor, parts, scores) -> dict:
 
 
 def _table(scores, n_train: int, n_test: int):
-    """A row for each that was compared."""
+    """Make a table with a row for each prediction."""
     from kmodels.core.cli import console
 
     table = console.new_table(f"{n_test} rigorous structures; tuned on {n_train} others")

@@ -10,7 +10,7 @@ from kmodels.core.spec.errors import UserError
 from kmodels.core.training import batching
 from kmodels.metasurface.data import hdf5, legacy_numpy
 from kmodels.metasurface.data.load import load
-from kmodels.metasurface.data.symmetry import COUNT, moved_patterns, moved_spectra
+from kmodels.metasurface.data.symmetry import COUNT, move_patterns, move_spectra
 from kmodels.metasurface.recipe import RECIPE
 
 RECIPE_32 = RECIPE().with_changes({"data": {"pixels": 32, "n_wavelengths": 3}})
@@ -79,7 +79,7 @@ def test_without_labels_patterns_are_enough(tmp_path):
 
 
 @pytest.mark.parametrize("order, colours", [("RGGB", [[0, 1], [1, 2]]), ("BGGR", [[2, 1], [1, 0]])])
-def test_the_seeds_pair(tmp_path, order, colours):
+def test_numpy_pairs_of_the_prototype(tmp_path, order, colours):
     write_pair(tmp_path, "set1_")
     found = load(tmp_path, RECIPE_32.with_changes({"data": {"pixel_order": order}}))
     for row in range(2):
@@ -100,7 +100,7 @@ def test_rows_of_zeros_were_not_simulated(tmp_path):
 
 
 def test_copies_stay_on_one_side(tmp_path):
-    moved = [(moved_patterns(PATTERNS, k), moved_spectra(SPECTRA, k)) for k in range(COUNT)]
+    moved = [(move_patterns(PATTERNS, k), move_spectra(SPECTRA, k)) for k in range(COUNT)]
     write(tmp_path / "a.h5", *(np.concatenate(part) for part in zip(*moved, strict=True)))
     found = load(tmp_path, RECIPE_32)
     assert len(found) == 4 * COUNT and len(set(found.groups)) == 4
@@ -124,8 +124,11 @@ def test_blocks_of_a_large_file_keep_their_numbers(tmp_path, monkeypatch):
         ({"patterns": changed(PATTERNS, (2, 31, 7), 2)}, r"a\.h5: patterns\[2, 31, 7\] = 2; expected 0 or 1"),
         ({"spectra": changed(SPECTRA, (1, 0, 1, 2), np.nan)}, r"spectra\[1, 0, 1, 2\] = nan; expected a number"),
         ({"spectra": changed(SPECTRA, (1, 0, 1, 2), np.inf)}, r"spectra\[1, 0, 1, 2\] = inf; expected a number"),
-        ({"spectra": changed(SPECTRA, (3, 1, 1, 0), 1.01)}, r"spectra\[3, 1, 1, 0\] = 1\.01; a share .* in \[0, 1\]"),
-        ({"spectra": changed(SPECTRA, (0, 0, 0, 0), -0.01)}, r"spectra\[0, 0, 0, 0\] = -0\.01; a share"),
+        (
+            {"spectra": changed(SPECTRA, (3, 1, 1, 0), 1.01)},
+            r"spectra\[3, 1, 1, 0\] = 1\.01; a transmittance .* in \[0, 1\]",
+        ),
+        ({"spectra": changed(SPECTRA, (0, 0, 0, 0), -0.01)}, r"spectra\[0, 0, 0, 0\] = -0\.01; a transmittance"),
         ({"patterns": PATTERNS[:, :, :16]}, r"patterns: has shape \(4, 32, 16\); expected .* data\.pixels = 32"),
         ({"wavelength": WAVELENGTH[::-1]}, r"wavelength\[1\] = 550 nm; expected numbers above 0 that rise"),
         ({"wavelength": [400.0, np.nan, 700.0]}, r"wavelength\[1\] = nan nm; expected numbers"),
@@ -230,8 +233,8 @@ def test_files_that_are_no_data(tmp_path):
 def test_a_file_cut_short(tmp_path):
     write(tmp_path / "a.h5")
     whole = (tmp_path / "a.h5").read_bytes()
-    for share in (0.1, 0.5, 0.9):
-        (tmp_path / "a.h5").write_bytes(whole[: int(len(whole) * share)])
+    for fraction in (0.1, 0.5, 0.9):
+        (tmp_path / "a.h5").write_bytes(whole[: int(len(whole) * fraction)])
         refused(tmp_path, r"a\.h5")
 
 

@@ -8,8 +8,8 @@ from keras import ops
 
 from kmodels.metasurface.data import encode
 from kmodels.metasurface.data.load import load
-from kmodels.metasurface.data.records import Structures, packed
-from kmodels.metasurface.data.symmetry import moved_patterns, moved_spectra
+from kmodels.metasurface.data.records import Structures, pack
+from kmodels.metasurface.data.symmetry import move_patterns, move_spectra
 from kmodels.metasurface.evaluation import baselines, metrics, router
 from kmodels.metasurface.evaluation.prediction import Spectra
 from kmodels.metasurface.recipe import RECIPE
@@ -25,7 +25,7 @@ WAVELENGTH = RECIPE_32.data.wavelengths()
 def structures(n, spectra=None, wavelength=WAVELENGTH, patterns=None):
     patterns = RNG.integers(0, 2, (n, 32, 32)).astype("uint8") if patterns is None else patterns
     names = np.array([f"s:{k}" for k in range(n)])
-    return Structures(packed(patterns), spectra, wavelength, "RGGB", names, np.arange(n))
+    return Structures(pack(patterns), spectra, wavelength, "RGGB", names, np.arange(n))
 
 
 def peaked(centre, n=6):
@@ -42,7 +42,7 @@ def scored(truth, guess):
 def test_a_perfect_prediction_and_the_mean_spectrum():
     truth = RNG.uniform(0.1, 0.4, (6, 2, 2, 61)).astype("float32")
     perfect = scored(truth, truth)
-    assert perfect["mae"] == perfect["seed_loss"] == perfect["transmission_error"] == 0 and perfect["r2"] == 1
+    assert perfect["mae"] == perfect["prototype_loss"] == perfect["transmission_error"] == 0 and perfect["r2"] == 1
     mean = np.broadcast_to(truth.mean((0, 1, 2)), truth.shape)
     assert scored(truth, mean)["r2"] == pytest.approx(0.0, abs=1e-6)
     assert scored(truth, truth + 0.1)["mae"] == pytest.approx(0.1, rel=1e-5)
@@ -56,11 +56,11 @@ def test_r2_is_open_without_training_structures():
     assert metrics.metrics({"test": records}, Spectra(records, truth, None, BAND), 0).values["r2"] is None
 
 
-def test_the_seeds_loss_by_hand():
+def test_prototype_loss_by_hand():
     truth = np.full((1, 2, 2, 3), 0.5)
-    found = metrics.seed_loss(truth, truth + np.array([0.0, 0.1, 0.0]), np.array([500.0, 501.0, 502.0]))
+    found = metrics.prototype_loss(truth, truth + np.array([0.0, 0.1, 0.0]), np.array([500.0, 501.0, 502.0]))
     assert found[0] == pytest.approx(2 * 0.01 / 3 + 0.1 * (0.1 / 0.5001) ** 2 / 3 + 100 * 0.01, rel=1e-6)
-    coarse = metrics.seed_loss(truth, truth + np.array([0.0, 0.1, 0.0]), np.array([500.0, 504.0, 508.0]))
+    coarse = metrics.prototype_loss(truth, truth + np.array([0.0, 0.1, 0.0]), np.array([500.0, 504.0, 508.0]))
     assert found[0] - coarse[0] == pytest.approx(100 * 0.01 * (1 - 1 / 16), rel=1e-6)
 
 
@@ -79,8 +79,8 @@ def test_no_peaks_no_peak_error():
 def test_the_nearest_neighbour_of_a_copy_is_its_original():
     truth = RNG.uniform(0.1, 0.4, (5, 2, 2, 61)).astype("float32")
     train = structures(5, truth)
-    patterns = np.stack([moved_patterns(train.patterns()[k], 7 * k) for k in range(4)])
-    expected = np.stack([moved_spectra(truth[k], 7 * k) for k in range(4)])
+    patterns = np.stack([move_patterns(train.patterns()[k], 7 * k) for k in range(4)])
+    expected = np.stack([move_spectra(truth[k], 7 * k) for k in range(4)])
     found = baselines.nearest_neighbour(train, structures(4, expected, patterns=patterns))
     np.testing.assert_array_equal(found, expected)
 
@@ -115,25 +115,25 @@ def test_examples_of_several_grids_are_each_structure_on_every_grid():
 
 
 def test_spectra_are_written_and_read_again(tmp_path):
-    shares = RNG.uniform(0.1, 0.24, (3, 2, 2, 61)).astype("float32")
+    transmittance = RNG.uniform(0.1, 0.24, (3, 2, 2, 61)).astype("float32")
     records = structures(3)
-    made = Spectra(records, shares, 1 - shares.sum((1, 2)), BAND)
+    made = Spectra(records, transmittance, 1 - transmittance.sum((1, 2)), BAND)
     made.write(tmp_path / "a.h5")
     again = load(tmp_path / "a.h5", RECIPE_32)
-    np.testing.assert_array_equal(again.spectra, shares)
+    np.testing.assert_array_equal(again.spectra, transmittance)
     np.testing.assert_array_equal(again.patterns(), records.patterns())
     with h5py.File(tmp_path / "a.h5") as file:
-        np.testing.assert_allclose(file["reflected"][:] + shares.sum((1, 2)), 1.0, atol=1e-6)
+        np.testing.assert_allclose(file["reflected"][:] + transmittance.sum((1, 2)), 1.0, atol=1e-6)
     made.write(tmp_path / "a.csv")
     row = pd.read_csv(tmp_path / "a.csv").query("structure == 's:1' and pixel == 'G2' and wavelength == 550")
-    assert row["share"].item() == pytest.approx(shares[1, 1, 0, 30], abs=1e-6)
+    assert row["transmittance"].item() == pytest.approx(transmittance[1, 1, 0, 30], abs=1e-6)
     first = made.frame().iloc[0]
-    assert first["B_red"] == pytest.approx(shares[0, 1, 1, 40:].mean()) and first["structure"] == "s:0"
+    assert first["B_red"] == pytest.approx(transmittance[0, 1, 1, 40:].mean()) and first["structure"] == "s:0"
 
 
-def test_coarse_waves_are_a_baseline_where_the_network_has_waves():
+def test_untrained_propagation_is_a_baseline_of_networks_with_propagation():
     """Of data solved with as many slices: nothing is left to be learned, and they are exact."""
-    recipe = RECIPE_32.with_changes({"data": {"slices": 2, "n_wavelengths": 61}, "model": {"waves": 2}})
+    recipe = RECIPE_32.with_changes({"data": {"slices": 2, "n_wavelengths": 61}, "model": {"propagation_slices": 2}})
     patterns = np.random.default_rng(0).integers(0, 2, (6, 32, 32)).astype("uint8")
     solver = ScalarSolver(recipe.data, WAVELENGTH)
     records = structures(6, np.stack([solver.solve(p).transmitted for p in patterns]), patterns=patterns)
@@ -143,12 +143,12 @@ def test_coarse_waves_are_a_baseline_where_the_network_has_waves():
         "test": records.take(range(4, 6)),
     }
     scores = baselines.baselines(recipe, parts)
-    assert scores["coarse_waves"].values["mae"] < 1e-6 < scores["linear"].values["mae"]
-    blind = recipe.with_changes({"model": {"waves": 0}})
-    assert "coarse_waves" not in baselines.baselines(blind, parts)
+    assert scores["untrained_propagation"].values["mae"] < 1e-6 < scores["linear"].values["mae"]
+    blind = recipe.with_changes({"model": {"propagation_slices": 0}})
+    assert "untrained_propagation" not in baselines.baselines(blind, parts)
 
 
-def test_a_router_is_judged_by_the_light_in_pixels_of_its_colour():
+def test_a_router_is_scored_by_the_light_in_pixels_of_its_colour():
     even = np.full((2, 2, 61), 0.25)
     assert router.efficiency(even, WAVELENGTH, "RGGB", BAND) == pytest.approx(1 / 3)
     light = router.light_of(WAVELENGTH, BAND)
@@ -165,8 +165,8 @@ class _LightThroughGaps:
 
     def __call__(self, inputs, training):
         gaps = ops.reshape(1 - inputs["pattern"], (-1, 2, 16, 2, 16))
-        shares = ops.mean(gaps, axis=(2, 4)) / 4
-        return {"spectra": ops.expand_dims(shares, -1) + 0 * ops.reshape(inputs["wavelength"], (-1, 1, 1, 61))}
+        transmittance = ops.mean(gaps, axis=(2, 4)) / 4
+        return {"spectra": ops.expand_dims(transmittance, -1) + 0 * ops.reshape(inputs["wavelength"], (-1, 1, 1, 61))}
 
 
 def test_the_search_goes_where_the_network_points_and_keeps_the_rules():

@@ -9,9 +9,9 @@ import xarray as xr
 from kmodels.core.spec.errors import UserError
 from kmodels.metasurface.data.load import load
 from kmodels.metasurface.data.records import fingerprints
-from kmodels.metasurface.data.symmetry import COUNT, moved_patterns, moved_spectra
+from kmodels.metasurface.data.symmetry import COUNT, move_patterns, move_spectra
 from kmodels.metasurface.recipe import RECIPE
-from kmodels.metasurface.simulator.patterns import draw_pattern, feature_disc, without_small_features
+from kmodels.metasurface.simulator.patterns import feature_disc, remove_small_features, sample_pattern
 from kmodels.metasurface.simulator.scalar import ScalarSolver
 from kmodels.metasurface.simulator.structures import simulate
 
@@ -23,7 +23,7 @@ FEW = SMOKE.with_changes({"data": {"n_structures": 8}})
 @pytest.fixture(scope="module")
 def patterns():
     rng = np.random.default_rng(1)
-    return np.stack([draw_pattern(rng, DATA) for _ in range(20)])
+    return np.stack([sample_pattern(rng, DATA) for _ in range(20)])
 
 
 def test_fill_and_values(patterns):
@@ -60,14 +60,14 @@ def test_small_features_go():
     pattern[8:10, 8] = 0  # a hole
     disc = feature_disc(RECIPE().with_changes({"data": {"pixels": 32, "smallest_feature": 95.0}}).data)
     assert disc.shape == (4, 4)
-    clean = without_small_features(pattern, disc)
+    clean = remove_small_features(pattern, disc)
     assert clean[20, 20] == 0 and clean[8, 8] == 1 and scipy.ndimage.label(clean)[1] == 1
 
 
 def test_a_recipe_that_leaves_no_pattern_is_refused():
     data = RECIPE().with_changes({"data": {"smallest_feature": 125.0, "fill": [0.001, 0.01], "pixels": 32}}).data
     with pytest.raises(UserError, match="of 200 patterns none kept a fill"):
-        draw_pattern(np.random.default_rng(0), data)
+        sample_pattern(np.random.default_rng(0), data)
 
 
 def test_symmetries_are_a_group_of_32():
@@ -75,19 +75,19 @@ def test_symmetries_are_a_group_of_32():
     rng = np.random.default_rng(0)
     pattern = rng.integers(0, 2, (8, 8))
     quadrants = np.arange(4.0).reshape(2, 2, 1)
-    drawn = np.kron(quadrants[..., 0], np.ones((4, 4)))
+    blocks = np.kron(quadrants[..., 0], np.ones((4, 4)))
     for symmetry in range(COUNT):
-        moved = moved_patterns(pattern, symmetry)
-        back = [moved_patterns(moved, k) for k in range(COUNT)]
+        moved = move_patterns(pattern, symmetry)
+        back = [move_patterns(moved, k) for k in range(COUNT)]
         assert sum(np.array_equal(b, pattern) for b in back) == 1
-        expected = moved_patterns(drawn, symmetry)[::4, ::4]
-        np.testing.assert_array_equal(moved_spectra(quadrants, symmetry)[..., 0], expected)
+        expected = move_patterns(blocks, symmetry)[::4, ::4]
+        np.testing.assert_array_equal(move_spectra(quadrants, symmetry)[..., 0], expected)
     with pytest.raises(ValueError, match="symmetry 32; expected"):
-        moved_patterns(pattern, 32)
+        move_patterns(pattern, 32)
 
 
 def test_fingerprints_tell_copies_from_others(patterns):
-    same = np.stack([moved_patterns(patterns[0], k) for k in range(COUNT)])
+    same = np.stack([move_patterns(patterns[0], k) for k in range(COUNT)])
     assert len(np.unique(fingerprints(same), axis=0)) == 1
     assert len(np.unique(fingerprints(patterns), axis=0)) == len(patterns)
 

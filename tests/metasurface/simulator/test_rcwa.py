@@ -7,15 +7,15 @@ import pytest
 
 from kmodels.core.spec.errors import UserError
 from kmodels.metasurface.data.load import load
-from kmodels.metasurface.data.symmetry import moved_patterns, moved_spectra
+from kmodels.metasurface.data.symmetry import move_patterns, move_spectra
 from kmodels.metasurface.recipe import RECIPE
 from kmodels.metasurface.simulator import structures
 from kmodels.metasurface.simulator.materials import refractive_index
-from kmodels.metasurface.simulator.patterns import draw_pattern
+from kmodels.metasurface.simulator.patterns import sample_pattern
 from kmodels.metasurface.simulator.scalar import film
 
 RECIPE_1UM = RECIPE().with_changes(
-    {"data": {"solver": "rcwa", "period": 1000.0, "grid": 16, "pixels": 32, "waves": 21, "n_structures": 8}}
+    {"data": {"solver": "rcwa", "period": 1000.0, "grid": 16, "pixels": 32, "orders": 21, "n_structures": 8}}
 )
 WAVELENGTH = np.array([450.0, 650.0])
 
@@ -30,7 +30,7 @@ def solver():
 
 @pytest.fixture(scope="module")
 def pattern():
-    return draw_pattern(np.random.default_rng(0), RECIPE_1UM.data)
+    return sample_pattern(np.random.default_rng(0), RECIPE_1UM.data)
 
 
 def test_an_order_that_runs_along_the_surface_leaves_no_hole(pattern):
@@ -63,8 +63,8 @@ def test_symmetries(solver, pattern):
     before = solver.solve(pattern).transmitted
     assert np.ptp(before, axis=(0, 1)).min() > 0.01  # the four pixels differ, so that a permutation shows
     for symmetry in (1, 2, 4, 8, 16, 31):
-        moved = solver.solve(moved_patterns(pattern, symmetry)).transmitted
-        np.testing.assert_allclose(moved, moved_spectra(before, symmetry), atol=1e-10)
+        moved = solver.solve(move_patterns(pattern, symmetry)).transmitted
+        np.testing.assert_allclose(moved, move_spectra(before, symmetry), atol=1e-10)
 
 
 def test_the_polarisations_differ_but_their_mean_knows_no_direction(solver):
@@ -78,7 +78,7 @@ def test_the_polarisations_differ_but_their_mean_knows_no_direction(solver):
 
 def test_it_goes_on_where_it_was_stopped(solver, monkeypatch, tmp_path):
     monkeypatch.setitem(structures.WORTH_WORKERS, "rcwa", 100)  # here: processes take seconds to start
-    few = RECIPE_1UM.with_changes({"data": {"n_wavelengths": 3, "waves": 9}})
+    few = RECIPE_1UM.with_changes({"data": {"n_wavelengths": 3, "orders": 9}})
     structures.simulate(few, tmp_path, lambda done, total: None)
     first, *_, last = sorted(tmp_path.iterdir())
     kept, whole = first.stat().st_mtime_ns, load(tmp_path, few).spectra

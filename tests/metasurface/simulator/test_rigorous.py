@@ -9,13 +9,13 @@ from kmodels.metasurface.data.load import load
 from kmodels.metasurface.recipe import RECIPE
 from kmodels.metasurface.simulator import structures
 from kmodels.metasurface.studies import pack
-from kmodels.metasurface.studies.transfer import SHIPPED, rigorous
+from kmodels.metasurface.studies.transfer import SHIPPED, load_rigorous
 
 FEW = RECIPE().with_changes({"data": {"n_structures": 250, "n_wavelengths": 5, "pixels": 32, "grid": 16}})
 
 
 def test_the_package_has_64_structures_of_the_default_geometry():
-    structures = rigorous(SHIPPED, RECIPE())
+    structures = load_rigorous(SHIPPED, RECIPE())
     assert SHIPPED.stat().st_size < 5e6
     assert load(SHIPPED, RECIPE()).spectra.shape == (64, 2, 2, 301) and len(np.unique(structures.groups)) == 64
     assert structures.wavelength == pytest.approx(RECIPE().data.wavelengths())

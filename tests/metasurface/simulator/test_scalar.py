@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from helpers import scalar_exact
 
-from kmodels.metasurface.data.symmetry import COUNT, moved_patterns, moved_spectra
+from kmodels.metasurface.data.symmetry import COUNT, move_patterns, move_spectra
 from kmodels.metasurface.recipe import RECIPE
 from kmodels.metasurface.simulator.materials import refractive_index
-from kmodels.metasurface.simulator.patterns import draw_pattern
+from kmodels.metasurface.simulator.patterns import sample_pattern
 from kmodels.metasurface.simulator.scalar import ScalarSolver, film, half_period_weights
 
 WIDE = {"period": 2000.0, "grid": 32, "n_wavelengths": 301}
@@ -18,7 +18,7 @@ WAVELENGTH = np.array([400.0, 437.5, 500.0, 555.5, 633.0, 700.0])
 
 
 def section(**changes):
-    """The data section of the seed's period with changed fields."""
+    """The data section of the prototype's period with changed fields."""
     return RECIPE().with_changes({"data": WIDE | changes}).data
 
 
@@ -30,7 +30,7 @@ def solver():
 @pytest.fixture(scope="module")
 def patterns():
     rng = np.random.default_rng(0)
-    return np.stack([draw_pattern(rng, DATA) for _ in range(3)])
+    return np.stack([sample_pattern(rng, DATA) for _ in range(3)])
 
 
 def test_indices_as_published():
@@ -77,16 +77,16 @@ def test_the_32_symmetries(solver, patterns):
     assert np.ptp(before, axis=(0, 1)).min() > 0.005  # the four pixels differ, so that a permutation shows
     seen = set()
     for symmetry in range(COUNT):
-        moved = moved_patterns(patterns[0], symmetry)
+        moved = move_patterns(patterns[0], symmetry)
         seen.add(moved.tobytes())
-        np.testing.assert_allclose(solver.solve(moved).transmitted, moved_spectra(before, symmetry), atol=2e-6)
+        np.testing.assert_allclose(solver.solve(moved).transmitted, move_spectra(before, symmetry), atol=2e-6)
     assert len(seen) == COUNT
 
 
 def test_a_quarter_period_is_no_symmetry(solver, patterns):
     shifted = solver.solve(np.roll(patterns[0], 32, 1)).transmitted
     before = solver.solve(patterns[0]).transmitted
-    assert min(np.abs(shifted - moved_spectra(before, k)).max() for k in range(COUNT)) > 0.005
+    assert min(np.abs(shifted - move_spectra(before, k)).max() for k in range(COUNT)) > 0.005
 
 
 def test_weights_integrate_half_a_period():
@@ -171,7 +171,7 @@ def test_slices_converge():
 def test_the_exact_solution_is_airy_too():
     """The yardstick of the next test is one."""
     expected = [refractive_index(m, 500.0) for m in ("air", "silicon_nitride", "silica")]
-    found, reflected = scalar_exact.shares(np.ones((128, 128)), DATA, 500.0, 4)
+    found, reflected = scalar_exact.solve(np.ones((128, 128)), DATA, 500.0, 4)
     np.testing.assert_allclose(found, airy(*expected, 500.0, DATA.height) / 4, rtol=1e-9)
     assert found.sum() + reflected == pytest.approx(1.0, abs=1e-9)
 
@@ -184,10 +184,10 @@ def test_how_far_from_the_exact_scalar_solution(patterns):
     solver = ScalarSolver(data, wavelength)
     errors, pairs = [], []
     for _ in range(3):
-        pattern = draw_pattern(rng, data)
+        pattern = sample_pattern(rng, data)
         found = np.moveaxis(solver.solve(pattern).transmitted, -1, 0)
         for k, one in enumerate(wavelength):
-            exact, reflected = scalar_exact.shares(pattern, data, one, int(np.ceil(2.06 * data.period / one)))
+            exact, reflected = scalar_exact.solve(pattern, data, one, int(np.ceil(2.06 * data.period / one)))
             assert exact.sum() + reflected == pytest.approx(1.0, abs=1e-6)
             errors.append(np.abs(found[k] - exact).mean())
             pairs.append((found[k] - found[k].mean(), exact - exact.mean()))

@@ -30,14 +30,14 @@ def made(tmp_path_factory):
         yield str(run.path), str(folder)
 
 
-def test_the_tuned_network_is_judged_on_the_other_half_beside_what_else_there_is(made, tmp_path, capsys):
+def test_the_tuned_network_is_compared_on_the_other_half(made, tmp_path, capsys):
     """Every second wavelength of the file is one of the run's; the solver of this file is the scalar one, so exact."""
     run, folder = made
     out = tmp_path / "transfer.json"
     status = transfer.main(["--run", run, "--data", folder, "--out", str(out), "--steps", "3"])
     said, found = capsys.readouterr().out, json.loads(out.read_text())
     scores = {name: of["metrics"] for name, of in found["scores"].items()}
-    assert set(scores) == {"as it was", "tuned", "from nothing", "scalar solver", "mean spectrum"}
+    assert set(scores) == {"before tuning", "tuned", "from scratch", "scalar solver", "mean spectrum"}
     assert found["sizes"] == {"train": 6, "test": 6} and status == 1
     assert scores["scalar solver"]["mae"] < 1e-6 and scores["mean spectrum"]["r2"] == pytest.approx(0, abs=1e-6)
     assert len({of["mae"] for of in scores.values()}) == 5, "three steps have changed what is said"
