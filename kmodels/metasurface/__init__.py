@@ -1,10 +1,28 @@
 """metasurface: which colour reaches which pixel?
 
-    pattern of silicon nitride above four pixels  ->  share of the light that each pixel gets, wavelength by wavelength
+    pattern of silicon nitride above four pixels  ->  transmittance of each pixel, wavelength by wavelength
 
-A binary pattern (128, 128), one period of a periodic structure, goes in; the shares (2, 2, 301) of the pixels come
-out, rows and columns of a Bayer cell, in milliseconds and with gradients instead of a solver's minutes.
+The input is a binary pattern (128, 128), one period of a periodic structure. The output is the transmittance
+T (2, 2, 301), the fraction of the incident light that reaches each pixel of a Bayer cell: in milliseconds and with
+gradients instead of a solver's minutes. Energy is conserved: with R the reflectance, sum T + R = 1.
 
-Catrysse et al. (2022), Subwavelength Bayer RGB color routers with perfect optical efficiency. Perez et al. (2018),
-FiLM. Guibas et al. (2022), Adaptive Fourier Neural Operators.
+References
+----------
+Catrysse, Zhao, Jin and Fan (2022), Subwavelength Bayer RGB color routers with perfect optical efficiency.
+Perez et al. (2018), FiLM: visual reasoning with a general conditioning layer.
+Rao et al. (2021), Global filter networks for image classification.
+Guibas et al. (2022), Adaptive Fourier neural operators.
+Feit and Fleck (1978), Light propagation in graded-index optical fibers: the split-step method.
 """
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "network.model": ["MetasurfaceNet"],
+        "data.encode": ["MetasurfacePreprocessor"],
+        "data.records": ["Structures"],
+        "recipe": ["MetasurfaceRecipe"],
+    },
+)

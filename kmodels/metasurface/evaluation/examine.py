@@ -1,59 +1,91 @@
-"""A longer look at a trained network: how fast it is, how well it keeps the symmetries, where wavelengths look."""
+"""Extended evaluation of a trained network: latency, error of the symmetries, attention on the pattern."""
 
 import time
 
-import keras
 import numpy as np
 
 from kmodels.core.spec.task import ExtendedEvaluation, Scores
 from kmodels.core.training import backend, inference
 from kmodels.metasurface.data.encode import encode
 from kmodels.metasurface.data.records import Structures
-from kmodels.metasurface.data.symmetry import COUNT, moved_patterns, moved_spectra
+from kmodels.metasurface.data.symmetry import COUNT, move_patterns, move_spectra
 from kmodels.metasurface.evaluation import figures
 
 BATCH = 64
-TURNED = 4  # structures whose 32 copies are predicted
+SYMMETRY_SAMPLES = 4  # structures whose 32 copies are predicted
 
 
 def examine(model, structures: Structures, recipe) -> ExtendedEvaluation:
-    """Scores: milliseconds of a structure, None off a CPU; symmetry_error. Picture: attention."""
+    """Measure the latency, predict symmetric copies, and plot the attention on a pattern.
+
+    Parameters
+    ----------
+    model : MetasurfaceNet
+        A trained network.
+    structures : Structures
+        Held-out structures.
+    recipe : MetasurfaceRecipe
+        Of the run.
+
+    Returns
+    -------
+    ExtendedEvaluation
+        Scores: milliseconds of a structure, None with an accelerator; symmetry_error. Picture: attention.
+    """
     examples = encode(structures, recipe)
     scores = {
-        "milliseconds": None if backend.accelerators() else milliseconds(model, examples),
-        "symmetry_error": symmetry_error(model, examples),
+        "milliseconds": None if backend.accelerators() else measure_latency(model, examples),
+        "symmetry_error": symmetry_error(predict_copies(model, examples)),
     }
-    return ExtendedEvaluation(Scores(scores), {}, {"attention": attention(model, examples)})
+    return ExtendedEvaluation(Scores(scores), {}, {"attention": plot_attention(model, examples)})
 
 
-def milliseconds(model, examples, batches: int = 20) -> float:
-    """Of one structure in batches of 64, the fastest of a few batches after a first one: from arrays to arrays."""
+def measure_latency(model, examples, batches: int = 20) -> float:
+    """Time the prediction of one structure in batches of 64, from arrays to arrays [ms].
+
+    The fastest of `batches` batches, after one to warm up.
+    """
     inputs, _ = examples.take(np.resize(np.arange(len(examples)), BATCH))
-    taken = []
+    seconds = []
     for _ in range(batches + 1):
         started = time.perf_counter()
         model.predict_on_batch(inputs)
-        taken.append(time.perf_counter() - started)
-    return float(np.min(taken[1:]) / BATCH * 1e3)
+        seconds.append(time.perf_counter() - started)
+    return float(np.min(seconds[1:]) / BATCH * 1e3)
 
 
-def symmetry_error(model, examples) -> float:
-    """Largest |answer to a moved pattern - moved answer| over all 32 symmetries of some patterns."""
-    inputs, _ = examples.take(np.arange(min(TURNED, len(examples))))
+def predict_copies(model, examples) -> np.ndarray:
+    """Predict some patterns under all 32 symmetries: (32, patterns, 2, 2, w), the identity first."""
+    inputs, _ = examples.take(np.arange(min(SYMMETRY_SAMPLES, len(examples))))
     pattern = inputs["pattern"][..., 0]
-    copies = np.concatenate([moved_patterns(pattern, g) for g in range(COUNT)])[..., None]
+    copies = np.concatenate([move_patterns(pattern, g) for g in range(COUNT)])[..., None]
     wavelength = np.tile(inputs["wavelength"], (COUNT, 1))
-    found = model.predict_on_batch({"pattern": copies, "wavelength": wavelength})["spectra"]
-    found = inference.as_numpy(found).reshape(COUNT, *pattern.shape[:1], 2, 2, -1)
-    return float(max(np.abs(found[g] - moved_spectra(found[0], g)).max() for g in range(COUNT)))
+    spectra = model.predict_on_batch({"pattern": copies, "wavelength": wavelength})["spectra"]
+    return inference.as_numpy(spectra).reshape(COUNT, *pattern.shape[:1], 2, 2, -1)
 
 
-def attention(model, examples):
-    """Where three wavelengths look in the first pattern, as the network sees it."""
+def symmetry_error(spectra: np.ndarray) -> float:
+    """Compute the largest difference between spectra of moved patterns and moved spectra.
+
+    Parameters
+    ----------
+    spectra : ndarray
+        (32, patterns, 2, 2, w) of `predict_copies`.
+
+    Returns
+    -------
+    float
+        0 for an exactly equivariant network.
+    """
+    return float(max(np.abs(spectra[g] - move_spectra(spectra[0], g)).max() for g in range(COUNT)))
+
+
+def plot_attention(model, examples):
+    """Plot where three wavelengths attend in the first pattern, as the network sees it."""
     inputs, _ = examples.take(np.arange(1))
-    looking = keras.Model(model.inputs, {"pattern": model.seen, "scores": model.attention})
-    seen = looking.predict_on_batch([inputs[one.name] for one in model.inputs])
-    scores = inference.as_numpy(seen["scores"])[0].mean(0)[:, :-1]  # without the global token
+    graph = model.attention_model()
+    outputs = graph.predict_on_batch([inputs[tensor.name] for tensor in graph.inputs])
+    scores = inference.as_numpy(outputs["scores"])[0].mean(0)[:, :-1]  # without the global token
     side = round(np.sqrt(scores.shape[1]))
-    pattern = inference.as_numpy(seen["pattern"])[0, ..., 0]
+    pattern = inference.as_numpy(outputs["pattern"])[0, ..., 0]
     return figures.attention(pattern, scores.reshape(-1, side, side), inputs["wavelength"][0])

@@ -1,305 +1,335 @@
-"""The diffraction net: convolutions over a periodic pattern, then wavelengths that ask its tokens."""
+"""MetasurfaceNet: convolutions over a periodic pattern, wavelength queries, and split-step propagation."""
 
 from dataclasses import dataclass
 
 import keras
 import numpy as np
-from keras import layers, ops
+from keras import ops
 
 from kmodels.core.training.optimizer import adam
-from kmodels.core.training.term_model import TermModel, dropout_seed
-from kmodels.layers.film import FiLM
-from kmodels.layers.fourier_mixing import FourierMixing
+from kmodels.core.training.term_model import TermModel, check_choice, policy_name
+from kmodels.metasurface.network.decoder import decode_wavelengths, wavelength_queries
+from kmodels.metasurface.network.encoder import encode_pattern
+from kmodels.metasurface.network.head import HEADS, PIXELS, to_pixel_grid, transmittance_head
 from kmodels.metasurface.network.losses import TERMS, pixel_weights, spectral_terms
 from kmodels.metasurface.network.orientation import BackToPixels, Orientation
-from kmodels.metasurface.network.split_step import WaveSlices, logits_of
-from kmodels.metasurface.network.wavelengths import SHORTEST, SinesOfWavelength, SpectrumBias
+from kmodels.metasurface.network.split_step import SplitStepPropagation
 from kmodels.metasurface.recipe import OPTICS, MetasurfaceRecipe
 
-PIXELS = 4
-EVEN_SHARE = -1.0986123  # logit of 1/4
+DEFAULT_WEIGHTS = {"mse": 2.0, "rel": 0.1, "grad": 10.0, "curvature": 0.1}
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What a trained network knows of its data: the range of wavelengths [nm] and how many there are in it."""
+    """The wavelengths of a trained network: their range [nm] and number.
+
+    Attributes
+    ----------
+    wavelength : tuple of float
+        Shortest and longest [nm].
+    n_wavelengths : int
+        Evenly spaced, both ends included.
+    """
 
     wavelength: tuple[float, float]
     n_wavelengths: int
 
     def wavelengths(self) -> np.ndarray:
-        """(n_wavelengths,) [nm]."""
+        """List the wavelengths: (n_wavelengths,) [nm]."""
         return np.linspace(*self.wavelength, self.n_wavelengths)
 
 
-@keras.saving.register_keras_serializable("kmodels")
-class DiffractionNet(TermModel):
-    """pattern (batch, y, x, 1) and wavelength (batch, w) [nm] -> spectra (batch, 2, 2, w), shares in [0, 1].
+@keras.saving.register_keras_serializable("kmodels.metasurface")
+class MetasurfaceNet(TermModel):
+    """Predict the transmittance of four pixels below a pattern of silicon nitride.
 
-    Any number of wavelengths, spaced as it was trained (see `encode.grids_of`). With head "conserving" also reflected
-    (batch, w), and all five shares sum to 1.
+    ::
 
-    pixels: of a pattern along an axis. band: of wavelengths [nm], n_wavelengths: in it. network: the fields of
-    the recipe's `model`. term_weights: of the loss at the start. optics: of `data`, for the waves, if the network has
-    them. pixel_order, blue_weight: see losses. augment: train on random orientations. policy: of the layers.
+        pattern (batch, y, x, 1), wavelength (batch, w) [nm]  ->  spectra (batch, 2, 2, w) in [0, 1]
+
+    A residual network on the periodic pattern gives tokens; wavelength queries cross-attend to them; their output
+    corrects what split-step propagation with learned phases computes. Inputs and outputs are dictionaries. Any number
+    of wavelengths is allowed, spaced as the network was trained (see `encode.grids_of`). With head "conserving" the
+    outputs have `reflected` (batch, w), too, and the five values sum to 1.
+
+    Training: ``net.compile("adam"); net.fit({"pattern": ..., "wavelength": ...}, {"spectra": ...})``.
+    Export: EXPORT_LINE
+
+    Parameters
+    ----------
+    pixels : int
+        Pixels of a pattern along an axis, a multiple of 32.
+    band : tuple of float
+        Shortest and longest wavelength [nm].
+    n_wavelengths : int
+        Wavelengths in the band, evenly spaced, both ends included.
+    stem : int
+        Channels of the first convolution.
+    stem_stride : {2, 4, 8}
+        Its stride.
+    channels : tuple of int
+        Channels of the four stages.
+    blocks : int
+        Residual blocks per stage.
+    residual_dropout : float
+        Dropout rate in residual blocks.
+    fourier_mixing : bool
+        Apply a learned filter over spatial frequencies after the second stage.
+    tokens : {17, 65}
+        Pattern tokens: 4 x 4 or 8 x 8 local ones (at 128 pixels) and a global one.
+    d_model : int
+        Width of tokens and queries, an even multiple of `heads`.
+    heads : int
+        Attention heads.
+    decoder_blocks : int
+        Blocks of cross-attention, convolution along wavelength, and feed-forward.
+    wavelength_kernel : int
+        Width of the convolution along wavelength.
+    feed_forward : int
+        Feed-forward expansion factor.
+    decoder_dropout : float
+        Dropout rate in decoder blocks.
+    memory_norm : bool
+        Apply layer norm to the tokens before they are keys and values.
+    film : {"shift", "scale_shift"}
+        Modulation of the queries by the pattern's pooled feature.
+    head : {"shared", "per_detector", "conserving"}
+        One head for four pixels; one each; one each and one for the reflectance, which sum to 1.
+    head_dropout : float
+        Dropout rate in the head.
+    invariant : bool
+        Make the network exactly equivariant under the 32 symmetries.
+    propagation_slices : int
+        Slices of split-step propagation; 0: none.
+    propagation_nodes : int
+        Wavelengths at which these slices are computed.
+    period, height, distance : float
+        Of the structure, of the silicon nitride, and from the pattern to the camera pixels [nm]; used by the
+        propagation, as are the next four.
+    cover, gap, spacer : str
+        Materials above the pattern, in its gaps, and below it.
+    grid : int
+        Grid points per axis.
+    pixel_order : {"RGGB", "BGGR", "GRBG", "GBRG"}
+        Colours of the pixels, first row then second.
+    blue_weight : float
+        Weight of the blue pixel in the loss; the others have 1.
+    augment : bool
+        Train on each pattern under a random one of its 32 symmetries.
+    term_weights : dict of str to float, optional
+        Weights of the loss terms "mse", "rel", "grad" and "curvature" (see `losses`), by default 2, 0.1, 10 and 0.1;
+        terms that are left out keep these.
+    dtype : str or keras.DTypePolicy, optional
+        Of the layers; Keras' global policy if None.
+    name : str, optional
+        Of the model.
+
+    Raises
+    ------
+    ValueError
+        For an argument out of its range, with the nearest allowed choice.
     """
 
     def __init__(
         self,
-        pixels,
-        band,
-        n_wavelengths,
-        network,
-        term_weights,
-        optics=None,
-        pixel_order="RGGB",
-        blue_weight=1.0,
-        augment=False,
-        policy="float32",
-        **kwargs,
+        pixels: int = 128,
+        band: tuple[float, float] = (400.0, 700.0),
+        n_wavelengths: int = 101,
+        *,
+        stem: int = 16,
+        stem_stride: int = 8,
+        channels: tuple[int, int, int, int] = (24, 32, 48, 64),
+        blocks: int = 2,
+        residual_dropout: float = 0.0,
+        fourier_mixing: bool = True,
+        tokens: int = 65,
+        d_model: int = 64,
+        heads: int = 4,
+        decoder_blocks: int = 2,
+        wavelength_kernel: int = 5,
+        feed_forward: int = 4,
+        decoder_dropout: float = 0.0,
+        memory_norm: bool = True,
+        film: str = "scale_shift",
+        head: str = "per_detector",
+        head_dropout: float = 0.0,
+        invariant: bool = False,
+        propagation_slices: int = 6,
+        propagation_nodes: int = 12,
+        period: float = 1000.0,
+        height: float = 600.0,
+        distance: float = 2000.0,
+        cover: str = "air",
+        gap: str = "air",
+        spacer: str = "silica",
+        grid: int = 16,
+        pixel_order: str = "RGGB",
+        blue_weight: float = 1.0,
+        augment: bool = False,
+        term_weights: dict[str, float] | None = None,
+        dtype=None,
+        name: str | None = None,
     ):
-        self_config = {k: v for k, v in locals().items() if k not in ("self", "kwargs", "__class__")}
-        inputs = {
-            "pattern": keras.Input((pixels, pixels, 1), name="pattern"),
-            "wavelength": keras.Input((None,), name="wavelength"),
+        config = {
+            "pixels": pixels,
+            "band": tuple(band),
+            "n_wavelengths": n_wavelengths,
+            "stem": stem,
+            "stem_stride": stem_stride,
+            "channels": tuple(channels),
+            "blocks": blocks,
+            "residual_dropout": residual_dropout,
+            "fourier_mixing": fourier_mixing,
+            "tokens": tokens,
+            "d_model": d_model,
+            "heads": heads,
+            "decoder_blocks": decoder_blocks,
+            "wavelength_kernel": wavelength_kernel,
+            "feed_forward": feed_forward,
+            "decoder_dropout": decoder_dropout,
+            "memory_norm": memory_norm,
+            "film": film,
+            "head": head,
+            "head_dropout": head_dropout,
+            "invariant": invariant,
+            "propagation_slices": propagation_slices,
+            "propagation_nodes": propagation_nodes,
+            "period": period,
+            "height": height,
+            "distance": distance,
+            "cover": cover,
+            "gap": gap,
+            "spacer": spacer,
+            "grid": grid,
+            "pixel_order": pixel_order,
+            "blue_weight": blue_weight,
+            "augment": augment,
+            "term_weights": {**DEFAULT_WEIGHTS, **(term_weights or {})},
+            "dtype": policy_name(dtype),
         }
-        pattern, orientation = inputs["pattern"], None
-        mode = "canonical" if network["invariant"] else "random" if augment else None
-        if mode:
-            pattern, orientation = Orientation(mode, name="orientation")(pattern)
-        parts = Parts(network, policy)
-        tokens, whole = parts.encoder(pattern)
-        queries = parts.queries(inputs["wavelength"], whole, band, n_wavelengths)
-        decoded, attention = parts.decoder(queries, tokens)
-        waves = parts.waves(pattern, inputs["wavelength"], optics) if network["waves"] else None
-        shares = parts.head(decoded, inputs["wavelength"], waves, band, n_wavelengths)
-        spectra, reflected = shares[..., :PIXELS], shares[..., PIXELS:]
-        if mode:
-            spectra = BackToPixels(dtype="float32", name="back_to_pixels")(spectra, orientation)
-        outputs = {"spectra": _two_by_two(spectra)}
-        if network["head"] == "conserving":
-            outputs["reflected"] = ops.squeeze(reflected, -1)
-        super().__init__(dict(term_weights), inputs=inputs, outputs=outputs, **kwargs)
-        self._config = self_config
+        _check(config)
+        inputs, outputs, tensors = _graph(config)
+        super().__init__(config["term_weights"], inputs=inputs, outputs=outputs, name=name)
+        self._arguments = tuple(config.items())
         self.pixel_weights = pixel_weights(pixel_order, blue_weight)
         self.facts = Facts(tuple(band), n_wavelengths)
-        self.seen, self.attention = pattern, attention  # tensors of the graph, for pictures
+        self.oriented_pattern, self.attention_scores = tensors
 
     def terms(self, x, y, y_pred):
-        """mse, rel, grad, curvature (see losses)."""
+        """Compute mse, rel, grad and curvature of each example, see `losses`."""
         return spectral_terms(y["spectra"], y_pred["spectra"], self.pixel_weights)
 
+    def target_shapes(self):
+        """Name the targets: spectra (batch, 2, 2, w)."""
+        return {"spectra": (2, 2, None)}
+
     def get_config(self):
-        """The constructor's arguments."""
-        return {"name": self.name, **self._config}
+        """Return the constructor's arguments."""
+        config = dict(self._arguments)
+        return {**config, "term_weights": dict(config["term_weights"]), "name": self.name}
 
+    def attention_model(self) -> keras.Model:
+        """Make a model from the same inputs to `pattern`, as oriented, and `scores` of the last cross-attention.
 
-class Parts:
-    """The pieces of the net. network: fields of the recipe's `model`, as a dictionary; policy: of the layers."""
-
-    def __init__(self, network: dict, policy: str):
-        self.net, self.policy = network, policy
-
-    # -- pattern -> tokens ------------------------------------------------------------------------------------
-
-    def encoder(self, pattern):
-        """(tokens (batch, tokens, d_model), whole (batch, channels)): what stands where, and the pattern as a whole."""
-        net = self.net
-        # Where a step is wider than the kernel, the pattern is cut into squares of that size.
-        x = self.conv(pattern, net["stem"], 8 if net["stem_stride"] == 8 else 5, net["stem_stride"], "stem")
-        x = self.activated(x, "stem")
-        stages = []
-        for stage, channels in enumerate(net["channels"]):
-            for block in range(net["blocks"]):
-                halved = block == 0 and 2 ** (stage + 1) >= net["stem_stride"]
-                x = self.residual(x, channels, 2 if halved else 1, f"stage_{stage}_{block}")
-            if stage == 1 and net["fourier_mixing"]:
-                mixed = FourierMixing(dtype=self.policy, name="fourier_mixing")(x)
-                x = self.activated(ops.add(x, mixed), "fourier")
-            stages.append(x)
-        x = self.activated(x, "last")
-        whole = ops.mean(x, axis=(1, 2))
-        local = x if net["tokens"] == 17 else self.activated(stages[2], "third")
-        # Without biases: each token has a learned position.
-        local = self.dense(net["d_model"], "local_tokens", use_bias=False)(local)
-        local = layers.Reshape((-1, net["d_model"]), dtype=self.policy)(local)
-        token = self.dense(net["d_model"], "global_token", use_bias=False)(whole)
-        tokens = ops.concatenate([local, ops.expand_dims(token, 1)], 1)
-        return Positions(dtype=self.policy, name="positions")(tokens), whole
-
-    def residual(self, x, channels, stride, name):
-        """x + (1 x 1) o activated o (3 x 3) x; the shortcut is a 1 x 1 convolution where shapes change."""
-        inner = self.activated(self.conv(x, channels, 3, stride, f"{name}_3x3"), name)
-        inner = self.conv(self.dropped(inner, "residual_dropout"), channels, 1, 1, f"{name}_1x1", bias=True)
-        if stride > 1 or x.shape[-1] != channels:
-            x = self.conv(x, channels, 1, stride, f"{name}_shortcut")
-        return ops.add(x, inner)
-
-    def conv(self, x, channels, width, stride, name, bias=False):
-        """A convolution over a field that is periodic along both axes; of even width: over squares side by side."""
-        around = width // 2 if width % 2 else 0
-        for axis in (1, 2) if around else ():
-            first, last = _ends(x, axis, around)
-            x = ops.concatenate([last, x, first], axis)
-        return layers.Conv2D(channels, width, stride, use_bias=bias, dtype=self.policy, name=name)(x)
-
-    def activated(self, x, name):
-        """Group norm, eight channels or more a group, and SiLU."""
-        channels = x.shape[-1]
-        groups = next(g for g in range(max(channels // 8, 1), 0, -1) if channels % g == 0)
-        norm = layers.GroupNormalization(groups, dtype=self.policy, name=f"{name}_norm")
-        return ops.silu(norm(x))
-
-    # -- wavelengths that ask ---------------------------------------------------------------------------------
-
-    def queries(self, wavelength, whole, band, n_wavelengths):
-        """(batch, w, d_model): each wavelength, changed by the pattern as a whole."""
-        width = self.net["d_model"]
-        highest = max((n_wavelengths - 1) / SHORTEST, 1.0)
-        sines = SinesOfWavelength(band, highest, width, dtype=self.policy, name="sines")(wavelength)
-        queries = self.dense(width, "queries", "silu")(sines)
-        return FiLM(self.net["film"], dtype=self.policy, name="film")(queries, whole)
-
-    def decoder(self, queries, tokens):
-        """(decoded (batch, w, d_model), attention (batch, heads, w, tokens) of the last block).
-
-        Wavelengths do not attend to each other: they meet in a convolution along wavelength.
+        Returns
+        -------
+        keras.Model
+            pattern (batch, y, x, 1); scores (batch, heads, w, tokens).
         """
-        net = self.net
-        width, heads = net["d_model"], net["heads"]
-        for k in range(net["decoder_blocks"]):
-            memory = self.normed(tokens, f"memory_{k}") if net["memory_norm"] else tokens
-            # Biases of keys change nothing behind a softmax, and layer norm has one for queries.
-            ask = layers.MultiHeadAttention(
-                heads, width // heads, use_bias=False, dtype=self.policy, name=f"attention_{k}"
-            )
-            found, attention = ask(self.normed(queries, f"ask_{k}"), memory, return_attention_scores=True)
-            queries = ops.add(queries, self.dropped(found, "decoder_dropout"))
-            along = layers.DepthwiseConv1D(
-                net["wavelength_kernel"], padding="same", dtype=self.policy, name=f"along_{k}"
-            )(self.normed(queries, f"along_{k}"))
-            along = self.dense(width, f"pointwise_{k}")(ops.silu(along))
-            queries = ops.add(queries, self.dropped(along, "decoder_dropout"))
-            wide = self.dense(net["feed_forward"] * width, f"wide_{k}", "gelu")(self.normed(queries, f"wide_{k}"))
-            narrow = self.dense(width, f"narrow_{k}")(self.dropped(wide, "decoder_dropout"))
-            queries = ops.add(queries, self.dropped(narrow, "decoder_dropout"))
-        return self.normed(queries, "decoded"), attention
+        return keras.Model(self.inputs, {"pattern": self.oriented_pattern, "scores": self.attention_scores})
 
-    # -- shares -----------------------------------------------------------------------------------------------
-
-    def waves(self, pattern, wavelength, optics):
-        """(batch, w, 5): the shares that a few slices of wave optics give."""
-        slices = WaveSlices(optics, self.net["waves"], self.net["wave_nodes"], dtype="float32", name="waves")
-        return slices(pattern, wavelength)
-
-    def head(self, decoded, wavelength, waves, band, n_wavelengths):
-        """(batch, w, 4 or 5) in float32: shares of the pixels, row by row, and with "conserving" the reflected one.
-
-        With waves the rest of the network changes what those say; else what the learned spectrum says.
-        """
-        kind, width = self.net["head"], self.net["d_model"]
-        outputs = PIXELS + (kind == "conserving")
-        if kind == "shared":
-            hidden = self.dropped(self.dense(width, "head", "silu")(decoded), "head_dropout")
-            logits = self.dense(outputs, "shares", kernel_initializer=_small())(hidden)
-        else:  # all detectors side by side: as wide as one each
-            hidden = self.dropped(self.dense(outputs * width, "heads", "silu")(decoded), "head_dropout")
-            hidden = layers.Reshape((-1, outputs, width), dtype=self.policy)(hidden)
-            logits = DetectorLogits(dtype=self.policy, name="shares")(hidden)
-        logits = ops.cast(logits, "float32")
-        start = 0.0 if kind == "conserving" or waves is not None else EVEN_SHARE
-        logits = logits + SpectrumBias(band, n_wavelengths, outputs, start, name="spectrum")(wavelength)
-        if waves is not None:
-            logits = logits + logits_of(waves, outputs)
-        return ops.softmax(logits) if kind == "conserving" else ops.sigmoid(logits)
-
-    # -- small ones -------------------------------------------------------------------------------------------
-
-    def dense(self, units, name, activation=None, **options):
-        """A dense layer."""
-        return layers.Dense(units, activation=activation, dtype=self.policy, name=name, **options)
-
-    def normed(self, x, name):
-        """Layer norm."""
-        return layers.LayerNormalization(dtype=self.policy, name=f"{name}_norm")(x)
-
-    def dropped(self, x, field):
-        """Dropout by a field of the recipe; nothing where that is 0."""
-        rate = self.net[field]
-        return layers.Dropout(rate, seed=dropout_seed(), dtype=self.policy)(x) if rate else x
+    @classmethod
+    def from_recipe(cls, recipe: MetasurfaceRecipe, name: str | None = "metasurface") -> "MetasurfaceNet":
+        """Make the uncompiled network of a recipe."""
+        data, train = recipe.data, recipe.train
+        return cls(
+            pixels=data.pixels,
+            band=data.wavelength,
+            n_wavelengths=data.n_wavelengths,
+            **recipe.model.model_dump(),
+            **{field: getattr(data, field) for field in OPTICS if field != "wavelength"},
+            pixel_order=data.pixel_order,
+            blue_weight=train.blue_weight,
+            augment=train.augment,
+            term_weights={term: getattr(train, f"w_{term}") for term in TERMS},
+            dtype=train.dtype,
+            name=name,
+        )
 
 
-@keras.saving.register_keras_serializable("kmodels")
-class Positions(keras.layers.Layer):
-    """Adds a learned vector to each token. Input and output (batch, tokens, width)."""
-
-    def build(self, input_shape):
-        """Create the vectors."""
-        self.vectors = self.add_weight(name="vectors", shape=input_shape[1:], initializer="random_normal")
-
-    def call(self, tokens):
-        """Add."""
-        return tokens + self.vectors
-
-    def compute_output_shape(self, input_shape):
-        """That of the input."""
-        return input_shape
-
-
-@keras.saving.register_keras_serializable("kmodels")
-class DetectorLogits(keras.layers.Layer):
-    """A last dense layer for each detector: y[d] = <W[d], x[d]> + b[d].
-
-    Input (batch, w, detectors, width); output (batch, w, detectors).
-    """
-
-    def build(self, input_shape):
-        """Create W and b."""
-        self.kernel = self.add_weight(name="kernel", shape=input_shape[-2:], initializer=_small())
-        self.bias = self.add_weight(name="bias", shape=input_shape[-2:-1], initializer="zeros")
-
-    def call(self, hidden):
-        """Weigh and sum."""
-        return ops.sum(hidden * self.kernel, axis=-1) + self.bias
-
-    def compute_output_shape(self, input_shape):
-        """(batch, w, detectors)."""
-        return input_shape[:-1]
+def _check(config: dict) -> None:
+    """Refuse arguments that would fail deep inside, or compute something else than they say."""
+    owner = "MetasurfaceNet"
+    choices = {
+        "stem_stride": (2, 4, 8),
+        "tokens": (17, 65),
+        "film": ("shift", "scale_shift"),
+        "head": HEADS,
+        "pixel_order": ("RGGB", "BGGR", "GRBG", "GBRG"),
+    }
+    for name, allowed in choices.items():
+        check_choice(owner, name, config[name], allowed)
+    for name in config["term_weights"]:
+        check_choice(owner, "term_weights", name, TERMS)
+    rules = {
+        "pixels": (config["pixels"] > 0 and config["pixels"] % 32 == 0, "a multiple of 32"),
+        "band": (len(config["band"]) == 2 and 0 < config["band"][0] < config["band"][1], "0 < shortest < longest [nm]"),
+        "n_wavelengths": (config["n_wavelengths"] >= 3, "3 or more"),
+        "channels": (len(config["channels"]) == 4 and min(config["channels"]) > 0, "four numbers above 0"),
+        "d_model": (config["d_model"] % (2 * config["heads"]) == 0, "an even multiple of heads"),
+        "propagation_slices": (config["propagation_slices"] >= 0, "0 or more"),
+        "propagation_nodes": (config["propagation_nodes"] >= 2, "2 or more"),
+    }
+    for name, (fulfilled, rule) in rules.items():
+        if not fulfilled:
+            raise ValueError(f"{owner}: {name} = {config[name]}; expected {rule}")
 
 
-def _ends(x, axis, width):
-    """The first and the last `width` places of axis 1 or 2."""
-    return (x[:, :width], x[:, -width:]) if axis == 1 else (x[:, :, :width], x[:, :, -width:])
+def _graph(config: dict) -> tuple[dict, dict, tuple]:
+    """Build the functional graph: (inputs, outputs, (oriented pattern, attention scores))."""
+
+    def some(*names):
+        return {name: config[name] for name in names}
+
+    dtype = config["dtype"]
+    band = some("band", "n_wavelengths")
+    pattern = keras.Input((config["pixels"], config["pixels"], 1), name="pattern")
+    wavelength = keras.Input((None,), name="wavelength")
+    inputs = {"pattern": pattern, "wavelength": wavelength}
+    mode = "canonical" if config["invariant"] else "random" if config["augment"] else None
+    if mode:
+        pattern, orientation = Orientation(mode, name="orientation")(pattern)
+    encoder = ("stem", "stem_stride", "channels", "blocks", "residual_dropout", "fourier_mixing", "tokens", "d_model")
+    tokens, pooled = encode_pattern(pattern, **some(*encoder), dtype=dtype)
+    queries = wavelength_queries(wavelength, pooled, **band, **some("d_model", "film"), dtype=dtype)
+    decoder = ("decoder_blocks", "d_model", "heads", "wavelength_kernel", "feed_forward")
+    options = some(*decoder, "decoder_dropout", "memory_norm")
+    decoded, attention = decode_wavelengths(queries, tokens, **options, dtype=dtype)
+    propagated = _propagate(pattern, wavelength, config) if config["propagation_slices"] else None
+    options = some("head", "d_model", "head_dropout")
+    values = transmittance_head(decoded, wavelength, propagated, **options, **band, dtype=dtype)
+    transmittance, reflected = values[..., :PIXELS], values[..., PIXELS:]
+    if mode:
+        transmittance = BackToPixels(dtype="float32", name="back_to_pixels")(transmittance, orientation)
+    outputs = {"spectra": to_pixel_grid(transmittance)}
+    if config["head"] == "conserving":
+        outputs["reflected"] = ops.squeeze(reflected, -1)
+    return inputs, outputs, (pattern, attention)
 
 
-def _small():
-    """Of the last kernels: every pattern's spectra start close to the learned spectrum."""
-    return keras.initializers.RandomNormal(stddev=0.02)
-
-
-def _two_by_two(shares):
-    """(batch, 2, 2, w) of (batch, w, 4)."""
-    rows = [ops.stack([shares[..., k], shares[..., k + 1]], axis=1) for k in (0, 2)]
-    return ops.stack(rows, axis=1)
-
-
-def build(recipe: MetasurfaceRecipe, steps: int) -> DiffractionNet:
-    """The compiled model of a recipe for a training of `steps` steps."""
-    data, train = recipe.data, recipe.train
-    network = DiffractionNet(
-        pixels=data.pixels,
-        band=list(data.wavelength),
-        n_wavelengths=data.n_wavelengths,
-        network=recipe.model.model_dump(mode="json"),
-        term_weights={name: getattr(train, f"w_{name}") for name in TERMS},
-        optics={name: getattr(data, name) for name in OPTICS},
-        pixel_order=data.pixel_order,
-        blue_weight=train.blue_weight,
-        augment=train.augment,
-        policy=train.dtype,
-        name="metasurface",
+def _propagate(pattern, wavelength, config: dict):
+    """Transmittance and reflectance (batch, w, 5) by split-step propagation."""
+    optics = {name: config[name] for name in ("period", "height", "distance", "cover", "gap", "spacer", "grid", "band")}
+    propagation = SplitStepPropagation(
+        config["propagation_slices"], config["propagation_nodes"], **optics, dtype="float32", name="waves"
     )
-    network.compile(optimizer=adam(train, steps))
+    return propagation(pattern, wavelength)
+
+
+def build(recipe: MetasurfaceRecipe, steps: int) -> MetasurfaceNet:
+    """Make the compiled network of a recipe for a training of `steps` steps."""
+    network = MetasurfaceNet.from_recipe(recipe)
+    network.compile(optimizer=adam(recipe.train, steps))
     # Now, not within the first step: tensorflow would trace that twice.
     network.optimizer.build(network.trainable_variables)
     return network

@@ -1,42 +1,86 @@
-"""Waves inside the network: a few slices of wave optics, at a few wavelengths, that learn what this leaves out."""
+"""Split-step propagation inside the network: a few slices, at a few wavelengths, with learned phases."""
 
 import keras
 import numpy as np
 from keras import ops
 
+from kmodels.core.training.term_model import check_choice
 from kmodels.metasurface.recipe import LARGEST_INDEX
-from kmodels.metasurface.simulator.materials import refractive_index, squared_index
+from kmodels.metasurface.simulator.materials import SELLMEIER, refractive_index, squared_index
 from kmodels.metasurface.simulator.scalar import diffraction_phase, half_period_weights, transverse
 
-TINY = 1e-9  # [1/nm] in place of wave numbers that are 0: square roots have no slope there
-SMALLEST = 1e-4  # share whose logarithm is still taken
+TINY = 1e-9  # [1/nm] in place of vanishing wave numbers: square roots have no slope there
+SMALLEST = 1e-4  # least transmittance whose logarithm is taken
 
 
-@keras.saving.register_keras_serializable("kmodels")
-class WaveSlices(keras.layers.Layer):
-    """Share of light in each pixel and reflected, by the scalar solver's equations (see `scalar`) with two shortcuts.
+@keras.saving.register_keras_serializable("kmodels.metasurface")
+class SplitStepPropagation(keras.layers.Layer):
+    """Transmittance of each pixel and reflectance by the scalar solver's equations, differentiable, with two shortcuts.
 
-    Few slices: phase screens and diffraction take turns `slices` times. Few wavelengths: this and the film are
-    computed at `nodes` of them, the Chebyshev points of the band's wave numbers; behind the pattern an order's
-    amplitude is smooth in the wave number, and a polynomial gives the others. From there to the pixels only the orders
-    go on that can reach them, exactly, at every wavelength asked.
+    Few slices: phase screens and diffraction alternate `slices` times. Few wavelengths: this and the film are computed
+    at `nodes` of them, the Chebyshev points of the band's wave numbers; behind the pattern an order's amplitude is
+    smooth in the wave number, and a polynomial interpolates. From there to the pixels only the orders that can reach
+    them are propagated, exactly, at every wavelength of the input.
 
-    What few slices get wrong is learned: at each node and slice a phase for each order, and a phase that depends on a
-    cell's share of silicon nitride, a parabola. Phases alone: light is kept, whatever was learned. At the start they
-    are 0.
+    The error of few slices is reduced by learned phases: at each node and slice one for each order, and one that is a
+    parabola in the fill of a grid cell. Phases conserve energy, whatever their values. They start at 0.
 
-    optics: period, height, distance [nm], cover, gap, spacer (names of materials), grid (cells along an axis) and
-    wavelength (the band [nm]) of the recipe's `data`. Inputs: pattern (batch, y, x, 1) and wavelength (batch, w) [nm].
-    Output (batch, w, 5) in float32: four pixels, row by row, and what is reflected; they sum to 1.
+    Inputs: pattern (batch, y, x, 1) and wavelength (batch, w) [nm]. Output (batch, w, 5) in float32: the transmittance
+    of four pixels, row by row, and the reflectance; they sum to 1.
+
+    Parameters
+    ----------
+    slices : int
+        Slices of the pattern.
+    nodes : int
+        Wavelengths at which they are computed.
+    band : tuple of float
+        Shortest and longest wavelength [nm].
+    period, height, distance : float
+        Of the structure, of the silicon nitride, and from the pattern to the camera pixels [nm].
+    cover, gap, spacer : str
+        Materials above the pattern, in its gaps, and below it: names in SELLMEIER.
+    grid : int
+        Grid points per axis, a multiple of 4 that divides the pattern's pixels.
+    **kwargs
+        `name`, `dtype` and `trainable` of a `keras.layers.Layer`.
+
+    References
+    ----------
+    Feit and Fleck (1978), Appl. Opt. 17, 3990.
     """
 
-    def __init__(self, optics: dict, slices: int, nodes: int, **kwargs):
+    def __init__(
+        self,
+        slices: int = 6,
+        nodes: int = 12,
+        *,
+        band: tuple[float, float] = (400.0, 700.0),
+        period: float = 1000.0,
+        height: float = 600.0,
+        distance: float = 2000.0,
+        cover: str = "air",
+        gap: str = "air",
+        spacer: str = "silica",
+        grid: int = 16,
+        **kwargs,
+    ):
         super().__init__(autocast=False, **kwargs)
-        self.optics, self.slices, self.nodes = dict(optics), slices, nodes
+        owner = type(self).__name__
+        for name, material in (("cover", cover), ("gap", gap), ("spacer", spacer)):
+            check_choice(owner, name, material, SELLMEIER)
+        needed = 4 * LARGEST_INDEX * period / band[0]
+        if grid % 4 or grid <= needed:
+            raise ValueError(f"{owner}: grid = {grid}; needs a multiple of 4 above 6 period / band[0] = {needed:g}")
+        self.slices, self.nodes, self.band, self.grid = slices, nodes, tuple(band), grid
+        self.period, self.height, self.distance = period, height, distance
+        self.cover, self.gap, self.spacer = cover, gap, spacer
 
     def build(self, pattern_shape, wavelength_shape):
-        """Create the phases, and what all patterns share."""
-        grid = self.optics["grid"]
+        """Create the phases, and the constants that all patterns have in common."""
+        grid = self.grid
+        if pattern_shape[1] is None or pattern_shape[1] % grid:
+            raise ValueError(f"{type(self).__name__}: grid = {grid} does not divide {pattern_shape[1]} pixels")
         phases = dict(initializer="zeros", dtype="float32", autocast=False)
         self.order_phases = self.add_weight(name="order_phases", shape=(self.slices, self.nodes, grid, grid), **phases)
         self.cell_phases = self.add_weight(name="cell_phases", shape=(self.slices + 1, self.nodes, 3), **phases)
@@ -45,123 +89,146 @@ class WaveSlices(keras.layers.Layer):
 
     def _set_nodes(self) -> None:
         """Constants at the nodes, (nodes, 1, 1) or (nodes, grid, grid), and the polynomials through them."""
-        optics, grid = self.optics, self.optics["grid"]
-        self.center, self.reach = _center_and_reach(optics["wavelength"])
+        self.center, self.reach = _center_and_reach(self.band)
         places = np.cos(np.pi * (np.arange(self.nodes) + 0.5) / self.nodes)
         vacuum = self.center + self.reach * places
-        index = {
-            name: refractive_index(material, 2 * np.pi / vacuum)
-            for name, material in (*((k, optics[k]) for k in ("cover", "gap", "spacer")), ("solid", "silicon_nitride"))
-        }
+        index = {name: refractive_index(material, 2 * np.pi / vacuum) for name, material in self._materials().items()}
         reference = np.sqrt((index["solid"] ** 2 + index["gap"] ** 2) / 2)
-        step = optics["height"] / self.slices
-        phase = diffraction_phase(reference * vacuum, transverse(grid, optics["period"]), step)
+        step = self.height / self.slices
+        phase = diffraction_phase(reference * vacuum, transverse(self.grid, self.period), step)
         self.diffraction = phase.astype("float32")
         self.vacuum, self.reference = _column(vacuum), _column(reference)
         self.index = {name: _column(values) for name, values in index.items()}
         chebyshev = np.polynomial.chebyshev.chebvander(places, self.nodes - 1)
         self.coefficients = np.linalg.inv(chebyshev).astype("float32")
 
+    def _materials(self) -> dict[str, str]:
+        return {"cover": self.cover, "gap": self.gap, "spacer": self.spacer, "solid": "silicon_nitride"}
+
     def _set_orders(self) -> None:
-        """Transforms between cells and the orders that reach the pixels: pairs of a real and an imaginary part."""
-        optics, grid = self.optics, self.optics["grid"]
-        highest = int(LARGEST_INDEX * optics["period"] / optics["wavelength"][0])
+        """Transforms between grid points and orders that reach the pixels: pairs of a real and an imaginary part."""
+        grid = self.grid
+        highest = int(LARGEST_INDEX * self.period / self.band[0])
         orders = np.arange(-highest, highest + 1)
-        wave = np.exp(2j * np.pi * np.outer(orders, np.arange(grid)) / grid)
-        self.to_orders, self.to_cells = _pair(wave.conj().T / grid), _pair(wave)
-        k = 2 * np.pi * orders / optics["period"]
+        harmonics = np.exp(2j * np.pi * np.outer(orders, np.arange(grid)) / grid)
+        self.to_orders, self.to_grid = _pair(harmonics.conj().T / grid), _pair(harmonics)
+        k = 2 * np.pi * orders / self.period
         self.transverse = (k[:, None] ** 2 + k**2).astype("float32")
         self.quadrature = half_period_weights(grid).T.astype("float32")
 
     def call(self, pattern, wavelength):
-        """Through the pattern at the nodes; from there to the pixels at every wavelength."""
-        grid = self.optics["grid"]
+        """Propagate through the pattern at the nodes, and from there to the pixels at every wavelength."""
+        grid = self.grid
         width = pattern.shape[1] // grid
-        share = ops.mean(ops.reshape(ops.cast(pattern, "float32"), (-1, grid, width, grid, width)), axis=(2, 4))
-        share = ops.expand_dims(share, 1)
+        fill = ops.mean(ops.reshape(ops.cast(pattern, "float32"), (-1, grid, width, grid, width)), axis=(2, 4))
+        fill = ops.expand_dims(fill, 1)
         gap, solid = _tensors(self.index["gap"] ** 2, self.index["solid"] ** 2)
-        index = ops.sqrt(share * (solid - gap) + gap)  # of the cell's mean permittivity
-        field, transmitted, reflected = self._film(self._through(share, index), index)
-        field = _right(tuple(ops.swapaxes(part, -1, -2) for part in _right(field, self.to_orders)), self.to_orders)
+        index = ops.sqrt(fill * (solid - gap) + gap)  # of the mean permittivity
+        field, transmitted, reflected = self._film(self._through(fill, index), index)
+        field = _matmul_right(
+            tuple(ops.swapaxes(part, -1, -2) for part in _matmul_right(field, self.to_orders)), self.to_orders
+        )
         wavelength = ops.cast(wavelength, "float32")
         between = self._polynomials(wavelength)
-        orders = tuple(_at(between, part) for part in field)
+        orders = tuple(_interpolate(between, part) for part in field)
         pixels = self._pixels(orders, wavelength)
-        pixels = pixels / ops.sum(pixels, axis=-1, keepdims=True) * _at(between, transmitted)
-        return ops.concatenate([pixels, _at(between, reflected)], axis=-1)
+        pixels = pixels / ops.sum(pixels, axis=-1, keepdims=True) * _interpolate(between, transmitted)
+        return ops.concatenate([pixels, _interpolate(between, reflected)], axis=-1)
 
-    def _through(self, share, index):
+    def _through(self, fill, index):
         """The field behind all slices, without the phase of the reference index; (batch, nodes, grid, grid) each."""
-        step = self.optics["height"] / self.slices
+        step = self.height / self.slices
         reference, vacuum = _tensors(self.reference, self.vacuum)
         phase = (index - reference) * (vacuum * step)
-        field = _turned(self._screen(0, phase / 2, share))
+        field = _cis(self._screen(0, phase / 2, fill))
         for k in range(self.slices):
-            spectrum = _times(ops.fft2(field), _turned(ops.add(self.order_phases[k], self.diffraction)))
+            spectrum = _multiply(ops.fft2(field), _cis(ops.add(self.order_phases[k], self.diffraction)))
             part = 1.0 if k < self.slices - 1 else 0.5
-            field = _times(ops.ifft2(spectrum), _turned(self._screen(k + 1, part * phase, share)))
+            field = _multiply(ops.ifft2(spectrum), _cis(self._screen(k + 1, part * phase, fill)))
         return field
 
-    def _screen(self, k: int, phase, share):
-        """The phase of screen k, with what was learned of it."""
+    def _screen(self, k: int, phase, fill):
+        """The phase of screen k, the learned one included."""
         learned = ops.reshape(self.cell_phases[k], (self.nodes, 3, 1, 1))
-        centred = share - 0.5
+        centred = fill - 0.5
         return phase + learned[:, 0] + centred * (learned[:, 1] + centred * learned[:, 2])
 
     def _film(self, field, index):
-        """(field behind the film, share transmitted (batch, nodes), reflected): Airy's film of each cell's index."""
+        """Airy's film of each grid cell's index: (field behind it, transmittance (batch, nodes), reflectance)."""
         cover, spacer, vacuum = _tensors(self.index["cover"], self.index["spacer"], self.vacuum)
         r1, r2 = (cover - index) / (cover + index), (index - spacer) / (index + spacer)
         t12 = 4 * index * ops.sqrt(cover * spacer) / ((cover + index) * (index + spacer))
-        cosine, sine = _turned(index * (2 * vacuum * self.optics["height"]))
+        cosine, sine = _cis(index * (2 * vacuum * self.height))
         real, imaginary = 1 + r1 * r2 * cosine, r1 * r2 * sine
         squared = ops.square(real) + ops.square(imaginary)
         passed = ops.square(t12) / squared
         flux = ops.square(field[0]) + ops.square(field[1])
-        behind = _times(field, (t12 * real / squared, -t12 * imaginary / squared))
+        behind = _multiply(field, (t12 * real / squared, -t12 * imaginary / squared))
         return behind, ops.mean(flux * passed, axis=(2, 3)), ops.mean(flux * (1 - passed), axis=(2, 3))
 
     def _polynomials(self, wavelength):
-        """(batch, w, nodes): what each node counts at each wavelength."""
+        """The weight of each node at each wavelength: (batch, w, nodes)."""
         place = ops.clip((2 * np.pi / wavelength - self.center) / self.reach, -1.0, 1.0)
         order = ops.arange(self.nodes, dtype="float32")
         return ops.matmul(ops.cos(ops.expand_dims(ops.arccos(place), -1) * order), self.coefficients)
 
     def _pixels(self, orders, wavelength):
-        """(batch, w, 4) light in the pixels, before it is scaled to what is transmitted."""
-        optics = self.optics
-        solid, gap, spacer = (
-            squared_index(m, wavelength) for m in ("silicon_nitride", optics["gap"], optics["spacer"])
-        )
+        """The light in the pixels, before it is scaled to the total transmittance: (batch, w, 4)."""
+        solid, gap, spacer = (squared_index(m, wavelength) for m in ("silicon_nitride", self.gap, self.spacer))
         vacuum2, (transverse,) = ops.square(2 * np.pi / wavelength), _tensors(self.transverse)
         above, below = (
             ops.sqrt(ops.maximum(ops.reshape(n2 * vacuum2, (*ops.shape(wavelength), 1, 1)) - transverse, TINY**2))
             for n2 in ((solid + gap) / 2, spacer)
         )
         slope = 2 * ops.sqrt(above * below) / (above + below) * ops.cast(below > TINY, "float32")
-        cosine, sine = _turned(below * optics["distance"])
+        cosine, sine = _cis(below * self.distance)
         size = self.transverse.shape
         orders = tuple(ops.reshape(part, (*ops.shape(wavelength), *size)) for part in orders)
-        field = _right(_times(orders, (slope * cosine, slope * sine)), self.to_cells)
-        field = _right(tuple(ops.swapaxes(part, -1, -2) for part in field), self.to_cells)
+        field = _matmul_right(_multiply(orders, (slope * cosine, slope * sine)), self.to_grid)
+        field = _matmul_right(_transposed(field), self.to_grid)
         intensity = ops.square(field[0]) + ops.square(field[1])
         halves = ops.swapaxes(ops.matmul(intensity, self.quadrature), -1, -2)
         pixels = ops.swapaxes(ops.matmul(halves, self.quadrature), -1, -2)
         return ops.reshape(pixels, (*ops.shape(wavelength), 4))
 
     def compute_output_shape(self, pattern_shape, wavelength_shape):
-        """(batch, w, 5)."""
+        """Return (batch, w, 5)."""
         return (*wavelength_shape, 5)
 
     def get_config(self):
-        """The constructor's arguments."""
-        return {**super().get_config(), "optics": self.optics, "slices": self.slices, "nodes": self.nodes}
+        """Return the constructor's arguments."""
+        return {
+            **super().get_config(),
+            "slices": self.slices,
+            "nodes": self.nodes,
+            "band": self.band,
+            "period": self.period,
+            "height": self.height,
+            "distance": self.distance,
+            "cover": self.cover,
+            "gap": self.gap,
+            "spacer": self.spacer,
+            "grid": self.grid,
+        }
 
 
-def logits_of(shares, outputs: int):
-    """What a sigmoid (4 outputs, the pixels) or a softmax (5) turns back into these shares (batch, w, 5)."""
-    shares = ops.clip(shares[..., :outputs], SMALLEST, 1 - SMALLEST)
-    return ops.log(shares) - ops.log(1 - shares) if outputs == 4 else ops.log(shares)
+def logits_of(transmittance, outputs: int):
+    """Compute logits: a sigmoid (4 outputs, the pixels) or a softmax (5) is their inverse.
+
+    Parameters
+    ----------
+    transmittance : tensor
+        (batch, w, 5): of the pixels, and the reflectance.
+    outputs : {4, 5}
+        How many of them.
+
+    Returns
+    -------
+    tensor
+        (batch, w, outputs).
+    """
+    values = ops.clip(transmittance[..., :outputs], SMALLEST, 1 - SMALLEST)
+    return ops.log(values) - ops.log(1 - values) if outputs == 4 else ops.log(values)
 
 
 def _center_and_reach(band) -> tuple[float, float]:
@@ -184,16 +251,16 @@ def _pair(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return values.real.astype("float32"), values.imag.astype("float32")
 
 
-def _turned(phase):
+def _cis(phase):
     """exp(i phase)."""
     return ops.cos(phase), ops.sin(phase)
 
 
-def _times(a, b):
+def _multiply(a, b):
     return a[0] * b[0] - a[1] * b[1], a[0] * b[1] + a[1] * b[0]
 
 
-def _right(a, matrix):
+def _matmul_right(a, matrix):
     """Complex fields times a complex matrix from the right."""
     real, imaginary = matrix
     return (
@@ -202,7 +269,11 @@ def _right(a, matrix):
     )
 
 
-def _at(between, values):
+def _transposed(field):
+    return tuple(ops.swapaxes(part, -1, -2) for part in field)
+
+
+def _interpolate(between, values):
     """(batch, w, ...) of values at the nodes (batch, nodes, ...), the last axes as one."""
     nodes = values.shape[1]
     return ops.matmul(between, ops.reshape(values, (-1, nodes, int(np.prod(values.shape[2:], dtype=int)))))

@@ -1,4 +1,4 @@
-"""What the network knows of a wavelength, at any wavelength: sines of it, and the spectrum that it starts from."""
+"""Layers on wavelengths: the sinusoidal embedding of the queries, and the learned mean spectrum."""
 
 import math
 
@@ -6,23 +6,33 @@ import keras
 import numpy as np
 from keras import ops
 
-SHORTEST = 8  # wavelengths of the recipe in the shortest of the sines
+SHORTEST = 8  # period of the fastest sine, in spacings of wavelengths
 
 
-@keras.saving.register_keras_serializable("kmodels")
+@keras.saving.register_keras_serializable("kmodels.metasurface")
 class SinesOfWavelength(keras.layers.Layer):
-    """sin and cos of 2 pi f u, u = (wavelength - lowest) / (highest - lowest), f from 1/2 to highest frequency.
+    """Embed wavelengths as sin and cos of 2 pi f u with u = (wavelength - lowest) / (highest - lowest).
 
-    band: (lowest, highest) [nm]. highest_frequency: [periods a band]. width: of the output, even; frequencies are
-    evenly spaced on a logarithmic scale. Input (batch, w) [nm]; output (batch, w, width).
+    Input (batch, w) [nm]; output (batch, w, width).
+
+    Parameters
+    ----------
+    band : tuple of float
+        (lowest, highest) [nm].
+    highest_frequency : float
+        Of f [periods per band]; the lowest is 1/2, and they are evenly spaced on a logarithmic scale.
+    width : int
+        Of the output, even.
+    **kwargs
+        `name`, `dtype` and `trainable` of a `keras.layers.Layer`.
     """
 
-    def __init__(self, band, highest_frequency: float, width: int, **kwargs):
+    def __init__(self, band: tuple[float, float], highest_frequency: float, width: int, **kwargs):
         super().__init__(autocast=False, **kwargs)
         self.band, self.highest_frequency, self.width = tuple(band), highest_frequency, width
 
     def call(self, wavelength):
-        """Sines, then cosines."""
+        """Compute sines, then cosines."""
         low, high = self.band
         frequencies = np.geomspace(0.5, self.highest_frequency, self.width // 2).astype("float32")
         position = (ops.cast(wavelength, "float32") - low) / (high - low)
@@ -30,24 +40,36 @@ class SinesOfWavelength(keras.layers.Layer):
         return ops.cast(ops.concatenate([ops.sin(phase), ops.cos(phase)], axis=-1), self.compute_dtype)
 
     def compute_output_shape(self, input_shape):
-        """(batch, w, width)."""
+        """Return (batch, w, width)."""
         return (*input_shape, self.width)
 
     def get_config(self):
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         own = {"band": self.band, "highest_frequency": self.highest_frequency, "width": self.width}
         return {**super().get_config(), **own}
 
 
-@keras.saving.register_keras_serializable("kmodels")
+@keras.saving.register_keras_serializable("kmodels.metasurface")
 class SpectrumBias(keras.layers.Layer):
-    """A learned spectrum, the same for every pattern: straight lines between its values at evenly spaced wavelengths.
+    """A learned spectrum, the same for every pattern, interpolated linearly between evenly spaced wavelengths.
 
-    band: of the first and the last one [nm]. knots: how many. outputs: spectra. start: value of all at the start.
     Input (batch, w) [nm]; output (batch, w, outputs) in float32.
+
+    Parameters
+    ----------
+    band : tuple of float
+        (lowest, highest) wavelength [nm].
+    knots : int
+        Wavelengths with a learned value.
+    outputs : int
+        Spectra.
+    start : float
+        Initial value of all.
+    **kwargs
+        `name`, `dtype` and `trainable` of a `keras.layers.Layer`.
     """
 
-    def __init__(self, band, knots: int, outputs: int, start: float = 0.0, **kwargs):
+    def __init__(self, band: tuple[float, float], knots: int, outputs: int, start: float = 0.0, **kwargs):
         super().__init__(autocast=False, **kwargs)
         self.band, self.knots, self.outputs, self.start = tuple(band), knots, outputs, start
 
@@ -73,10 +95,10 @@ class SpectrumBias(keras.layers.Layer):
         return (1 - part) * ops.take(spectrum, left, axis=0) + part * ops.take(spectrum, left + 1, axis=0)
 
     def compute_output_shape(self, input_shape):
-        """(batch, w, outputs)."""
+        """Return (batch, w, outputs)."""
         return (*input_shape, self.outputs)
 
     def get_config(self):
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         own = {"band": self.band, "knots": self.knots, "outputs": self.outputs, "start": self.start}
         return {**super().get_config(), **own}

@@ -7,7 +7,7 @@ from keras import ops
 
 from kmodels.core.cli import parse
 from kmodels.core.training import inference
-from kmodels.metasurface.data.symmetry import COUNT, moved_patterns, moved_spectra
+from kmodels.metasurface.data.symmetry import COUNT, move_patterns, move_spectra
 from kmodels.metasurface.ladder import LADDER
 from kmodels.metasurface.network import losses, orientation, schedule
 from kmodels.metasurface.network.model import build
@@ -31,20 +31,20 @@ def random_patterns(n):
 
 
 def worst_symmetry_error(model, pattern):
-    copies = np.stack([moved_patterns(pattern, g) for g in range(COUNT)])
+    copies = np.stack([move_patterns(pattern, g) for g in range(COUNT)])
     found = predicted(model, copies)
-    return max(np.abs(found[g] - moved_spectra(found[0], g)).max() for g in range(COUNT))
+    return max(np.abs(found[g] - move_spectra(found[0], g)).max() for g in range(COUNT))
 
 
 def test_patterns_are_moved_as_numpy_moves_them():
     patterns = random_patterns(COUNT).astype("float32")
-    found = ops.convert_to_numpy(orientation.moved(patterns[..., None], np.arange(COUNT)))[..., 0]
+    found = ops.convert_to_numpy(orientation.move(patterns[..., None], np.arange(COUNT)))[..., 0]
     for g in range(COUNT):
-        np.testing.assert_array_equal(found[g], moved_patterns(patterns[g], g))
+        np.testing.assert_array_equal(found[g], move_patterns(patterns[g], g))
 
 
 def quadrants(patterns):
-    """(n, 2, 2) share of ones below each pixel: a function that has all 32 symmetries."""
+    """(n, 2, 2) fraction of ones below each pixel: a function that has all 32 symmetries."""
     n, size = patterns.shape[0], patterns.shape[1]
     return patterns.reshape(n, 2, size // 2, 2, size // 2).mean((2, 4))
 
@@ -54,11 +54,11 @@ def test_what_is_said_of_a_moved_pattern_is_put_back_to_its_pixels(mode):
     """With a function in the network's place that has the symmetries, no orientation can be seen from outside."""
     patterns = random_patterns(64).astype("float32")
     layer, back = orientation.Orientation(mode, seed=1), orientation.BackToPixels()
-    seen, share = layer(patterns[..., None], training=True)
+    seen, weights = layer(patterns[..., None], training=True)
     seen = ops.convert_to_numpy(seen)[..., 0]
     assert not np.array_equal(seen, patterns)
     said = quadrants(seen).reshape(64, 1, 4)
-    found = ops.convert_to_numpy(back(said, share)).reshape(64, 2, 2)
+    found = ops.convert_to_numpy(back(said, weights)).reshape(64, 2, 2)
     np.testing.assert_allclose(found, quadrants(patterns), atol=1e-6)
     if mode == "random":
         still, _ = layer(patterns[..., None], training=False)

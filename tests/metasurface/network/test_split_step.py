@@ -1,19 +1,19 @@
-"""Waves in the network: the scalar solver's equations, and what is learned of them."""
+"""Split-step propagation in the network: the scalar solver's equations, and learned phases."""
 
 import numpy as np
 import pytest
 from keras import ops
 
 from kmodels.core.training import backend
-from kmodels.metasurface.network.split_step import WaveSlices, logits_of
+from kmodels.metasurface.network.split_step import SplitStepPropagation, logits_of
 from kmodels.metasurface.recipe import OPTICS, RECIPE
-from kmodels.metasurface.simulator.patterns import draw_pattern
+from kmodels.metasurface.simulator.patterns import sample_pattern
 from kmodels.metasurface.simulator.scalar import ScalarSolver
 
 DATA = RECIPE().data.model_copy(update={"pixels": 32, "smallest_feature": 125.0, "slices": 3})
 WAVELENGTH = np.linspace(*DATA.wavelength, 13).astype("float32")
 PATTERNS = np.stack(
-    [draw_pattern(np.random.default_rng(k), DATA) for k in range(3)] + [np.ones((32, 32)), np.zeros((32, 32))]
+    [sample_pattern(np.random.default_rng(k), DATA) for k in range(3)] + [np.ones((32, 32)), np.zeros((32, 32))]
 )
 
 
@@ -23,7 +23,8 @@ def shares_of(layer, patterns=PATTERNS):
 
 
 def layer_of(slices=DATA.slices, nodes=28):
-    return WaveSlices({name: getattr(DATA, name) for name in OPTICS}, slices, nodes)
+    optics = {name: getattr(DATA, name) for name in OPTICS if name != "wavelength"}
+    return SplitStepPropagation(slices, nodes, band=DATA.wavelength, **optics)
 
 
 def test_untrained_they_are_the_scalar_solver():
@@ -69,12 +70,12 @@ def test_logits_are_those_of_the_shares(outputs, back):
 
 
 def test_learned_phases_make_up_for_slices_that_were_left_out():
-    """Some steps on patterns, judged on others: nearer to twelve slices than three slices are."""
+    """Some steps on patterns, evaluated on others: nearer to twelve slices than three slices are."""
     import keras
 
     keras.utils.set_random_seed(0)
     fine = ScalarSolver(DATA.model_copy(update={"slices": 12}), WAVELENGTH)
-    patterns = np.stack([draw_pattern(np.random.default_rng(100 + k), DATA) for k in range(40)])
+    patterns = np.stack([sample_pattern(np.random.default_rng(100 + k), DATA) for k in range(40)])
     truth = np.stack([fine.solve(pattern).transmitted.reshape(4, -1).T for pattern in patterns])
     inputs = keras.Input((32, 32, 1)), keras.Input((len(WAVELENGTH),))
     model = keras.Model(inputs, layer_of(nodes=12)(*inputs)[..., :4])

@@ -1,0 +1,92 @@
+"""The head: decoded wavelengths become the transmittance of each pixel, by three kinds of output layer."""
+
+import keras
+from keras import layers, ops
+
+from kmodels.metasurface.network.blocks import dropout
+from kmodels.metasurface.network.split_step import logits_of
+from kmodels.metasurface.network.wavelengths import SpectrumBias
+
+HEADS = ("shared", "per_detector", "conserving")
+PIXELS = 4
+LOGIT_OF_QUARTER = -1.0986123
+
+
+def transmittance_head(
+    decoded,
+    wavelength,
+    propagated,
+    *,
+    head: str,
+    d_model: int,
+    head_dropout: float,
+    band: tuple[float, float],
+    n_wavelengths: int,
+    dtype,
+):
+    """Turn decoded wavelengths into transmittance.
+
+    Parameters
+    ----------
+    decoded : KerasTensor
+        (batch, w, d_model).
+    wavelength : KerasTensor
+        (batch, w) [nm].
+    propagated : KerasTensor or None
+        (batch, w, 5) of `SplitStepPropagation`, which the head then corrects. None: the head corrects a learned
+        spectrum, the same for every pattern.
+    head, d_model, head_dropout, band, n_wavelengths, dtype
+        As in `MetasurfaceNet`.
+
+    Returns
+    -------
+    KerasTensor
+        (batch, w, 4) in float32, pixels row by row; with "conserving" (batch, w, 5), the reflectance last.
+    """
+    outputs = PIXELS + (head == "conserving")
+    if head == "shared":
+        hidden = layers.Dense(d_model, activation="silu", dtype=dtype, name="head")(decoded)
+        hidden = dropout(hidden, head_dropout, dtype)
+        logits = layers.Dense(outputs, kernel_initializer=_small(), dtype=dtype, name="shares")(hidden)
+    else:  # the heads of all detectors side by side, each d_model wide
+        hidden = layers.Dense(outputs * d_model, activation="silu", dtype=dtype, name="heads")(decoded)
+        hidden = layers.Reshape((-1, outputs, d_model), dtype=dtype)(dropout(hidden, head_dropout, dtype))
+        logits = DetectorLogits(dtype=dtype, name="shares")(hidden)
+    logits = ops.cast(logits, "float32")
+    start = 0.0 if head == "conserving" or propagated is not None else LOGIT_OF_QUARTER
+    logits = logits + SpectrumBias(band, n_wavelengths, outputs, start, name="spectrum")(wavelength)
+    if propagated is not None:
+        logits = logits + logits_of(propagated, outputs)
+    return ops.softmax(logits) if head == "conserving" else ops.sigmoid(logits)
+
+
+def to_pixel_grid(transmittance):
+    """Arrange (batch, w, 4) as (batch, 2, 2, w)."""
+    rows = [ops.stack([transmittance[..., k], transmittance[..., k + 1]], axis=1) for k in (0, 2)]
+    return ops.stack(rows, axis=1)
+
+
+@keras.saving.register_keras_serializable("kmodels.metasurface")
+class DetectorLogits(keras.layers.Layer):
+    """Apply a last dense layer of its own to each detector: y[d] = <W[d], x[d]> + b[d].
+
+    Input (batch, w, detectors, width); output (batch, w, detectors).
+    """
+
+    def build(self, input_shape):
+        """Create W and b."""
+        self.kernel = self.add_weight(name="kernel", shape=input_shape[-2:], initializer=_small())
+        self.bias = self.add_weight(name="bias", shape=input_shape[-2:-1], initializer="zeros")
+
+    def call(self, hidden):
+        """Weigh and sum."""
+        return ops.sum(hidden * self.kernel, axis=-1) + self.bias
+
+    def compute_output_shape(self, input_shape):
+        """Return (batch, w, detectors)."""
+        return input_shape[:-1]
+
+
+def _small():
+    """The initializer of the last kernels: every pattern's spectra start close to the learned spectrum."""
+    return keras.initializers.RandomNormal(stddev=0.02)
