@@ -84,12 +84,12 @@ class TorchEcho(nn.Module):
                 mine.data.copy_(torch.tensor(arrays[f"{name}_norm/{its}"]))
 
 
-def loss_of(outputs, truth, coarse, weights):
+def loss_of(outputs, truth, coarse_depth, weights):
     """weights: of recon, base, sparse."""
     depth, base, residual = outputs
     valid = (truth > 0).float()
     count = valid.sum((1, 2)).clamp(min=1)
-    terms = [((valid * e.abs()).sum((1, 2)) / count).mean() for e in (depth - truth, base - coarse, residual)]
+    terms = [((valid * e.abs()).sum((1, 2)) / count).mean() for e in (depth - truth, base - coarse_depth, residual)]
     return sum(w * term for w, term in zip(weights, terms, strict=True))
 
 
@@ -115,4 +115,4 @@ def given(inputs) -> tuple:
 
 def loss(net, given, targets, recipe, weights):
     each = [weights[name] for name in ("recon", "base", "sparse")]
-    return loss_of(net(*given), targets["depth"], targets["coarse"], each)
+    return loss_of(net(*given), targets["depth"], targets["coarse_depth"], each)

@@ -5,16 +5,53 @@ from dataclasses import dataclass
 import numpy as np
 
 from kmodels.echo.data.records import EchoPairs
+from kmodels.echo.recipe import EchoRecipe
 
 QUIET = 1e-3  # magnitude, in parts of full scale: log1p(magnitude / QUIET) makes late echoes visible beside early ones
+
+
+class EchoPreprocessor:
+    """Make a network's arrays of pairs: ``x, y = EchoPreprocessor()(pairs)``.
+
+    Parameters
+    ----------
+    recipe : EchoRecipe, optional
+        Its `model.spectrogram` and `train.lowpass` count; None: the default recipe.
+    """
+
+    def __init__(self, recipe: EchoRecipe | None = None):
+        self.recipe = recipe or EchoRecipe()
+
+    def __call__(self, pairs: EchoPairs) -> tuple[dict, dict]:
+        """Encode all pairs.
+
+        Parameters
+        ----------
+        pairs : EchoPairs
+            As `kmodels.echo.data.load.load` returns them.
+
+        Returns
+        -------
+        x : dict
+            "spectrogram" (n, size, size x moments, 2).
+        y : dict
+            "depth" and "coarse_depth", each (n, size, size) [m], 0 = unknown; empty where no depth is known.
+        """
+        return encode(pairs, self.recipe).take(np.arange(len(pairs)))
 
 
 @dataclass(frozen=True)
 class EchoExamples:
     """Examples that are read from disk when they are taken.
 
-    inputs: spectrogram (rows, frequency, time, 2). targets, where depth is known: depth (rows, y, x) [m], 0 =
-    unknown, and coarse (rows, y, x) [m], what the base is compared with.
+    Parameters
+    ----------
+    pairs : EchoPairs
+        Recordings and, where they are known, depths.
+    scale : {"log", "magnitude"}
+        Of the spectrogram; see `scale_magnitude`.
+    lowpass : int
+        Width of the average that makes the coarse depth [pixels].
     """
 
     pairs: EchoPairs
@@ -25,21 +62,34 @@ class EchoExamples:
         return len(self.pairs)
 
     def take(self, rows) -> tuple[dict, dict]:
-        """(inputs, targets) of these rows."""
-        inputs = {"spectrogram": scaled(self.pairs.spectrogram(rows), self.scale)}
+        """Return (inputs, targets) of these rows, as `EchoPreprocessor` describes them."""
+        inputs = {"spectrogram": scale_magnitude(self.pairs.spectrogram(rows), self.scale)}
         if self.pairs.depths is None:
             return inputs, {}
         depth = self.pairs.depth(rows)
-        return inputs, {"depth": depth, "coarse": coarse(depth, self.lowpass)}
+        return inputs, {"depth": depth, "coarse_depth": lowpass_depth(depth, self.lowpass)}
 
 
-def scaled(magnitude: np.ndarray, scale: str) -> np.ndarray:
-    """Magnitudes as the network reads them: as they are, or as log1p(magnitude / QUIET)."""
+def scale_magnitude(magnitude: np.ndarray, scale: str) -> np.ndarray:
+    """Return magnitudes as the network reads them: "magnitude", as they are, or "log", log1p(magnitude / QUIET)."""
     return np.log1p(magnitude / np.float32(QUIET)) if scale == "log" else magnitude
 
 
-def coarse(depth: np.ndarray, width: int) -> np.ndarray:
-    """The mean of what is known within `width` x `width` pixels around each: (rows, y, x) [m], 0 where nothing is."""
+def lowpass_depth(depth: np.ndarray, width: int) -> np.ndarray:
+    """Average the known depths within `width` x `width` pixels around each pixel.
+
+    Parameters
+    ----------
+    depth : array
+        (rows, y, x) [m], 0 = unknown.
+    width : int
+        Of the window [pixels].
+
+    Returns
+    -------
+    array
+        (rows, y, x) [m], the target "coarse_depth"; 0 where nothing is known within the window.
+    """
     from scipy import ndimage
 
     known = (depth > 0).astype("float32")
@@ -52,9 +102,15 @@ def coarse(depth: np.ndarray, width: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class MirroredExamples:
-    """Examples, and behind them each as it would be in a mirrored room: the ears exchanged, left and right of what is
-    seen as well. Sound and light know no left and right, so these are as true; only which pixels are unknown is not,
-    for the camera's second eye sits on the right.
+    """Examples, and behind them each as it would be in a mirrored room.
+
+    The ears are exchanged, and left and right of the images as well. Acoustics and optics know no left and right, so
+    these are as true; only which pixels are unknown is not, for the camera's second eye sits on the right.
+
+    Parameters
+    ----------
+    examples : EchoExamples
+        To be mirrored.
     """
 
     examples: EchoExamples
@@ -63,7 +119,7 @@ class MirroredExamples:
         return 2 * len(self.examples)
 
     def take(self, rows) -> tuple[dict, dict]:
-        """(inputs, targets) of these rows."""
+        """Return (inputs, targets) of these rows."""
         rows = np.asarray(rows)
         mirrored = rows >= len(self.examples)
         parts = self.examples.take(rows % len(self.examples))
@@ -73,12 +129,12 @@ class MirroredExamples:
         return parts
 
 
-def encode(pairs: EchoPairs, recipe) -> EchoExamples:
-    """Examples of these pairs."""
+def encode(pairs: EchoPairs, recipe: EchoRecipe) -> EchoExamples:
+    """Return the examples of these pairs."""
     return EchoExamples(pairs, recipe.model.spectrogram, recipe.train.lowpass)
 
 
-def training_examples(pairs: EchoPairs, recipe) -> EchoExamples | MirroredExamples:
-    """Examples to train on."""
+def training_examples(pairs: EchoPairs, recipe: EchoRecipe) -> EchoExamples | MirroredExamples:
+    """Return the examples to train on."""
     examples = encode(pairs, recipe)
     return MirroredExamples(examples) if recipe.train.mirror else examples

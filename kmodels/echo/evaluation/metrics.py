@@ -11,7 +11,7 @@ import numpy as np
 
 from kmodels.core.report import verification
 from kmodels.core.spec.task import Scores
-from kmodels.echo.data.encode import coarse
+from kmodels.echo.data.encode import lowpass_depth
 from kmodels.echo.data.prepare import resize
 from kmodels.echo.data.records import EchoPairs
 from kmodels.echo.data.statistics import chunks, mean_map
@@ -168,5 +168,5 @@ def base_errors(prediction: DepthImages, lowpass: int) -> np.ndarray:
     """(n,) mean absolute error of the base against the low-passed truth, known pixels [m]."""
     truth = prediction.pairs.depth(np.arange(len(prediction)))
     known = truth > 0
-    off = np.abs(prediction.base - coarse(truth, lowpass))
+    off = np.abs(prediction.base - lowpass_depth(truth, lowpass))
     return (known * off).sum((1, 2)) / np.maximum(known.sum((1, 2)), 1)

@@ -10,11 +10,16 @@ from keras import ops
 from kmodels.core.training.optimizer import Adam
 
 
-@keras.saving.register_keras_serializable("kmodels")
+@keras.saving.register_keras_serializable("kmodels.echo")
 class FreezingAdam(Adam):
     """Adam that leaves some variables exactly as they are while its variable `frozen` is 1.
 
-    freezes: the beginning of these variables' paths.
+    Parameters
+    ----------
+    *args, **kwargs
+        Those of `keras.optimizers.Adam`.
+    freezes : str
+        The beginning of these variables' paths; empty: of none.
     """
 
     def __init__(self, *args, freezes: str = "", **kwargs):
@@ -26,18 +31,19 @@ class FreezingAdam(Adam):
         if self.built:
             return
         super().build(variables)
+        gated = [v for v in variables if self.freezes and v.path.startswith(self.freezes)]
+        self.gated = lambda: gated  # a list would be tracked, and saved, as the optimizer's own variables
         self.frozen = self.add_variable(shape=(), initializer="zeros", name="frozen")
 
     def apply(self, grads, trainable_variables=None):
-        """One update, taken back for the frozen variables."""
+        """Apply one update, and take it back for the frozen variables."""
         if trainable_variables is not None:
             self.build(trainable_variables)
-        gated = [v for v in self._trainable_variables if v.path.startswith(self.freezes)] if self.freezes else []
-        before = [ops.copy(v) for v in gated]
+        before = [ops.copy(v) for v in self.gated()]
         super().apply(grads, trainable_variables)
-        for variable, old in zip(gated, before, strict=True):
+        for variable, old in zip(self.gated(), before, strict=True):
             variable.assign(ops.where(self.frozen > 0, old, ops.convert_to_tensor(variable)))
 
     def get_config(self):
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         return super().get_config() | {"freezes": self.freezes}

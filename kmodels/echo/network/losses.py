@@ -15,9 +15,9 @@ def reconstruction(truth, depth, valid):
     return mean_absolute(depth - truth, valid)
 
 
-def base_error(coarse, base, valid):
+def base_error(coarse_depth, base, valid):
     """L1 of the base against the low-passed truth [m]: (batch,)."""
-    return mean_absolute(base - coarse, valid)
+    return mean_absolute(base - coarse_depth, valid)
 
 
 def sparsity(residual, valid):

@@ -5,174 +5,234 @@ import numpy as np
 from keras import layers, ops
 
 from kmodels.core.training.optimizer import adam
-from kmodels.core.training.term_model import TermModel
+from kmodels.core.training.term_model import TermModel, check_choice, policy_name
 from kmodels.echo.data.records import EchoPairs
 from kmodels.echo.data.statistics import mean_map
-from kmodels.echo.network import losses
+from kmodels.echo.network import losses, unet
 from kmodels.echo.network.freezing import FreezingAdam
-from kmodels.echo.network.normalization import MOMENTUM, FreezableNormalization, FusedNormalization
-from kmodels.echo.network.sizes import EARS, LEVELS, channels, decoder_widths
+from kmodels.echo.network.normalization import FreezableNormalization
+from kmodels.echo.network.sizes import EARS, REDUCTION, decoder_widths
+from kmodels.echo.network.start_map import StartMap
 from kmodels.echo.recipe import EchoRecipe
 
+ARCHITECTURES = ("base_residual", "single")
+FREEZES = ("none", "sum_only", "all")
+SHARES = (0.01, 0.99)  # of max_depth: a start map's least and most
+BASE = "base_"  # so begin the names of the base decoder's layers
 
-@keras.saving.register_keras_serializable("kmodels")
-class EchoModel(TermModel):
-    """Input "spectrogram" (batch, size, size x moments, 2); outputs (batch, size, size) [m]: "depth", and of its parts
 
-        base = sigmoid(.) max_depth,   residual = tanh(.) residual_range max_depth,
-        depth = clip(base + residual, 0, max_depth).
+@keras.saving.register_keras_serializable("kmodels.echo")
+class EchoNet(TermModel):
+    """Depth image from a chirp's binaural echoes, as the sum of a coarse base and a signed residual.
 
-    To the logits of the base, or of the single decoder, a map is added that says the mean training room once `adapt`
-    has set it. That decoder's last weights begin small, so a training begins near that room and
-    need not find it, which took some hundred steps.
+    ::
 
-    widths: {"base": channels of its decoder's last level, "residual": ...}, or {"depth": ...} for a single decoder.
-    term_weights: of the loss terms recon, base and sparse (see `losses`); the single decoder has the first alone.
-    detached: {"sum": ..., "loss": ...}, variables: 1 where no gradient reaches the base through the sum, or through
-    its own loss.
+        base     = sigmoid(base logits) max_depth                          in [0, max_depth]
+        residual = tanh(residual logits) residual_range max_depth          in +- residual_range max_depth
+        depth    = clip(base + residual, 0, max_depth)
+
+    Input "spectrogram" (batch, image_size, image_size x moments, 2): frequency x time x ear, as `EchoPreprocessor`
+    makes it. Outputs "depth", "base" and "residual", each (batch, image_size, image_size) [m]; with `architecture`
+    "single" only "depth" = sigmoid(.) max_depth. Targets "depth" [m], 0 = unknown, and, but for "single",
+    "coarse_depth" [m], the low-passed depth (`kmodels.echo.data.encode.lowpass_depth`).
+
+    `export` as a SavedModel works on tensorflow and jax; not on torch, where Keras cannot export a model whose
+    outputs are a dictionary: load the saved model on another backend and export it there. `keras.models.clone_model`
+    returns a plain functional model of the same layers without the loss (Keras 3.15, every backend);
+    ``EchoNet.from_config(net.get_config())`` returns an `EchoNet`.
+
+    Parameters
+    ----------
+    image_size : int
+        Width and height of depth images, and frequencies of the spectrogram [pixels]; a multiple of 16.
+    moments : int
+        Columns of the spectrogram for each column of the depth image; they become channels.
+    coordinates : bool
+        Whether the network is given every point's frequency and time as two more channels.
+    architecture : {"base_residual", "single"}
+        Two decoders whose sum is the depth, or one.
+    width : int
+        Channels of the encoder's first level and of the residual decoder's last.
+    base_width : int
+        Channels of the base decoder's last level.
+    single_width : float, optional
+        Channels of the single decoder's last level; None: as many weights as both decoders of the other architecture
+        have together.
+    max_depth : float
+        The largest depth [m].
+    residual_range : float
+        The largest size of the residual, as a share of `max_depth`.
+    lambda_recon, lambda_base, lambda_sparse : float
+        Weights of the loss terms at the start: L1 of the depth, L1 of the base against the coarse depth, mean size
+        of the residual. `model.term_weights[...]` are the variables.
+    dtype : str or keras.DTypePolicy, optional
+        Policy of the layers; None: Keras' global one. Outputs are always float32.
+    name : str, optional
+        Of the model.
+
+    Attributes
+    ----------
+    detached : dict of str to keras.Variable
+        "sum", "loss": 1 where no gradient reaches the base through the sum, or through its own loss.
+    start : StartMap
+        Added to the logits of the base, or of the single decoder. `initialize_base` sets it to the mean training room.
+        That decoder's last weights begin small, so a training begins near that room and need not find it.
+
+    References
+    ----------
+    Christensen, Hornauer and Yu (2020), BatVision: Learning to see 3D spatial layout with two ears.
+    Ronneberger, Fischer and Brox (2015), U-Net.
     """
 
     def __init__(
         self,
-        size,
-        moments=1,
-        coordinates=False,
-        width=16,
-        widths=None,
-        max_depth=12.0,
-        residual_range=0.3,
-        term_weights=None,
-        policy="float32",
-        **kwargs,
+        image_size: int = 64,
+        moments: int = 3,
+        coordinates: bool = True,
+        architecture: str = "base_residual",
+        width: int = 16,
+        base_width: int = 4,
+        single_width: float | None = None,
+        max_depth: float = 12.0,
+        residual_range: float = 0.3,
+        lambda_recon: float = 1.0,
+        lambda_base: float = 1.2,
+        lambda_sparse: float = 0.05,
+        dtype=None,
+        name: str | None = None,
     ):
-        widths = dict(widths or {"base": 4, "residual": 16})
-        term_weights = dict(term_weights or {"recon": 1.0, "base": 1.2, "sparse": 0.05})
-        self_config = {k: v for k, v in locals().items() if k not in ("self", "kwargs", "__class__")}
-        spectrogram = keras.Input((size, size * moments, EARS), name="spectrogram")
-        heard = layers.Reshape((size, size, moments * EARS))(spectrogram)
-        skips = _encoder(_with_coordinates(heard) if coordinates else heard, width, policy)
-        logits = {name: _decoder(skips, decoder_width, name, policy) for name, decoder_width in widths.items()}
-        coarsest = next(iter(widths))
+        check_choice("EchoNet", "architecture", architecture, ARCHITECTURES)
+        _check_numbers(image_size, moments, max_depth, residual_range)
+        widths, policy = decoder_widths(architecture, width, base_width, single_width), policy_name(dtype)
+        spectrogram = keras.Input((image_size, image_size * moments, EARS), name="spectrogram")
+        x = layers.Reshape((image_size, image_size, moments * EARS))(spectrogram)
+        skips = unet.encoder(unet.with_coordinates(x) if coordinates else x, width, policy)
+        logits = {part: unet.decoder(skips, w, part, policy) for part, w in widths.items()}
+        coarsest = "base" if architecture == "base_residual" else "depth"
         start = StartMap(name="start")
         logits[coarsest] = start(logits[coarsest])
         outputs = _depths(logits, max_depth, residual_range)
-        super().__init__(term_weights, inputs={"spectrogram": spectrogram}, outputs=outputs, **kwargs)
-        self._config = self_config
-        self.max_depth, self.start = max_depth, start
-        self.detached = {name: self._gate(f"detached_{name}") for name in ("sum", "loss")}
+        term_weights = {"recon": lambda_recon}
+        if architecture == "base_residual":
+            term_weights |= {"base": lambda_base, "sparse": lambda_sparse}
+        super().__init__(term_weights, inputs={"spectrogram": spectrogram}, outputs=outputs, name=name)
+        self.image_size, self.moments, self.coordinates = image_size, moments, coordinates
+        self.architecture, self.width, self.base_width = architecture, width, base_width
+        self.single_width = single_width
+        self.max_depth, self.residual_range = max_depth, residual_range
+        self.lambda_recon, self.lambda_base, self.lambda_sparse = lambda_recon, lambda_base, lambda_sparse
+        self.policy, self.start = policy, start
+        self.detached = {part: self.scalar(f"detached_{part}") for part in ("sum", "loss")}
 
-    def _gate(self, name):
-        return self.add_weight(
-            name=name, shape=(), dtype="float32", initializer="zeros", trainable=False, autocast=False
+    @classmethod
+    def from_recipe(cls, recipe: EchoRecipe) -> "EchoNet":
+        """Make the network of a recipe, not compiled."""
+        data, model, train = recipe.data, recipe.model, recipe.train
+        return cls(
+            image_size=data.image_size,
+            moments=model.moments,
+            coordinates=model.coordinates,
+            architecture=model.architecture,
+            width=model.width,
+            base_width=model.base_width,
+            single_width=model.single_width,
+            max_depth=data.max_depth,
+            residual_range=model.residual_range,
+            lambda_recon=train.lambda_recon,
+            lambda_base=train.lambda_base,
+            lambda_sparse=train.lambda_sparse,
+            dtype=train.dtype,
+            name="echo",
         )
 
-    def terms(self, x, y, y_pred):
-        """recon, base, sparse: the mean absolute errors of `losses` over pixels of known depth [m]."""
+    def get_config(self) -> dict:
+        """Return the constructor's arguments."""
+        return {
+            "image_size": self.image_size,
+            "moments": self.moments,
+            "coordinates": self.coordinates,
+            "architecture": self.architecture,
+            "width": self.width,
+            "base_width": self.base_width,
+            "single_width": self.single_width,
+            "max_depth": self.max_depth,
+            "residual_range": self.residual_range,
+            "lambda_recon": self.lambda_recon,
+            "lambda_base": self.lambda_base,
+            "lambda_sparse": self.lambda_sparse,
+            "dtype": self.policy,
+            "name": self.name,
+        }
+
+    def target_shapes(self) -> dict[str, tuple[int | None, ...]]:
+        """Name the targets: "depth" and, but for the single decoder, "coarse_depth"."""
+        names = ("depth", "coarse_depth") if self.architecture == "base_residual" else ("depth",)
+        return dict.fromkeys(names, (self.image_size, self.image_size))
+
+    def terms(self, x, y, y_pred) -> dict:
+        """Compute recon, base and sparse: mean absolute errors (`losses`) over pixels of known depth [m]."""
         truth = y["depth"]
         valid = ops.cast(truth > 0, "float32")
-        if "base" not in y_pred:
+        if self.architecture == "single":
             return {"recon": losses.reconstruction(truth, y_pred["depth"], valid)}
         base, residual = y_pred["base"], y_pred["residual"]
         depth = ops.clip(losses.partly_detached(base, self.detached["sum"]) + residual, 0.0, self.max_depth)
         own = losses.partly_detached(base, self.detached["loss"])
         return {
             "recon": losses.reconstruction(truth, depth, valid),
-            "base": losses.base_error(y["coarse"], own, valid),
+            "base": losses.base_error(y["coarse_depth"], own, valid),
             "sparse": losses.sparsity(residual, valid),
         }
 
     def freeze_base(self, how: str) -> None:
-        """From now on. how: "none"; "sum_only": no gradient through the sum; "all": its decoder stays as it is."""
+        """Choose what trains the base from now on; nothing is compiled again.
+
+        Parameters
+        ----------
+        how : {"none", "sum_only", "all"}
+            "none": everything trains it. "sum_only": no gradient reaches it through the sum. "all": its decoder stays
+            as it is, to the last bit.
+
+        Raises
+        ------
+        ValueError
+            For "all" where the model was compiled with another optimizer than `FreezingAdam(freezes="base_")`.
+        """
+        check_choice("EchoNet.freeze_base", "how", how, FREEZES)
         everything = float(how == "all")
+        if isinstance(self.optimizer, FreezingAdam):
+            self.optimizer.build(self.trainable_variables)
+            self.optimizer.frozen.assign(everything)
+        elif everything:
+            raise ValueError(
+                f"EchoNet.freeze_base('all') needs compile(FreezingAdam(freezes={BASE!r})); with another optimizer "
+                f"momentum would still move the base"
+            )
         self.detached["sum"].assign(float(how != "none"))
         self.detached["loss"].assign(everything)
         for layer in self.layers:
             if isinstance(layer, FreezableNormalization):
                 layer.frozen.assign(everything)
-        self.optimizer.build(self.trainable_variables)
-        self.optimizer.frozen.assign(everything)
 
-    def begin_with(self, depth: np.ndarray) -> None:
-        """Let the base be this map (size, size) [m] before anything is learned."""
+    def initialize_base(self, depth: np.ndarray) -> None:
+        """Let the base, or the single decoder's depth, be this map (image_size, image_size) [m] before training."""
         share = np.clip(depth / self.max_depth, *SHARES)
         self.start.map.assign(np.log(share / (1 - share)))
 
-    def get_config(self):
-        """The constructor's arguments."""
-        return {"name": self.name, **self._config}
+
+def _check_numbers(image_size, moments, max_depth, residual_range) -> None:
+    """Refuse numbers that would fail deep inside, or never."""
+    for name, value, allowed, rule in (
+        ("image_size", image_size, image_size > 0 and image_size % REDUCTION == 0, f"a multiple of {REDUCTION}"),
+        ("moments", moments, moments >= 1, "1 or more"),
+        ("max_depth", max_depth, max_depth > 0, "more than 0 m"),
+        ("residual_range", residual_range, 0 < residual_range <= 1, "more than 0, at most 1, of max_depth"),
+    ):
+        if not allowed:
+            raise ValueError(f"EchoNet: {name} = {value!r}; expected {rule}")
 
 
-@keras.saving.register_keras_serializable("kmodels")
-class StartMap(layers.Layer):
-    """Adds a map that is set once and not trained: (batch, size, size) -> the same."""
-
-    def __init__(self, **kwargs):
-        super().__init__(dtype="float32", **kwargs)
-
-    def build(self, input_shape):
-        """Create the map, of zeros."""
-        self.map = self.add_weight(name="map", shape=input_shape[1:], initializer="zeros", trainable=False)
-
-    def call(self, inputs):
-        """inputs: (batch, size, size)."""
-        return inputs + self.map
-
-
-SHARES = (0.01, 0.99)  # of max_depth: a start map's least and most
-SMALL = 0.01  # standard deviation of the last weights before a start map, at the beginning
-BASE = "base_"  # so begin the names of the base decoder's layers
-
-
-def _convolved(x, n, name, policy, normalization=FusedNormalization):
-    """3 x 3 convolution, normalised, ReLU."""
-    x = layers.Conv2D(n, 3, padding="same", use_bias=False, dtype=policy, name=f"{name}_conv")(x)
-    return layers.ReLU(dtype=policy)(normalization(momentum=MOMENTUM, dtype=policy, name=f"{name}_norm")(x))
-
-
-def _with_coordinates(x):
-    """x (batch, frequency, time, channels) and, as two more channels, each point's frequency and time from -1 to 1."""
-    axes = np.meshgrid(*(np.linspace(-1, 1, n) for n in x.shape[1:3]), indexing="ij")
-    return ops.concatenate([x, ops.zeros_like(x[..., :2]) + np.stack(axes, -1).astype("float32")], axis=-1)
-
-
-def _encoder(x, width, policy):
-    """The features of every level, the finest first; the coarsest with one more convolution."""
-    found = []
-    for level, n in enumerate(channels(width)):
-        if level:
-            x = layers.MaxPooling2D(dtype=policy)(x)
-        for k in range(2):
-            x = _convolved(x, n, f"encoder_{level}{'ab'[k]}", policy)
-        found.append(x)
-    found[-1] = _convolved(x, n, "bottom", policy)
-    return found
-
-
-def _decoder(skips, width, name, policy):
-    """Logits (batch, size, size): halved in channels, doubled in size, joined with the encoder's level, convolved.
-
-    A decoder narrower than the encoder reads the first of its channels, which costs no weights.
-    """
-    own = channels(width)
-    normalization = FreezableNormalization if BASE.startswith(name) else FusedNormalization
-    x = _first(skips[-1], own[-1])
-    for level in range(LEVELS - 2, -1, -1):
-        n = own[level]
-        x = layers.Conv2D(n, 1, dtype=policy, name=f"{name}_{level}_up")(x)
-        x = layers.UpSampling2D(interpolation="bilinear", dtype=policy)(x)
-        x = layers.Concatenate(dtype=policy)([x, _first(skips[level], n)])
-        x = _convolved(x, n, f"{name}_{level}", policy, normalization)
-    # Not the residual's: from zero, the price of its size would hold it there before its features say anything.
-    begin = "glorot_uniform" if name == "residual" else keras.initializers.RandomNormal(stddev=SMALL)
-    logit = layers.Conv2D(1, 1, kernel_initializer=begin, dtype=policy, name=f"{name}_out")(x)
-    return ops.cast(ops.squeeze(logit, -1), "float32")
-
-
-def _first(x, n):
-    return x if x.shape[-1] <= n else x[..., :n]
-
-
-def _depths(logits, max_depth, residual_range):
+def _depths(logits: dict, max_depth: float, residual_range: float) -> dict:
     """Depths [m] of the decoders' logits, as the class says."""
     if "depth" in logits:
         return {"depth": ops.sigmoid(logits["depth"]) * max_depth}
@@ -181,28 +241,13 @@ def _depths(logits, max_depth, residual_range):
     return {"depth": ops.clip(base + residual, 0.0, max_depth), "base": base, "residual": residual}
 
 
-def build(recipe: EchoRecipe, steps: int) -> EchoModel:
-    """The compiled model of a recipe for a training of `steps` steps."""
-    model, train = recipe.model, recipe.train
-    terms = {"recon": train.lambda_recon}
-    if model.architecture == "base_residual":
-        terms |= {"base": train.lambda_base, "sparse": train.lambda_sparse}
-    network = EchoModel(
-        size=recipe.data.image_size,
-        moments=model.moments,
-        coordinates=model.coordinates,
-        width=model.width,
-        widths=decoder_widths(model),
-        max_depth=recipe.data.max_depth,
-        residual_range=model.residual_range,
-        term_weights=terms,
-        policy=train.dtype,
-        name="echo",
-    )
-    network.compile(optimizer=adam(train, steps, FreezingAdam, freezes=BASE))
+def build(recipe: EchoRecipe, steps: int) -> EchoNet:
+    """Make the compiled network of a recipe for a training of `steps` steps."""
+    network = EchoNet.from_recipe(recipe)
+    network.compile(optimizer=adam(recipe.train, steps, FreezingAdam, freezes=BASE))
     return network
 
 
-def adapt(model: EchoModel, pairs: EchoPairs) -> None:
+def adapt(model: EchoNet, pairs: EchoPairs) -> None:
     """Begin with the mean training room."""
-    model.begin_with(mean_map(pairs, 1)[0])
+    model.initialize_base(mean_map(pairs, 1)[0])

@@ -8,12 +8,12 @@ from kmodels.core.training import backend
 MOMENTUM = 0.9  # of the moving averages: a training has some thousand steps, and its last ones count
 
 
-@keras.saving.register_keras_serializable("kmodels")
+@keras.saving.register_keras_serializable("kmodels.echo")
 class FusedNormalization(keras.layers.BatchNormalization):
     """Keras' batch normalisation of images, weights included; its training step is three to four times as fast."""
 
     def call(self, inputs, training=None, mask=None):
-        """inputs: (batch, y, x, channels); returns the same shape."""
+        """Normalise inputs (batch, y, x, channels)."""
         if not (training and self.trainable):
             return super().call(inputs, training=False)
         x = ops.cast(inputs, "float32")
@@ -23,7 +23,7 @@ class FusedNormalization(keras.layers.BatchNormalization):
         return ops.cast(normalised, self.compute_dtype)
 
 
-@keras.saving.register_keras_serializable("kmodels")
+@keras.saving.register_keras_serializable("kmodels.echo")
 class FreezableNormalization(FusedNormalization):
     """Batch normalisation that, while its variable `frozen` is 1, trains as it infers and averages no more."""
 
@@ -35,7 +35,7 @@ class FreezableNormalization(FusedNormalization):
         )
 
     def call(self, inputs, training=None, mask=None):
-        """inputs: (batch, y, x, channels); returns the same shape."""
+        """Normalise inputs (batch, y, x, channels)."""
         fixed = super().call(inputs, training=False)
         if not training:
             return fixed

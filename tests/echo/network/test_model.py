@@ -9,7 +9,7 @@ from keras import ops
 from kmodels.core.cli import parse
 from kmodels.core.training import backend, batching, inference
 from kmodels.core.training.gradient import gradient
-from kmodels.echo.data.encode import QUIET, MirroredExamples, coarse, scaled
+from kmodels.echo.data.encode import QUIET, MirroredExamples, lowpass_depth, scale_magnitude
 from kmodels.echo.ladder import LADDER
 from kmodels.echo.network import curriculum, losses, sizes
 from kmodels.echo.network.model import build
@@ -32,7 +32,7 @@ def noise(n=8, seed=0):
     rng = np.random.default_rng(seed)
     depth = rng.uniform(0.5, 8.0, (n, SIZE, SIZE)).astype("float32")
     inputs = {"spectrogram": rng.uniform(0, 6, (n, SIZE, 3 * SIZE, 2)).astype("float32")}
-    return batching.ArrayExamples(inputs, {"depth": depth, "coarse": coarse(depth, 4)})
+    return batching.ArrayExamples(inputs, {"depth": depth, "coarse_depth": lowpass_depth(depth, 4)})
 
 
 def numpy_of(variables) -> dict:
@@ -83,10 +83,10 @@ def test_the_parts_add_up_and_stay_in_their_range():
 def test_it_begins_with_the_mean_room():
     model = build(TINY, 1)
     room = np.linspace(1, 9, SIZE * SIZE, dtype="float32").reshape(SIZE, SIZE)
-    model.begin_with(room)
+    model.initialize_base(room)
     found = inference.predict(model, noise(), 8)
     np.testing.assert_allclose(found["base"].mean(0), room, atol=0.3)
-    model.begin_with(np.zeros_like(room))
+    model.initialize_base(np.zeros_like(room))
     assert np.isfinite(inference.predict(model, noise(), 8)["depth"]).all()
 
 
@@ -110,16 +110,16 @@ def test_losses_by_hand():
 def test_what_the_base_is_compared_with_leaves_unknown_pixels_out():
     depth = np.zeros((1, 9, 9), "float32")
     depth[0, 4, 4], depth[0, 4, 5] = 2.0, 6.0
-    found = coarse(depth, 3)[0]
+    found = lowpass_depth(depth, 3)[0]
     assert found[4, 4] == pytest.approx(4.0) and found[4, 3] == pytest.approx(2.0)
     assert found[0, 0] == 0.0, "nothing is known around it"
-    np.testing.assert_allclose(coarse(np.full((1, 9, 9), 3.0, "float32"), 4), 3.0, rtol=1e-5)
+    np.testing.assert_allclose(lowpass_depth(np.full((1, 9, 9), 3.0, "float32"), 4), 3.0, rtol=1e-5)
 
 
 def test_the_networks_input():
     magnitude = np.array([0.0, QUIET, 1.0], "float32")
-    np.testing.assert_allclose(scaled(magnitude, "log"), np.log([1.0, 2.0, 1001.0]), rtol=1e-5)
-    assert scaled(magnitude, "magnitude") is magnitude
+    np.testing.assert_allclose(scale_magnitude(magnitude, "log"), np.log([1.0, 2.0, 1001.0]), rtol=1e-5)
+    assert scale_magnitude(magnitude, "magnitude") is magnitude
 
 
 def test_both_controls_change_the_best_rung_in_one_thing_each():
