@@ -33,7 +33,7 @@ class Arrivals(NamedTuple):
     pressure: np.ndarray
 
 
-class Heard(NamedTuple):
+class ImpulseResponse(NamedTuple):
     """Of each ear, left and right: direct, specular, scattered Arrivals; late: (2, steps) energy a radiosity.STEP."""
 
     direct: tuple[Arrivals, Arrivals]
@@ -56,7 +56,7 @@ class Rays(NamedTuple):
     power: np.ndarray
 
 
-class Diffuser(NamedTuple):
+class RadiosityExchange(NamedTuple):
     """What diffuse sound needs to know of a room: its patches, their shares (n, n) and delays (n, n) [steps]."""
 
     patches: radiosity.Patches
@@ -64,24 +64,26 @@ class Diffuser(NamedTuple):
     delay: np.ndarray
 
 
-def diffuser(room: Room) -> Diffuser:
+def radiosity_exchange(room: Room) -> RadiosityExchange:
     """Made once for a room, whoever listens there."""
     patches = radiosity.patches_of(room.surfaces)
     share, distance = radiosity.exchange(room.surfaces, patches)
-    return Diffuser(patches, share, np.maximum(_steps(distance), 1))
+    return RadiosityExchange(patches, share, np.maximum(_steps(distance), 1))
 
 
-def hear(rng, room: Room, around: Diffuser, head: Head, seconds: float, rays: int = RAYS) -> Heard:
+def impulse_response(
+    rng, room: Room, exchange: RadiosityExchange, head: Head, seconds: float, rays: int = RAYS
+) -> ImpulseResponse:
     """What the head hears of its own impulse during so many seconds.
 
-    rng: numpy's Generator. around: `diffuser(room)`. rays: how many look for what scatters and for what is late.
+    rng: numpy's Generator. exchange: `radiosity_exchange(room)`. rays: how many look for what scatters and for what is late.
     """
     fan = _rays(rng, room, head, rays)
-    return Heard(
+    return ImpulseResponse(
         tuple(_direct(head, ear) for ear in (0, 1)),
         _specular(room, head),
         _scattered(rng, room, head, fan),
-        _late(room, around, head, fan, seconds),
+        _late(room, exchange, head, fan, seconds),
     )
 
 
@@ -132,15 +134,15 @@ def _scattered(rng, room: Room, head: Head, rays: Rays) -> tuple[Arrivals, Arriv
     return tuple(each)
 
 
-def _late(room: Room, around: Diffuser, head: Head, rays: Rays, seconds: float) -> np.ndarray:
-    surfaces, patches = room.surfaces, around.patches
+def _late(room: Room, exchange: RadiosityExchange, head: Head, rays: Rays, seconds: float) -> np.ndarray:
+    surfaces, patches = room.surfaces, exchange.patches
     patch = patches.of(surfaces, rays.surface, rays.point)
     delay = _steps(rays.distance)
     first = np.zeros((len(patches.area), int(np.ceil(seconds / radiosity.STEP))))
     soon = delay < first.shape[1]
     np.add.at(first, (patch[soon], delay[soon]), rays.power[soon])
     alpha, scattering = surfaces.absorption[patches.surface], surfaces.scattering[patches.surface]
-    sent = radiosity.spread(first, around.share, around.delay, alpha, scattering, ORDER)
+    sent = radiosity.spread(first, exchange.share, exchange.delay, alpha, scattering, ORDER)
     weight = [rays.angle * head.ear_gain(ear, rays.direction) ** 2 for ear in (0, 1)]
     return np.stack([radiosity.gather(sent, patches.area, patch, delay, each) for each in weight])
 

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import fft
 
 from kmodels.echo.data.batvision import SAMPLE_RATE
-from kmodels.echo.simulator.impulse_response import Heard
+from kmodels.echo.simulator.impulse_response import ImpulseResponse
 from kmodels.echo.simulator.radiosity import STEP
 
 FINE = 8  # impulses are placed on a grid so many times finer
@@ -39,9 +39,9 @@ def response(arrivals, late, samples: int, rng: np.random.Generator) -> np.ndarr
     share = place - before
     fine = np.bincount(before, (1 - share) * pressure, length * FINE)
     fine += np.bincount(before + 1, share * pressure, length * FINE)
-    # The lowest frequencies of the fine grid are those of the coarse one.
-    coarse = fft.irfft(fft.rfft(fine)[: length // 2 + 1], length)[:samples]
-    return coarse + _noise_of(late, samples, rng)
+    # The lowest frequencies of the fine grid are those of the sampled one.
+    band_limited = fft.irfft(fft.rfft(fine)[: length // 2 + 1], length)[:samples]
+    return band_limited + _noise_of(late, samples, rng)
 
 
 def _noise_of(energy, samples: int, rng) -> np.ndarray:
@@ -51,7 +51,7 @@ def _noise_of(energy, samples: int, rng) -> np.ndarray:
     return rng.normal(size=samples) * np.sqrt(density)
 
 
-def record(rng: np.random.Generator, heard: Heard, samples: int, data) -> np.ndarray:
+def record(rng: np.random.Generator, impulses: ImpulseResponse, samples: int, data) -> np.ndarray:
     """The stereo recording of a chirp: (samples, 2), in parts of FULL_SCALE.
 
     Noise is added as loud as data.noise says, measured against the echoes: the direct sound does not count.
@@ -59,10 +59,12 @@ def record(rng: np.random.Generator, heard: Heard, samples: int, data) -> np.nda
     signal = chirp(*data.chirp, data.chirp_ms)
     length = fft.next_fast_len(samples + len(signal) - 1, real=True)
     spectrum = fft.rfft(signal, length)
-    responses = [response((heard.specular[ear], heard.scattered[ear]), heard.late[ear], samples, rng) for ear in (0, 1)]
+    responses = [
+        response((impulses.specular[ear], impulses.scattered[ear]), impulses.late[ear], samples, rng) for ear in (0, 1)
+    ]
     echoes = fft.irfft(fft.rfft(responses, length) * spectrum, length)[:, :samples]
     turns = fft.rfftfreq(length, 1 / SAMPLE_RATE)
-    delayed = [each.pressure * np.exp(-2j * np.pi * turns * each.seconds) for each in heard.direct]
+    delayed = [each.pressure * np.exp(-2j * np.pi * turns * each.seconds) for each in impulses.direct]
     direct = fft.irfft(np.array(delayed) * spectrum, length)[:, :samples]
     loudness = np.sqrt(np.mean(echoes**2)) * 10 ** (-rng.uniform(*data.noise) / 20)
     noise = loudness * rng.normal(size=echoes.shape)

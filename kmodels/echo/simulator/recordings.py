@@ -10,7 +10,7 @@ from kmodels.core.training.batching import split_groups
 from kmodels.echo.data.batvision import PARTS, SAMPLE_RATE, write_pair, write_tables
 from kmodels.echo.data.prepare import recording_length
 from kmodels.echo.simulator.head import Head, depth_image
-from kmodels.echo.simulator.impulse_response import Diffuser, diffuser, hear
+from kmodels.echo.simulator.impulse_response import RadiosityExchange, impulse_response, radiosity_exchange
 from kmodels.echo.simulator.recording import record
 from kmodels.echo.simulator.room import Room, draw_position, draw_room
 
@@ -52,24 +52,24 @@ def _write_room(stream, data, folder: Path, name: str, part: str) -> float:
     started = time.process_time()
     rng = np.random.default_rng(stream)
     room = draw_room(rng, data)
-    around = diffuser(room)
+    exchange = radiosity_exchange(room)
     rows = []
     for number in range(data.pairs_per_room):
-        sound, depth = draw_pair(rng, room, around, data)
+        sound, depth = draw_pair(rng, room, exchange, data)
         rows.append(write_pair(folder, name, number, sound, depth))
     write_tables(folder, name, part, rows)
     return time.process_time() - started
 
 
-def draw_pair(rng: np.random.Generator, room: Room, around: Diffuser, data) -> tuple[np.ndarray, np.ndarray]:
+def draw_pair(rng: np.random.Generator, room: Room, exchange: RadiosityExchange, data) -> tuple[np.ndarray, np.ndarray]:
     """What the robot hears, (samples, 2), and sees, (size, size) [m], from a random place in a room.
 
-    around: `diffuser(room)`. data: a recipe's data section.
+    exchange: `radiosity_exchange(room)`. data: a recipe's data section.
     """
     head = Head(
         draw_position(rng, room, data), rng.uniform(0, 2 * np.pi), rng.uniform(*data.ear_spacing), data.directivity
     )
     samples = recording_length(data.max_depth)
-    heard = hear(rng, room, around, head, samples / SAMPLE_RATE)
-    sound = record(rng, heard, samples, data)
+    impulses = impulse_response(rng, room, exchange, head, samples / SAMPLE_RATE)
+    sound = record(rng, impulses, samples, data)
     return sound, depth_image(room.surfaces, head, data.image_size, data.view, data.stereo_baseline)

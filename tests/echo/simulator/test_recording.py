@@ -1,4 +1,4 @@
-"""Echoes against closed forms: mirrors, inverse squares, Lambert's law, Sabine's decay."""
+"""Echoes against closed forms: image sources, inverse squares, Lambert's law, Sabine's decay."""
 
 from dataclasses import replace
 
@@ -10,7 +10,7 @@ from kmodels.echo.recipe import Data
 from kmodels.echo.simulator import radiosity
 from kmodels.echo.simulator.head import Head
 from kmodels.echo.simulator.image_sources import specular_paths
-from kmodels.echo.simulator.impulse_response import SPEED_OF_SOUND, Arrivals, diffuser, hear
+from kmodels.echo.simulator.impulse_response import SPEED_OF_SOUND, Arrivals, impulse_response, radiosity_exchange
 from kmodels.echo.simulator.raycast import surfaces_of
 from kmodels.echo.simulator.recording import FULL_SCALE, chirp, record, response
 from kmodels.echo.simulator.room import Room, build_room
@@ -24,22 +24,22 @@ def wall(distance, absorption=0.0, scattering=0.0, half=2000.0) -> Room:
     return Room(surfaces_of([rectangle], absorption, scattering), 1, np.zeros((0, 2, 2)), np.zeros((0, 2, 3)), 0.0)
 
 
-def heard(room, head=None, seconds=0.07, seed=0, **options):
+def respond(room, head=None, seconds=0.07, seed=0, **options):
     head = head or Head(np.zeros(3), 0.0, 0.2)
-    return hear(np.random.default_rng(seed), room, diffuser(room), head, seconds, **options)
+    return impulse_response(np.random.default_rng(seed), room, radiosity_exchange(room), head, seconds, **options)
 
 
 def test_direct_sound():
-    found = heard(wall(3.0)).direct
+    found = respond(wall(3.0)).direct
     for ear in (0, 1):
         assert found[ear].seconds == pytest.approx(0.1 / SPEED_OF_SOUND)
         assert found[ear].pressure == pytest.approx(1 / 0.1)
 
 
 @pytest.mark.parametrize("distance", [0.5, 1.0, 2.0, 4.0, 8.0])
-def test_a_wall_echoes_after_2d_over_c_by_the_inverse_square(distance):
+def test_a_walls_echo_arrives_after_2d_over_c_with_inverse_square_energy(distance):
     """Energy (1 - absorption) (1 - scattering) / (2 d)^2; the ears are 0.1 m off the axis."""
-    found = heard(wall(distance, absorption=0.3, scattering=0.2)).specular
+    found = respond(wall(distance, absorption=0.3, scattering=0.2)).specular
     length = np.hypot(2 * distance, 0.1)
     for ear in (0, 1):
         assert found[ear].seconds == pytest.approx(length / SPEED_OF_SOUND, rel=1e-12)
@@ -47,10 +47,10 @@ def test_a_wall_echoes_after_2d_over_c_by_the_inverse_square(distance):
 
 
 @pytest.mark.parametrize("distance", [1.0, 2.5, 6.0])
-def test_a_recording_holds_the_echo_where_it_belongs(distance):
+def test_matched_filter_finds_the_echo_in_a_recording(distance):
     """The chirp is found by correlation, to a fifth of a sample, with the loudness 1 / 2 d."""
     data = Data(noise=(80.0, 80.0))
-    sound = record(np.random.default_rng(0), heard(wall(distance)), 3112, data)
+    sound = record(np.random.default_rng(0), respond(wall(distance)), 3112, data)
     signal = chirp(20.0, 20_000.0, 3.0)
     found = np.correlate(sound[:, 0], signal, "full")[len(signal) - 1 :] * FULL_SCALE / (signal**2).sum()
     found[:150] = 0  # the direct sound
@@ -60,7 +60,7 @@ def test_a_recording_holds_the_echo_where_it_belongs(distance):
     assert fine[at] == pytest.approx(1 / np.hypot(2 * distance, 0.1), rel=0.05)
 
 
-def test_mirrors_in_a_box_are_a_lattice():
+def test_image_sources_in_a_box_form_a_lattice():
     """Allen and Berkley's closed form: along each axis 2 m L + x or 2 m L - x, |2 m| or |2 m - 1| reflections."""
     size, source, ear = np.array([5.0, 4.0, 3.0]), np.array([1.3, 2.2, 1.1]), np.array([1.7, 2.0, 1.4])
     along = [
@@ -78,14 +78,14 @@ def test_mirrors_in_a_box_are_a_lattice():
     assert sorted(set(np.round(np.sqrt(found.share), 6))) == [0.729, 0.81, 0.9]
 
 
-def test_a_path_leaves_and_arrives_as_by_a_mirror():
+def test_directions_of_departure_and_arrival():
     room = wall(3.0)
     found = specular_paths(room.surfaces, 1, 1, np.array([0.0, -1.0, 0.0]), np.array([[0.0, 1.0, 0.0]]))
     np.testing.assert_allclose(found.departure, [[3.0, 1.0, 0.0]])
     np.testing.assert_allclose(found.arrival, [[3.0, -1.0, 0.0]])
 
 
-def test_a_path_by_two_mirrors_in_a_corner():
+def test_second_order_path_in_a_corner():
     """From (1, 3) over x = 0 and y = 0 to (2, 1): the image is (-1, -3), the points are (0, 5/3) and (5/4, 0)."""
     far = 50.0
     corner = surfaces_of([(0, (0, 0, -far), (0, far, far), 1), (1, (0, 0, -far), (far, 0, far), 1)], 0.0, 0.0)
@@ -97,7 +97,7 @@ def test_a_path_by_two_mirrors_in_a_corner():
 
 
 @pytest.mark.parametrize("side, paths", [(1.0, 0), (-1.0, 0), (3.0, 1)])
-def test_what_stands_in_a_leg_hides_the_echo(side, paths):
+def test_an_obstacle_on_either_leg_blocks_the_path(side, paths):
     """A box on the ear's leg, on the source's leg, and on none."""
     low, high = np.array([1.4, side - 0.1, -1.0]), np.array([1.6, side + 0.1, 1.0])
     faces = [(0, low, (1.4, *high[1:]), -1), (0, (1.6, *low[1:]), high, 1)]
@@ -106,7 +106,7 @@ def test_what_stands_in_a_leg_hides_the_echo(side, paths):
     assert np.isclose(found.length, np.hypot(6.0, 4.0)).sum() == paths
 
 
-def test_furniture_hides_a_wall_and_echoes_itself():
+def test_furniture_blocks_a_wall_and_reflects_itself():
     empty, full = (build_room((9.0, 9.0, 3.0), boxes=boxes) for boxes in ([], [((6.0, 3.0, 0.0), (6.5, 6.0, 3.0))]))
     place = np.array([4.0, 4.5, 1.5])
     lengths = [
@@ -116,7 +116,7 @@ def test_furniture_hides_a_wall_and_echoes_itself():
     assert sorted(lengths[1]) == pytest.approx([3.0, 3.0, 4.0, 8.0, 9.0, 9.0])
 
 
-def test_no_mirror_shows_what_lies_round_a_corner():
+def test_no_image_source_is_visible_around_a_corner():
     """In an L the far walls of one leg do not echo into the other one's end."""
     room = build_room((10.0, 10.0, 3.0), cut=(8.0, 8.0))
     place = np.array([9.0, 1.0, 1.5])
@@ -124,10 +124,10 @@ def test_no_mirror_shows_what_lies_round_a_corner():
     assert sorted(found) == pytest.approx([2.0, 2.0, 2.0, 3.0, 3.0, 18.0])
 
 
-def test_a_matt_wall_scatters_by_lamberts_law():
+def test_diffuse_reflection_follows_lamberts_law():
     """Energy (1 - absorption) scattering / (2 d^2): the integral of cos / (pi r^2) over the wall's half space."""
     for distance in (1.0, 3.0):
-        found = heard(wall(distance, 0.4, 0.5), Head(np.zeros(3), 0.0, 1e-3), rays=100_000).scattered
+        found = respond(wall(distance, 0.4, 0.5), Head(np.zeros(3), 0.0, 1e-3), rays=100_000).scattered
         energy = (found[0].pressure ** 2).sum()
         assert energy == pytest.approx(0.6 * 0.5 / (2 * distance**2), rel=0.01)
         assert found[0].seconds.min() == pytest.approx(2 * distance / SPEED_OF_SOUND, rel=1e-3)
@@ -137,9 +137,9 @@ def test_each_ear_has_its_own_delays():
     """A wall on the left is heard there first, by spacing / c."""
     rectangle = (1, (-50.0, 2.0, -50.0), (50.0, 2.0, 50.0), -1)
     room = replace(wall(1.0), surfaces=surfaces_of([rectangle], 0.0, 0.5))
-    left, right = heard(room).specular
+    left, right = respond(room).specular
     assert right.seconds - left.seconds == pytest.approx(0.2 / SPEED_OF_SOUND)
-    left, right = heard(room).scattered
+    left, right = respond(room).scattered
     assert (right.seconds > left.seconds).mean() > 0.99
 
 
@@ -152,7 +152,7 @@ def test_directivity_of_a_cardioid():
     assert Head(np.zeros(3), 0.5, 0.2).ear_gain(1, head.right) == 1.0
 
 
-def test_nothing_is_lost_between_patches_and_both_ways_are_alike():
+def test_form_factors_conserve_energy_and_are_reciprocal():
     room = build_room((6.0, 5.0, 3.0), cut=(2.0, 2.0), boxes=[((1.0, 1.0, 0.0), (2.0, 1.5, 1.0))])
     patches = radiosity.patches_of(room.surfaces)
     share, _ = radiosity.exchange(room.surfaces, patches)
@@ -175,7 +175,7 @@ def test_form_factor_of_facing_squares():
 
 def energies(room, head, seconds):
     """(steps,) what the left ear hears in each step, but for the direct sound."""
-    found = heard(room, head, seconds)
+    found = respond(room, head, seconds)
     energy = found.late[0].copy()
     for part in (found.specular[0], found.scattered[0]):
         step = (part.seconds / radiosity.STEP).astype(int)
@@ -239,9 +239,9 @@ def test_late_energy_becomes_noise_of_that_energy():
 
 
 @pytest.mark.parametrize("decibels", [15.0, 40.0])
-def test_noise_is_as_loud_as_said(decibels):
+def test_signal_to_noise_ratio(decibels):
     """Against the echoes: the direct sound, ten times louder, does not count."""
-    found = heard(build_room((5.0, 4.0, 3.0)), Head(np.array([2.0, 2.0, 1.0]), 0.0, 0.2))
+    found = respond(build_room((5.0, 4.0, 3.0)), Head(np.array([2.0, 2.0, 1.0]), 0.0, 0.2))
     silent = found._replace(direct=tuple(Arrivals(each.seconds, 0 * each.pressure) for each in found.direct))
     quiet, noisy, echoes = (
         record(np.random.default_rng(1), what, 3112, Data(noise=(level, level)))
