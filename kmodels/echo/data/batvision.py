@@ -52,8 +52,8 @@ class Pair:
         return UserError(f"{self.table}: row {self.row}: {path}: {rule}")
 
 
-def write_pair(folder: Path, location: str, number: int, sound, depth) -> dict[str, str]:
-    """Write one pair as V2 does and return its row. sound: (samples, 2). depth: (height, width) [m], 0 = unknown."""
+def write_pair(folder: Path, location: str, number: int, recording, depth) -> dict[str, str]:
+    """Write one pair as V2 does and return its row. recording: (samples, 2). depth: (height, width) [m], 0 = unknown."""
     name = f"{number:05d}"
     row = dict(zip(V2_AUDIO, (f"{location}/audio", f"audio_{name}.wav"), strict=True))
     row |= dict(zip(V2_DEPTH, (f"{location}/depth", f"depth_{name}.npy"), strict=True))
@@ -61,9 +61,9 @@ def write_pair(folder: Path, location: str, number: int, sound, depth) -> dict[s
         (folder / row[column]).mkdir(parents=True, exist_ok=True)
     wav, array = (folder / row[path] / row[name] for path, name in (V2_AUDIO, V2_DEPTH))
     # In memory first: what writes to disk by itself does not say why it failed.
-    heard = io.BytesIO()
-    soundfile.write(heard, sound, SAMPLE_RATE, format="WAV", subtype="PCM_32")
-    wav.write_bytes(heard.getvalue())
+    wav_bytes = io.BytesIO()
+    soundfile.write(wav_bytes, recording, SAMPLE_RATE, format="WAV", subtype="PCM_32")
+    wav.write_bytes(wav_bytes.getvalue())
     seen = np.rint(np.minimum(depth * MILLIMETRES, np.iinfo(np.uint16).max)).astype(np.uint16)
     array.write_bytes(files.array_bytes(seen))
     return row
@@ -119,26 +119,26 @@ def recordings(path: Path) -> list[Pair]:
     return [Pair(wav.parent, k, "", wav.parent.name, (wav,), None) for k, wav in enumerate(wavs, 1)]
 
 
-def read_sound(pair: Pair, samples: int) -> np.ndarray:
+def read_recording(pair: Pair, samples: int) -> np.ndarray:
     """The first `samples` of both ears: (samples, 2) float32.
 
     Raises UserError for a file that is missing or broken, of another rate, with other than two channels, too short,
     with NaN, or with an ear that hears nothing.
     """
     if len(pair.audio) == 1:
-        sound = _read_wav(pair, samples)
+        recording = _read_wav(pair, samples)
     else:
         ears = [_read_ear(pair, path, samples) for path in pair.audio]
-        sound = np.stack(ears, axis=1)
+        recording = np.stack(ears, axis=1)
     for ear, name in enumerate(("left", "right")):
         path = pair.audio[ear % len(pair.audio)]
-        heard = sound[:, ear]
-        if not np.isfinite(heard).all():
-            k = int(np.argmin(np.isfinite(heard)))
-            raise pair.refuse(path, f"{name} ear, sample {k} = {heard[k]}; expected a number")
-        if np.ptp(heard) == 0:
-            raise pair.refuse(path, f"{name} ear: every sample is {heard[0]:g}; nothing was recorded")
-    return sound
+        channel = recording[:, ear]
+        if not np.isfinite(channel).all():
+            k = int(np.argmin(np.isfinite(channel)))
+            raise pair.refuse(path, f"{name} ear, sample {k} = {channel[k]}; expected a number")
+        if np.ptp(channel) == 0:
+            raise pair.refuse(path, f"{name} ear: every sample is {channel[0]:g}; nothing was recorded")
+    return recording
 
 
 def _read_wav(pair: Pair, samples: int) -> np.ndarray:
@@ -151,23 +151,23 @@ def _read_wav(pair: Pair, samples: int) -> np.ndarray:
                 raise pair.refuse(path, f"{file.samplerate} samples a second; expected {SAMPLE_RATE}")
             if file.channels != 2:
                 raise pair.refuse(path, f"{file.channels} channels; expected 2, left and right")
-            sound = file.read(samples, dtype="float32", always_2d=True)
+            recording = file.read(samples, dtype="float32", always_2d=True)
     except soundfile.SoundFileError as error:
-        raise pair.refuse(path, f"cannot be read as sound: {str(error).strip().splitlines()[-1]}") from None
-    return _long_enough(pair, path, sound, samples)
+        raise pair.refuse(path, f"cannot be read as audio: {str(error).strip().splitlines()[-1]}") from None
+    return _long_enough(pair, path, recording, samples)
 
 
 def _read_ear(pair: Pair, path: Path, samples: int) -> np.ndarray:
-    sound = _read_array(pair, path)
-    if sound.ndim != 1:
-        raise pair.refuse(path, f"shape {sound.shape}; expected (samples,)")
-    return _long_enough(pair, path, sound, samples)[:samples].astype("float32")
+    recording = _read_array(pair, path)
+    if recording.ndim != 1:
+        raise pair.refuse(path, f"shape {recording.shape}; expected (samples,)")
+    return _long_enough(pair, path, recording, samples)[:samples].astype("float32")
 
 
-def _long_enough(pair: Pair, path: Path, sound: np.ndarray, samples: int) -> np.ndarray:
-    if len(sound) < samples:
-        raise pair.refuse(path, f"{len(sound)} samples; data.max_depth needs {samples}, the time of its echo")
-    return sound
+def _long_enough(pair: Pair, path: Path, recording: np.ndarray, samples: int) -> np.ndarray:
+    if len(recording) < samples:
+        raise pair.refuse(path, f"{len(recording)} samples; data.max_depth needs {samples}, the time of its echo")
+    return recording
 
 
 def read_depth(pair: Pair) -> np.ndarray:

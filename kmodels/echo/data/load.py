@@ -11,7 +11,7 @@ from kmodels.core.cli import console
 from kmodels.core.io import files
 from kmodels.core.runs import cache
 from kmodels.core.spec.errors import UserError
-from kmodels.echo.data.batvision import Pair, read_depth, read_sound, read_table, recordings
+from kmodels.echo.data.batvision import Pair, read_depth, read_recording, read_table, recordings
 from kmodels.echo.data.prepare import recording_length, resize, resize_depth, spectrogram
 from kmodels.echo.data.records import EchoPairs
 
@@ -76,12 +76,12 @@ def _prepare(pairs: list[Pair], recipe, seen: bool, folder: Path, report) -> Non
     """Check every file and write the arrays, a pair at a time."""
     data, count = recipe.data, len(pairs)
     size, samples = data.image_size, recording_length(data.max_depth)
-    heard, shape = (count, size, size * recipe.model.moments, 2), (count, size, size)
+    spectrogram_shape, depth_shape = (count, size, size * recipe.model.moments, 2), (count, size, size)
     with contextlib.ExitStack() as written:
-        add_sound = written.enter_context(files.rows_on_disk(folder / "spectrogram.npy", heard))
-        add_depth = written.enter_context(files.rows_on_disk(folder / "depth.npy", shape)) if seen else None
+        add_spectrogram = written.enter_context(files.rows_on_disk(folder / "spectrogram.npy", spectrogram_shape))
+        add_depth = written.enter_context(files.rows_on_disk(folder / "depth.npy", depth_shape)) if seen else None
         for k, pair in enumerate(pairs):
-            add_sound(resize(spectrogram(read_sound(pair, samples)), *heard[1:3]))
+            add_spectrogram(resize(spectrogram(read_recording(pair, samples)), *spectrogram_shape[1:3]))
             if seen:
                 depth = resize_depth(read_depth(pair), size, data.max_depth)
                 if not depth.any():

@@ -19,15 +19,15 @@ def recording_length(max_depth: float) -> int:
     return int(2 * max_depth / FIELD_SPEED_OF_SOUND * SAMPLE_RATE)
 
 
-def spectrogram(sound: np.ndarray) -> np.ndarray:
+def spectrogram(recording: np.ndarray) -> np.ndarray:
     """Magnitudes of the short-time Fourier transform: (samples, 2) -> (257, 1 + samples // 16, 2) float32.
 
     |sum_n w[n] x[16 t + n] exp(-2 pi i k n / 512)|, w the periodic Hann window of 64 samples around 16 t, the sound
     mirrored at its ends: torchaudio's Spectrogram(n_fft=512, win_length=64, hop_length=16, power=1).
     """
     half = WINDOW // 2
-    padded = np.pad(np.asarray(sound, "float32"), ((half, half), (0, 0)), mode="reflect")
-    frames = np.lib.stride_tricks.sliding_window_view(padded, WINDOW, axis=0)[::HOP][: 1 + len(sound) // HOP]
+    padded = np.pad(np.asarray(recording, "float32"), ((half, half), (0, 0)), mode="reflect")
+    frames = np.lib.stride_tricks.sliding_window_view(padded, WINDOW, axis=0)[::HOP][: 1 + len(recording) // HOP]
     spectrum = fft.rfft(frames * np.hanning(WINDOW + 1)[:-1].astype("float32"), N_FFT, axis=-1)
     return np.abs(spectrum).transpose(2, 0, 1)
 

@@ -55,8 +55,8 @@ def _write_room(stream, data, folder: Path, name: str, part: str) -> float:
     exchange = radiosity_exchange(room)
     rows = []
     for number in range(data.pairs_per_room):
-        sound, depth = draw_pair(rng, room, exchange, data)
-        rows.append(write_pair(folder, name, number, sound, depth))
+        recording, depth = draw_pair(rng, room, exchange, data)
+        rows.append(write_pair(folder, name, number, recording, depth))
     write_tables(folder, name, part, rows)
     return time.process_time() - started
 
@@ -71,5 +71,5 @@ def draw_pair(rng: np.random.Generator, room: Room, exchange: RadiosityExchange,
     )
     samples = recording_length(data.max_depth)
     impulses = impulse_response(rng, room, exchange, head, samples / SAMPLE_RATE)
-    sound = record(rng, impulses, samples, data)
-    return sound, depth_image(room.surfaces, head, data.image_size, data.view, data.stereo_baseline)
+    recording = record(rng, impulses, samples, data)
+    return recording, depth_image(room.surfaces, head, data.image_size, data.view, data.stereo_baseline)

@@ -188,7 +188,7 @@ def test_prepared_once_and_again_when_a_file_changes(tmp_path, monkeypatch):
     place = v2(tmp_path)
     before = load(tmp_path, SMALL).depth([1])
     with monkeypatch.context() as patch:
-        patch.setattr(loader, "read_sound", None)  # whoever calls it fails
+        patch.setattr(loader, "read_recording", None)  # whoever calls it fails
         np.testing.assert_array_equal(load(tmp_path, SMALL).depth([1]), before)
     np.save(place / "depth" / "d0.npy", depth((30, 30), seed=9))
     row = load(tmp_path, SMALL).names.tolist().index("hall/a0.wav")
@@ -243,7 +243,7 @@ ROW = r"hall/train\.csv: row 1: .*hall/"
     [
         (lambda p: (p / "audio" / "a0.wav").unlink(), ROW + r"audio/a0\.wav: no such file"),
         (lambda p: (p / "depth" / "d0.npy").unlink(), ROW + r"depth/d0\.npy: no such file"),
-        (lambda p: (p / "audio" / "a0.wav").write_bytes(b"RIFF"), ROW + r"audio/a0\.wav: cannot be read as sound"),
+        (lambda p: (p / "audio" / "a0.wav").write_bytes(b"RIFF"), ROW + r"audio/a0\.wav: cannot be read as audio"),
         (lambda p: (p / "depth" / "d0.npy").write_bytes(b"no"), ROW + r"depth/d0\.npy: cannot be read as a NumPy"),
         (with_wav(lambda s: s, rate=22_050), ROW + r"audio/a0\.wav: 22050 samples a second; expected 44100"),
         (with_wav(lambda s: s[:, :1]), ROW + r"audio/a0\.wav: 1 channels; expected 2"),
