@@ -10,7 +10,7 @@ SHOWN = 4  # pairs
 STEP = 0.5  # m, of the histograms
 
 
-def draw(evaluated: EvaluationInput) -> dict[str, Figure]:
+def plot(evaluated: EvaluationInput) -> dict[str, Figure]:
     """{title: Figure} of a prediction of held-out pairs."""
     truth = evaluated.records.depth(np.arange(len(evaluated.records)))
     return {

@@ -12,7 +12,7 @@ from kmodels.echo.data.prepare import recording_length
 from kmodels.echo.simulator.head import Head, depth_image
 from kmodels.echo.simulator.impulse_response import RadiosityExchange, impulse_response, radiosity_exchange
 from kmodels.echo.simulator.recording import record
-from kmodels.echo.simulator.room import Room, draw_position, draw_room
+from kmodels.echo.simulator.room import Room, sample_position, sample_room
 
 SIMULATION = 1  # raise it when the same recipe gives other data: cached data is then made again
 WORTH_WORKERS = 500  # pairs: worker processes take seconds to start
@@ -48,26 +48,26 @@ def _is_written(location: Path) -> bool:
 
 
 def _write_room(stream, data, folder: Path, name: str, part: str) -> float:
-    """Draw a room and write its pairs; returns the processor seconds that it took."""
+    """Sample a room and write its pairs; returns the processor seconds that it took."""
     started = time.process_time()
     rng = np.random.default_rng(stream)
-    room = draw_room(rng, data)
+    room = sample_room(rng, data)
     exchange = radiosity_exchange(room)
     rows = []
     for number in range(data.pairs_per_room):
-        recording, depth = draw_pair(rng, room, exchange, data)
+        recording, depth = simulate_pair(rng, room, exchange, data)
         rows.append(write_pair(folder, name, number, recording, depth))
     write_tables(folder, name, part, rows)
     return time.process_time() - started
 
 
-def draw_pair(rng: np.random.Generator, room: Room, exchange: RadiosityExchange, data) -> tuple[np.ndarray, np.ndarray]:
+def simulate_pair(rng: np.random.Generator, room: Room, exchange: RadiosityExchange, data) -> tuple[np.ndarray, np.ndarray]:
     """What the robot hears, (samples, 2), and sees, (size, size) [m], from a random place in a room.
 
     exchange: `radiosity_exchange(room)`. data: a recipe's data section.
     """
     head = Head(
-        draw_position(rng, room, data), rng.uniform(0, 2 * np.pi), rng.uniform(*data.ear_spacing), data.directivity
+        sample_position(rng, room, data), rng.uniform(0, 2 * np.pi), rng.uniform(*data.ear_spacing), data.directivity
     )
     samples = recording_length(data.max_depth)
     impulses = impulse_response(rng, room, exchange, head, samples / SAMPLE_RATE)

@@ -7,7 +7,7 @@ import numpy as np
 from kmodels.echo.simulator.raycast import Surfaces, surfaces_of
 
 CUT_OUT = (0.3, 0.6)  # of each side is missing from an L
-CORRIDOR_LENGTH = 0.5  # a corridor's length is drawn from the upper part of the range of sides
+CORRIDOR_LENGTH = 0.5  # a corridor's length is sampled from the upper part of the range of sides
 FURNITURE = ((0.4, 2.0), (0.4, 1.2), (0.4, 2.2))  # m: length, depth, height
 CROWDED = 0.4  # of the floor may lie within CLEARANCE of furniture
 CLEARANCE = 0.3  # m between the robot and furniture
@@ -48,7 +48,7 @@ def build_room(size, cut=(0.0, 0.0), boxes=(), absorption=0.1, scattering=0.1) -
     return Room(surfaces_of(rectangles, absorption, scattering), len(shell), floors, boxes, volume)
 
 
-def draw_room(rng: np.random.Generator, data) -> Room:
+def sample_room(rng: np.random.Generator, data) -> Room:
     """A random room. data: a recipe's data section."""
     size = np.array([*rng.uniform(*data.room_side, 2), rng.uniform(*data.room_height)])
     cut = np.zeros(2)
@@ -58,7 +58,7 @@ def draw_room(rng: np.random.Generator, data) -> Room:
     elif kind < data.unusual:
         low, high = data.room_side
         size[:2] = rng.uniform(*data.corridor_width), rng.uniform(low + CORRIDOR_LENGTH * (high - low), high)
-    boxes = _draw_boxes(rng, data, size, cut)
+    boxes = _sample_boxes(rng, data, size, cut)
     return build_room(
         size,
         cut,
@@ -68,7 +68,7 @@ def draw_room(rng: np.random.Generator, data) -> Room:
     )
 
 
-def draw_position(rng: np.random.Generator, room: Room, data) -> np.ndarray:
+def sample_position(rng: np.random.Generator, room: Room, data) -> np.ndarray:
     """Where the robot's head is: (x, y, z) [m], clear of walls and furniture."""
     ends = room.floors.reshape(-1, 2)
     for _ in range(TRIES):
@@ -92,7 +92,7 @@ def _inside(place, rectangles):
     return ((rectangles[:, 0] <= place) & (place <= rectangles[:, 1])).all(axis=1)
 
 
-def _draw_boxes(rng, data, size, cut) -> list:
+def _sample_boxes(rng, data, size, cut) -> list:
     """Furniture that stands on the floor and leaves the robot room."""
     boxes, covered = [], 0.0
     floor = size[0] * size[1] - cut[0] * cut[1]

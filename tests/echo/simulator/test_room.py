@@ -6,7 +6,7 @@ import pytest
 from kmodels.echo.recipe import Data
 from kmodels.echo.simulator.head import Head, depth_image
 from kmodels.echo.simulator.raycast import cast, surfaces_of, visible
-from kmodels.echo.simulator.room import CLEARANCE, WALL_CLEARANCE, build_room, draw_position, draw_room
+from kmodels.echo.simulator.room import CLEARANCE, WALL_CLEARANCE, build_room, sample_position, sample_room
 
 VIEW = (86.0, 57.0)
 
@@ -93,8 +93,8 @@ def test_drawn_rooms_are_closed_and_leave_the_robot_room():
     kinds, boxes = [], []
     for seed in range(60):
         rng = np.random.default_rng(seed)
-        room = draw_room(rng, data)
-        place = draw_position(rng, room, data)
+        room = sample_room(rng, data)
+        place = sample_position(rng, room, data)
         assert np.isfinite(cast(room.surfaces, place, directions)[0]).all()
         walls = cast(room.surfaces, place, np.array([[1.0, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0]]))[0]
         assert walls.min() >= min(CLEARANCE, WALL_CLEARANCE) - 1e-9
@@ -112,7 +112,7 @@ def test_furniture_stands_inside_the_room():
     """Also in an L: no corner of a box looks out of the floor's rectangles but by those of its own middle."""
     for seed in range(60):
         rng = np.random.default_rng(seed)
-        room = draw_room(rng, Data(unusual=1.0, furniture=(8, 8)))
+        room = sample_room(rng, Data(unusual=1.0, furniture=(8, 8)))
         ends = room.floors.reshape(-1, 2)
         for low, high in room.boxes:
             assert (low[:2] > ends.min(axis=0)).all() and (high[:2] < ends.max(axis=0)).all() and low[2] == 0
