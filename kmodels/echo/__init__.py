@@ -1,10 +1,29 @@
-"""echo: what does a room look like to somebody who claps and listens?
+"""Depth from a chirp's binaural echoes.
 
-    depth = clip(base + residual, 0, max_depth)
+::
 
-A robot chirps and hears the room with two ears; the magnitude spectrograms of both go in, the depth image in front of
-it comes out. The base is the coarse room, the residual what is special about this one.
+    base     = sigmoid(.) max_depth
+    residual = tanh(.) residual_range max_depth
+    depth    = clip(base + residual, 0, max_depth)
 
+A robot emits a chirp and records the echoes of a room with two ears. The magnitude spectrograms of both are the input,
+the depth image in front of the robot is the output. The base is the coarse room, the residual what differs from it;
+`EchoNet` has an encoder and a decoder for each. See README.md in this folder for the data format.
+
+References
+----------
 Christensen, Hornauer and Yu (2020), BatVision: Learning to see 3D spatial layout with two ears.
 Brunetto, Hornauer, Yu and Moutarde (2023), The audio-visual BatVision dataset.
 """
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "network.model": ["EchoNet"],
+        "data.encode": ["EchoPreprocessor", "lowpass_depth"],
+        "data.load": ["load"],
+        "recipe": ["EchoRecipe"],
+    },
+)

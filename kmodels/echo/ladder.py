@@ -1,4 +1,4 @@
-"""The ladder of echo: from two equal decoders to a small base that stays; and two controls of what the claim rests on.
+"""The ladder of echo: from two equal decoders to a small, frozen base; and two controls.
 
 A rung's changes are put upon those below it, so the controls change the best rung, one thing each.
 """
@@ -6,13 +6,13 @@ A rung's changes are put upon those below it, so the controls change the best ru
 from kmodels.core.spec.gate import Gate
 from kmodels.core.spec.ladder import Ladder, Step
 
-SEED_GATES = (
-    Gate("the residual is used", "sparse", 0.15, "seed", ">=", "m"),
-    Gate("within 25%", "delta1", 0.45, "seed"),
+PROTOTYPE_GATES = (
+    Gate("mean |residual|", "sparse", 0.15, "prototype", ">=", "m"),
+    Gate("pixels within 25% (delta1)", "delta1", 0.45, "prototype"),
 )
-OURS = (
-    Gate("error / mean map's", "rmse_ratio_mean_map", 0.5, "ours", "<="),
-    Gate("within 25%", "delta1", 0.75, "ours"),
+PROJECT_GATES = (
+    Gate("RMSE / mean map's", "rmse_ratio_mean_map", 0.5, "this project", "<="),
+    Gate("pixels within 25% (delta1)", "delta1", 0.75, "this project"),
 )
 
 BEST = 3  # the rung that both controls change
@@ -35,7 +35,7 @@ LADDER = Ladder(
                 "model": {"base_width": 4, "residual_range": 0.3},
                 "train": {"lambda_base": 1.2, "lambda_sparse": 0.05},
             },
-            (*SEED_GATES, Gate("15% under the flawed one", "rmse_ratio", 0.85, "seed", "<=")),
+            (*PROTOTYPE_GATES, Gate("RMSE / flawed model's", "rmse_ratio", 0.85, "prototype", "<=")),
             {"rmse": 2.2, "delta1": 0.45},
         ),
         Step(
@@ -43,20 +43,20 @@ LADDER = Ladder(
             "lambda_recon 0.3 to 1 and lambda_base 2 to 0.3 over the warm-up; then no gradient reaches the base "
             "through the sum, while its own loss trains it on",
             {"train": {"curriculum": "adaptive", "freeze": "sum_only"}},
-            SEED_GATES,
+            PROTOTYPE_GATES,
         ),
         Step(
             "true freeze",
             "after the warm-up the base decoder stays as it is, to the last bit",
             {"train": {"freeze": "all"}},
-            (*SEED_GATES, *OURS),
+            (*PROTOTYPE_GATES, *PROJECT_GATES),
         ),
         Step(
             "control: single decoder",
             "one decoder with as many weights as base and residual decoder together; it is not worth splitting the "
             "depth if this does as well",
             {"model": {"architecture": "single"}},
-            (Gate("two parts are 5% better", "rmse_ratio", round(1 / 0.95, 4), "ours"),),
+            (Gate("RMSE / two decoders'", "rmse_ratio", round(1 / 0.95, 4), "this project"),),
             compare_to=BEST,
         ),
         Step(

@@ -10,23 +10,21 @@ Range = tuple[float, float]
 
 
 class Data(Section):
-    """What rooms there are, what is heard and seen in them, and how it is prepared."""
+    """The simulated rooms and recordings, and how files are prepared."""
 
     n_rooms: int = Field(600, ge=3, description="simulated rooms [rooms]")
     pairs_per_room: int = Field(5, ge=1, description="places where the robot stands in a room [pairs]")
     room_side: Range = Field((3.0, 12.0), description="length and width of a room, uniform [m]")
     room_height: Range = Field((2.4, 4.5), description="floor to ceiling, uniform [m]")
     corridor_width: Range = Field((1.5, 2.5), description="width of a room that is a corridor, uniform [m]")
-    unusual: float = Field(
-        1 / 3, ge=0, le=1, description="share of rooms that are L-shaped or corridors, half each [1]"
-    )
+    unusual: float = Field(1 / 3, ge=0, le=1, description="share of rooms that are L-shaped or corridors, half each")
     furniture: tuple[int, int] = Field((0, 8), description="fewest and most boxes that stand in a room [boxes]")
-    absorption: Range = Field((0.05, 0.5), description="share of energy that a surface absorbs, uniform [1]")
-    scattering: Range = Field((0.1, 0.5), description="share of what is reflected that goes everywhere, uniform [1]")
+    absorption: Range = Field((0.05, 0.5), description="share of energy that a surface absorbs, uniform")
+    scattering: Range = Field((0.1, 0.5), description="share of what is reflected that goes everywhere, uniform")
     head_height: Range = Field((0.8, 1.5), description="loudspeaker, ears and camera above the floor, uniform [m]")
     ear_spacing: Range = Field((0.15, 0.23), description="distance between the ears, uniform [m]")
     directivity: float = Field(
-        0.8, ge=0, le=1, description="of loudspeaker and ears; 0: the same everywhere, 1: cardioid [1]"
+        0.8, ge=0, le=1, description="of loudspeaker and ears; 0: the same everywhere, 1: cardioid"
     )
     view: Range = Field((86.0, 57.0), description="width and height of the camera's view [degrees]")
     stereo_baseline: float = Field(
@@ -35,12 +33,18 @@ class Data(Section):
     chirp: Range = Field((20.0, 20_000.0), description="first and last frequency of the chirp [Hz]")
     chirp_ms: float = Field(3.0, gt=0, le=100, description="length of the chirp [ms]")
     noise: Range = Field((15.0, 40.0), description="power of the echoes over that of the noise, uniform [dB]")
-    image_size: int = Field(64, ge=16, le=1024, description="width and height of depth maps and spectrograms [pixels]")
+    image_size: int = Field(
+        64,
+        ge=16,
+        le=1024,
+        multiple_of=16,
+        description="width and height of depth images and spectrograms, a multiple of 16 [pixels]",
+    )
     max_depth: float = Field(
-        12.0, gt=0, le=65, description="depth is cut off here, and the sound after the echo from there [m]"
+        12.0, gt=0, le=65, description="depth is cut off here, and the recording after the echo from there [m]"
     )
     split: tuple[float, float, float] = Field(
-        (0.70, 0.15, 0.15), description="shares of training, validation and test, by room [1]"
+        (0.70, 0.15, 0.15), description="shares of training, validation and test, by room"
     )
     split_by: Literal["room", "files"] = Field(
         "room", description="room: no room is in two parts; files: by train.csv, val.csv and test.csv, as published"
@@ -90,26 +94,28 @@ class Model(Section):
         3,
         ge=1,
         le=16,
-        description="moments that a column of the spectrogram holds, as channels: in one of 64 columns alone the ears "
-        "hear at the same time [1]",
+        description="columns of the spectrogram for each column of the image, as channels: one alone is too coarse to "
+        "resolve the delay between the ears",
     )
     coordinates: bool = Field(
         True,
-        description="give the network every point's frequency and time, as two more channels: "
-        "depth is how late an echo is, and convolutions do not know where they are (Liu et al. 2018)",
+        description="give the network every point's frequency and time as two more channels: depth follows from an "
+        "echo's delay, and convolutions do not see their position (Liu et al. 2018)",
     )
     width: int = Field(
-        16, ge=1, le=512, description="channels of the encoder's first level and the residual decoder's last [1]"
+        16, ge=1, le=512, description="channels of the encoder's first level and the residual decoder's last"
     )
-    base_width: int = Field(4, ge=1, le=512, description="channels of the base decoder's last level [1]")
+    base_width: int = Field(4, ge=1, le=512, description="channels of the base decoder's last level")
     single_width: float | None = Field(
         None,
         ge=1,
         le=1024,
         description="channels of the single decoder's last level; none: as many weights as base and residual "
-        "decoder have together [1]",
+        "decoder have together",
     )
-    residual_range: float = Field(0.3, gt=0, le=1, description="largest residual as a share of max_depth [1]")
+    residual_range: float = Field(
+        0.3, gt=0, le=1, description="largest residual, tanh(.) residual_range max_depth, as a share of max_depth"
+    )
 
 
 class Train(TrainSection):
@@ -118,17 +124,17 @@ class Train(TrainSection):
     epochs: int = Field(10, ge=1, description="passes over the training data [epochs]")
     batch_size: int = Field(16, ge=1, description="pairs a step [pairs]")
     mirror: bool = Field(
-        True, description="learn from each pair as it would be in a mirrored room, too; an epoch is twice as long"
+        True, description="also train on each pair as it would be in a mirrored room; an epoch is twice as long"
     )
     learning_rate: float = Field(2e-3, gt=0, le=1, description="Adam's step size at the start")
-    lambda_recon: float = Field(1.0, ge=0, description="weight of the final depth's error [1]")
-    lambda_base: float = Field(1.2, ge=0, description="weight of the base's error against the low-passed truth [1]")
-    lambda_sparse: float = Field(0.05, ge=0, description="weight of the mean size of the residual [1]")
+    lambda_recon: float = Field(1.0, ge=0, description="weight of the final depth's error")
+    lambda_base: float = Field(1.2, ge=0, description="weight of the base's error against the low-passed truth")
+    lambda_sparse: float = Field(0.05, ge=0, description="weight of the mean size of the residual")
     lowpass: int = Field(
         4,
         ge=1,
         le=256,
-        description="width of the average that the base is compared with; the seed's 16 of 256 [pixels]",
+        description="width of the average that the base is compared with; the prototype's 16 of 256 [pixels]",
     )
     curriculum: Literal["none", "adaptive"] = Field(
         "none", description="adaptive: lambda_recon 0.3 to 1.0 and lambda_base 2.0 to 0.3 over the warm-up"
@@ -137,12 +143,12 @@ class Train(TrainSection):
     freeze: Literal["all", "sum_only"] = Field(
         "all",
         description="after the curriculum's warm-up; all: the base decoder stays as it is; sum_only: no gradient "
-        "reaches it through the sum, but its own loss trains it on, as the seed",
+        "reaches it through the sum, but its own loss trains it on, as in the prototype",
     )
 
 
 class EchoRecipe(Recipe):
-    """See a room by its echoes."""
+    """Depth from a chirp's binaural echoes."""
 
     VARIANTS: ClassVar = {
         "flawed": {

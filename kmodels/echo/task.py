@@ -6,9 +6,9 @@ from kmodels.echo.data.encode import encode, training_examples
 from kmodels.echo.data.load import SUFFIXES, load
 from kmodels.echo.data.records import files, split
 from kmodels.echo.evaluation.diagnostics import diagnostics, hints
-from kmodels.echo.evaluation.examine import examine
-from kmodels.echo.evaluation.figures import draw
-from kmodels.echo.evaluation.metrics import baselines, metrics
+from kmodels.echo.evaluation.extended import extended_evaluation
+from kmodels.echo.evaluation.figures import plot
+from kmodels.echo.evaluation.metrics import baselines, compare_with_baselines, metrics
 from kmodels.echo.evaluation.prediction import SUFFIXES as OUTPUT_SUFFIXES
 from kmodels.echo.evaluation.prediction import decode
 from kmodels.echo.gates import GATES
@@ -21,25 +21,25 @@ from kmodels.echo.simulator.recordings import SIMULATION
 
 
 def notes(recipe: EchoRecipe) -> list[str]:
-    """What a reader of the report must know."""
+    """Say what a reader of the report must know."""
     parts = sizes.weights(recipe.model)
     found = ["weights to train: " + ", ".join(f"{name} {n / 1e6:.2f} M" for name, n in parts.items())]
     train = recipe.train
     if train.curriculum == "adaptive" and train.warmup_epochs >= train.epochs:
         found.append(f"the base was never frozen: {train.epochs} epochs are no more than the warm-up")
     found.append(
-        "shuffled audio: the model hears another room and believes it, so its error lies above the mean map's; "
-        "shuffled off: how far the error is from the mean map's where the best share of what it says is added to the "
-        "mean map. Above 2% the model knows rooms without listening"
+        "shuffled audio: the model is given another room's echoes and predicts that room, so its error lies above the "
+        "mean map's; shuffled audio gap: how far the error is from the mean map's where the best share of that "
+        "prediction is added to the mean map. Above 2% the model knows rooms by more than their echoes"
     )
     return found
 
 
 class EchoTask(Task):
-    """What does a room look like to somebody who claps and listens?"""
+    """Depth from a chirp's binaural echoes."""
 
     name = "echo"
-    question = "What does a room look like to somebody who claps and listens?"
+    question = "Depth from a chirp's binaural echoes"
     recipe = EchoRecipe
     simulation = SIMULATION
     suffixes = SUFFIXES
@@ -56,7 +56,7 @@ class EchoTask(Task):
         "delta2",
         "delta3",
         "rmse_ratio_mean_map",
-        "shuffled_off",
+        "shuffled_audio_gap",
         "sparse",
         "base_mae_trained",
         "base_mae_unseen",
@@ -77,19 +77,17 @@ class EchoTask(Task):
     decode = staticmethod(decode)
     metrics = staticmethod(metrics)
     baselines = staticmethod(baselines)
+    compare = staticmethod(compare_with_baselines)
+    extended_evaluation = staticmethod(extended_evaluation)
     diagnostics = staticmethod(diagnostics)
     notes = staticmethod(notes)
     hints = staticmethod(hints)
-    figures = staticmethod(draw)
+    figures = staticmethod(plot)
     data_files = staticmethod(files)
 
     def callbacks(self, recipe, data: TrainingData):
         """Move the weights of the loss terms, and freeze the base, by the recipe's curriculum."""
         return [EpochSchedule(schedule, recipe)]
-
-    def extended_evaluation(self, model, splits, recipe):
-        """Compare with shuffled audio, and the base's errors in trained and unseen rooms."""
-        return examine(model, splits["test"], recipe)
 
 
 TASK = EchoTask()

@@ -36,5 +36,5 @@ STUDY = Study(
     tuner="bayesian",
     max_trials=12,
     beside=("val_mae", "val_delta1", "val_sparse", "val_base_detail"),
-    held_out=("rmse", "delta1", "sparse", "shuffled_off"),
+    held_out=("rmse", "delta1", "sparse", "shuffled_audio_gap"),
 )

@@ -29,10 +29,22 @@ MILLIMETRES = 1000.0
 
 @dataclass(frozen=True)
 class Pair:
-    """One row of a CSV. row: its number, 1 for the first after the header. audio: one WAV, or the two ears' arrays.
+    """One row of a CSV.
 
-    location: the folder of the CSV, or in V1, whose one CSV has all, the folder of the audio. depth: None where the
-    CSV names none. Of a recording that no CSV names, table is its folder and row its place there.
+    Parameters
+    ----------
+    table : Path
+        The CSV; of a recording that no CSV names, its folder.
+    row : int
+        Its number, 1 for the first after the header; of a recording that no CSV names, its place in the folder.
+    part : str
+        "train", "val" or "test"; "" for a CSV of another name.
+    location : str
+        The folder of the CSV, or in V1, whose one CSV has all, the folder of the audio.
+    audio : tuple of Path
+        One WAV, or the two ears' arrays.
+    depth : Path, optional
+        None where the CSV names none.
     """
 
     table: Path
@@ -44,16 +56,35 @@ class Pair:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """Recording and, where it has one, depth."""
+        """List the recording and, where it has one, the depth."""
         return self.audio if self.depth is None else (*self.audio, self.depth)
 
     def refuse(self, path: Path, rule: str) -> UserError:
-        """The error that names CSV, row and file."""
+        """Return the error that names CSV, row and file."""
         return UserError(f"{self.table}: row {self.row}: {path}: {rule}")
 
 
 def write_pair(folder: Path, location: str, number: int, recording, depth) -> dict[str, str]:
-    """Write one pair as V2 does and return its row. recording: (samples, 2). depth: (height, width) [m], 0 = unknown."""
+    """Write one pair as BatVision V2 does.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the locations.
+    location : str
+        The room: a folder in it.
+    number : int
+        Of the pair in its room.
+    recording : array
+        (samples, 2), left and right ear, in parts of full scale, 44.1 kHz.
+    depth : array
+        (height, width) [m], 0 = unknown.
+
+    Returns
+    -------
+    dict of str to str
+        The pair's row in the location's CSV; see `write_tables`.
+    """
     name = f"{number:05d}"
     row = dict(zip(V2_AUDIO, (f"{location}/audio", f"audio_{name}.wav"), strict=True))
     row |= dict(zip(V2_DEPTH, (f"{location}/depth", f"depth_{name}.npy"), strict=True))
@@ -79,7 +110,20 @@ def write_tables(folder: Path, location: str, part: str, rows: list[dict]) -> No
 
 
 def read_table(table: Path, labels: bool) -> list[Pair]:
-    """The pairs of a CSV. labels: whether depth must be there. Raises UserError by file, row and column."""
+    """Read the pairs of a CSV; their files are not opened.
+
+    Parameters
+    ----------
+    table : Path
+        The CSV, of V2 or V1.
+    labels : bool
+        Whether depth must be there.
+
+    Raises
+    ------
+    UserError
+        By file, row and column.
+    """
     with files.reading(table, "CSV"):
         rows = pd.read_csv(table, dtype=str)
     v1 = V1_AUDIO[0] in rows
@@ -113,17 +157,25 @@ def _pair(table: Path, number: int, row: dict, v1: bool, with_depth: bool) -> Pa
 
 
 def recordings(path: Path) -> list[Pair]:
-    """A WAV, or those in a folder, as pairs without depth, for files that no CSV names; [] where there is none."""
+    """List a WAV, or those in a folder, as pairs without depth, for files that no CSV names; [] where there is none."""
     inside = sorted(p for p in path.iterdir() if not p.name.startswith(".")) if path.is_dir() else [path]
     wavs = [p.absolute() for p in inside if p.suffix.lower() == ".wav"]
     return [Pair(wav.parent, k, "", wav.parent.name, (wav,), None) for k, wav in enumerate(wavs, 1)]
 
 
 def read_recording(pair: Pair, samples: int) -> np.ndarray:
-    """The first `samples` of both ears: (samples, 2) float32.
+    """Read the first `samples` of both ears.
 
-    Raises UserError for a file that is missing or broken, of another rate, with other than two channels, too short,
-    with NaN, or with an ear that hears nothing.
+    Returns
+    -------
+    array
+        (samples, 2) float32, left and right, in parts of full scale.
+
+    Raises
+    ------
+    UserError
+        For a file that is missing or broken, of another rate, with other than two channels, too short, with NaN, or
+        with a constant channel.
     """
     if len(pair.audio) == 1:
         recording = _read_wav(pair, samples)
@@ -171,10 +223,18 @@ def _long_enough(pair: Pair, path: Path, recording: np.ndarray, samples: int) ->
 
 
 def read_depth(pair: Pair) -> np.ndarray:
-    """Depth as it is stored: (height, width) float32 [m], 0 = unknown.
+    """Read depth as it is stored.
 
-    Raises UserError for a file that is missing or broken, for negative values, in V2 for NaN and infinity, and where
-    all depths are unknown.
+    Returns
+    -------
+    array
+        (height, width) float32 [m], 0 = unknown.
+
+    Raises
+    ------
+    UserError
+        For a file that is missing or broken, for negative values, in V2 for NaN and infinity, and where all depths
+        are unknown.
     """
     path = pair.depth
     depth = _read_array(pair, path)

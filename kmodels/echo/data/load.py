@@ -20,11 +20,23 @@ PREPARATION = 1  # raise it when the same files give other arrays: cached ones a
 
 
 def load(path: str | Path, recipe, labels: bool = True) -> EchoPairs:
-    """The pairs of a data set: its folder, the folder of a location, or one CSV, in either of BatVision's layouts.
+    """Load the pairs of a data set in either of BatVision's layouts.
 
-    Without labels a WAV, or a folder of them, does as well, and depth may be missing. Every file is checked and
-    prepared once; the arrays are kept in the cache and made again when a file changes. Raises UserError that names
-    CSV, row, file, value and what is allowed.
+    Every file is checked and prepared once; the arrays are kept in the cache and made again when a file changes.
+
+    Parameters
+    ----------
+    path : str or Path
+        The data set's folder, the folder of a location, or one CSV; without labels also a WAV, or a folder of them.
+    recipe : EchoRecipe
+        Its data section and `model.moments` say how files are prepared.
+    labels : bool
+        Whether depth must be there.
+
+    Raises
+    ------
+    UserError
+        With CSV, row, file, value and what is allowed.
     """
     path = Path(path).expanduser()
     pairs = _pairs(path, labels)
@@ -39,7 +51,7 @@ def load(path: str | Path, recipe, labels: bool = True) -> EchoPairs:
 
 
 def _pairs(path: Path, labels: bool) -> list[Pair]:
-    """What the path names: recordings, or the rows of CSVs."""
+    """List what the path names: recordings, or the rows of CSVs."""
     if path.exists() and (path.suffix.lower() == ".wav" or (path.is_dir() and not any(path.glob("*.csv")))):
         found = recordings(path)
         if found and labels:
@@ -53,7 +65,7 @@ def _pairs(path: Path, labels: bool) -> list[Pair]:
 
 
 def _key(pairs: list[Pair], recipe, seen: bool) -> str:
-    """A hash of what the arrays depend on: sizes and times of the files, and how they are prepared."""
+    """Hash what the arrays depend on: sizes and times of the files, and how they are prepared."""
     stamps = [[str(file), *_stamp(pair, file)] for pair in pairs for file in _files(pair, seen)]
     data, moments = recipe.data, recipe.model.moments
     text = json.dumps([PREPARATION, data.image_size, moments, data.max_depth, stamps])

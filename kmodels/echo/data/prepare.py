@@ -15,15 +15,29 @@ KNOWN = 0.5  # of what a pixel averages must be known, else it is unknown
 
 
 def recording_length(max_depth: float) -> int:
-    """Samples until the echo from max_depth [m], as the field counts them: int(2 max_depth / 340 * 44100)."""
+    """Count the samples until the echo from max_depth [m], as the field does: int(2 max_depth / 340 * 44100)."""
     return int(2 * max_depth / FIELD_SPEED_OF_SOUND * SAMPLE_RATE)
 
 
 def spectrogram(recording: np.ndarray) -> np.ndarray:
-    """Magnitudes of the short-time Fourier transform: (samples, 2) -> (257, 1 + samples // 16, 2) float32.
+    """Compute the magnitudes of the short-time Fourier transform.
 
-    |sum_n w[n] x[16 t + n] exp(-2 pi i k n / 512)|, w the periodic Hann window of 64 samples around 16 t, the sound
-    mirrored at its ends: torchaudio's Spectrogram(n_fft=512, win_length=64, hop_length=16, power=1).
+    ::
+
+        |sum_n w[n] x[16 t + n] exp(-2 pi i k n / 512)|
+
+    w the periodic Hann window of 64 samples around 16 t, the recording mirrored at its ends: torchaudio's
+    Spectrogram(n_fft=512, win_length=64, hop_length=16, power=1).
+
+    Parameters
+    ----------
+    recording : array
+        (samples, 2), in parts of full scale.
+
+    Returns
+    -------
+    array
+        (257, 1 + samples // 16, 2) float32: frequency x time x ear.
     """
     half = WINDOW // 2
     padded = np.pad(np.asarray(recording, "float32"), ((half, half), (0, 0)), mode="reflect")
@@ -34,7 +48,7 @@ def spectrogram(recording: np.ndarray) -> np.ndarray:
 
 @cache
 def weights(before: int, after: int) -> np.ndarray:
-    """Bilinear resizing of one axis as a matrix (after, before), rows add up to 1.
+    """Compute bilinear resizing of one axis as a matrix (after, before), rows add up to 1.
 
     Where the axis shrinks, the triangle widens with it, so that every sample counts (as Pillow and torchvision do).
     """
@@ -46,17 +60,26 @@ def weights(before: int, after: int) -> np.ndarray:
 
 
 def resize(image: np.ndarray, height: int, width: int | None = None) -> np.ndarray:
-    """(rows, columns, ...) -> (height, width, ...), bilinear; without width, a square."""
+    """Resize (rows, columns, ...) to (height, width, ...), bilinear; without width, to a square."""
     rows, columns = (weights(*sizes) for sizes in zip(image.shape, (height, width or height), strict=False))
     tall = np.tensordot(rows, image, axes=(1, 0))
     return np.moveaxis(np.tensordot(columns, tall, axes=(1, 1)), 0, 1)
 
 
 def resize_depth(depth: np.ndarray, size: int, max_depth: float) -> np.ndarray:
-    """Depth (height, width) [m] -> (size, size), at most max_depth; 0 = unknown, before and after.
+    """Resize a depth image; 0 = unknown, before and after.
 
     The mean is over known pixels only: none of the 0 that stands for unknown is mixed in. A pixel is known where
     half of the weight that it averages is.
+
+    Parameters
+    ----------
+    depth : array
+        (height, width) [m].
+    size : int
+        Of the result, (size, size) [pixels].
+    max_depth : float
+        Depth is cut off here [m].
     """
     known = (depth > 0).astype("float32")
     weight = resize(known, size)

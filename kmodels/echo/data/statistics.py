@@ -1,4 +1,4 @@
-"""What is known of the training rooms."""
+"""Statistics of the training rooms."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ CHUNK = 256  # images at a time
 
 
 def mean_map(train: EchoPairs, n: int) -> np.ndarray:
-    """The mean depth of the training pairs at each pixel, n times: (n, size, size) [m], in memory once."""
+    """Average the depth of the training pairs at each pixel: n times the same, (n, size, size) [m], in memory once."""
     total = count = 0.0
     for rows in chunks(len(train)):
         depth = train.depth(rows)
@@ -21,5 +21,5 @@ def mean_map(train: EchoPairs, n: int) -> np.ndarray:
 
 
 def chunks(n: int) -> Iterator[np.ndarray]:
-    """Rows 0 .. n - 1, some at a time."""
+    """Yield rows 0 .. n - 1, some at a time."""
     return (np.arange(k, min(k + CHUNK, n)) for k in range(0, n, CHUNK))

@@ -1,28 +1,38 @@
-"""What TensorBoard shows after every epoch, on validation rooms; and what to try where a training goes wrong."""
+"""Scalars and images for TensorBoard after every epoch, on validation rooms; hints where a training goes wrong."""
 
 from kmodels.core.spec.task import EvaluationInput
 from kmodels.echo.evaluation import figures
-from kmodels.echo.evaluation.metrics import averaged, own_scores, parts_of
+from kmodels.echo.evaluation.metrics import average_scores, describe_parts, scores_per_image
 
-# The seed's figures, at max_depth 30 m and on BatVision V2.
+# The prototype's figures, at max_depth 30 m and on BatVision V2.
 SPARSE = ((1, 10, 0.3, 0.4), (51, 10**9, 0.2, 0.3))  # from epoch, to epoch: least and most [m]
 SPARSE_LEAST = 0.1  # m
 RMSE_AT_20 = 2.8  # m
-# Ours.
+# This project's.
 TOO_DIFFERENT = 1.0  # m, of base and final depth
 SMOOTH = 0.5  # of the depth's share of detail, the base's is at most
 
 
 def diagnostics(evaluated: EvaluationInput) -> tuple[dict, dict]:
-    """(scalars, pictures): scores at the network's own size; base, residual, depth, truth and error of some pairs."""
+    """Return (scalars, pictures): scores at the network's own size; base, residual, depth, truth and error."""
     pairs, prediction = evaluated.records, evaluated.prediction
-    values = averaged(own_scores(pairs, prediction.depth), pairs.groups, 0).values | parts_of(prediction, pairs)
+    values = average_scores(scores_per_image(pairs, prediction.depth), pairs.groups, 0).values | describe_parts(
+        prediction, pairs
+    )
     scalars = {name: value for name, value in values.items() if value is not None}
     return scalars, {"depth images": figures.examples(evaluated)}
 
 
 def hints(history: list[dict], recipe) -> list[str]:
-    """What the course of the training says, and what to try. history: a row an epoch, from 1."""
+    """Say in sentences what to try, by the course of a training.
+
+    Parameters
+    ----------
+    history : list of dict
+        A row an epoch, from 1, with the scalars of `diagnostics` as `val_<name>`.
+    recipe : EchoRecipe
+        The run's.
+    """
     if recipe.model.architecture == "single":
         return []
     last, found = history[-1], []
@@ -51,7 +61,7 @@ def hints(history: list[dict], recipe) -> list[str]:
 
 
 def _checked(history):
-    """(row, least, most): the last epoch of each span for which the seed says how large the residual is."""
+    """Yield (row, least, most): the last epoch of each span for which the prototype says how large the residual is."""
     for first, last, low, high in SPARSE:
         rows = [row for row in history if first <= row["epoch"] <= last]
         if rows:
@@ -59,7 +69,8 @@ def _checked(history):
 
 
 def _off(value, low, high, epoch) -> str:
-    """A sentence where the residual's size is not what the seed saw; else nothing."""
+    """Return a sentence where the residual's size is not the prototype's, else nothing."""
     if low <= value <= high or value < SPARSE_LEAST:
         return ""
-    return f"the residual's mean size at epoch {epoch} is {value:.2f} m; the seed saw {low:g} to {high:g} m on its data"
+    size = f"the residual's mean size at epoch {epoch} is {value:.2f} m"
+    return f"{size}; the prototype had {low:g} to {high:g} m on its data"

@@ -11,7 +11,7 @@ STEP = 0.5  # m, of the histograms
 
 
 def plot(evaluated: EvaluationInput) -> dict[str, Figure]:
-    """{title: Figure} of a prediction of held-out pairs."""
+    """Plot a prediction of held-out pairs: {title: Figure}."""
     truth = evaluated.records.depth(np.arange(len(evaluated.records)))
     return {
         "depth images": examples(evaluated),
@@ -21,7 +21,7 @@ def plot(evaluated: EvaluationInput) -> dict[str, Figure]:
 
 
 def examples(evaluated: EvaluationInput) -> Figure:
-    """A few pairs, spread over the data: base, residual, depth, truth and error [m]; unknown truth is white."""
+    """Plot a few pairs, spread over the data: base, residual, depth, truth and error [m]; unknown truth is white."""
     pairs, prediction = evaluated.records, evaluated.prediction
     rows = np.unique(np.linspace(0, len(pairs) - 1, SHOWN).astype(int))
     truth = pairs.depth(rows)
@@ -42,7 +42,7 @@ def examples(evaluated: EvaluationInput) -> Figure:
 
 
 def by_distance(truth: np.ndarray, prediction) -> Figure:
-    """Mean absolute error of depth and base by true depth, and how often each distance occurs."""
+    """Plot the mean absolute error of depth and base by true depth, and how often each distance occurs."""
     made, (upper, lower) = figure(5, 4.4, rows=2)
     lower.set_box_aspect(0.2)
     known = truth > 0
@@ -61,7 +61,7 @@ def by_distance(truth: np.ndarray, prediction) -> Figure:
 
 
 def density(truth: np.ndarray, depth: np.ndarray, max_depth: float) -> Figure:
-    """How often each pair of true and predicted depth occurs; between the lines a factor of 1.25."""
+    """Plot how often each pair of true and predicted depth occurs; between the lines a factor of 1.25."""
     made, axes = figure(4.6, 4.2)
     edges = np.linspace(0, max_depth, 61)
     known = truth > 0

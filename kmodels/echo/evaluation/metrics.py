@@ -1,4 +1,4 @@
-"""How good a depth image is, beside the mean of the rooms that were trained on.
+"""Scores of depth images, and of the mean of the training rooms as a baseline.
 
 Every score is of one image, over its known pixels, and then the mean over images. Published figures differ in what
 they count as known and at which size, so each way has a name.
@@ -24,9 +24,16 @@ CYCLES = 8  # a picture; what changes faster is a detail
 
 @dataclass(frozen=True)
 class Protocol:
-    """How a publication looks at depth: resized to size x size, bilinear or by the nearest pixel, where it is known.
+    """How a publication looks at depth.
 
-    known(depth): bool of the same shape.
+    Parameters
+    ----------
+    size : int
+        Depth is resized to size x size [pixels].
+    nearest : bool
+        By the nearest pixel, or bilinear.
+    known : callable
+        depth [m] -> bool of the same shape, where it counts.
     """
 
     size: int
@@ -34,7 +41,7 @@ class Protocol:
     known: Callable[[np.ndarray], np.ndarray]
 
     def resized(self, depth: np.ndarray) -> np.ndarray:
-        """(height, width) -> (size, size). As published, unknown pixels (0) are not held apart."""
+        """Resize (height, width) to (size, size). As published, unknown pixels (0) are not held apart."""
         if not self.nearest:
             return resize(depth, self.size)
         rows, columns = ((np.arange(self.size) * n) // self.size for n in depth.shape)
@@ -50,10 +57,24 @@ PROTOCOLS = {
 
 
 def image_scores(truth: np.ndarray, depth: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """(images, y, x) [m] -> (images, len(NAMES)); not a number for an image that has no known pixel.
+    """Score each image over its known pixels.
 
-    delta_k: share of pixels with max(truth / depth, depth / truth) < 1.25^k. A prediction that is not a number is
-    infinitely wrong.
+    ::
+
+        rmse = sqrt(mean (p - t)^2) [m],  mae = mean |p - t| [m],  abs_rel = mean |p - t| / t,
+        log10 = mean |log10(p / t)|,  delta_k = share of pixels with max(t / p, p / t) < 1.25^k
+
+    Parameters
+    ----------
+    truth, depth : array
+        (images, y, x) [m], true and predicted. A prediction that is not a number is infinitely wrong.
+    known : array of bool
+        Of the same shape: the pixels that count.
+
+    Returns
+    -------
+    array
+        (images, len(NAMES)); NaN for an image that has no known pixel.
     """
     t, p, known = (x.reshape(len(x), -1) for x in (truth.astype("float64"), depth.astype("float64"), known))
     t, p = np.where(known, t, 1.0), np.where(np.isfinite(p), p, np.inf)
@@ -67,8 +88,8 @@ def image_scores(truth: np.ndarray, depth: np.ndarray, known: np.ndarray) -> np.
     return found
 
 
-def own_scores(pairs: EchoPairs, depth: np.ndarray) -> np.ndarray:
-    """image_scores at the network's own size, where the depth is known."""
+def scores_per_image(pairs: EchoPairs, depth: np.ndarray) -> np.ndarray:
+    """Compute `image_scores` at the network's own size, where the depth is known."""
     found = []
     for rows in chunks(len(pairs)):
         truth = pairs.depth(rows)
@@ -76,8 +97,8 @@ def own_scores(pairs: EchoPairs, depth: np.ndarray) -> np.ndarray:
     return np.concatenate(found)
 
 
-def published_scores(pairs: EchoPairs, depth: np.ndarray) -> dict[str, np.ndarray]:
-    """image_scores by each protocol, from the depth as it is on disk: {name: (images, len(NAMES))}."""
+def scores_per_protocol(pairs: EchoPairs, depth: np.ndarray) -> dict[str, np.ndarray]:
+    """Compute `image_scores` by each protocol, from the depth as it is on disk: {name: (images, len(NAMES))}."""
     found = {name: [] for name in PROTOCOLS}
     for row in range(len(pairs)):
         stored = np.minimum(pairs.stored_depth(row), pairs.max_depth)
@@ -88,10 +109,24 @@ def published_scores(pairs: EchoPairs, depth: np.ndarray) -> dict[str, np.ndarra
     return {name: np.concatenate(each) for name, each in found.items()}
 
 
-def averaged(each: np.ndarray, groups: np.ndarray, seed: int, names=NAMES) -> Scores:
-    """The mean over the images that have known pixels, and its 95% interval over resampled rooms.
+def average_scores(each: np.ndarray, groups: np.ndarray, seed: int, names=NAMES) -> Scores:
+    """Average over the images that have known pixels, with a 95% interval over resampled rooms.
 
-    each: (images, names). None where no image can be scored.
+    Parameters
+    ----------
+    each : array
+        (images, names), of `image_scores`.
+    groups : array
+        (images,) the room of each.
+    seed : int
+        Of the resampling.
+    names : sequence of str
+        Of the columns.
+
+    Returns
+    -------
+    Scores
+        None where no image can be scored.
     """
     scored = ~np.isnan(each).any(axis=1)
     each, groups = each[scored], groups[scored]
@@ -101,37 +136,41 @@ def averaged(each: np.ndarray, groups: np.ndarray, seed: int, names=NAMES) -> Sc
     if not np.isfinite(each).all() or len(np.unique(groups)) < 2:
         return Scores(values)
     weights = verification.bootstrap_weights(groups, seed).astype("float64")
-    drawn = weights @ each / weights.sum(1, keepdims=True)
-    low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
+    resampled = weights @ each / weights.sum(1, keepdims=True)
+    low, high = np.quantile(resampled, [0.025, 0.975], axis=0)
     return Scores(values, {name: (float(low[k]), float(high[k])) for k, name in enumerate(names)})
 
 
-def scored(pairs: EchoPairs, depth: np.ndarray, seed: int) -> Scores:
-    """All scores of depth images (n, size, size) [m]: at their own size, and `<metric>_<protocol>`."""
-    found = averaged(own_scores(pairs, depth), pairs.groups, seed)
-    for name, each in published_scores(pairs, depth).items():
-        published = averaged(each, pairs.groups, seed, [f"{metric}_{name}" for metric in NAMES])
+def score_depth(pairs: EchoPairs, depth: np.ndarray, seed: int) -> Scores:
+    """Score depth images (n, size, size) [m] at their own size, and by each protocol as `<metric>_<protocol>`."""
+    found = average_scores(scores_per_image(pairs, depth), pairs.groups, seed)
+    for name, each in scores_per_protocol(pairs, depth).items():
+        published = average_scores(each, pairs.groups, seed, [f"{metric}_{name}" for metric in NAMES])
         found = found.merge(published, "")
     return found
 
 
-def metrics(parts: dict[str, EchoPairs], prediction: DepthImages, seed: int) -> Scores:
-    """Scores of a prediction for parts["test"], what its parts look like, and its error as a share of the mean
-    map's."""
-    test = parts["test"]
-    found = scored(test, prediction.depth, seed).merge(Scores(parts_of(prediction, test)), "")
-    ratio = None
-    if "train" in parts:
-        free = averaged(own_scores(test, mean_map(parts["train"], len(test))), test.groups, seed)
-        ratio = found.values["rmse"] / free.values["rmse"]
-    return found.merge(Scores({"rmse_ratio_mean_map": ratio}), "")
+def metrics(splits: dict[str, EchoPairs], prediction: DepthImages, seed: int) -> Scores:
+    """Score a prediction for ``splits["test"]``, and describe its base and residual."""
+    test = splits["test"]
+    return score_depth(test, prediction.depth, seed).merge(Scores(describe_parts(prediction, test)), "")
 
 
-def parts_of(prediction: DepthImages, pairs: EchoPairs) -> dict[str, float | None]:
-    """What the base and the residual look like.
+def compare_with_baselines(scores: Scores, baselines: dict[str, Scores]) -> Scores:
+    """Add `rmse_ratio_mean_map`, the RMSE as a share of the mean map's; None where there is no mean map."""
+    mean = baselines.get("mean_map")
+    ratio = scores.values["rmse"] / mean.values["rmse"] if mean else None
+    return scores.merge(Scores({"rmse_ratio_mean_map": ratio}), "")
 
-    sparse: mean size of the residual over known pixels [m]. base_difference: of depth and base, all pixels [m].
-    base_detail, depth_detail: see `detail`.
+
+def describe_parts(prediction: DepthImages, pairs: EchoPairs) -> dict[str, float | None]:
+    """Describe the base and the residual.
+
+    Returns
+    -------
+    dict
+        sparse : mean size of the residual over known pixels [m]. base_difference : mean |depth - base| [m].
+        base_detail, depth_detail : see `detail_share`. None where the network has no base.
     """
     names = ("sparse", "base_difference", "base_detail", "depth_detail")
     if prediction.base is None:
@@ -141,12 +180,12 @@ def parts_of(prediction: DepthImages, pairs: EchoPairs) -> dict[str, float | Non
     size = np.abs(prediction.residual)
     each = (known * size).sum((1, 2)) / np.maximum(known.sum((1, 2)), 1)
     difference = np.abs(prediction.depth - prediction.base)
-    values = (each, difference, detail(prediction.base), detail(prediction.depth))
+    values = (each, difference, detail_share(prediction.base), detail_share(prediction.depth))
     return {name: float(np.mean(value, dtype="float64")) for name, value in zip(names, values, strict=True)}
 
 
-def detail(images: np.ndarray) -> np.ndarray:
-    """(n, size, size) -> (n,) the share of an image's variance at more than CYCLES cycles a picture."""
+def detail_share(images: np.ndarray) -> np.ndarray:
+    """Compute the share of each image's variance at more than CYCLES cycles a picture: (n, size, size) -> (n,)."""
     size = images.shape[1]
     window = np.hanning(size + 2)[1:-1]
     centred = images - images.mean((1, 2), keepdims=True)
@@ -156,16 +195,16 @@ def detail(images: np.ndarray) -> np.ndarray:
     return (power * fine).sum((1, 2)) / np.maximum(power.sum((1, 2)), np.finfo("float64").tiny)
 
 
-def baselines(recipe, parts: dict[str, EchoPairs]) -> dict[str, Scores]:
-    """mean_map: every room is the mean of the training rooms. Left out where there are none."""
-    if "train" not in parts:
+def baselines(recipe, splits: dict[str, EchoPairs]) -> dict[str, Scores]:
+    """Score `mean_map`, every room as the mean of the training rooms; left out where there are none."""
+    if "train" not in splits:
         return {}
-    test = parts["test"]
-    return {"mean_map": scored(test, mean_map(parts["train"], len(test)), recipe.seed)}
+    test = splits["test"]
+    return {"mean_map": score_depth(test, mean_map(splits["train"], len(test)), recipe.seed)}
 
 
 def base_errors(prediction: DepthImages, lowpass: int) -> np.ndarray:
-    """(n,) mean absolute error of the base against the low-passed truth, known pixels [m]."""
+    """Compute the base's mean absolute error against the low-passed truth over known pixels: (n,) [m]."""
     truth = prediction.pairs.depth(np.arange(len(prediction)))
     known = truth > 0
     off = np.abs(prediction.base - lowpass_depth(truth, lowpass))

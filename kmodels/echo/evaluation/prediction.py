@@ -1,4 +1,4 @@
-"""What the network says: depth images with their parts, as a table, as arrays in millimetres and as pictures."""
+"""Predicted depth images with their parts, as a table, as arrays in millimetres and as pictures."""
 
 import io
 from dataclasses import dataclass
@@ -18,7 +18,17 @@ PICTURE = 256  # pixels, at least
 
 @dataclass(frozen=True, eq=False)
 class DepthImages:
-    """Depth images (n, size, size) [m] of n pairs, and their two parts, where the network has them."""
+    """Depth images of n pairs, and their two parts, where the network has them.
+
+    Parameters
+    ----------
+    pairs : EchoPairs
+        What they were predicted for.
+    depth : array
+        (n, size, size) [m].
+    base, residual : array, optional
+        (n, size, size) [m]; None for a network with a single decoder.
+    """
 
     pairs: EchoPairs
     depth: np.ndarray
@@ -29,8 +39,11 @@ class DepthImages:
         return len(self.depth)
 
     def frame(self) -> pd.DataFrame:
-        """A row a pair: its recording; the image's nearest, mean and farthest depth and that of its middle [m]; the
-        mean of the base and the mean size of the residual [m]."""
+        """Make a table with a row a pair.
+
+        Columns: its recording; the image's nearest, mean and farthest depth and that of its middle [m]; the mean of
+        the base and the mean size of the residual [m].
+        """
         middle = slice(self.depth.shape[1] // 2 - 1, self.depth.shape[1] // 2 + 1)
         columns = {
             "recording": self.pairs.names,
@@ -46,7 +59,10 @@ class DepthImages:
     def write(self, path: str | Path) -> None:
         """Save into a folder: `<room>/<recording>.npy`, uint16 [mm] as BatVision's, a .png of each, and summary.csv.
 
-        Raises UserError where the path is a file.
+        Raises
+        ------
+        UserError
+            Where the path is a file.
         """
         folder = Path(path)
         if folder.exists() and not folder.is_dir():
@@ -64,7 +80,7 @@ def _mean(values: np.ndarray) -> np.ndarray:
 
 
 def _picture(depth: np.ndarray, max_depth: float) -> bytes:
-    """The image in colours from 0 to max_depth as a PNG file's bytes."""
+    """Return the image in colours from 0 to max_depth as a PNG file's bytes."""
     from matplotlib import image
 
     buffer = io.BytesIO()
@@ -74,5 +90,5 @@ def _picture(depth: np.ndarray, max_depth: float) -> bytes:
 
 
 def decode(model, pairs: EchoPairs, outputs) -> DepthImages:
-    """The network's outputs by name."""
+    """Name the network's outputs."""
     return DepthImages(pairs, *(outputs.get(name) for name in ("depth", "base", "residual")))

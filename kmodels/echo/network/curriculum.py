@@ -1,11 +1,19 @@
-"""The course of a training: first the coarse room, then what is special about it."""
+"""The curriculum: the base is learned first, then the residual."""
 
 RECON = (0.3, 1.0)  # lambda_recon at the beginning and at the end of the warm-up
 BASE = (2.0, 0.3)  # lambda_base
 
 
 def weights(train, epoch: int) -> dict[str, float]:
-    """The weights of the loss terms in epoch 0, 1, ...; linear over the warm-up. train: a recipe's section."""
+    """Return the weights of the loss terms in epoch 0, 1, ...; linear over the warm-up.
+
+    Parameters
+    ----------
+    train : kmodels.echo.recipe.Train
+        A recipe's section.
+    epoch : int
+        Counted from 0.
+    """
     if train.curriculum == "none":
         return {"recon": train.lambda_recon, "base": train.lambda_base, "sparse": train.lambda_sparse}
     done = min(epoch / train.warmup_epochs, 1.0)
@@ -14,7 +22,7 @@ def weights(train, epoch: int) -> dict[str, float]:
 
 
 def frozen(train, epoch: int) -> str:
-    """What is frozen of the base in epoch 0, 1, ...: "none", "sum_only" or "all"."""
+    """Return what is frozen of the base in epoch 0, 1, ...: "none", "sum_only" or "all"."""
     return train.freeze if train.curriculum == "adaptive" and epoch >= train.warmup_epochs else "none"
 
 

@@ -11,7 +11,19 @@ EAR_ANGLE = 45.0  # degrees from straight ahead, to the left and to the right
 
 @dataclass(frozen=True)
 class Head:
-    """position: (3,) [m]. yaw: where it looks, counter-clockwise from x [rad]. ear_spacing: [m]. directivity: [1]."""
+    """Where the robot stands and looks, and its ears.
+
+    Parameters
+    ----------
+    position : array
+        (3,) of loudspeaker and camera [m].
+    yaw : float
+        Where it looks, counter-clockwise from x [rad].
+    ear_spacing : float
+        Distance between the ears [m].
+    directivity : float
+        Of loudspeaker and ears; 0: the same everywhere, 1: cardioid.
+    """
 
     position: np.ndarray
     yaw: float
@@ -20,25 +32,25 @@ class Head:
 
     @property
     def forward(self) -> np.ndarray:
-        """(3,) unit vector."""
+        """Where it looks: (3,) unit vector."""
         return _level(self.yaw)
 
     @property
     def right(self) -> np.ndarray:
-        """(3,) unit vector."""
+        """To the right of that: (3,) unit vector."""
         return _level(self.yaw - np.pi / 2)
 
     @property
     def ears(self) -> np.ndarray:
-        """(2, 3) left and right [m]."""
+        """Positions of the left and right ear: (2, 3) [m]."""
         return self.position + np.outer((-0.5, 0.5), self.right) * self.ear_spacing
 
     def speaker_gain(self, directions) -> np.ndarray:
-        """Pressure that the loudspeaker sends along directions (..., 3), 1 straight ahead."""
+        """Compute the pressure that the loudspeaker sends along directions (..., 3), 1 straight ahead."""
         return self._gain(directions, self.forward)
 
     def ear_gain(self, ear: int, directions) -> np.ndarray:
-        """What an ear, 0 or 1, makes of pressure from directions (..., 3), 1 on its axis."""
+        """Compute the gain of an ear, 0 or 1, for pressure from directions (..., 3), 1 on its axis."""
         turn = np.radians(EAR_ANGLE) * (1, -1)[ear]
         return self._gain(directions, _level(self.yaw + turn))
 
@@ -53,10 +65,25 @@ def _level(angle: float) -> np.ndarray:
 
 
 def depth_image(surfaces: Surfaces, head: Head, size: int, view, baseline: float = 0.0) -> np.ndarray:
-    """Distance of what a pinhole camera sees, along its axis: (size, size) [m], 0 where it is not known.
+    """Cast the rays of a pinhole camera.
 
-    view: (width, height) [degrees], both spread over `size` pixels. baseline: the distance of a second eye to the
-    right [m]; what this one does not see has no depth, as with a stereo camera.
+    Parameters
+    ----------
+    surfaces : Surfaces
+        Of the room.
+    head : Head
+        The camera looks where it looks.
+    size : int
+        Width and height of the image [pixels].
+    view : (float, float)
+        Width and height [degrees], both spread over `size` pixels.
+    baseline : float
+        Distance of a second eye to the right [m]; what that one does not see has no depth, as with a stereo camera.
+
+    Returns
+    -------
+    array
+        (size, size) distances along the camera's axis [m], 0 where they are not known.
     """
     across, up = (np.tan(np.radians(angle) / 2) for angle in view)
     steps = (2 * np.arange(size) + 1) / size - 1

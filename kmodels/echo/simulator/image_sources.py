@@ -12,9 +12,18 @@ from kmodels.echo.simulator.raycast import Surfaces, compiled, crossing, visible
 
 
 class Paths(NamedTuple):
-    """ear: (n,) which one it ends at. length: (n,) [m]. share: (n,) of the energy that the reflections left.
+    """n specular paths.
 
-    departure, arrival: (n, 3) from the source towards the first reflection, from the ear towards the last [m].
+    Attributes
+    ----------
+    ear : array
+        (n,) which one it ends at.
+    length : array
+        (n,) [m].
+    share : array
+        (n,) of the energy that the reflections left.
+    departure, arrival : array
+        (n, 3) from the source towards the first reflection, from the ear towards the last [m].
     """
 
     ear: np.ndarray
@@ -25,10 +34,22 @@ class Paths(NamedTuple):
 
 
 def specular_paths(surfaces: Surfaces, n_shell: int, order: int, source, ears) -> Paths:
-    """All paths of 1 to `order` (at most 3) specular reflections from the source (3,) to each of the ears (n, 3).
+    """Find all paths of 1 to `order` specular reflections from a source to each ear.
 
-    Two and more reflections are followed among the first `n_shell` surfaces only, the walls, floor and ceiling.
     Each reflection leaves (1 - absorption) (1 - scattering) of the energy.
+
+    Parameters
+    ----------
+    surfaces : Surfaces
+        Of the room.
+    n_shell : int
+        Two and more reflections are followed among so many first surfaces only, the walls, floor and ceiling.
+    order : int
+        At most 3.
+    source : array
+        (3,) [m].
+    ears : array
+        (n, 3) [m].
     """
     # Whole rows are set in NumPy: numba takes seconds to compile that, and none for single numbers.
     images, hits = np.empty((2, order + 1, 3))
@@ -40,7 +61,7 @@ def specular_paths(surfaces: Surfaces, n_shell: int, order: int, source, ears) -
 
 @compiled
 def _search(surfaces, n_shell, ears, sequence, images, hits, rows):
-    """Every sequence of surfaces, each with those that it begins; sets a row for each path, returns how many."""
+    """Try every sequence of surfaces, each with those that it begins; set a row for each path, return how many."""
     count, level = 0, 0
     while level >= 0:
         sequence[level] += 1
@@ -63,7 +84,7 @@ def _search(surfaces, n_shell, ears, sequence, images, hits, rows):
 
 @compiled
 def _mirror(surfaces, k, point, image):
-    """Set `image` to the point's mirror image in surface k; whether the point is in front of it."""
+    """Set `image` to the point's mirror image in surface k; return whether the point is in front of it."""
     axis = surfaces.axis[k]
     distance = point[axis] - surfaces.low[k, axis]
     for x in range(3):
@@ -74,7 +95,7 @@ def _mirror(surfaces, k, point, image):
 
 @compiled
 def _follow_back(surfaces, sequence, images, hits, ear, level):
-    """Whether the path through sequence[: level + 1] exists; sets hits[: level + 1]."""
+    """Return whether the path through sequence[: level + 1] exists; set hits[: level + 1]."""
     point = ear
     for step in range(level, -1, -1):
         t = crossing(surfaces, sequence[step], point, images[step + 1])

@@ -1,4 +1,4 @@
-"""What two ears hear of a loudspeaker's impulse in a room: energies and arrival times.
+"""A room's impulse response at two ears: energies and arrival times.
 
 Pressure is that of a source with p = 1 / r: energies are p^2, and a source sends out 4 pi. Sound travels at
 SPEED_OF_SOUND; air absorbs nothing, and a surface absorbs the same at every frequency.
@@ -27,14 +27,22 @@ RAYS = 4096
 
 
 class Arrivals(NamedTuple):
-    """Impulses at one ear. seconds: (n,) after the source's. pressure: (n,)."""
+    """Impulses at one ear: seconds (n,) after the source's, and pressure (n,)."""
 
     seconds: np.ndarray
     pressure: np.ndarray
 
 
 class ImpulseResponse(NamedTuple):
-    """Of each ear, left and right: direct, specular, scattered Arrivals; late: (2, steps) energy a radiosity.STEP."""
+    """The parts of the response, for the left and the right ear.
+
+    Attributes
+    ----------
+    direct, specular, scattered : (Arrivals, Arrivals)
+        Of each ear.
+    late : array
+        (2, steps) energy in each radiosity.STEP.
+    """
 
     direct: tuple[Arrivals, Arrivals]
     specular: tuple[Arrivals, Arrivals]
@@ -43,9 +51,22 @@ class ImpulseResponse(NamedTuple):
 
 
 class Rays(NamedTuple):
-    """Rays from the head that met a surface. direction: (n, 3) unit. distance: (n,) [m]. surface: (n,).
+    """n rays from the head that met a surface.
 
-    point: (n, 3) [m]. angle: the solid angle of each. power: (n,) that the loudspeaker sends into it.
+    Attributes
+    ----------
+    direction : array
+        (n, 3) unit vectors.
+    distance : array
+        (n,) [m].
+    surface : array
+        (n,) its number.
+    point : array
+        (n, 3) where it was met [m].
+    angle : float
+        The solid angle of each.
+    power : array
+        (n,) that the loudspeaker sends into it.
     """
 
     direction: np.ndarray
@@ -57,7 +78,7 @@ class Rays(NamedTuple):
 
 
 class RadiosityExchange(NamedTuple):
-    """What diffuse sound needs to know of a room: its patches, their shares (n, n) and delays (n, n) [steps]."""
+    """The diffuse exchange of energy in a room: its patches, their shares (n, n) and delays (n, n) [steps]."""
 
     patches: radiosity.Patches
     share: np.ndarray
@@ -65,7 +86,7 @@ class RadiosityExchange(NamedTuple):
 
 
 def radiosity_exchange(room: Room) -> RadiosityExchange:
-    """Made once for a room, whoever listens there."""
+    """Compute the exchange between a room's patches; it does not depend on where the head is."""
     patches = radiosity.patches_of(room.surfaces)
     share, distance = radiosity.exchange(room.surfaces, patches)
     return RadiosityExchange(patches, share, np.maximum(_steps(distance), 1))
@@ -74,9 +95,22 @@ def radiosity_exchange(room: Room) -> RadiosityExchange:
 def impulse_response(
     rng, room: Room, exchange: RadiosityExchange, head: Head, seconds: float, rays: int = RAYS
 ) -> ImpulseResponse:
-    """What the head hears of its own impulse during so many seconds.
+    """Compute the response of both ears to the head's own impulse.
 
-    rng: numpy's Generator. exchange: `radiosity_exchange(room)`. rays: how many look for what scatters and for what is late.
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        For the signs and turns of the rays.
+    room : Room
+        Surfaces with their absorption and scattering.
+    exchange : RadiosityExchange
+        ``radiosity_exchange(room)``.
+    head : Head
+        Loudspeaker and ears.
+    seconds : float
+        Length of the response [s].
+    rays : int
+        How many sample what scatters and what is late.
     """
     fan = _rays(rng, room, head, rays)
     return ImpulseResponse(
@@ -106,7 +140,7 @@ def _specular(room: Room, head: Head) -> tuple[Arrivals, Arrivals]:
 
 
 def _rays(rng, room: Room, head: Head, n: int) -> Rays:
-    """Rays in all directions: the sphere's equal-area spiral, turned at random."""
+    """Cast rays in all directions: the sphere's equal-area spiral, turned at random."""
     z = 1 - 2 * (np.arange(n) + rng.random()) / n
     angle = np.pi * (3 - np.sqrt(5)) * np.arange(n) + rng.uniform(0, 2 * np.pi)
     flat = np.sqrt(1 - z**2)

@@ -1,11 +1,11 @@
 """Diffuse sound: energy that goes from patch to patch of a room's surfaces (acoustic radiosity, Nosal et al. 2004).
 
-Patch i sends the share F_ij of what it reflects diffusely to patch j, which hears it distance / c later:
+Patch i sends the share F_ij of what it reflects diffusely to patch j, which receives it distance / c later:
 
     incident_j(t) = first_j(t) + sum_i F_ij outgoing_i(t - d_ij / c),   A_i F_ij = A_j F_ji,  sum_j F_ij = 1
 
 What a patch reflects specularly is followed on the same ways, but counted apart: the first ORDER specular reflections
-are heard by image sources, not here. No decay rate is put in: that of the room follows from its shape and absorption.
+are counted by image sources, not here. No decay rate is put in: that of the room follows from its shape and absorption.
 """
 
 from typing import NamedTuple
@@ -20,9 +20,20 @@ BALANCING = 30  # rounds
 
 
 class Patches(NamedTuple):
-    """surface: (n,) where each lies. centre: (n, 3) [m]. area: (n,) [m2].
+    """n patches of a room's surfaces.
 
-    first: (surfaces,) number of a surface's first patch. counts: (surfaces, 3) patches along x, y, z.
+    Attributes
+    ----------
+    surface : array
+        (n,) where each lies.
+    centre : array
+        (n, 3) [m].
+    area : array
+        (n,) [m2].
+    first : array
+        (surfaces,) number of a surface's first patch.
+    counts : array
+        (surfaces, 3) patches along x, y, z.
     """
 
     surface: np.ndarray
@@ -32,7 +43,7 @@ class Patches(NamedTuple):
     counts: np.ndarray
 
     def of(self, surfaces: Surfaces, surface, points) -> np.ndarray:
-        """(n,) the patches that hold points (n, 3) on the surfaces with these numbers (n,)."""
+        """Find the patches, (n,), that hold points (n, 3) on the surfaces with these numbers (n,)."""
         number = np.zeros(len(surface), int)
         scale = self.counts / np.maximum(surfaces.high - surfaces.low, 1e-9)
         for x in range(3):
@@ -67,7 +78,7 @@ def _divide(number, count):
 
 
 def exchange(surfaces: Surfaces, patches: Patches) -> tuple[np.ndarray, np.ndarray]:
-    """F (n, n), the share of patch i's diffuse energy that goes to patch j, and distances (n, n) [m].
+    """Return F (n, n), the share of patch i's diffuse energy that goes to patch j, and distances (n, n) [m].
 
     Form factors between centres, balanced so that nothing is lost (rows add up to 1) and both ways are alike
     (A_i F_ij = A_j F_ji): Sinkhorn's scaling of a symmetric matrix. The row of a patch that sees no other is 0.
@@ -84,7 +95,7 @@ def exchange(surfaces: Surfaces, patches: Patches) -> tuple[np.ndarray, np.ndarr
 
 @compiled
 def _form_factors(surfaces, patches):
-    """cos cos A A / (pi r^2 + A) between patches that see each other, and their distances.
+    """Compute cos cos A A / (pi r^2 + A) between patches that see each other, and their distances.
 
     A in the sum: near ones do not take more than there is (Wallace et al. 1989).
     """
@@ -107,11 +118,25 @@ def _form_factors(surfaces, patches):
 
 
 def spread(first, share, delay, absorption, scattering, order: int) -> np.ndarray:
-    """What each patch sends out diffusely in each step, but for what comes straight from the source.
+    """Compute what each patch sends out diffusely in each step, without what comes straight from the source.
 
-    first: (patches, steps) energy that comes straight from the source. share: F (patches, patches). delay: (patches,
-    patches) [steps], 1 or more. absorption, scattering: (patches,). order: so many specular reflections in a row are
-    heard elsewhere; what they leave is counted as diffuse. Returns (patches, steps).
+    Parameters
+    ----------
+    first : array
+        (patches, steps) energy that comes straight from the source.
+    share : array
+        F, (patches, patches).
+    delay : array
+        (patches, patches) [steps], 1 or more.
+    absorption, scattering : array
+        (patches,).
+    order : int
+        So many specular reflections in a row are counted by image sources; what they leave is counted as diffuse.
+
+    Returns
+    -------
+    array
+        (patches, steps).
     """
     # Last axis: what was reflected 0 .. order times, always specularly; then what was diffused.
     incident = np.zeros((*first.shape, order + 2))
@@ -155,10 +180,22 @@ def _spread(incident, sent, start, target, share, delay, absorption, scattering,
 
 @compiled
 def gather(sent, area, patch, delay, weight):
-    """Energy of pressure at an ear: (steps,), from what the patches send.
+    """Compute the energy of pressure at an ear from what the patches send: (steps,).
 
-    patch: (rays,) that a ray from the ear meets. delay: (rays,) [steps]. weight: (rays,) its solid angle, times how
-    the ear hears it. A patch that sends the power P sends P / (pi area) along each ray and unit of solid angle.
+    A patch that sends the power P sends P / (pi area) along each ray and unit of solid angle.
+
+    Parameters
+    ----------
+    sent : array
+        (patches, steps), of `spread`.
+    area : array
+        (patches,) [m2].
+    patch : array
+        (rays,) that a ray from the ear meets.
+    delay : array
+        (rays,) [steps].
+    weight : array
+        (rays,) its solid angle, times the ear's squared gain.
     """
     steps = sent.shape[1]
     energy = np.zeros(steps)

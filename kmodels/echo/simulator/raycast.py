@@ -17,8 +17,18 @@ compiled = numba.njit(cache=True, error_model="numpy", nogil=True)
 class Surfaces(NamedTuple):
     """n rectangles, each normal to an axis of (x, y, z), z up.
 
-    axis: (n,) 0, 1 or 2. low, high: (n, 3) corners [m], the same along `axis`. facing: (n,) -1.0 or 1.0, where along
-    the axis the front looks. absorption: (n,) share of incident energy. scattering: (n,) share of what is reflected.
+    Attributes
+    ----------
+    axis : array
+        (n,) 0, 1 or 2.
+    low, high : array
+        (n, 3) corners [m], the same along `axis`.
+    facing : array
+        (n,) -1.0 or 1.0, where along the axis the front looks.
+    absorption : array
+        (n,) share of incident energy.
+    scattering : array
+        (n,) share of what is reflected.
     """
 
     axis: np.ndarray
@@ -30,13 +40,13 @@ class Surfaces(NamedTuple):
 
     @property
     def area(self) -> np.ndarray:
-        """(n,) [m2]."""
+        """Areas: (n,) [m2]."""
         sides = np.where(np.arange(3) == self.axis[:, None], 1.0, self.high - self.low)
         return sides.prod(axis=1)
 
 
 def surfaces_of(rectangles, absorption, scattering) -> Surfaces:
-    """Surfaces of (axis, low corner, high corner, facing) each; absorption, scattering: one or one each."""
+    """Make surfaces of (axis, low corner, high corner, facing) each; absorption, scattering: one, or one each."""
     axis, low, high, facing = zip(*rectangles, strict=True)
     n = len(axis)
     parts = (low, high, facing, np.broadcast_to(absorption, n), np.broadcast_to(scattering, n))
@@ -45,7 +55,7 @@ def surfaces_of(rectangles, absorption, scattering) -> Surfaces:
 
 @compiled
 def crossing(surfaces, k, origin, target):
-    """t > 0 where origin + t (target - origin) meets the front of surface k; infinity where it does not."""
+    """Return t > 0 where origin + t (target - origin) meets the front of surface k; infinity where it does not."""
     axis = surfaces.axis[k]
     speed = target[axis] - origin[axis]
     if speed * surfaces.facing[k] >= 0.0:
@@ -63,7 +73,7 @@ def crossing(surfaces, k, origin, target):
 
 @compiled
 def visible(surfaces, one, other):
-    """Whether nothing stands between two points (3,)."""
+    """Return whether nothing stands between two points (3,)."""
     for k in range(len(surfaces.axis)):  # noqa: SIM110 - numba has no all() of a generator
         if NEAR < crossing(surfaces, k, one, other) < 1.0 - NEAR:
             return False
@@ -71,10 +81,23 @@ def visible(surfaces, one, other):
 
 
 def cast(surfaces: Surfaces, origin, directions) -> tuple[np.ndarray, np.ndarray]:
-    """The first surface along each ray.
+    """Find the first surface along each ray.
 
-    origin: (3,) [m]. directions: (n, 3) of any length. Returns t (n,), so that origin + t direction is hit, infinity
-    where nothing is, and the surface's number (n,), -1 where there is none.
+    Parameters
+    ----------
+    surfaces : Surfaces
+        That may be hit, each from its front.
+    origin : array
+        (3,) [m].
+    directions : array
+        (n, 3) of any length.
+
+    Returns
+    -------
+    t : array
+        (n,), so that origin + t direction is hit; infinity where nothing is.
+    surface : array
+        (n,) its number, -1 where there is none.
     """
     return _cast(surfaces, origin, origin + directions)
 
@@ -95,7 +118,7 @@ def _cast(surfaces, origin, targets):
 
 @compiled
 def visible_from(surfaces, points, eye):
-    """(n,) whether nothing stands between each of the points (n, 3) and the eye (3,)."""
+    """Return, (n,), whether nothing stands between each of the points (n, 3) and the eye (3,)."""
     seen = np.empty(len(points), np.bool_)
     for k in range(len(points)):
         seen[k] = visible(surfaces, points[k], eye)

@@ -16,7 +16,7 @@ FADE = 0.05  # of the chirp fades in, and as much out
 
 @cache
 def chirp(first: float, last: float, milliseconds: float) -> np.ndarray:
-    """A linear sweep, cos(2 pi (f1 t + (f2 - f1) t^2 / 2 T)), from f1 to f2 [Hz] in T: (samples,), at most 1."""
+    """Compute a linear sweep from `first` to `last` [Hz], cos(2 pi (f1 t + (f2 - f1) t^2 / 2 T)): (samples,)."""
     # Not from scipy.signal: importing that takes a second, in every worker process.
     seconds = np.arange(round(milliseconds / 1000 * SAMPLE_RATE)) / SAMPLE_RATE
     rate = (last - first) / (milliseconds / 1000)
@@ -26,9 +26,18 @@ def chirp(first: float, last: float, milliseconds: float) -> np.ndarray:
 
 
 def response(arrivals, late, samples: int, rng: np.random.Generator) -> np.ndarray:
-    """An ear's impulse response, band-limited: (samples,).
+    """Compute an ear's impulse response, band-limited: (samples,).
 
-    arrivals: Arrivals, any number of them. late: (steps,) energy in each STEP, which becomes noise of that energy.
+    Parameters
+    ----------
+    arrivals : sequence of Arrivals
+        Impulses at any time.
+    late : array
+        (steps,) energy in each STEP, which becomes noise of that energy.
+    samples : int
+        Length of the response.
+    rng : numpy.random.Generator
+        Of the noise.
     """
     seconds, pressure = (np.concatenate(parts) for parts in zip(*arrivals, strict=True))
     length = fft.next_fast_len(samples, real=True)
@@ -45,16 +54,32 @@ def response(arrivals, late, samples: int, rng: np.random.Generator) -> np.ndarr
 
 
 def _noise_of(energy, samples: int, rng) -> np.ndarray:
-    """White noise with the energy (steps,) in each STEP."""
+    """Sample white noise with the energy (steps,) in each STEP."""
     step = (np.arange(samples) / SAMPLE_RATE / STEP).astype(int)
     density = np.append(energy, 0.0)[np.minimum(step, len(energy))] / (STEP * SAMPLE_RATE)
     return rng.normal(size=samples) * np.sqrt(density)
 
 
 def record(rng: np.random.Generator, impulses: ImpulseResponse, samples: int, data) -> np.ndarray:
-    """The stereo recording of a chirp: (samples, 2), in parts of FULL_SCALE.
+    """Simulate the stereo recording of a chirp.
 
-    Noise is added as loud as data.noise says, measured against the echoes: the direct sound does not count.
+    Noise is added as loud as data.noise says, measured against the echoes: the direct arrival does not count.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Of the noise and its loudness.
+    impulses : ImpulseResponse
+        Of both ears.
+    samples : int
+        Length of the recording.
+    data : kmodels.echo.recipe.Data
+        Chirp and noise.
+
+    Returns
+    -------
+    array
+        (samples, 2), left and right, in parts of FULL_SCALE.
     """
     signal = chirp(*data.chirp, data.chirp_ms)
     length = fft.next_fast_len(samples + len(signal) - 1, real=True)

@@ -1,4 +1,4 @@
-"""Rooms and what a chirping robot hears and sees in them, written as BatVision V2 is."""
+"""Simulated rooms, with recordings and depth images of a chirping robot, written as BatVision V2 is."""
 
 import time
 from pathlib import Path
@@ -61,10 +61,28 @@ def _write_room(stream, data, folder: Path, name: str, part: str) -> float:
     return time.process_time() - started
 
 
-def simulate_pair(rng: np.random.Generator, room: Room, exchange: RadiosityExchange, data) -> tuple[np.ndarray, np.ndarray]:
-    """What the robot hears, (samples, 2), and sees, (size, size) [m], from a random place in a room.
+def simulate_pair(
+    rng: np.random.Generator, room: Room, exchange: RadiosityExchange, data
+) -> tuple[np.ndarray, np.ndarray]:
+    """Simulate a recording and a depth image from a random place in a room.
 
-    exchange: `radiosity_exchange(room)`. data: a recipe's data section.
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Of the place, the head and the noise.
+    room : Room
+        The room.
+    exchange : RadiosityExchange
+        ``radiosity_exchange(room)``.
+    data : kmodels.echo.recipe.Data
+        A recipe's section.
+
+    Returns
+    -------
+    recording : array
+        (samples, 2), left and right ear, in parts of full scale.
+    depth : array
+        (size, size) [m], 0 = unknown.
     """
     head = Head(
         sample_position(rng, room, data), rng.uniform(0, 2 * np.pi), rng.uniform(*data.ear_spacing), data.directivity

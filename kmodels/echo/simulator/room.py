@@ -18,10 +18,20 @@ TRIES = 1000
 
 @dataclass(frozen=True)
 class Room:
-    """surfaces: those of the shell (walls, floor, ceiling) first, `n_shell` of them, then furniture's.
+    """A room.
 
-    floors: (1 or 2, 2, 2) rectangles that make up the floor, (low, high) x (x, y) [m]. boxes: (n, 2, 3) furniture,
-    (low, high) x (x, y, z) [m]. volume: of the empty room [m3].
+    Parameters
+    ----------
+    surfaces : Surfaces
+        Those of the shell (walls, floor, ceiling) first, then furniture's.
+    n_shell : int
+        How many belong to the shell.
+    floors : array
+        (1 or 2, 2, 2) rectangles that make up the floor, (low, high) x (x, y) [m].
+    boxes : array
+        (n, 2, 3) furniture, (low, high) x (x, y, z) [m].
+    volume : float
+        Of the empty room [m3].
     """
 
     surfaces: Surfaces
@@ -32,10 +42,18 @@ class Room:
 
 
 def build_room(size, cut=(0.0, 0.0), boxes=(), absorption=0.1, scattering=0.1) -> Room:
-    """A room from x = y = z = 0 to `size` (x, y, z) [m].
+    """Build a room from x = y = z = 0.
 
-    cut: (x, y) [m] that is missing at the far corner: an L. boxes: (low, high) corners of furniture. absorption,
-    scattering: one for all surfaces, or one for each, called with the number of surfaces.
+    Parameters
+    ----------
+    size : sequence of float
+        (x, y, z) [m].
+    cut : sequence of float
+        (x, y) [m] that is missing at the far corner: an L.
+    boxes : sequence
+        (low, high) corners of furniture [m].
+    absorption, scattering : float or callable
+        One for all surfaces, or a function of the number of surfaces that returns one for each.
     """
     boxes = np.reshape(np.asarray(boxes, float), (-1, 2, 3))
     floors = _floors(size, cut)
@@ -49,7 +67,7 @@ def build_room(size, cut=(0.0, 0.0), boxes=(), absorption=0.1, scattering=0.1) -
 
 
 def sample_room(rng: np.random.Generator, data) -> Room:
-    """A random room. data: a recipe's data section."""
+    """Sample a random room; data: a recipe's data section."""
     size = np.array([*rng.uniform(*data.room_side, 2), rng.uniform(*data.room_height)])
     cut = np.zeros(2)
     kind = rng.random()
@@ -69,7 +87,7 @@ def sample_room(rng: np.random.Generator, data) -> Room:
 
 
 def sample_position(rng: np.random.Generator, room: Room, data) -> np.ndarray:
-    """Where the robot's head is: (x, y, z) [m], clear of walls and furniture."""
+    """Sample where the robot's head is: (x, y, z) [m], clear of walls and furniture."""
     ends = room.floors.reshape(-1, 2)
     for _ in range(TRIES):
         place = rng.uniform(ends.min(axis=0), ends.max(axis=0))
@@ -79,7 +97,7 @@ def sample_position(rng: np.random.Generator, room: Room, data) -> np.ndarray:
 
 
 def _has_room(place, room: Room) -> bool:
-    """Whether the robot can stand at (x, y)."""
+    """Return whether the robot can stand at (x, y)."""
     corners = place + WALL_CLEARANCE * np.array([[-1, -1], [-1, 1], [1, -1], [1, 1]])
     if not all(_inside(corner, room.floors).any() for corner in corners):
         return False
@@ -88,12 +106,12 @@ def _has_room(place, room: Room) -> bool:
 
 
 def _inside(place, rectangles):
-    """(n,) which of the rectangles (n, 2, 2) hold a point."""
+    """Return, (n,), which of the rectangles (n, 2, 2) hold a point."""
     return ((rectangles[:, 0] <= place) & (place <= rectangles[:, 1])).all(axis=1)
 
 
 def _sample_boxes(rng, data, size, cut) -> list:
-    """Furniture that stands on the floor and leaves the robot room."""
+    """Sample furniture that stands on the floor and leaves the robot room."""
     boxes, covered = [], 0.0
     floor = size[0] * size[1] - cut[0] * cut[1]
     for _ in range(rng.integers(*data.furniture, endpoint=True)):
@@ -138,7 +156,7 @@ def _floor_and_ceiling(floors, height) -> list:
 
 
 def _faces(low, high) -> list:
-    """The four sides and the top of a box."""
+    """List the four sides and the top of a box."""
     faces = []
     for axis, end, facing in ((0, low, -1), (0, high, 1), (1, low, -1), (1, high, 1), (2, high, 1)):
         first, last = low.copy(), high.copy()
