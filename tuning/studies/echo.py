@@ -1,7 +1,7 @@
-"""echo: how much do the coarse room and the size of the residual weigh, and for how long is the base taught first?
+"""echo: which loss weights, and how long a warm-up?
 
-`lambda_base` says so without a curriculum, `warmup_epochs` with one: each is searched where it has a meaning. Judged by
-the error of the depth.
+`lambda_base` is searched without a curriculum, `warmup_epochs` with one. The objective is the
+validation RMSE of the depth.
 """
 
 from kmodels.echo.recipe import EchoRecipe
@@ -28,7 +28,7 @@ def space(hp) -> EchoRecipe:
 
 STUDY = Study(
     name="echo",
-    question="Which weights, and which warm-up, show the room best?",
+    question="Which loss weights, and how long a warm-up, give the lowest depth error?",
     base=BASE,
     space=space,
     objective="val_rmse",

@@ -33,7 +33,7 @@ def simulated(tmp_path_factory):
     return folder
 
 
-def sound(n=SAMPLES, seed=0):
+def recording(n=SAMPLES, seed=0):
     return np.random.default_rng(seed).uniform(-0.1, 0.1, (n, 2))
 
 
@@ -48,7 +48,7 @@ def v2(folder, n=3, location="hall"):
     for part in ("audio", "depth"):
         (place / part).mkdir(parents=True)
     for k in range(n):
-        soundfile.write(place / "audio" / f"a{k}.wav", sound(seed=k), 44_100, subtype="PCM_32")
+        soundfile.write(place / "audio" / f"a{k}.wav", recording(seed=k), 44_100, subtype="PCM_32")
         np.save(place / "depth" / f"d{k}.npy", depth(seed=k))
         rows.append((f"{location}/depth", f"d{k}.npy", f"{location}/audio", f"a{k}.wav"))
     table = pd.DataFrame(rows, columns=["depth path", "depth file name", "audio path", "audio file name"])
@@ -63,7 +63,7 @@ def v1(folder, n=2):
     for name in ("left", "right", "depth"):
         (folder / name).mkdir(parents=True)
     for k in range(n):
-        ears, seen = sound(seed=k), depth(seed=k).astype("float32")
+        ears, seen = recording(seed=k), depth(seed=k).astype("float32")
         seen[2:5, 3:9] = np.nan
         seen[9, 9] = np.inf
         for ear, name in enumerate(("left", "right")):
@@ -97,17 +97,17 @@ def test_the_simulator_writes_v2(simulated):
 
 
 def test_a_pair_is_written_in_millimetres_and_full_scale(tmp_path):
-    """1.2346 m is 1235 mm; more than 16 bits hold is the most that they hold; sound keeps 31 bits."""
+    """1.2346 m is 1235 mm; more than 16 bits hold is the most that they hold; recordings keep 31 bits."""
     seen = np.array([[1.2346, 0.0], [12.0, 80.0]])
-    row = batvision.write_pair(tmp_path, "hall", 3, sound(), seen)
+    row = batvision.write_pair(tmp_path, "hall", 3, recording(), seen)
     stored = np.load(tmp_path / row["depth path"] / row["depth file name"])
     assert stored.tolist() == [[1235, 0], [12_000, 65_535]]
     read, rate = soundfile.read(tmp_path / row["audio path"] / row["audio file name"])
     assert rate == 44_100
-    np.testing.assert_allclose(read, sound(), atol=1e-9)
+    np.testing.assert_allclose(read, recording(), atol=1e-9)
 
 
-def test_what_is_written_is_what_is_read(simulated):
+def test_written_data_is_read_back(simulated):
     pairs = load(simulated, RECIPE)
     assert len(pairs) == 14 and pairs.size == 16 and len(set(pairs.groups)) == 7
     assert pairs.spectrogram([0, 3]).shape == (2, 16, 48, 2) and pairs.depth([0, 3]).shape == (2, 16, 16)
@@ -156,7 +156,7 @@ def test_batvision_v2_as_it_is_on_disk(tmp_path):
     seen = depth((720, 1280))
     seen[:, :256] = 0
     np.save(place / "depth" / "d.npy", seen)
-    soundfile.write(place / "audio" / "a.wav", sound(20_000), 44_100, subtype="PCM_32")
+    soundfile.write(place / "audio" / "a.wav", recording(20_000), 44_100, subtype="PCM_32")
     columns = "depth path,depth file name,audio path,audio file name,camera path"
     (place / "train.csv").write_text(f"{columns}\n2ndFloor/depth,d.npy,2ndFloor/audio/,a.wav,2ndFloor/camera\n")
     for name in ("val", "test"):
@@ -208,7 +208,7 @@ def test_depth_may_be_missing_without_labels(tmp_path):
 
 def with_wav(change, rate=44_100, **options):
     def write(place):
-        soundfile.write(place / "audio" / "a0.wav", change(sound()), rate, **options)
+        soundfile.write(place / "audio" / "a0.wav", change(recording()), rate, **options)
 
     return write
 

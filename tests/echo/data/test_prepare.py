@@ -13,16 +13,16 @@ def test_recordings_are_cut_as_the_field_cuts_them():
 
 def test_spectrogram_by_its_definition():
     """One column and a few rows, summed term by term; the window is around sample 16 t."""
-    sound = np.random.default_rng(0).normal(size=(640, 2)).astype("float32")
-    found = spectrogram(sound)
+    recording = np.random.default_rng(0).normal(size=(640, 2)).astype("float32")
+    found = spectrogram(recording)
     assert found.shape == (257, 41, 2) and found.dtype == np.float32
     n = np.arange(64)
     window = 0.5 - 0.5 * np.cos(2 * np.pi * n / 64)
     for t, k, ear in ((7, 0, 0), (7, 30, 1), (20, 256, 0), (33, 128, 1)):
-        piece = sound[16 * t - 32 : 16 * t + 32, ear]
+        piece = recording[16 * t - 32 : 16 * t + 32, ear]
         expected = abs((window * piece * np.exp(-2j * np.pi * k * n / 512)).sum())
         assert found[k, t, ear] == pytest.approx(expected, rel=1e-4, abs=1e-4)
-    mirrored = np.concatenate([sound[32:0:-1, 0], sound[:32, 0]])
+    mirrored = np.concatenate([recording[32:0:-1, 0], recording[:32, 0]])
     assert found[9, 0, 0] == pytest.approx(abs((window * mirrored * np.exp(-2j * np.pi * 9 * n / 512)).sum()), rel=1e-4)
 
 

@@ -24,7 +24,7 @@ SIZE = 24
 
 
 def pairs(folder: Path, rooms=4, each=3, seed=0) -> EchoPairs:
-    """Pairs with depths of 1 to 8 m on disk, some of them unknown, and no sound."""
+    """Pairs with depths of 1 to 8 m on disk, some of them unknown, and silent spectrograms."""
     rng = np.random.default_rng(seed)
     millimetres = rng.integers(1000, 8000, (rooms * each, SIZE, SIZE)).astype(np.uint16)
     millimetres[:, :4] = 0
@@ -34,8 +34,8 @@ def pairs(folder: Path, rooms=4, each=3, seed=0) -> EchoPairs:
         room = f"room{k // each}"
         sources.append(Pair(folder / "train.csv", k + 1, "train", room, (folder / f"a{k}.wav",), folder / f"{k}.npy"))
     depths = (millimetres / 1000).astype("float32")
-    sounds = np.zeros((*depths.shape, 2), "float32")
-    return EchoPairs(tuple(sources), np.arange(len(sources)), sounds, depths, 12.0)
+    spectrograms = np.zeros((*depths.shape, 2), "float32")
+    return EchoPairs(tuple(sources), np.arange(len(sources)), spectrograms, depths, 12.0)
 
 
 @pytest.fixture(scope="module")
@@ -136,8 +136,8 @@ def test_detail_is_high_spatial_frequency():
 def test_shuffled_audio_comes_from_other_rooms(some):
     found = other_rooms(some.groups)
     assert len(found) > 3
-    for heard in found:
-        assert sorted(heard) == list(range(12)) and (some.groups[heard] != some.groups).all()
+    for rows in found:
+        assert sorted(rows) == list(range(12)) and (some.groups[rows] != some.groups).all()
 
 
 def gap(deep, off=0.0) -> float:
@@ -194,8 +194,8 @@ def test_a_recording_alone_can_be_predicted_but_not_evaluated(tmp_path, monkeypa
     recipe = EchoRecipe().with_changes({"data": {"image_size": 16, "max_depth": 2.0}})
     (tmp_path / "mine").mkdir()
     for name in "ab":
-        sound = np.random.default_rng(0).uniform(-0.1, 0.1, (600, 2))
-        soundfile.write(tmp_path / "mine" / f"{name}.wav", sound, 44_100)
+        recording = np.random.default_rng(0).uniform(-0.1, 0.1, (600, 2))
+        soundfile.write(tmp_path / "mine" / f"{name}.wav", recording, 44_100)
     for path, names in (
         (tmp_path / "mine" / "a.wav", ["mine/a.wav"]),
         (tmp_path / "mine", ["mine/a.wav", "mine/b.wav"]),

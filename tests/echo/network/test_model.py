@@ -39,7 +39,7 @@ def numpy_of(variables) -> dict:
     return {v.path: inference.as_numpy(v) for v in variables}
 
 
-def test_the_seeds_numbers_of_weights():
+def test_numbers_of_weights_are_the_prototypes():
     """Millions: base 0.4, residual 6.8, in all 19.5; with two equal decoders 25.9. The encoder has what is left."""
     small, flawed = FULL.model, FULL.model.model_copy(update={"base_width": 64})
     for model, wanted in (
@@ -80,7 +80,7 @@ def test_the_parts_add_up_and_stay_in_their_range():
     assert np.abs(residual).max() > 1.5 and (found["depth"] != base).any()
 
 
-def test_it_begins_with_the_mean_room():
+def test_the_base_starts_at_the_mean_map():
     model = build(TINY, 1)
     room = np.linspace(1, 9, SIZE * SIZE, dtype="float32").reshape(SIZE, SIZE)
     model.initialize_base(room)
@@ -107,7 +107,7 @@ def test_losses_by_hand():
         assert inference.as_numpy(term) == pytest.approx([expected])
 
 
-def test_what_the_base_is_compared_with_leaves_unknown_pixels_out():
+def test_lowpass_leaves_unknown_pixels_out():
     depth = np.zeros((1, 9, 9), "float32")
     depth[0, 4, 4], depth[0, 4, 5] = 2.0, 6.0
     found = lowpass_depth(depth, 3)[0]
@@ -116,13 +116,13 @@ def test_what_the_base_is_compared_with_leaves_unknown_pixels_out():
     np.testing.assert_allclose(lowpass_depth(np.full((1, 9, 9), 3.0, "float32"), 4), 3.0, rtol=1e-5)
 
 
-def test_the_networks_input():
+def test_scales_of_the_magnitude():
     magnitude = np.array([0.0, QUIET, 1.0], "float32")
     np.testing.assert_allclose(scale_magnitude(magnitude, "log"), np.log([1.0, 2.0, 1001.0]), rtol=1e-5)
     assert scale_magnitude(magnitude, "magnitude") is magnitude
 
 
-def test_both_controls_change_the_best_rung_in_one_thing_each():
+def test_each_control_changes_one_field_of_the_best_rung():
     recipes = [LADDER.recipe(EchoRecipe(), k) for k in range(len(LADDER.steps))]
     best, single, large = recipes[3:]
     assert [LADDER.compared_with(k) for k in range(6)] == [None, 0, 1, 2, 3, 3]
@@ -130,7 +130,7 @@ def test_both_controls_change_the_best_rung_in_one_thing_each():
     assert large == best.with_changes({"model": {"base_width": best.model.width}})
 
 
-def test_a_mirrored_room_has_its_ears_and_its_picture_exchanged():
+def test_mirroring_exchanges_ears_and_image_columns():
     some = noise(4)
     both = MirroredExamples(some)
     assert len(both) == 8
@@ -151,7 +151,7 @@ def test_the_curriculum_is_a_function_of_the_epoch():
     assert curriculum.frozen(without, 40) == "none"
 
 
-def test_the_freeze_freezes_to_the_last_bit_and_compiles_nothing(monkeypatch):
+def test_a_frozen_base_is_bitwise_constant_without_recompiling(monkeypatch):
     """Of the base decoder not one weight and not one moving average moves, though Adam has momentum; the rest does."""
     traced = []
     real = losses.reconstruction
@@ -184,7 +184,7 @@ def test_the_freeze_freezes_to_the_last_bit_and_compiles_nothing(monkeypatch):
         assert len(traced) == first, "compiled again"
 
 
-def test_normalisation_in_one_operation_is_keras_own():
+def test_fused_normalisation_equals_keras_own():
     """Output, gradients and moving averages of Keras' layer, on small batches, where dividing by n - 1 would tell."""
     x = np.random.default_rng(0).normal(2, 3, (2, 3, 2, 5)).astype("float32")
     kernel = np.random.default_rng(1).normal(size=x.shape).astype("float32")
@@ -204,7 +204,7 @@ def test_normalisation_in_one_operation_is_keras_own():
             np.testing.assert_allclose(mine, its, rtol=1e-4, atol=1e-5)
 
 
-def test_a_plain_pytorch_twin_agrees():
+def test_a_plain_pytorch_reference_agrees():
     """The same weights and noise: depth, base, residual and the loss to 1e-4."""
     torch = pytest.importorskip("torch")
     from kmodels.benchmarks.torch_reference.echo import TorchEcho, channels_first, loss_of
@@ -215,11 +215,11 @@ def test_a_plain_pytorch_twin_agrees():
     for variable in model.variables:
         if variable.path.split("/")[-1] in ("gamma", "beta", "moving_mean", "moving_variance", "map"):
             variable.assign(rng.uniform(0.5, 1.5, variable.shape))
-    twin = TorchEcho(recipe.data, recipe.model).eval()
-    twin.load(numpy_of(model.variables))
+    reference = TorchEcho(recipe.data, recipe.model).eval()
+    reference.load(numpy_of(model.variables))
     found, terms = inference.predict_and_score(model, some, 8)
     with torch.no_grad():
-        outputs = twin(channels_first(torch.tensor(some.inputs["spectrogram"])))
+        outputs = reference(channels_first(torch.tensor(some.inputs["spectrogram"])))
         loss = loss_of(outputs, *map(torch.tensor, some.targets.values()), (1.0, 1.2, 0.05))
     for name, array in zip(("depth", "base", "residual"), outputs, strict=True):
         np.testing.assert_allclose(found[name], array.numpy(), atol=1e-4, err_msg=name)

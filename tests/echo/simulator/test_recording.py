@@ -50,10 +50,10 @@ def test_a_walls_echo_arrives_after_2d_over_c_with_inverse_square_energy(distanc
 def test_matched_filter_finds_the_echo_in_a_recording(distance):
     """The chirp is found by correlation, to a fifth of a sample, with the loudness 1 / 2 d."""
     data = Data(noise=(80.0, 80.0))
-    sound = record(np.random.default_rng(0), respond(wall(distance)), 3112, data)
+    recording = record(np.random.default_rng(0), respond(wall(distance)), 3112, data)
     signal = chirp(20.0, 20_000.0, 3.0)
-    found = np.correlate(sound[:, 0], signal, "full")[len(signal) - 1 :] * FULL_SCALE / (signal**2).sum()
-    found[:150] = 0  # the direct sound
+    found = np.correlate(recording[:, 0], signal, "full")[len(signal) - 1 :] * FULL_SCALE / (signal**2).sum()
+    found[:150] = 0  # the direct arrival
     fine = 8 * np.fft.irfft(np.fft.rfft(found), 8 * len(found))
     at = int(np.argmax(fine))
     assert at / 8 == pytest.approx(np.hypot(2 * distance, 0.1) / SPEED_OF_SOUND * SAMPLE_RATE, abs=0.2)
@@ -134,7 +134,7 @@ def test_diffuse_reflection_follows_lamberts_law():
 
 
 def test_each_ear_has_its_own_delays():
-    """A wall on the left is heard there first, by spacing / c."""
+    """A wall on the left arrives there first, by spacing / c."""
     rectangle = (1, (-50.0, 2.0, -50.0), (50.0, 2.0, 50.0), -1)
     room = replace(wall(1.0), surfaces=surfaces_of([rectangle], 0.0, 0.5))
     left, right = respond(room).specular
@@ -174,7 +174,7 @@ def test_form_factor_of_facing_squares():
 
 
 def energies(room, head, seconds):
-    """(steps,) what the left ear hears in each step, but for the direct sound."""
+    """(steps,) the energy at the left ear in each step, but for the direct arrival."""
     found = respond(room, head, seconds)
     energy = found.late[0].copy()
     for part in (found.specular[0], found.scattered[0]):
@@ -240,7 +240,7 @@ def test_late_energy_becomes_noise_of_that_energy():
 
 @pytest.mark.parametrize("decibels", [15.0, 40.0])
 def test_signal_to_noise_ratio(decibels):
-    """Against the echoes: the direct sound, ten times louder, does not count."""
+    """Against the echoes: the direct arrival, ten times louder, does not count."""
     found = respond(build_room((5.0, 4.0, 3.0)), Head(np.array([2.0, 2.0, 1.0]), 0.0, 0.2))
     silent = found._replace(direct=tuple(Arrivals(each.seconds, 0 * each.pressure) for each in found.direct))
     quiet, noisy, echoes = (
