@@ -159,7 +159,7 @@ def metrics(splits: dict[str, EchoPairs], prediction: DepthImages, seed: int) ->
 def compare_with_baselines(scores: Scores, baselines: dict[str, Scores]) -> Scores:
     """Add `rmse_ratio_mean_map`, the RMSE as a share of the mean map's; None where there is no mean map."""
     mean = baselines.get("mean_map")
-    ratio = scores.values["rmse"] / mean.values["rmse"] if mean else None
+    ratio = scores.values["rmse"] / mean.values["rmse"] if mean and mean.values["rmse"] else None
     return scores.merge(Scores({"rmse_ratio_mean_map": ratio}), "")
 
 
