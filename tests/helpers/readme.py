@@ -1,4 +1,4 @@
-"""The README's numbers out of committed reports: `python tests/helpers/readme.py` writes them, a test compares them."""
+"""The pages' numbers out of committed reports: `python tests/helpers/readme.py` writes them, a test compares them."""
 
 import json
 import re
@@ -6,15 +6,31 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-BLOCK = re.compile(r"(<!-- (results|gates|ladder|study|bench): (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+PAGES = ("README.md", "kmodels/*/README.md", "kmodels/*/*/README.md", "tuning/README.md", "tests/README.md")
+BLOCK = re.compile(r"(<!-- (zoo|speed|results|gates|ladder|study): (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+# The front page's row of each model: what goes in and out, the metric, its name, which of the baselines is best.
+ZOO = {
+    "nand": ("command sequence -> legal or not, and where", "accuracy", "accuracy", max),
+    "plume": ("past clouds, terrain, wind -> next 30 minutes", "rollout_fac2", "FAC2", max),
+    "precip": ("coarse weather -> ensemble of fine daily rain", "crps", "CRPS [mm/day]", min),
+    "metasurface": ("nanopattern -> light at 4 pixels, 400-700 nm", "mae", "MAE", min),
+    "echo": ("binaural echoes of a chirp -> depth image", "rmse", "RMSE [m]", min),
+}
+EXACT = {"rule_checker", "exact_posterior"}  # know the answer: no baselines to beat
+
+
+def pages() -> list[Path]:
+    """Every page of the repository, the front page first."""
+    return [path for pattern in PAGES for path in sorted(ROOT.glob(pattern))]
 
 
 def filled(text: str) -> str:
-    """The README with every block made anew from the report that it names."""
+    """Return a page with every block made anew from the report that it names."""
 
     def fill(found):
         head, kind, path, end = found.groups()
-        return f"{head}{_made(kind, json.loads((ROOT / path).read_text()))}\n{end}"
+        content = ROOT / path if kind == "zoo" else json.loads((ROOT / path).read_text())
+        return f"{head}{_made(kind, content)}\n{end}"
 
     return BLOCK.sub(fill, text)
 
@@ -23,17 +39,61 @@ def _made(kind, content) -> str:
     from kmodels.core.report import review, tables
     from kmodels.core.spec import registry
 
+    if kind == "zoo":
+        return _zoo(content)
+    if kind == "speed":
+        return _speed(content)
     if kind == "ladder":
         return review.of_ladder(content["steps"])
     if kind == "study":
         from tuning import summary
 
         return summary.of_summary(content)
-    if kind == "bench":
-        return tables.bench(content)
     if kind == "gates":
         return f"{tables.gates(content['gates'])}\n\n{tables.measured(content)}"
     return tables.results(content, registry.task(content["model"]).headline)
+
+
+def _zoo(folder: Path) -> str:
+    """A row a model: its headline figure beside the best baseline's, and how long the command takes."""
+    from kmodels.core.cli import console
+    from kmodels.core.report import tables
+
+    rows = [["model", "input -> output", "held-out data", "best baseline", "minutes", "command"]]
+    for name, (what, metric, label, best) in ZOO.items():
+        report = json.loads((folder / f"{name}.report.json").read_text())
+        others = {
+            other: values[metric]
+            for other, values in report["baselines"].items()
+            if other not in EXACT and values.get(metric) is not None
+        }
+        nearest = best(others, key=others.get)
+        rows.append(
+            [
+                f"[{name}](kmodels/{name}/README.md)",
+                what,
+                f"{label} {console.number(report['metrics'][metric])}",
+                f"{console.number(others[nearest])} {nearest.replace('_', ' ')}",
+                f"{report['duration_s'] / 60:.0f}",
+                f"`fit --model {name}`",
+            ]
+        )
+    return tables.table(rows)
+
+
+def _speed(report: dict) -> str:
+    """Our own times alone, a row a model."""
+    from kmodels.core.report import tables
+
+    rows = [["model", "step: TensorFlow", "JAX", "PyTorch", "one prediction: TensorFlow", "JAX", "PyTorch"]]
+    for name, parts in report["models"].items():
+        speeds = [parts["speed"][backend] for backend in ("tensorflow", "jax", "torch")]
+        steps = [f"{1000 * speed['train']['ours']['median']:.0f} ms" for speed in speeds]
+        single = [f"{1000 * speed['predict']['1']['ours']['median']:.1f} ms" for speed in speeds]
+        rows.append([name, *steps, *single])
+    machine = report["hardware"]
+    where = f"Measured {report['date'][:10]}, {machine['cores']} cores of {machine['processor']}."
+    return f"{tables.table(rows)}\n\n{where}"
 
 
 if __name__ == "__main__":
@@ -41,5 +101,5 @@ if __name__ == "__main__":
     from kmodels.core.training import backend
 
     backend.select()
-    readme = ROOT / "README.md"
-    readme.write_text(filled(readme.read_text()))
+    for page in pages():
+        page.write_text(filled(page.read_text()))

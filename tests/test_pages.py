@@ -1,4 +1,4 @@
-"""What the README says is so."""
+"""What the pages say is so: their numbers, their commands, their links, their code."""
 
 import json
 import re
@@ -6,7 +6,7 @@ import re
 import pytest
 import yaml
 from helpers import readme
-from helpers.checks import ROOT
+from helpers.checks import ROOT, run_python
 
 from kmodels.benchmarks import bench
 from kmodels.core.cli import parse
@@ -23,10 +23,25 @@ MISSED = {
     "echo": {"within 25%", "the residual is used"},
 }
 TEXT = (ROOT / "README.md").read_text()
+PAGES = [str(path.relative_to(ROOT)) for path in readme.pages()]
+CODE = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
 
-def test_every_number_is_that_of_its_committed_report():
-    assert readme.filled(TEXT) == TEXT, "run python tests/helpers/readme.py"
+@pytest.mark.parametrize("page", PAGES)
+def test_every_number_is_that_of_its_committed_report(page):
+    text = (ROOT / page).read_text()
+    assert readme.filled(text) == text, "run python tests/helpers/readme.py"
+
+
+def test_the_front_page_is_short():
+    assert len(TEXT.splitlines()) <= 150
+
+
+def test_every_model_has_a_page_with_its_data_format():
+    for name in registry.NAMES:
+        if "." not in name:
+            page = (ROOT / "kmodels" / name / "README.md").read_text()
+            assert "\n## Data format\n" in page and CODE.search(page), name
 
 
 def test_its_two_commands_are_those_that_the_check_runs():
@@ -39,9 +54,24 @@ def test_its_two_commands_are_those_that_the_check_runs():
         assert command.replace("pip install", "pip install --quiet") in check
 
 
-def test_every_file_that_it_names_is_there():
-    for path in re.findall(r"(?:configs|kmodels|tests)/[\w./]+\w", TEXT):
+@pytest.mark.parametrize("page", PAGES)
+def test_every_file_that_a_page_names_is_there(page):
+    text = (ROOT / page).read_text()
+    for path in re.findall(r"(?<![\w/.])(?:configs|kmodels|tests|tuning)/[\w./]+\w", text):
         assert (ROOT / path).exists(), path
+    for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
+        assert ((ROOT / page).parent / link).exists(), link
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if CODE.search((ROOT / page).read_text())])
+def test_the_code_of_a_page_runs(page, tmp_path):
+    """All blocks of a page one after another, in an empty folder, as a reader would paste them."""
+    script = tmp_path / "page.py"
+    script.write_text("\n".join(CODE.findall((ROOT / page).read_text())))
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    start = "import os, runpy, sys; os.chdir(sys.argv[1]); sys.path.insert(0, sys.argv[2]); runpy.run_path(sys.argv[3])"
+    run_python("-c", start, folder, ROOT, script, check=0)
 
 
 def test_configs_are_recipes_with_a_header():
