@@ -1,15 +1,13 @@
-"""CF NetCDF through xarray: written whole or not at all, opened lazily, refused by file, variable, index and rule.
+"""CF NetCDF through xarray: written whole or not at all, opened lazily.
 
 CF Metadata Conventions 1.11, https://cfconventions.org.
 """
 
 from pathlib import Path
 
-import numpy as np
 import xarray as xr
 
 from kmodels.core.io import files, hdf5
-from kmodels.core.spec.errors import UserError
 
 CONVENTIONS = "CF-1.11"
 
@@ -62,15 +60,3 @@ def _refuse_bombs(path: Path, data: xr.Dataset) -> None:
     size = sum(p.stat().st_size for p in inside if p.is_file())
     for name, variable in data.variables.items():
         hdf5.refuse_bomb(path, name, variable.nbytes, size)
-
-
-def refuse_values(path: Path, name: str, bad: np.ndarray, values: np.ndarray, dims, rule: str, first=0, **fixed):
-    """Raise for the first element of the mask `bad`, if there is one.
-
-    dims: of the mask, whose first index counts from `first`. fixed: indices in dimensions that it has not.
-    """
-    if bad.any():
-        at = np.unravel_index(int(np.argmax(bad)), bad.shape)
-        places = {**fixed, **dict(zip(dims, (at[0] + first, *at[1:]), strict=True))}
-        index = ", ".join(f"{dim}={place}" for dim, place in places.items())
-        raise UserError(f"{path}: {name}[{index}] = {values[at]:g}; {rule}")

@@ -23,12 +23,13 @@ import numpy as np
 import pandas as pd
 
 from kmodels.core.io.files import reading
+from kmodels.core.io.refusal import refuse_rows
 from kmodels.core.spec.errors import UserError
-from kmodels.plume.data import units
 from kmodels.plume.data.run import Stacks, StoredRun
 
 COLUMNS = ["X", "Y", "CONC", "ZELEV", "ZHILL", "ZFLAG", "AVE", "GRP", "DATE", "NETID"]
 NUMBERS = ["X", "Y", "CONC", "ZELEV", "ZFLAG"]
+MICROGRAM = 1e-9  # kg
 WORDS = ["AVE", "GRP", "DATE"]
 
 
@@ -75,7 +76,7 @@ def read(path: Path) -> StoredRun:
         stacks=Stacks(nothing, nothing, nothing, nothing),
         frames_as_stored=lambda first, stop: concentration[first:stop],
         units="ug m-3",
-        factor=units.CONCENTRATION["ug m-3"],
+        factor=MICROGRAM,
         variable="CONC",
         follows_terrain=True,
         on_disk=False,
@@ -125,11 +126,7 @@ def _check_header(path: Path) -> None:
 
 def _refuse(path: Path, table: pd.DataFrame, bad: np.ndarray, column: str, rule: str) -> None:
     """Raise for the first row of the mask `bad`, if there is one."""
-    if bad.any():
-        row = int(np.argmax(bad))
-        value = table[column].iloc[row]
-        shown = "(empty)" if pd.isna(value) else value
-        raise UserError(f"{path}, line {_line(path, row)}: {column} = {shown}; {rule}")
+    refuse_rows(lambda row: f"{path}, line {_line(path, row)}", column, bad, table[column], rule)
 
 
 def _line(path: Path, row: int) -> int:

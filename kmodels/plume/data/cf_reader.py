@@ -1,27 +1,26 @@
-"""CF NetCDF -> StoredRun: kmodels' own files (see netcdf.py) and others like them.
+"""CF NetCDF -> StoredRun: kmodels' own files (see cf_writer.py) and others like them.
 
-What may differ from ours: axes go by another name if their coordinate has an `axis` attribute; a variable goes by
-another name if its standard_name is the one wanted (for the concentration any mass_concentration_of_*_in_air); the
-dimension `run` is left out in a file of one run, and wherever all runs share a variable; units are any of units.py;
-wind is (run, time), (run, time, z) or (run, time, z, y, x), the last averaged over the air of each level; cells below
-ground may be missing values; a z axis with the standard_name `height` follows the terrain. NetCDF-3 is read too.
+What may differ from ours: axes go by another name if cf-xarray knows them by standard_name, axis or positive; a
+variable goes by another name if its standard_name is the one wanted (for the concentration any
+mass_concentration_of_*_in_air); the dimension `run` is left out in a file of one run, and wherever all runs share a
+variable; units are any that convert to those of units.py; wind is (run, time), (run, time, z) or (run, time, z, y, x),
+the last averaged over the air of each level; cells below ground may be missing values; a z axis with the standard_name
+`height` follows the terrain. NetCDF-3 is read too.
 """
 
-import re
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
+from kmodels.core.io.cf import CfFile
 from kmodels.core.io.files import reading
-from kmodels.core.io.netcdf import opened, refuse_values
-from kmodels.core.io.units import canonical
-from kmodels.core.spec.errors import UserError
 from kmodels.plume.data import units
 from kmodels.plume.data.cf_writer import CONCENTRATION
 from kmodels.plume.data.run import Stacks, StoredRun
 
-AXES = {"T": "time", "Z": "z", "Y": "y", "X": "x"}
+POLLUTANT = r"mass_concentration_of_\w+_in_air"  # a standard name
+AXES = {"time": ("T",), "z": ("Z", "vertical"), "y": ("Y",), "x": ("X",)}  # ours, and what cf-xarray calls them
 FRAMES = ("time", "z", "y", "x")
 BLOCK_BYTES = 32 << 20  # of a variable that is read at once
 
@@ -34,13 +33,13 @@ def read(path: Path) -> list[StoredRun]:
 
 def _runs(file: "_File") -> list[StoredRun]:
     """The runs of an open file."""
-    concentration = file.variable(CONCENTRATION, FRAMES, units.CONCENTRATION)
+    concentration = file.variable(CONCENTRATION, FRAMES)
+    factor = file.factor(concentration.name, units.CONCENTRATION)
     start, time = file.times()
     names = file.run_names(concentration)
-    stacks = _stacks(file, len(names))
-    altitude = file.coordinate("z").attrs.get("standard_name") != "height"
-    axes = {axis: file.coordinate(axis).to_numpy().astype("float64") for axis in "xyz"}
-    unit = canonical(concentration.attrs["units"])
+    axes = {name: file.axis(name) for name in "xyz"}
+    stacks = _stacks(file, axes, len(names))
+    altitude = file.data["z"].attrs.get("standard_name") != "height"
     runs = []
     for k, name in enumerate(names):
         terrain = file.values("surface_altitude", ("y", "x"), units.LENGTH, k)
@@ -55,10 +54,10 @@ def _runs(file: "_File") -> list[StoredRun]:
                 terrain=terrain,
                 stacks=stacks[k],
                 frames_as_stored=_Frames(_of_run(concentration, k)),
-                units=unit,
-                factor=units.CONCENTRATION[unit],
+                units=concentration.attrs["units"].strip(),
+                factor=factor,
                 variable=concentration.name,
-                within=f"run={k}, " if "run" in concentration.dims else "",
+                within={"run": k} if "run" in concentration.dims else {},
                 u=_wind(file, "eastward_wind", k, below),
                 v=_wind(file, "northward_wind", k, below),
                 follows_terrain=not altitude,
@@ -77,41 +76,33 @@ class _Frames:
         return self._variable.isel(time=slice(first, stop)).to_numpy()
 
 
-class _File:
-    """An open file; refuses what is not as it should be."""
+class _File(CfFile):
+    """An open file with the axes time, z, y and x; refuses what is not as it should be."""
 
     def __init__(self, path: Path):
-        self.path = path
-        self.data = _renamed(opened(path))
+        super().__init__(path)
+        self._rename_axes()
 
-    def refuse(self, name: str, rule: str):
-        """Raise for a variable."""
-        raise UserError(f"{self.path}: {name}: {rule}")
+    def _rename_axes(self) -> None:
+        """Call the axes time, z, y and x, as far as cf-xarray can tell them."""
+        names = {}
+        for name, keys in AXES.items():
+            found = [] if name in self.data.variables or name in self.data.dims else self._axes_of(keys)
+            if len(found) > 1:
+                self.refuse(" and ".join(found), f"each could be the axis {name}; one of them needs that name")
+            names |= dict.fromkeys(found, name)
+        self.data = self.data.rename(names)
 
-    def refuse_values(self, bad: np.ndarray, values: np.ndarray, name: str, dims, rule: str, first=0, **fixed) -> None:
-        """Raise for the first element of the mask `bad`, if there is one."""
-        refuse_values(self.path, name, bad, values, dims, rule, first, **fixed)
+    def _axes_of(self, keys: tuple[str, ...]) -> list[str]:
+        """The axes of the first of these kinds that there are any of."""
+        return next((found for key in keys if (found := self.axes(key))), [])
 
-    def has(self, name: str) -> bool:
-        """Whether the file has a variable."""
-        return self._find(name) is not None
-
-    def _find(self, name: str) -> str | None:
-        """The name that a wanted variable has in this file."""
-        if name in self.data.variables:
-            return name
-        wanted = re.compile(r"mass_concentration_of_\w+_in_air" if name == CONCENTRATION else re.escape(name))
-        found = [n for n, v in self.data.variables.items() if wanted.fullmatch(v.attrs.get("standard_name", ""))]
-        if len(found) > 1:
-            raise UserError(f"{self.path}: {' and '.join(found)} could both be {name}; one of them needs that name")
-        return found[0] if found else None
-
-    def variable(self, name: str, dims: tuple[str, ...] | list, allowed: dict | None) -> xr.DataArray:
+    def variable(self, name: str, dims: tuple[str, ...] | list) -> xr.DataArray:
         """A variable with its dimensions in this order, `run` before them where it has one; nothing is read.
 
-        dims: those it must have, or a list of the possible tuples. allowed: units, None where it has none.
+        dims: those it must have, or a list of the possible tuples.
         """
-        found = self._find(name)
+        found = self.find(name, (POLLUTANT if name == CONCENTRATION else name,))
         if found is None:
             self.refuse(name, "missing" + ("" if name == CONCENTRATION else f"; needed beside {CONCENTRATION}"))
         variable = self.data[found]
@@ -120,26 +111,22 @@ class _File:
         if not match:
             shown = " or ".join("(run, " + ", ".join(d) + ")" for d in choices)
             self.refuse(found, f"has dimensions ({', '.join(map(str, variable.dims))}); expected {shown}")
-        if allowed is not None and canonical(variable.attrs.get("units", "")) not in allowed:
-            given = repr(variable.attrs["units"]) if "units" in variable.attrs else "missing"
-            self.refuse(found, f"units {given}; expected {' or '.join(allowed)}")
         return variable.transpose("run", *match[0], missing_dims="ignore")
 
-    def values(self, name: str, dims: tuple[str, ...], allowed: dict, run: int | None = None) -> np.ndarray:
-        """A small variable, of one run where `run` is given, in this package's units; every element a number."""
-        variable = self.variable(name, dims, allowed)
-        factor = allowed[canonical(variable.attrs["units"])]
+    def values(self, name: str, dims: tuple[str, ...], unit: str, run: int | None = None) -> np.ndarray:
+        """A small variable, of one run where `run` is given, in this unit; every element a number."""
+        variable = self.variable(name, dims)
+        factor = self.factor(variable.name, unit)
         fixed = {"run": run} if "run" in variable.dims else {}
-        array = _of_run(variable, run).to_numpy().astype("float64")
-        too_large = ~(np.abs(array * factor) <= np.finfo("float32").max)
-        self.refuse_values(too_large, array, variable.name, dims, "expected a number", **fixed)
+        array = self.numbers(_of_run(variable, run))
+        self.refuse_values(variable.name, ~_is_number(array * factor), array, "expected a number", dims, fixed=fixed)
         return array * factor
 
-    def coordinate(self, name: str) -> xr.DataArray:
-        """The coordinate variable x, y or z in metres."""
+    def axis(self, name: str) -> np.ndarray:
+        """The cell centres of the axis x, y or z [m]."""
         if name not in self.data.variables:
             self.refuse(name, "missing; a coordinate variable holds the cell centres in m")
-        return self.variable(name, (name,), units.LENGTH)
+        return self.numbers(self.variable(name, (name,))) * self.factor(name, "m")
 
     def times(self) -> tuple[np.datetime64, np.ndarray]:
         """(time of the first frame, (frames,) [s] after it)."""
@@ -165,14 +152,9 @@ class _File:
         return [self.path.stem] if count == 1 else [f"{self.path.stem}_{k}" for k in range(count)]
 
 
-def _renamed(data: xr.Dataset) -> xr.Dataset:
-    """The data with its dimensions called time, z, y and x as far as axis attributes tell."""
-    names = {}
-    for name, variable in data.variables.items():
-        axis = AXES.get(str(variable.attrs.get("axis", "")).upper())
-        if axis and variable.dims == (name,) and axis not in data.variables and axis not in data.dims:
-            names[name] = axis
-    return data.rename(names)
+def _is_number(values: np.ndarray) -> np.ndarray:
+    """Whether each value is one that float32 can hold."""
+    return np.abs(values) <= np.finfo("float32").max
 
 
 def _of_run(variable: xr.DataArray, run: int | None) -> xr.DataArray:
@@ -180,44 +162,50 @@ def _of_run(variable: xr.DataArray, run: int | None) -> xr.DataArray:
     return variable.isel(run=run) if "run" in variable.dims else variable
 
 
-def _stacks(file: _File, count: int) -> list[Stacks]:
+def _stacks(file: _File, axes: dict[str, np.ndarray], count: int) -> list[Stacks]:
     """The sources of each of the `count` runs."""
     length = {name: file.values(f"stack_{name}", ("stack",), units.LENGTH) for name in ("x", "y", "height")}
     emission = file.values("stack_emission", ("stack",), units.EMISSION)
     for name, values in (*length.items(), ("emission", emission)):
-        file.refuse_values(values < 0, values, f"stack_{name}", ["stack"], "expected 0 or more")
+        file.refuse_values(f"stack_{name}", values < 0, values, "expected 0 or more", ["stack"])
     for axis in "xy":
-        centres = file.coordinate(axis).to_numpy()
+        centres = axes[axis]
         edge = abs(centres[-1] - centres[0]) * len(centres) / max(len(centres) - 1, 1)
         rule = f"outside the grid: expected at most {edge:g} m from its south-western corner"
-        file.refuse_values(length[axis] > edge, length[axis], f"stack_{axis}", ["stack"], rule)
-    if "stack_run" in file.data.variables:
-        run = file.variable("stack_run", ("stack",), None).to_numpy()
-        wrong = ~np.isin(run, np.arange(count))
-        file.refuse_values(wrong, run, "stack_run", ["stack"], f"expected a run in 0..{count - 1}")
-    elif count > 1 and len(emission):
-        file.refuse("stack_run", f"missing; tells which of the {count} runs a stack belongs to")
-    else:
-        run = np.zeros(len(emission), int)
+        file.refuse_values(f"stack_{axis}", length[axis] > edge, length[axis], rule, ["stack"], unit="m")
+    run = _run_of_stacks(file, count, len(emission))
     return [Stacks(*(v[run == k] for v in (*length.values(), emission))) for k in range(count)]
+
+
+def _run_of_stacks(file: _File, count: int, stacks: int) -> np.ndarray:
+    """(stacks,) the run that each stack belongs to."""
+    if "stack_run" in file.data.variables:
+        run = file.variable("stack_run", ("stack",)).to_numpy()
+        wrong = ~np.isin(run, np.arange(count))
+        file.refuse_values("stack_run", wrong, run, f"expected a run in 0..{count - 1}", ["stack"])
+        return run
+    if count > 1 and stacks:
+        file.refuse("stack_run", f"missing; tells which of the {count} runs a stack belongs to")
+    return np.zeros(stacks, int)
 
 
 def _wind(file: _File, name: str, run: int, below: np.ndarray) -> np.ndarray | None:
     """(frames, z) float32 [m s-1] of a run; None where the file has no such wind."""
-    if not file.has(name):
+    if file.find(name, (name,)) is None:
         return None
-    variable = file.variable(name, [("time",), ("time", "z"), FRAMES], units.SPEED)
+    variable = file.variable(name, [("time",), ("time", "z"), FRAMES])
+    factor = file.factor(variable.name, units.SPEED)
     fixed = {"run": run} if "run" in variable.dims else {}
     one = _of_run(variable, run)
     per_block = max(1, BLOCK_BYTES // (8 * one[0].size))
     found = []
     for first in range(0, one.sizes["time"], per_block):
-        block = one.isel(time=slice(first, first + per_block)).to_numpy().astype("float64")
-        bad = ~(np.abs(block) <= np.finfo("float32").max)
+        block = file.numbers(one.isel(time=slice(first, first + per_block)))
+        bad = ~_is_number(block * factor)
         if block.ndim == 4:
             bad &= ~below
-        file.refuse_values(bad, block, variable.name, one.dims, "expected a number", first, **fixed)
-        found.append(_by_level(block, below))
+        file.refuse_values(variable.name, bad, block, "expected a number", one.dims, first=first, fixed=fixed)
+        found.append(_by_level(block * factor, below))
     return np.concatenate(found).astype("float32")
 
 

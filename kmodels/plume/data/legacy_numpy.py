@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from kmodels.core.io.files import reading, refuse_bombs
-from kmodels.core.io.units import canonical
+from kmodels.core.io.refusal import refuse_values
+from kmodels.core.io.units import factor
 from kmodels.core.spec.errors import UserError
 from kmodels.plume.data import units
 from kmodels.plume.data.cf_writer import EPOCH
@@ -60,9 +61,7 @@ def read(path: Path, data) -> StoredRun:
         raise UserError(f"{labels_file}: conc has shape {conc.shape}; expected (time, y, x, z)")
     for name in ("terrain", "source_q", "source_h"):
         _check_map(maps_file, name, maps[name], conc.shape[1:3])
-    unit = canonical(labels.get("units", "kg m-3"))
-    if unit not in units.CONCENTRATION:
-        raise UserError(f"{labels_file}: units {unit!r}; expected {' or '.join(units.CONCENTRATION)}")
+    unit = str(labels.get("units", units.CONCENTRATION)).strip()
     frames = np.moveaxis(conc, 3, 1)
     grid = data.grid
     x, y, z = (
@@ -80,7 +79,7 @@ def read(path: Path, data) -> StoredRun:
         stacks=_stacks(maps, x, y),
         frames_as_stored=lambda first, stop: frames[first:stop],
         units=unit,
-        factor=units.CONCENTRATION[unit],
+        factor=_factor(labels_file, unit),
         variable="conc",
         on_disk=False,
     )
@@ -104,10 +103,18 @@ def _check_map(path: Path, name: str, values: np.ndarray, shape: tuple[int, int]
         raise UserError(f"{path}: {name} has shape {values.shape}; conc has (y, x) = {shape}")
     lowest = -np.inf if name == "terrain" else 0.0
     bad = ~(np.isfinite(values) & (values >= lowest))
-    if bad.any():
-        y, x = np.unravel_index(int(np.argmax(bad)), shape)
-        rule = "expected a number" if name == "terrain" else "expected 0 or more"
-        raise UserError(f"{path}: {name}[y={y}, x={x}] = {values[y, x]:g}; {rule}")
+    rule = "expected a number" if name == "terrain" else "expected 0 or more"
+    refuse_values(path, name, bad, values, rule, ("y", "x"))
+
+
+def _factor(path: Path, unit: str) -> float:
+    """What turns a concentration into kg m-3."""
+    try:
+        return factor(unit, units.CONCENTRATION)
+    except ValueError:
+        raise UserError(
+            f"{path}: units {unit!r}; expected {units.CONCENTRATION}, or what can be converted to it"
+        ) from None
 
 
 def _stacks(maps: dict[str, np.ndarray], x: np.ndarray, y: np.ndarray) -> Stacks:

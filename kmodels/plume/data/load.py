@@ -1,7 +1,7 @@
 """Files of runs -> Windows. Bad input is refused by file, variable, index, value and rule.
 
-Formats, by suffix: CF NetCDF (.nc, see netcdf.py and read_netcdf.py), the seed's NumPy archives (.npz, see
-seed_arrays.py) and AERMOD's POSTFILE (.pst or .plt, see aermod.py). Only NetCDF is read piece by piece.
+Formats, by suffix: CF NetCDF (.nc, see cf_writer.py and cf_reader.py), the seed's NumPy archives (.npz, see
+legacy_numpy.py) and AERMOD's POSTFILE (.pst or .plt, see aermod.py). Only NetCDF is read piece by piece.
 """
 
 from pathlib import Path
@@ -10,6 +10,7 @@ import numpy as np
 
 from kmodels.core.io.files import reading
 from kmodels.core.io.hdf5 import refuse_crashing
+from kmodels.core.io.refusal import refuse_values
 from kmodels.core.runs.cache import data_files
 from kmodels.core.spec.errors import UserError
 from kmodels.plume.data import aermod, cf_reader, legacy_numpy
@@ -80,12 +81,14 @@ def _step(run: StoredRun, name: str, values: np.ndarray) -> float:
     steps = np.diff(values)
     typical = float(np.median(steps))
     bad = ~(np.isfinite(steps) & (steps > 0) & (np.abs(steps - typical) <= SAME * abs(typical)))
-    if bad.any():
-        k = int(np.argmax(bad))
-        raise UserError(
-            f"{run.file}: {name}[{k + 1}] = {values[k + 1]:g} after {values[k]:g}; expected even, rising steps, "
-            f"most are {typical:g}"
-        )
+    refuse_values(
+        run.file,
+        name,
+        bad,
+        values[1:],
+        lambda at: f"it comes after {values[at]:g}; expected even, rising steps, most are {typical:g}",
+        first=1,
+    )
     return typical
 
 
@@ -135,12 +138,17 @@ def _check_concentration(run: StoredRun) -> None:
         with reading(run.file, f"numbers of {run.variable}"):
             values = run.frames_as_stored(first, min(first + per_block, run.n_frames))
         bad = ~((values >= 0) & (values * run.factor <= np.finfo("float32").max)) & air
-        if bad.any():
-            t, z, y, x = np.unravel_index(int(np.argmax(bad)), bad.shape)
-            raise UserError(
-                f"{run.file}: {run.variable}[{run.within}time={first + t}, z={z}, y={y}, x={x}] = "
-                f"{values[t, z, y, x]:g} {run.units}; a concentration above ground is a number, 0 or more"
-            )
+        refuse_values(
+            run.file,
+            run.variable,
+            bad,
+            values,
+            "a concentration above ground is a number, 0 or more",
+            ("time", "z", "y", "x"),
+            first=first,
+            unit=run.units,
+            fixed=run.within,
+        )
 
 
 def _windows(runs: list[StoredRun], data, labels: bool) -> tuple[np.ndarray, np.ndarray]:

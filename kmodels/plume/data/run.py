@@ -4,7 +4,7 @@ What is small of a stored run is in memory; its frames are read when somebody as
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -119,8 +119,10 @@ class StoredRun:
         The file's.
     factor : float
         What makes kg m-3 of the file's units.
-    variable, within : str
-        For messages: the variable, and what tells the run from others of the file ("run=1, ").
+    variable : str
+        Its concentration is called so in the file, for messages.
+    within : dict
+        What tells the run from others of the file, for messages: `{"run": 1}`.
     u, v : array (frames, z), optional
         Eastward and northward wind [m s-1].
     follows_terrain : bool
@@ -142,7 +144,7 @@ class StoredRun:
     units: str
     factor: float
     variable: str
-    within: str = ""
+    within: dict[str, int] = field(default_factory=dict)
     u: np.ndarray | None = None
     v: np.ndarray | None = None
     follows_terrain: bool = False

@@ -9,7 +9,7 @@ import xarray as xr
 
 from kmodels.core.io.netcdf import global_attributes, save
 from kmodels.core.spec.errors import UserError
-from kmodels.plume.data import cf_writer, units
+from kmodels.plume.data import cf_writer
 from kmodels.plume.data.records import Windows
 
 SUFFIXES = (".nc",)
@@ -90,7 +90,7 @@ class Forecast:
         """Make a CF data set in memory, NaN below ground."""
         rows = np.arange(len(self.windows))
         maps = self.windows.maps(rows)
-        factor = units.CONCENTRATION[self.windows.units]
+        factor = self.windows.runs[0].factor
         values = self.concentration / np.float32(factor)
         values[np.broadcast_to(maps.below_ground[:, None], values.shape)] = np.nan
         start = (self.windows.reference_time - cf_writer.EPOCH) / np.timedelta64(1, "s")

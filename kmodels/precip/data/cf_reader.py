@@ -1,9 +1,9 @@
-"""CF NetCDF or Zarr: kmodels' own files (see netcdf.py) and others like them, by their axes and variables.
+"""CF NetCDF or Zarr: kmodels' own files (see cf_writer.py) and others like them, by their axes and variables.
 
 What may differ from ours: latitude and longitude are known by standard_name or units, and may be 1-D or, on rotated and
 projected grids, 2-D; axes may run either way; dimensions of length 1, such as a level, are dropped; days may lie in one
 file or many, and predictors in a file each; any CF calendar; rain is pr or whatever has a standard_name of rain, in any
-of units.py. A day's date is that of the start of its time bounds, or of its time where there are none.
+unit of water per area and time. A day's date is that of the start of its time bounds, or of its time without them.
 """
 
 from dataclasses import dataclass
@@ -14,14 +14,8 @@ import cftime
 import numpy as np
 import xarray as xr
 
+from kmodels.core.io.cf import CfFile
 from kmodels.core.io.files import reading
-from kmodels.core.io.netcdf import opened, refuse_values
-from kmodels.core.io.units import canonical
-from kmodels.core.spec.errors import UserError
-from kmodels.precip.data.variables import DISTANCE_UNITS, SHARE_UNITS
-
-LATITUDE = ("degrees_north", "degree_north", "degree_N", "degrees_N")
-LONGITUDE = ("degrees_east", "degree_east", "degree_E", "degrees_E")
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,14 +31,13 @@ class Grid:
         return self.lat.shape
 
 
-class File:
+class File(CfFile):
     """An open file with the axes latitude, longitude and, but for maps, time; refuses what is not as it should be."""
 
     def __init__(self, path: Path):
-        self.path = path
-        self.data = opened(path)
-        self._lat = self._coordinate("latitude", LATITUDE)
-        self._lon = self._coordinate("longitude", LONGITUDE)
+        with reading(path, "CF NetCDF"):  # whatever its attributes are
+            super().__init__(path)
+            self._lat, self._lon = self._coordinate("latitude", "north"), self._coordinate("longitude", "east")
         self._y, self._x = self._horizontal()
         # Where rows run southward and columns westward they are turned round.
         lat, lon = self._degrees()
@@ -54,19 +47,15 @@ class File:
         )
         self.grid = Grid(lat[self._turned], lon[self._turned])
 
-    def refuse(self, name: str, rule: str):
-        """Raise for a variable."""
-        raise UserError(f"{self.path}: {name}: {rule}")
-
-    def _coordinate(self, name: str, of_units: tuple[str, ...]) -> xr.Variable:
-        """The variable with a standard_name or, if none has it, with units that nothing else has."""
-        found = [v for v in self.data.variables.values() if v.attrs.get("standard_name") == name]
-        found = found or [v for v in self.data.variables.values() if v.attrs.get("units") in of_units]
+    def _coordinate(self, name: str, direction: str) -> xr.DataArray:
+        """The first variable of the file that is latitude or longitude."""
+        found = self.coordinates(name)
         if not found:
-            self.refuse(name, f"missing; a variable with standard_name {name} or units {of_units[0]} holds it")
-        if found[0].ndim not in (1, 2):
-            self.refuse(name, f"has dimensions {found[0].dims}; expected (y) and (x), or (y, x) for both")
-        return found[0]
+            self.refuse(name, f"missing; a variable with standard_name {name} or units degrees_{direction} holds it")
+        variable = self.data[found[0]]
+        if variable.ndim not in (1, 2):
+            self.refuse(name, f"has dimensions {variable.dims}; expected (y) and (x), or (y, x) for both")
+        return variable
 
     def _horizontal(self) -> tuple[str, str]:
         """The names of the dimensions that run northward and eastward."""
@@ -80,45 +69,31 @@ class File:
 
     def _degrees(self) -> tuple[np.ndarray, np.ndarray]:
         """lat and lon as they lie in the file, each (y, x)."""
-        with reading(self.path, "degrees"):
-            lat, lon = (np.asarray(v.values, float) for v in (self._lat, self._lon))
+        lat, lon = self.numbers(self._lat), self.numbers(self._lon)
         for name, values, variable, most in (("latitude", lat, self._lat, 90.0), ("longitude", lon, self._lon, 360.0)):
             rule = f"expected degrees from {-most:g} to {most:g}"
-            refuse_values(self.path, name, ~(np.abs(values) <= most), values, variable.dims, rule)
+            self.refuse_values(name, ~(np.abs(values) <= most), values, rule, variable.dims)
         if lat.ndim == 1:
             return np.meshgrid(lat, lon, indexing="ij")
         return lat, lon if self._lon.dims == self._lat.dims else lon.T
 
-    def find(self, name: str, standard_names: tuple[str, ...] = ()) -> str | None:
-        """The variable of this name, else the one with one of these standard_names."""
-        if name in self.data.variables:
-            return name
-        names = [n for n, v in self.data.variables.items() if v.attrs.get("standard_name") in standard_names]
-        if len(names) > 1:
-            self.refuse(" and ".join(map(str, names)), f"each could be {name}; one of them needs that name")
-        return names[0] if names else None
-
     @cached_property
     def time(self) -> str:
         """The name of the time axis."""
-        for name, variable in self.data.variables.items():
-            said = name, variable.attrs.get("standard_name"), variable.attrs.get("axis")
-            if variable.dims == (name,) and {"time", "T"} & set(said):
-                return name
-        self.refuse("time", "missing; a coordinate variable holds the date of each day")
+        named = ["time"] if "time" in self.data.variables and self.data["time"].dims == ("time",) else []
+        found = named or self.axes("T")
+        if not found:
+            self.refuse("time", "missing; a coordinate variable holds the date of each day")
+        return found[0]
 
     @cached_property
     def dates(self) -> np.ndarray:
         """(n,) cftime dates, one a day."""
-        variable = self.data.variables[self.time]
+        variable = self.data[self.time]
         given = variable.attrs.get("units", "(missing)")
         calendar = variable.attrs.get("calendar", "standard")
-        with reading(self.path, "dates"):
-            values = np.asarray(variable.values, float)
-        bounds = self.data.variables.get(variable.attrs.get("bounds"))
-        if bounds is not None and bounds.shape == (len(values), 2):
-            with reading(self.path, "dates"):
-                values = np.asarray(bounds.values, float)[:, 0]
+        bounds = self.bounds(self.time)
+        values = self.numbers(variable) if bounds is None else bounds[:, 0]
         try:
             dates = cftime.num2date(values, given, calendar, only_use_cftime_datetimes=True)
         except (ValueError, TypeError, OverflowError) as error:
@@ -145,21 +120,11 @@ class File:
     def _wanted(self, with_time: bool) -> tuple[str, ...]:
         return (self.time, self._y, self._x) if with_time else (self._y, self._x)
 
-    def factor(self, name: str, allowed: dict[str, float]) -> float:
-        """What turns a variable into this package's units, by its units attribute."""
-        attributes = self.data[name].attrs
-        unit = canonical(attributes.get("units", ""))
-        if unit not in allowed or "units" not in attributes:
-            given = repr(attributes["units"]) if "units" in attributes else "missing"
-            self.refuse(name, f"units {given}; expected {' or '.join(u for u in allowed if u)}")
-        return allowed[unit]
-
-    def map(self, name: str, allowed: dict[str, float]) -> np.ndarray:
-        """A variable (y, x) in this package's units, every element a number."""
+    def map(self, name: str, unit: str) -> np.ndarray:
+        """A variable (y, x) in this unit, every element a number."""
         field = self.field(name, with_time=False)
-        with reading(self.path, f"numbers of {name}"):
-            values = field.to_numpy().astype(float) * self.factor(name, allowed)
-        refuse_values(self.path, name, ~np.isfinite(values), values, field.dims, "expected a number")
+        values = self.numbers(field) * self.factor(name, unit)
+        self.refuse_values(name, ~np.isfinite(values), values, "expected a number", field.dims)
         return values
 
 
@@ -173,9 +138,9 @@ def land_and_distance(file: File) -> tuple[np.ndarray, np.ndarray | None]:
     land = file.find("sftlf", ("land_binary_mask", "land_area_fraction"))
     if land is None:
         file.refuse("sftlf", "missing; the share of land in each cell")
-    share = file.map(land, SHARE_UNITS)
+    share = file.map(land, "1")
     bad = (share < 0) | (share > 1)
-    refuse_values(file.path, land, bad, share, ("y", "x"), "a share of land lies from 0 to 1, or 0 to 100 %")
+    file.refuse_values(land, bad, share, "a share of land lies from 0 to 1, or 0 to 100 %", ("y", "x"))
     if "distance_to_coast" not in file.data.variables:
         return share >= 0.5, None
-    return share >= 0.5, file.map("distance_to_coast", DISTANCE_UNITS)
+    return share >= 0.5, file.map("distance_to_coast", "km")

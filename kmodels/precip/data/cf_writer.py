@@ -1,4 +1,4 @@
-"""Daily rain and the coarse state as CF NetCDF: what the simulator writes and what users bring (see read_netcdf.py).
+"""Daily rain and the coarse state as CF NetCDF: what the simulator writes and what users bring (see cf_reader.py).
 
 A data set is a folder with files of three kinds, which their names begin with:
 
@@ -16,10 +16,9 @@ import numpy as np
 import xarray as xr
 
 from kmodels.core.io.netcdf import global_attributes, save
-from kmodels.precip.data.variables import COVARIATES, RAIN_INDEX, RAIN_UNITS
+from kmodels.precip.data.variables import COVARIATES, DAY, RAIN_INDEX, STORED_RAIN_UNITS
 from kmodels.precip.data.variables import RAIN as RAIN_NAME
 
-STORED_UNITS = "kg m-2 s-1"
 TIME_UNITS = "days since 2001-01-01 00:00:00"  # the date of the first simulated day
 CALENDAR = "standard"
 COARSE_DEGREES = 0.6  # side of a simulated coarse cell
@@ -28,7 +27,7 @@ SOUTH_WEST = 40.0, 0.0  # corner of the simulated domain: latitude, longitude [d
 RAIN_ATTRIBUTES = {
     "standard_name": "precipitation_flux",
     "long_name": "precipitation",
-    "units": STORED_UNITS,
+    "units": STORED_RAIN_UNITS,
     "cell_methods": "time: mean",
 }
 ATTRIBUTES = {
@@ -64,7 +63,7 @@ def simulated_axes(grid, block: int) -> dict[str, np.ndarray]:
 
 def write_fine(path: Path, first_day: int, rain: np.ndarray, axes: dict[str, np.ndarray]) -> None:
     """Save days of fine rain (days, y, x) [mm/day], the first of which is so many days after the epoch."""
-    flux = (rain / RAIN_UNITS[STORED_UNITS]).astype("float32")
+    flux = (rain / DAY).astype("float32")
     data = _dataset("Simulated daily rain", {RAIN_NAME: flux}, axes, first_day)
     data[RAIN_NAME].attrs = RAIN_ATTRIBUTES
     save(path, data, {RAIN_NAME: (1, *rain.shape[1:])})
@@ -75,7 +74,7 @@ def write_coarse(path: Path, first_day: int, states: np.ndarray, axes: dict[str,
     names = (RAIN_INDEX if oracle else RAIN_NAME, *(c.name for c in COVARIATES))
     fields = {name: states[..., k].astype("float32") for k, name in enumerate(names)}
     if not oracle:
-        fields[RAIN_NAME] /= np.float32(RAIN_UNITS[STORED_UNITS])
+        fields[RAIN_NAME] /= np.float32(DAY)
     data = _dataset("Simulated coarse state of the atmosphere", fields, axes, first_day)
     first = {"long_name": "latent rain", "units": "1", "cell_methods": "time: mean"} if oracle else RAIN_ATTRIBUTES
     data[names[0]].attrs = first

@@ -18,7 +18,7 @@ import cftime
 import numpy as np
 
 from kmodels.core.io.files import read_array, reading
-from kmodels.core.io.netcdf import refuse_values
+from kmodels.core.io.refusal import refuse_values
 from kmodels.core.spec.errors import UserError
 from kmodels.precip.data.cf_writer import CALENDAR, TIME_UNITS
 from kmodels.precip.data.records import Days, Domain
@@ -89,7 +89,7 @@ def _array(path: Path, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _refuse(path: Path, name: str, bad: np.ndarray, values: np.ndarray, rule: str) -> None:
-    refuse_values(path, name, bad, values, ("y", "x", "variable")[: bad.ndim], rule)
+    refuse_values(path, name, bad, values, rule, ("y", "x", "variable")[: bad.ndim])
 
 
 def _state(path: Path, shape: tuple[int, ...]) -> np.ndarray:

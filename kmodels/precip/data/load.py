@@ -1,7 +1,7 @@
 """A folder of coarse states and fine rain -> Days. Bad input is refused by file, variable, index, value and rule.
 
-Formats: CF NetCDF (.nc) or Zarr (.zarr), see netcdf.py and read_netcdf.py for what their names begin with and what may
-be in them; the seed's folder of NumPy files, see seed_arrays.py.
+Formats: CF NetCDF (.nc) or Zarr (.zarr), see cf_writer.py and cf_reader.py for what their names begin with and what may
+be in them; the seed's folder of NumPy files, see legacy_numpy.py.
 """
 
 from pathlib import Path
@@ -99,13 +99,11 @@ def _check_nested(file: File, fine: Grid, coarse: Grid, block: int) -> None:
         inside = getattr(fine, name).reshape(ny, block, nx, block) - centre[:, None, :, None]
         off = ((inside + 180) % 360 - 180).mean((1, 3))
         bad = ~(np.abs(off) <= SAME_PLACE * max(spacing(coarse), block * spacing(fine)))
-        if bad.any():
-            y, x = np.unravel_index(int(np.argmax(bad)), bad.shape)
-            file.refuse(
-                f"{name}[y={y}, x={x}] = {centre[y, x]:g}",
-                f"the {block} x {block} fine cells there have their middle at {centre[y, x] + off[y, x]:g}; "
-                "the grids do not nest",
-            )
+
+        def rule(at, middle=centre + off):
+            return f"its {block} x {block} fine cells have their middle at {middle[at]:g}; the grids do not nest"
+
+        file.refuse_values(name, bad, centre, rule, ("y", "x"))
 
 
 def _common_days(series: list[Series], folder: Path) -> np.ndarray:

@@ -1,14 +1,15 @@
 """Daily fields of one variable, from one file or many."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from kmodels.core.io.files import reading
-from kmodels.core.io.netcdf import refuse_values
 from kmodels.precip.data.cf_reader import File, Grid, date_keys
-from kmodels.precip.data.variables import RAIN_UNITS
+from kmodels.precip.data.variables import DAY, RAIN_UNITS, STORED_RAIN_UNITS
 
+Factor = Callable[[File, str], float]  # what turns a file's variable into this package's unit
 RAIN_NAMES = ("precipitation_flux", "lwe_precipitation_rate", "rainfall_flux", "rainfall_rate")
 
 
@@ -19,14 +20,14 @@ class Series:
     a value is missing.
     """
 
-    def __init__(self, files: list[File], name: str, standard_names=(), allowed: dict[str, float] | None = None):
+    def __init__(self, files: list[File], name: str, standard_names=(), factor: Factor | None = None):
         pieces = [(file, file.find(name, standard_names)) for file in files]
         self.pieces = [(file, found) for file, found in pieces if found is not None]
         if not self.pieces:
             there = sorted({str(n) for file in files for n, v in file.data.data_vars.items() if v.ndim >= 3})
             files[0].refuse(name, f"missing in all files of its kind; they have {', '.join(there) or 'no fields'}")
         self.name = name
-        self._factors = [1.0 if allowed is None else file.factor(found, allowed) for file, found in self.pieces]
+        self._factors = [1.0 if factor is None else factor(file, found) for file, found in self.pieces]
         self._fields = [file.field(found, with_time=True) for file, found in self.pieces]
         self.grid = _common_grid([file for file, _ in self.pieces])
         self._order()
@@ -73,7 +74,7 @@ class Series:
         turned = [s.step < 0 for s in file._turned]
         mask, shown = (np.flip(a[row], [axis for axis in (0, 1) if turned[axis]]) for a in (bad, values))
         factor = self._factors[self._piece[rows[row]]]
-        refuse_values(file.path, found, mask, shown / factor, field.dims[1:], rule, **at)
+        file.refuse_values(found, mask, shown / factor, rule, field.dims[1:], fixed=at)
 
 
 def _common_grid(files: list[File]) -> Grid:
@@ -91,10 +92,8 @@ def refuse_other_grid(file: File, grid: Grid, whose: Path) -> None:
     near = 1e-3 * spacing(grid)
     for name in ("lat", "lon"):
         ours, theirs = getattr(file.grid, name), getattr(grid, name)
-        rule = f"{whose} has {{:g}} there"
         bad = np.abs((ours - theirs + 180) % 360 - 180) > near
-        if bad.any():
-            refuse_values(file.path, name, bad, ours, ("y", "x"), rule.format(theirs[bad][0]))
+        file.refuse_values(name, bad, ours, lambda at, there=theirs: f"{whose} has {there[at]:g} there", ("y", "x"))
 
 
 def spacing(grid: Grid) -> float:
@@ -102,13 +101,20 @@ def spacing(grid: Grid) -> float:
     return float(np.median(np.abs(np.diff(grid.lat, axis=0)))) if grid.shape[0] > 1 else 1.0
 
 
+def rain_factor(file: File, name: str) -> float:
+    """What turns a variable into rain [mm/day]."""
+    if file.data[name].attrs.get("units") == STORED_RAIN_UNITS:
+        return DAY  # known without waiting for the library of units
+    return file.factor(name, RAIN_UNITS, of_water=True)
+
+
 def rain_series(files: list[File]) -> Series:
     """The fine rain [mm/day]."""
-    return Series(files, "pr", RAIN_NAMES, RAIN_UNITS)
+    return Series(files, "pr", RAIN_NAMES, rain_factor)
 
 
 def predictor_series(files: list[File], name: str) -> Series:
     """A coarse variable; rain in mm/day, all others in their file's units."""
     standard = {file.data[name].attrs.get("standard_name") for file in files if name in file.data.variables}
     is_rain = name == "pr" or bool(standard & set(RAIN_NAMES))
-    return Series(files, name, RAIN_NAMES if name == "pr" else (), RAIN_UNITS if is_rain else None)
+    return Series(files, name, RAIN_NAMES if name == "pr" else (), rain_factor if is_rain else None)

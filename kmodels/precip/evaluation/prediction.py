@@ -13,7 +13,7 @@ from kmodels.core.io.netcdf import global_attributes, save
 from kmodels.core.spec.errors import UserError
 from kmodels.precip.data import cf_writer
 from kmodels.precip.data.records import Days
-from kmodels.precip.data.variables import RAIN_UNITS
+from kmodels.precip.data.variables import DAY
 
 SUFFIXES = (".nc",)
 CELLS_AT_ONCE = 4_000_000  # of all fields that are looked at together
@@ -71,7 +71,7 @@ class Ensemble:
         shape = (len(self.days), self.members, *self.days.domain.shape)
         rain = np.empty(shape, "float32")
         for rows, fields in self.blocks(self.progress):
-            rain[rows] = fields / np.float32(RAIN_UNITS[cf_writer.STORED_UNITS])
+            rain[rows] = fields / np.float32(DAY)
         dims, coordinates = _places(self.days.domain)
         calendar = self.days.dates[0].calendar
         middle = np.asarray(cftime.date2num(self.days.dates, cf_writer.TIME_UNITS, calendar), "float64")

@@ -8,7 +8,7 @@ import xarray as xr
 from helpers.plain_runs import RECIPE, plain_run
 
 from kmodels.core.spec.errors import UserError
-from kmodels.plume.data import cf_writer, units
+from kmodels.plume.data import cf_writer
 from kmodels.plume.data import load as loader
 from kmodels.plume.data.load import load
 
@@ -42,7 +42,16 @@ def test_files_of_a_folder_and_runs_of_a_file(tmp_path):
 
 @pytest.mark.parametrize(
     "given, factor",
-    [("kg m-3", 1.0), ("g/m3", 1e-3), ("mg m^-3", 1e-6), ("ug m-3", 1e-9), ("µg/m3", 1e-9)],
+    [
+        ("kg m-3", 1.0),
+        ("g/m3", 1e-3),
+        ("mg m^-3", 1e-6),
+        ("ug m-3", 1e-9),
+        ("µg/m3", 1e-9),
+        ("μg m⁻³", 1e-9),
+        ("micrograms/m**3", 1e-9),
+        ("ng.m-3", 1e-12),
+    ],
 )
 def test_units_of_concentration(tmp_path, given, factor):
     run = plain_run()
@@ -51,7 +60,7 @@ def test_units_of_concentration(tmp_path, given, factor):
     write(data, tmp_path / "r.nc")
     windows = load(tmp_path / "r.nc", RECIPE)
     np.testing.assert_allclose(windows.past([0])[0], run.concentration[:3], rtol=1e-6)
-    assert units.CONCENTRATION[windows.units] == factor
+    assert windows.units == given and windows.runs[0].factor == factor
 
 
 def test_emission_in_grams(tmp_path):
@@ -60,6 +69,25 @@ def test_emission_in_grams(tmp_path):
     data["stack_emission"].attrs["units"] = "g/s"
     write(data, tmp_path / "r.nc")
     np.testing.assert_allclose(load(tmp_path, RECIPE).runs[0].stacks.emission, [2e-3, 5e-3])
+
+
+def test_lengths_and_speeds_in_other_units(tmp_path):
+    run = plain_run()
+    data = cf_writer.dataset([run])
+    for name, unit, factor in [
+        ("x", "km", 1e3),
+        ("y", "km", 1e3),
+        ("z", "hm", 100.0),
+        ("eastward_wind", "km/h", 1 / 3.6),
+    ]:
+        data[name] = (data[name].dims, data[name].values / factor, data[name].attrs | {"units": unit})
+    data["stack_x"] = (("stack",), data["stack_x"].values / 0.3048, {"units": "ft"})
+    write(data, tmp_path / "r.nc")
+    windows = load(tmp_path / "r.nc", RECIPE)
+    np.testing.assert_allclose(windows.cell, (10.0, 100.0, 100.0))
+    np.testing.assert_allclose(windows.runs[0].u, run.u, rtol=1e-6)
+    np.testing.assert_allclose(windows.runs[0].v, run.v, rtol=1e-6)
+    np.testing.assert_allclose(windows.runs[0].stacks.x, run.stacks.x)
 
 
 def without(name):
@@ -100,11 +128,11 @@ def with_step(coordinate, index, by):
         (without("stack_height"), r"stack_height: missing"),
         (without("z"), r"r\.nc: z: missing; a coordinate variable holds the cell centres in m"),
         (without("time"), r"r\.nc: time: missing"),
-        (with_units(NAME, "ppb"), rf"{NAME}: units 'ppb'; expected kg m-3 or g m-3 or mg m-3 or ug m-3"),
-        (with_units("eastward_wind", "knot"), "eastward_wind: units 'knot'; expected m s-1"),
-        (with_units("surface_altitude", "ft"), "surface_altitude: units 'ft'; expected m$"),
-        (with_units("x", "km"), "x: units 'km'; expected m$"),
-        (with_units("stack_emission", "kg h-1"), "stack_emission: units 'kg h-1'; expected kg s-1 or g s-1"),
+        (with_units(NAME, "ppb"), rf"{NAME}: units 'ppb'; expected kg m-3, or what can be converted to it$"),
+        (with_units("eastward_wind", "knots squared"), "eastward_wind: units 'knots squared'; expected m s-1, or what"),
+        (with_units("surface_altitude", "Pa"), "surface_altitude: units 'Pa'; expected m, or what can be"),
+        (with_units("x", "degrees_east"), "x: units 'degrees_east'; expected m, or what can be"),
+        (with_units("stack_emission", "kg"), "stack_emission: units 'kg'; expected kg s-1, or what can be"),
         (with_units("time", "s"), "time: units 's'; expected times such as"),
         (with_units("time", "frames since dawn"), "time: units 'frames since dawn'; expected"),
         (
@@ -115,12 +143,21 @@ def with_step(coordinate, index, by):
         (with_value(NAME, (0, 4, 3, 5, 1), np.inf), r"\[run=0, time=4, z=3, y=5, x=1\] = inf kg m-3"),
         (with_value("surface_altitude", (0, 1, 2), np.nan), r"surface_altitude\[run=0, y=1, x=2\] = nan; expected a"),
         (with_value("eastward_wind", (0, 5, 1), np.nan), r"eastward_wind\[run=0, time=5, z=1\] = nan; expected a num"),
-        (with_value("stack_x", 1, 501.0), r"stack_x\[stack=1\] = 501; outside the grid: expected at most 500 m"),
+        (with_value("stack_x", 1, 501.0), r"stack_x\[stack=1\] = 501 m; outside the grid: expected at most 500 m"),
         (with_value("stack_emission", 0, -1.0), r"stack_emission\[stack=0\] = -1; expected 0 or more"),
         (with_value("stack_run", 1, 3), r"stack_run\[stack=1\] = 3; expected a run in 0\.\.0"),
-        (lambda d: d.assign_coords(x=with_step(d.x, 2, 30.0)), r"x\[2\] = 280 after 150; expected even, rising steps"),
-        (lambda d: d.assign_coords(y=with_step(d.y, 1, -200.0)), r"y\[1\] = -50 after 50; expected even, rising"),
-        (lambda d: d.assign_coords(time=with_step(d.time, 7, 60.0)), r"time\[7\] = 480 after 360; expected even"),
+        (
+            lambda d: d.assign_coords(x=with_step(d.x, 2, 30.0)),
+            r"x\[2\] = 280; it comes after 150; expected even, rising steps",
+        ),
+        (
+            lambda d: d.assign_coords(y=with_step(d.y, 1, -200.0)),
+            r"y\[1\] = -50; it comes after 50; expected even, rising",
+        ),
+        (
+            lambda d: d.assign_coords(time=with_step(d.time, 7, 60.0)),
+            r"time\[7\] = 480; it comes after 360; expected even",
+        ),
         (lambda d: d.isel(time=slice(0, 4)), r"run 'a' has 4 frames; data.past = 3 and data.horizon = 2 need 5"),
         (lambda d: d.isel(z=0), rf"{NAME}: has dimensions \(run, time, y, x\); expected \(run, time, z, y, x\)"),
     ],
@@ -263,7 +300,7 @@ def test_the_unit_of_an_archive(tmp_path):
             {"conc": np.full((2, 3, 4, 2), -0.5)},
             r"run_labels\.npz: conc\[time=0, z=0, y=0, x=0\] = -0\.5 kg m-3; a con",
         ),
-        ({"units": np.array("ppm")}, r"units 'ppm'; expected kg m-3 or"),
+        ({"units": np.array("ppm")}, r"units 'ppm'; expected kg m-3, or what"),
         ({"conc": np.array([None])}, "cannot be read as a NumPy archive: Object arrays"),
     ],
 )
@@ -353,17 +390,17 @@ def test_receptors_on_one_level_are_as_high_as_the_recipes_cells(tmp_path):
 @pytest.mark.parametrize(
     "old, new, said",
     [
-        ("      2.00000 ", "     -2.00000 ", r"line 9: CONC = -2\.0; a concentration is 0 or more"),
+        ("      2.00000 ", "     -2.00000 ", r"line 9: CONC = -2; a concentration is 0 or more"),
         ("      2.00000 ", "          NaN ", r"line 9: CONC = \(empty\); expected a number"),
         ("      2.00000 ", "************* ", r"line 9: CONC = \(empty\); expected a number"),
-        ("      2.00000 ", "          two ", "line 9: CONC = two; expected a number"),
+        ("      2.00000 ", "          two ", "line 9: CONC = 'two'; expected a number"),
         ("130.00   130.00     2.00", "131.00   130.00     2.00", r"line \d+: ZELEV = .*another elevation for this X"),
-        ("1-HR  ALL       99123124", "24-HR  ALL       99123124", "line 16: AVE = 24-HR; expected 1-HR"),
-        ("ALL       00010101", "B         00010101", "line 24: GRP = B; expected one source group, ALL"),
-        ("99123124", "99123125", "line 16: DATE = 99123125; expected YYMMDDHH"),
-        ("99123124", "99133124", "line 16: DATE = 99133124; expected YYMMDDHH"),
+        ("1-HR  ALL       99123124", "24-HR  ALL       99123124", "line 16: AVE = '24-HR'; expected 1-HR"),
+        ("ALL       00010101", "B         00010101", "line 24: GRP = 'B'; expected one source group, ALL"),
+        ("99123124", "99123125", "line 16: DATE = '99123125'; expected YYMMDDHH"),
+        ("99123124", "99133124", "line 16: DATE = '99133124'; expected YYMMDDHH"),
         ("700.00000    4100.00000       3.0", "710.00000    4100.00000       3.0", "24 lines for 3 hours with 3 val"),
-        ("700.00000    4100.00000       3.0", "700.00000    4000.00000       3.0", "line 10: X = 700.0; this rec"),
+        ("700.00000    4100.00000       3.0", "700.00000    4000.00000       3.0", "line 10: X = 700; this rec"),
         ("AVERAGE CONC", "TOTAL DEPO", r"columns X Y TOTAL DEPO ZELEV .*; expected X Y CONC ZELEV ZHILL ZFLAG AVE"),
         ("GRID1\n", "GRID1 a b c\n", "cannot be read as a POSTFILE"),
     ],

@@ -78,7 +78,20 @@ def test_taking_days(plain):
 
 @pytest.mark.parametrize(
     "units, factor",
-    [("mm/day", DAY), ("mm d-1", DAY), ("kg m**-2 s**-1", 1.0), ("kg/m2/s", 1.0), ("m s-1", 1e-3), ("mm day^-1", DAY)],
+    [
+        ("mm/day", DAY),
+        ("mm d-1", DAY),
+        ("kg m**-2 s**-1", 1.0),
+        ("kg/m2/s", 1.0),
+        ("m s-1", 1e-3),
+        ("mm day^-1", DAY),
+        ("mm/h", 3600.0),
+        ("m d-1", DAY / 1000),
+        ("kg m-2s-1", 1.0),
+        ("Kg/m^2/s", 1.0),
+        ("kg/(m^2*s)", 1.0),
+        ("kg m⁻² s⁻¹", 1.0),
+    ],
 )
 def test_units_of_rain(folder, plain, units, factor):
     def change(data):
@@ -222,8 +235,9 @@ def land_cell(data):
             r"fine-00000\.nc: pr\[time=4, lat=1, lon=2\] = -1e-06; rain is 0 or",
         ),
         (FINE, with_value("pr", (4, 1, 2), np.inf), r"pr\[time=4, lat=1, lon=2\] = inf; rain is at most 2000 mm/day"),
-        (FINE, with_attribute("pr", units="mm h-1"), r"fine-00000\.nc: pr: units 'mm h-1'; expected kg m-2 s-1 or mm"),
-        (FINE, with_attribute("pr", units=None), r"pr: units missing; expected kg m-2 s-1 or mm s-1 or"),
+        (FINE, with_attribute("pr", units="K"), r"fine-00000\.nc: pr: units 'K'; expected mm day-1, or what can be"),
+        (FINE, with_attribute("pr", units="mm"), r"fine-00000\.nc: pr: units 'mm'; expected mm day-1, or what"),
+        (FINE, with_attribute("pr", units=None), r"pr: units missing; expected mm day-1, or what can be"),
         (FINE, with_attribute("pr", units="mm/day"), r"pr: at most .* mm/day on any day; .* are the units right"),
         (FINE, lambda d: with_attribute("pr", units="kg m-2 s-1")(d.assign(pr=d.pr * DAY)), "more than ever fell"),
         (
@@ -264,11 +278,11 @@ def land_cell(data):
             with_value("psl", (3, 0, 1), np.nan),
             r"coarse-00000\.nc: psl\[time=3, lat=0, lon=1\] = nan; expected a",
         ),
-        (COARSE, with_attribute("pr", units="inch"), r"coarse-00000\.nc: pr: units 'inch'; expected kg m-2 s-1"),
+        (COARSE, with_attribute("pr", units="inch"), r"coarse-00000\.nc: pr: units 'inch'; expected mm day-1"),
         (
             COARSE,
             lambda d: d.assign_coords(lon=("lon", d.lon.values + 0.2, d.lon.attrs)),
-            r"lon\[y=0, x=0\] = 0\.5: the 2 x 2 fine cells there have their middle at 0\.3; the grids do not nest",
+            r"lon\[y=0, x=0\] = 0\.5; its 2 x 2 fine cells have their middle at 0\.3; the grids do not nest",
         ),
         (
             COARSE,
@@ -279,8 +293,8 @@ def land_cell(data):
         (STATIC, with_value("distance_to_coast", (1, 2), np.nan), r"distance_to_coast\[lat=1, lon=2\] = nan; expected"),
         (
             STATIC,
-            with_attribute("distance_to_coast", units="mile"),
-            r"distance_to_coast: units 'mile'; expected km or m",
+            with_attribute("distance_to_coast", units="hour"),
+            r"distance_to_coast: units 'hour'; expected km, or what can be converted to it",
         ),
         (STATIC, lambda d: d.assign(sftlf=d.sftlf * 3.0), r"sftlf\[y=\d, x=\d\] = 3; a share of land lies from 0 to 1"),
     ],

@@ -1,0 +1,143 @@
+"""CF files as cf-xarray and pint understand them, refused by file, variable, index, value and rule where they are bad.
+
+CF Metadata Conventions 1.11, https://cfconventions.org.
+"""
+
+import re
+from pathlib import Path
+from typing import NoReturn
+
+import cf_xarray  # noqa: F401 - gives data sets their .cf
+import numpy as np
+import xarray as xr
+
+from kmodels.core.io import units
+from kmodels.core.io.files import reading
+from kmodels.core.io.netcdf import opened
+from kmodels.core.io.refusal import refuse_values
+from kmodels.core.spec.errors import UserError
+
+# Attributes that say what a variable is: cf-xarray takes them for text.
+TEXTS = (
+    "standard_name",
+    "units",
+    "axis",
+    "positive",
+    "bounds",
+    "calendar",
+    "cartesian_axis",
+    "grads_dim",
+    "_CoordinateAxisType",
+    "cf_role",
+)
+
+
+class CfFile:
+    """An open CF NetCDF file or Zarr store, of which nothing is read before it is asked for.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+
+    Attributes
+    ----------
+    path : pathlib.Path
+        The file.
+    data : xarray.Dataset
+        What is in it; times are numbers.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.data = opened(path)
+        for variable in self.data.variables.values():
+            variable.attrs = {name: _plain(name, value) for name, value in variable.attrs.items()}
+
+    def refuse(self, name: str, rule: str) -> NoReturn:
+        """Raise UserError for a variable."""
+        raise UserError(f"{self.path}: {name}: {rule}")
+
+    def refuse_values(self, name: str, bad, values, rule, dims, **more) -> None:
+        """Raise UserError for the first bad value of a variable, if there is one; see `refusal.refuse_values`."""
+        refuse_values(self.path, name, bad, values, rule, dims, **more)
+
+    def find(self, name: str, standard_names: tuple[str, ...] = ()) -> str | None:
+        """Find a variable.
+
+        Parameters
+        ----------
+        name : str
+            A variable of this name comes first.
+        standard_names : tuple of str
+            Else the one that has one of these standard names, regular expressions, is taken.
+
+        Returns
+        -------
+        str or None
+            Its name in the file; None where there is none.
+
+        Raises
+        ------
+        UserError
+            Where several could be it.
+        """
+        if name in self.data.variables:
+            return name
+        wanted = re.compile("|".join(standard_names) or "(?!)")
+        named = self.data.cf.standard_names.items()
+        found = sorted(str(one) for given, ones in named if wanted.fullmatch(given) for one in ones)
+        if len(found) > 1:
+            self.refuse(" and ".join(found), f"each could be {name}; one of them needs that name")
+        return found[0] if found else None
+
+    def coordinates(self, key: str) -> list[str]:
+        """List the coordinate variables of a kind, in the order of the file, those with its standard name first.
+
+        Parameters
+        ----------
+        key : str
+            `X`, `Y`, `Z`, `T`, `latitude`, `longitude` or `vertical`, as cf-xarray knows them by standard name, axis
+            and units. Bounds do not count. Whether other variables name one as their coordinate does not matter.
+        """
+        every = self.data.set_coords(list(self.data.data_vars)).cf
+        bounds = {name for names in every.bounds.values() for name in names}
+        found = set((every.axes | every.coordinates).get(key, ())) - bounds
+        in_order = [name for name in self.data.variables if name in found]
+        return sorted(in_order, key=lambda name: self.data.variables[name].attrs.get("standard_name") != key)
+
+    def axes(self, key: str) -> list[str]:
+        """List the coordinate variables of a kind that are the axis of their own dimension."""
+        return [name for name in self.coordinates(key) if self.data.variables[name].dims == (name,)]
+
+    def bounds(self, name: str) -> np.ndarray | None:
+        """Read the bounds (n, 2) of an axis; None where it has none."""
+        found = self.data.cf.bounds.get(name)
+        if not found or self.data[found[0]].shape != (self.data.sizes[name], 2):
+            return None
+        return self.numbers(self.data[found[0]])
+
+    def numbers(self, variable: xr.DataArray) -> np.ndarray:
+        """Read a variable, or a part of it, as float64."""
+        with reading(self.path, f"numbers of {variable.name}"):
+            return variable.to_numpy().astype("float64")
+
+    def factor(self, name: str, wanted: str, of_water: bool = False) -> float:
+        """Work out what turns a variable into a unit; raises UserError where its own is missing or of another kind."""
+        given = self.data[name].attrs.get("units")
+        try:
+            if given is not None:
+                return units.factor(given.strip(), wanted, of_water)
+        except ValueError:
+            pass
+        shown = "missing" if given is None else repr(given)
+        self.refuse(name, f"units {shown}; expected {wanted}, or what can be converted to it")
+
+
+def _plain(name: str, value):
+    """An attribute without the arrays of one element and the bytes that some programs write."""
+    if isinstance(value, np.ndarray | list | tuple) and np.size(value) == 1:
+        value = np.ravel(value)[0]
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", "replace")
+    return str(value) if name in TEXTS else value
