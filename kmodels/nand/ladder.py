@@ -35,7 +35,7 @@ BASELINE = {
         "encoding": "normalized",
         "features": "none",
         "bidirectional": False,
-        "reading": "time",
+        "sequence_order": "time",
         "pooling": "attention",
         "hidden": 64,
         "layers": 1,
@@ -89,7 +89,7 @@ LADDER = Ladder(
             "a bidirectional GRU that reads one block's operations after the other's, and a verdict that also sees "
             "the most suspect operation",
             {
-                "model": {"bidirectional": True, "reading": "block", "pooling": "worst"},
+                "model": {"bidirectional": True, "sequence_order": "block", "pooling": "worst"},
                 "train": {"learning_rate": 5e-3},
             },
             (

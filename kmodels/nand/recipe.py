@@ -73,7 +73,7 @@ class Model(Section):
         description="differences: what came before in the same block; oracle_flags: hands over the answer",
     )
     bidirectional: bool = Field(True, description="read the sequence both ways")
-    reading: Literal["block", "time"] = Field(
+    sequence_order: Literal["block", "time"] = Field(
         "block",
         description="order of reading: block after block, so that a block's past stands before it; or as it came",
     )
@@ -98,8 +98,8 @@ class Model(Section):
 
     @model_validator(mode="after")
     def _agrees(self):
-        if self.reading == "block" and self.encoding != "slots":
-            raise ValueError(f"reading = block needs encoding = slots, not {self.encoding}; or set reading = time")
+        if self.sequence_order == "block" and self.encoding != "slots":
+            raise ValueError(f"sequence_order = block needs encoding = slots, not {self.encoding}; or set sequence_order = time")
         return self
 
 
@@ -122,7 +122,7 @@ class NandRecipe(Recipe):
 
     VARIANTS: ClassVar = {
         "flawed": {
-            "model": {"encoding": "normalized", "features": "none", "bidirectional": False, "reading": "time"},
+            "model": {"encoding": "normalized", "features": "none", "bidirectional": False, "sequence_order": "time"},
         },
         "slots": {"model": {"features": "none"}, "train": {"epochs": 15}},
     }

@@ -23,7 +23,7 @@ def columns(recipe) -> dict[str, int]:
             "slot": model.max_slots,
             "page": model.max_page + 2,
         }
-    if model.reading == "block":
+    if model.sequence_order == "block":
         found["first"] = 2
     if model.features == "differences":
         found |= {
@@ -52,7 +52,7 @@ def encode(trace: Trace, recipe) -> ArrayExamples:
             "slot": slot % recipe.model.max_slots,
             "page": np.minimum(trace.page, recipe.model.max_page) + 1,
         }
-    if recipe.model.reading == "block":
+    if recipe.model.sequence_order == "block":
         tokens["first"] = firsts(slot)
     if recipe.model.features == "differences":
         tokens |= differences(trace, slot, recipe.model.max_difference)

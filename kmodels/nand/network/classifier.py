@@ -21,7 +21,7 @@ def build(recipe, steps: int) -> "NandClassifier":
     classifier = NandClassifier(
         sizes=list(columns.values()),
         numbers=4 if model.encoding == "normalized" else 0,
-        group_column=list(columns).index("slot") if model.reading == "block" else None,
+        group_column=list(columns).index("slot") if model.sequence_order == "block" else None,
         embedding=model.embedding,
         hidden=model.hidden,
         depth=model.layers,

@@ -48,7 +48,7 @@ def test_tokens_fit_their_tables_and_padding_is_zero(encoding, features):
         {
             "model": {
                 "encoding": encoding,
-                "reading": "block" if encoding == "slots" else "time",
+                "sequence_order": "block" if encoding == "slots" else "time",
                 "features": features,
                 "max_slots": 2,
                 "max_page": 4,

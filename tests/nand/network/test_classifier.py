@@ -60,7 +60,7 @@ def test_operation_loss_counts_what_counts():
     [
         {},
         {"bidirectional": False},
-        {"encoding": "normalized", "features": "none", "reading": "time"},
+        {"encoding": "normalized", "features": "none", "sequence_order": "time"},
         {"pooling": "attention", "operation_head": False},
         {"members": 2},
         {"features": "oracle_flags", "layers": 2},
@@ -93,7 +93,7 @@ def test_padding_changes_nothing():
 def test_one_way_sees_no_future_and_both_ways_do():
     changes = {}
     for both in (False, True):
-        recipe = small(bidirectional=both, reading="time")
+        recipe = small(bidirectional=both, sequence_order="time")
         model, examples = build(recipe, 10), some(recipe, 6)
         tokens = examples.inputs["tokens"]
         other = tokens.copy()
