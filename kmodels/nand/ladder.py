@@ -143,7 +143,7 @@ LADDER = Ladder(
             "ensemble",
             "three networks of different random start, and their mean probability (soft voting), which is of use once "
             "each of them is good: three epochs",
-            {"model": {"members": 3}, "train": {"epochs": 3}},
+            {"model": {"ensemble_size": 3}, "train": {"epochs": 3}},
             (
                 Gate("accuracy", "accuracy", 0.995, "ours"),
                 Gate("invalid F1", "invalid_f1", 0.995, "ours"),

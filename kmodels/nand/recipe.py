@@ -87,7 +87,7 @@ class Model(Section):
     layers: int = Field(2, ge=1, le=8, description="GRU layers [1]")
     dropout: float = Field(0.4, ge=0, lt=1, description="share of features dropped after each GRU layer [1]")
     operation_head: bool = Field(True, description="say for every operation whether it is the first violation")
-    members: int = Field(1, ge=1, le=32, description="networks that differ in their random start, and vote [1]")
+    ensemble_size: int = Field(1, ge=1, le=32, description="networks of different random start whose mean probability is the output")
     threshold: Literal["validation", "half"] = Field(
         "validation",
         description="probability from which a sequence is invalid; validation: the best there; half: 0.5, as the seed",

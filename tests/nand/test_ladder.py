@@ -25,7 +25,7 @@ def test_steps_are_those_of_the_roadmap():
     assert searched.train.epochs == 8, "the seed has up to 30; the whole climb is to take forty minutes on two cores"
     assert [recipe(k).model.features for k in (3, 4, 5)] == ["none", "none", "differences"]
     assert [recipe(k).model.operation_head for k in (5, 6)] == [False, True]
-    assert recipe(7).model.members == 3 and recipe(6) == NandRecipe(), "the ensemble stands on the default recipe"
+    assert recipe(7).model.ensemble_size == 3 and recipe(6) == NandRecipe(), "the ensemble stands on the default recipe"
 
 
 def test_no_step_uses_oracle_features():

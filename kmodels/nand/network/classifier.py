@@ -29,7 +29,7 @@ def build(recipe, steps: int) -> "NandClassifier":
         bidirectional=model.bidirectional,
         pooling=model.pooling,
         operation_head=model.operation_head,
-        members=model.members,
+        ensemble_size=model.ensemble_size,
         fixed_threshold=model.threshold == "half",
         loss_name=train.loss,
         focal_alpha=train.focal_alpha,
@@ -51,9 +51,9 @@ class NandClassifier(TermModel):
 
     group_column: the token column that says which block an operation is on, where blocks are read one after another;
     it is not embedded.
-    members: so many networks of different random start, trained on the same batches, each by its own loss. Their mean
-    probability is the output (soft voting); their own logits are the outputs each_invalid (batch, members) and
-    each_operation (batch, members, time, codes).
+    ensemble_size: so many networks of different random start, trained on the same batches, each by its own loss. Their mean
+    probability is the output (soft voting); their own logits are the outputs each_invalid (batch, ensemble_size) and
+    each_operation (batch, ensemble_size, time, codes).
 
     threshold: the probability from which a sequence counts as invalid; chosen on validation data, saved with it,
     unless fixed_threshold.
@@ -71,7 +71,7 @@ class NandClassifier(TermModel):
         bidirectional=True,
         pooling="worst",
         operation_head=True,
-        members=1,
+        ensemble_size=1,
         fixed_threshold=False,
         loss_name="bce",
         focal_alpha=0.7,
@@ -87,7 +87,7 @@ class NandClassifier(TermModel):
         # While it loads a model, Keras' Bidirectional tells layers by their ids, and takes two for one when the second
         # is given the id of what is gone: so those it copies stay until all are made.
         copied = []
-        outputs = _voted([_network(inputs, f"_{k}" if k else "", copied, **self_config) for k in range(members)])
+        outputs = _voted([_network(inputs, f"_{k}" if k else "", copied, **self_config) for k in range(ensemble_size)])
         weights = {"verdict": 1.0} | ({"operation": operation_weight} if operation_head else {})
         super().__init__(weights, inputs=inputs, outputs=outputs, **kwargs)
         self._config = self_config
@@ -110,7 +110,7 @@ class NandClassifier(TermModel):
             return self._terms(y, y_pred)
         members = [
             self._terms(y, {name: y_pred[f"each_{name}"][:, k] for name in ("invalid", "operation") if name in y_pred})
-            for k in range(self._config["members"])
+            for k in range(self._config["ensemble_size"])
         ]
         return {name: sum(terms[name] for terms in members) / len(members) for name in members[0]}
 

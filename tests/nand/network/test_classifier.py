@@ -62,7 +62,7 @@ def test_operation_loss_counts_what_counts():
         {"bidirectional": False},
         {"encoding": "normalized", "features": "none", "sequence_order": "time"},
         {"pooling": "attention", "operation_head": False},
-        {"members": 2},
+        {"ensemble_size": 2},
         {"features": "oracle_flags", "layers": 2},
         {"operation_head": False},
     ],
@@ -115,12 +115,12 @@ def test_what_keras_knows_by_id_while_it_loads_stays_until_all_is_made(monkeypat
         return layer
 
     monkeypatch.setattr("kmodels.nand.network.classifier.GRU", watched)
-    build(small(members=2, layers=2), 10)
+    build(small(ensemble_size=2, layers=2), 10)
     assert len(made) == 4
 
 
 def test_an_ensemble_votes_softly_and_trains_each_member_by_its_own_loss():
-    recipe = small(members=3)
+    recipe = small(ensemble_size=3)
     model, examples = build(recipe, 10), some(recipe, 8)
     outputs = inference.predict(model, examples, 8)
     p = 1 / (1 + np.exp(-outputs["each_invalid"]))
