@@ -46,7 +46,7 @@ def test_fit_on_a_users_file(traces, tmp_path, capsys):
 
 
 def test_a_failed_gate_gives_exit_status_1_and_is_said_within_80_columns(tmp_path, capsys):
-    small = ["--data.n_sequences=400", "--data.seq_len=20", "--model.hidden=4", "--model.layers=1", "--train.epochs=1"]
+    small = ["--data.n_sequences=400", "--data.seq_len=20", "--model.hidden=4", "--model.num_layers=1", "--train.epochs=1"]
     assert fit.main(["--model", "nand", *small, "--out", str(tmp_path)]) == 1
     lines = capsys.readouterr().out.splitlines()
     rows = [line for line in lines if line.startswith(("accuracy", "f1_", "gate", "better"))]

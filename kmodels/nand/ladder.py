@@ -38,7 +38,7 @@ BASELINE = {
         "sequence_order": "time",
         "pooling": "attention",
         "hidden": 64,
-        "layers": 1,
+        "num_layers": 1,
         "operation_head": False,
         "threshold": "half",
     },
@@ -119,7 +119,7 @@ LADDER = Ladder(
             "page and time differences and block statistics as features; a small network, two epochs and binary "
             "cross-entropy (so that probabilities mean what they say) are then enough",
             {
-                "model": {"features": "differences", "embedding": 32, "hidden": 32, "layers": 2, "dropout": 0.4},
+                "model": {"features": "differences", "embedding": 32, "hidden": 32, "num_layers": 2, "dropout": 0.4},
                 "train": {"epochs": 2, "learning_rate": 5e-3, "loss": "bce"},
             },
             (

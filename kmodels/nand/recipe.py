@@ -84,7 +84,7 @@ class Model(Section):
     )
     embedding: int = Field(32, ge=1, le=1024, description="width of an operation's embedding [1]")
     hidden: int = Field(32, ge=1, le=4096, description="units of each GRU and direction [1]")
-    layers: int = Field(2, ge=1, le=8, description="GRU layers [1]")
+    num_layers: int = Field(2, ge=1, le=8, description="GRU layers")
     dropout: float = Field(0.4, ge=0, lt=1, description="share of features dropped after each GRU layer [1]")
     operation_head: bool = Field(True, description="say for every operation whether it is the first violation")
     ensemble_size: int = Field(1, ge=1, le=32, description="networks of different random start whose mean probability is the output")
@@ -130,7 +130,7 @@ class NandRecipe(Recipe):
     FASTEST: ClassVar = ("jax", "tensorflow", "torch")
     SMOKE: ClassVar = {
         "data": {"n_sequences": 800, "seq_len": 30},
-        "model": {"hidden": 16, "layers": 1},
+        "model": {"hidden": 16, "num_layers": 1},
         "train": {"epochs": 2},
     }
 

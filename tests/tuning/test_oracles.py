@@ -156,7 +156,7 @@ def test_smoke_makes_a_trial_small_but_for_what_is_searched():
     hp = found.declared()
     hp.values["model.hidden"] = 96
     small = found.recipe(hp, smoke=True)
-    assert small.data.n_sequences == 800 and small.model.hidden == 96 and small.model.layers == 1
+    assert small.data.n_sequences == 800 and small.model.hidden == 96 and small.model.num_layers == 1
 
 
 def test_the_precip_grid_is_four_by_four_and_the_weights_have_a_meaning_in_it(tmp_path):

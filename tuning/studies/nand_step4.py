@@ -17,7 +17,7 @@ def space(hp) -> NandRecipe:
     chosen = {
         "model.embedding": hp.Choice("model.embedding", [16, 32, 64], default=model.embedding),
         "model.hidden": hp.Choice("model.hidden", [32, 48, 64, 96], default=model.hidden),
-        "model.layers": hp.Choice("model.layers", [1, 2], default=model.layers),
+        "model.num_layers": hp.Choice("model.num_layers", [1, 2], default=model.num_layers),
         "model.dropout": hp.Choice("model.dropout", [0.0, 0.1, 0.2, 0.4], default=model.dropout),
         "train.learning_rate": hp.Choice("train.learning_rate", [2e-3, 5e-3, 1e-2, 2e-2], default=train.learning_rate),
     }

@@ -36,7 +36,7 @@ class TorchNand(nn.Module):
         sizes = list(columns.values())
         self.embedded = Embedding([sizes[k] for k in self.read], m.embedding)
         self.mixed, own = nn.Linear(m.embedding, 4 * m.embedding), 4 * m.embedding
-        widths = [own] + m.layers * [2 * m.hidden]
+        widths = [own] + m.num_layers * [2 * m.hidden]
         self.grus = nn.ModuleList(nn.GRU(n, m.hidden, batch_first=True, bidirectional=True) for n in widths[:-1])
         self.dropout = nn.Dropout(m.dropout)
         self.hidden, self.score = nn.Linear(2 * m.hidden, m.hidden), nn.Linear(m.hidden, 1, bias=False)

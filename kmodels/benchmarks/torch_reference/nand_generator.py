@@ -12,7 +12,7 @@ class TorchGenerator(nn.Module):
     def __init__(self, recipe, known):
         super().__init__()
         m, self.slots = recipe.model, known.slots
-        assert m.state == "blocks" and m.layers == 1
+        assert m.state == "blocks" and m.num_layers == 1
         words = known.words + 1
         self.embedded = Embedding([words, words, 2 * self.slots, self.slots], m.embedding)
         self.gru = nn.GRU(m.embedding, m.hidden, batch_first=True)

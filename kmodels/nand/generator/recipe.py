@@ -20,7 +20,7 @@ class Model(Section):
     )
     embedding: int = Field(32, ge=1, le=1024, description="width of an operation's embedding [1]")
     hidden: int = Field(48, ge=1, le=4096, description="units of each GRU [1]")
-    layers: int = Field(1, ge=1, le=8, description="GRU layers [1]")
+    num_layers: int = Field(1, ge=1, le=8, description="GRU layers")
     dropout: float = Field(0.0, ge=0, lt=1, description="share of features dropped after each GRU layer [1]")
     samples: int = Field(2000, ge=1, description="sequences of each kind that it writes to be judged [sequences]")
 

@@ -24,7 +24,7 @@ def build(recipe, steps: int) -> "NandClassifier":
         group_column=list(columns).index("slot") if model.sequence_order == "block" else None,
         embedding=model.embedding,
         hidden=model.hidden,
-        depth=model.layers,
+        num_layers=model.num_layers,
         dropout=model.dropout,
         bidirectional=model.bidirectional,
         pooling=model.pooling,
@@ -66,7 +66,7 @@ class NandClassifier(TermModel):
         group_column=None,
         embedding=32,
         hidden=64,
-        depth=2,
+        num_layers=2,
         dropout=0.4,
         bidirectional=True,
         pooling="worst",
@@ -138,7 +138,7 @@ def _network(
     group_column,
     embedding,
     hidden,
-    depth,
+    num_layers,
     dropout,
     bidirectional,
     pooling,
@@ -157,7 +157,7 @@ def _network(
     if "numbers" in inputs:
         x = layers.Concatenate(dtype=policy, name=f"with_numbers{suffix}")([x, inputs["numbers"]])
     x = own = layers.Dense(4 * embedding, activation="gelu", dtype=policy, name=f"mixed{suffix}")(x)
-    for k in range(depth):
+    for k in range(num_layers):
         layer = GRU(hidden, return_sequences=True, dtype=policy, name=f"gru_{k}{suffix}")
         if bidirectional:
             copied.append(layer)

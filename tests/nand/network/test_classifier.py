@@ -19,7 +19,7 @@ from kmodels.nand.simulator import sequences
 
 
 def small(**model):
-    model = {"hidden": 8, "embedding": 8, "layers": 1, **model}
+    model = {"hidden": 8, "embedding": 8, "num_layers": 1, **model}
     return NandRecipe().with_changes({"model": model, "data": {"seq_len": 20}})
 
 
@@ -63,7 +63,7 @@ def test_operation_loss_counts_what_counts():
         {"encoding": "normalized", "features": "none", "sequence_order": "time"},
         {"pooling": "attention", "operation_head": False},
         {"ensemble_size": 2},
-        {"features": "oracle_flags", "layers": 2},
+        {"features": "oracle_flags", "num_layers": 2},
         {"operation_head": False},
     ],
 )
@@ -115,7 +115,7 @@ def test_what_keras_knows_by_id_while_it_loads_stays_until_all_is_made(monkeypat
         return layer
 
     monkeypatch.setattr("kmodels.nand.network.classifier.GRU", watched)
-    build(small(ensemble_size=2, layers=2), 10)
+    build(small(ensemble_size=2, num_layers=2), 10)
     assert len(made) == 4
 
 
@@ -155,7 +155,7 @@ def test_transfer_is_longer_on_more_blocks_at_addresses_never_seen():
 
 def test_it_learns():
     """Some steps on 64 sequences: memorised, so the gradients point the right way."""
-    recipe = small(dropout=0.0, layers=1, bidirectional=False).with_changes(
+    recipe = small(dropout=0.0, num_layers=1, bidirectional=False).with_changes(
         {"train": {"learning_rate": 0.02, "schedule": "constant"}}
     )
     model, examples = build(recipe, 200), some(recipe, 64)

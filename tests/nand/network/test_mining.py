@@ -14,7 +14,7 @@ def set_up(**train):
     recipe = NandRecipe().with_changes(
         {
             "data": {"seq_len": 20, "n_sequences": 200},
-            "model": {"hidden": 8, "embedding": 8, "layers": 1, "dropout": 0.0},
+            "model": {"hidden": 8, "embedding": 8, "num_layers": 1, "dropout": 0.0},
             "train": {"batch_size": 32, "learning_rate": 0.01, "schedule": "constant", **train},
         }
     )

@@ -26,7 +26,7 @@ def build(recipe, steps: int) -> "NandGenerator":
         state=model.state,
         embedding=model.embedding,
         hidden=model.hidden,
-        depth=model.layers,
+        num_layers=model.num_layers,
         dropout=model.dropout,
         policy=train.dtype,
     )
@@ -55,7 +55,7 @@ class NandGenerator(TermModel):
         state="blocks",
         embedding=64,
         hidden=128,
-        depth=1,
+        num_layers=1,
         dropout=0.0,
         policy="float32",
         **kwargs,
@@ -64,7 +64,7 @@ class NandGenerator(TermModel):
         rules = Data.model_validate_json(json.dumps(data))
         known = vocabulary(rules, max_hop)
         inputs = {"tokens": keras.Input((None, 3), dtype="int32", name="tokens")}
-        network = _network(inputs["tokens"], known, state, embedding, hidden, depth, dropout, policy)
+        network = _network(inputs["tokens"], known, state, embedding, hidden, num_layers, dropout, policy)
         super().__init__({"token": 1.0}, inputs=inputs, outputs={"token": network}, **kwargs)
         self._config = self_config
         self.rules, self.known, self.samples = rules, known, samples
@@ -75,12 +75,12 @@ class NandGenerator(TermModel):
 
     def steps(self) -> "Steps":
         """The same network one operation at a time."""
-        return Steps(self, self.known, self._config["state"], self._config["depth"])
+        return Steps(self, self.known, self._config["state"], self._config["num_layers"])
 
     def first_states(self, n: int) -> dict[str, np.ndarray]:
         """The states of n sequences before their first token."""
         shape = (n, series_of(self._config["state"], self.known), self._config["hidden"])
-        return {f"state_{k}": np.zeros(shape, "float32") for k in range(self._config["depth"])}
+        return {f"state_{k}": np.zeros(shape, "float32") for k in range(self._config["num_layers"])}
 
     def get_config(self):
         """The constructor's arguments."""
@@ -94,11 +94,11 @@ class Steps(keras.Model):
     Outputs: token (batch, size), logits of the next operation; state_k after it.
     """
 
-    def __init__(self, generator: NandGenerator, known: Vocabulary, state: str, depth: int):
+    def __init__(self, generator: NandGenerator, known: Vocabulary, state: str, num_layers: int):
         super().__init__()
         self.known, self.state = known, state
         self.embedded, self.words = generator.get_layer("tokens_embedded"), generator.get_layer("words")
-        self.grus = [generator.get_layer(f"gru_{k}") for k in range(depth)]
+        self.grus = [generator.get_layer(f"gru_{k}") for k in range(num_layers)]
         self.jit_compile = backend.compiles()
 
     def call(self, inputs):
@@ -145,14 +145,14 @@ def views(tokens, known: Vocabulary, state: str):
     return ops.stack([ops.cast(column, "int32") for column in columns], axis=-1)
 
 
-def _network(tokens, known: Vocabulary, state, embedding, hidden, depth, dropout, policy) -> keras.KerasTensor:
+def _network(tokens, known: Vocabulary, state, embedding, hidden, num_layers, dropout, policy) -> keras.KerasTensor:
     """The graph from tokens to logits, which are float32 whatever the policy.
 
     No mask: read forwards, what stands behind the end changes nothing before it, and the loss does not count it.
     """
     sizes = _column_sizes(state, known)
     x = TokenEmbedding(sizes, embedding, dtype=policy, name="tokens_embedded")(views(tokens, known, state))
-    for k in range(depth):
+    for k in range(num_layers):
         x = SeriesGRU(hidden, dtype=policy, name=f"gru_{k}")(x)
         # A seed of its own, drawn from the run's: without one, Keras on torch draws masks that no saved state restores.
         x = layers.Dropout(dropout, seed=dropout_seed(), dtype=policy, name=f"dropout_{k}")(x)

@@ -16,7 +16,7 @@ from kmodels.nand.generator.network.generator import build
 from kmodels.nand.generator.recipe import GeneratorRecipe
 from kmodels.nand.simulator import sequences
 
-KINDS = [{"state": "blocks"}, {"state": "blocks", "layers": 2, "dropout": 0.2}, {"state": "joint", "layers": 2}]
+KINDS = [{"state": "blocks"}, {"state": "blocks", "num_layers": 2, "dropout": 0.2}, {"state": "joint", "num_layers": 2}]
 
 
 def small(order="strict", train=None, **model):
