@@ -89,7 +89,7 @@ LADDER = Ladder(
             "a bidirectional GRU that reads one block's operations after the other's, and a verdict that also sees "
             "the most suspect operation",
             {
-                "model": {"bidirectional": True, "sequence_order": "block", "pooling": "worst"},
+                "model": {"bidirectional": True, "sequence_order": "block", "pooling": "attention_max"},
                 "train": {"learning_rate": 5e-3},
             },
             (

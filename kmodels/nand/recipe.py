@@ -77,9 +77,9 @@ class Model(Section):
         "block",
         description="order of reading: block after block, so that a block's past stands before it; or as it came",
     )
-    pooling: Literal["worst", "attention"] = Field(
-        "worst",
-        description="what the verdict sees; attention: a weighted mean over the operations; worst: also the most "
+    pooling: Literal["attention_max", "attention"] = Field(
+        "attention_max",
+        description="what the verdict sees; attention: a weighted mean over the operations; attention_max: also the most "
         "suspect one",
     )
     embedding: int = Field(32, ge=1, le=1024, description="width of an operation's embedding [1]")

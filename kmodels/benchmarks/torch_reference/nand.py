@@ -30,7 +30,7 @@ class TorchNand(nn.Module):
     def __init__(self, recipe):
         super().__init__()
         m, columns = recipe.model, encode.columns(recipe)
-        assert m.sequence_order == "block" and m.bidirectional and m.pooling == "worst" and m.ensemble_size == 1
+        assert m.sequence_order == "block" and m.bidirectional and m.pooling == "attention_max" and m.ensemble_size == 1
         self.slot = list(columns).index("slot")
         self.read = [k for k in range(len(columns)) if k != self.slot]
         sizes = list(columns.values())

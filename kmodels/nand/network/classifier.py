@@ -69,7 +69,7 @@ class NandClassifier(TermModel):
         num_layers=2,
         dropout=0.4,
         bidirectional=True,
-        pooling="worst",
+        pooling="attention_max",
         operation_head=True,
         ensemble_size=1,
         fixed_threshold=False,
@@ -169,14 +169,14 @@ def _network(
         x = layers.Dropout(dropout, seed=dropout_seed(), dtype=policy, name=f"dropout_{k}{suffix}")(x)
     evidence = [AttentionPooling(hidden, dtype=policy, name=f"pooling{suffix}")(x, mask=mask)]
     outputs = {}
-    if operation_head or pooling == "worst":
+    if operation_head or pooling == "attention_max":
         # Beside its context each operation's own features: a rule that shows in a few of them is learned from some
         # dozens of examples that way, and not at all through two layers of saturated gates and dropout.
         x = layers.Concatenate(dtype=policy, name=f"context_and_own{suffix}")([x, own])
         suspicion = layers.Dense(len(CODES), dtype="float32", name=f"operation{suffix}")(x)
         if operation_head:
             outputs["operation"] = suspicion
-        if pooling == "worst":
+        if pooling == "attention_max":
             # A sequence is invalid when its worst operation is: the verdict sees each code's largest logit, too.
             # Either alone learns much later: the attention has to find the one operation that matters, and a maximum
             # teaches one operation of each sequence.
