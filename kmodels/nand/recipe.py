@@ -68,9 +68,9 @@ class Model(Section):
     encoding: Literal["slots", "normalized"] = Field(
         "slots", description="slots: blocks and pages embedded; normalized: address / largest address, as the seed has"
     )
-    features: Literal["none", "differences", "oracle_flags"] = Field(
+    features: Literal["none", "differences", "rule_flags"] = Field(
         "differences",
-        description="differences: what came before in the same block; oracle_flags: hands over the answer",
+        description="differences: what came before in the same block; rule_flags: hands over the answer",
     )
     bidirectional: bool = Field(True, description="read the sequence both ways")
     sequence_order: Literal["block", "time"] = Field(

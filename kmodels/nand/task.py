@@ -19,8 +19,8 @@ from kmodels.nand.simulator.sequences import SIMULATION
 def notes(recipe: NandRecipe) -> list[str]:
     """What a reader of the report must know about where its figures come from."""
     found = []
-    if recipe.model.features == "oracle_flags":
-        found.append("uses oracle features: the inputs hold the answer, so these figures say nothing about learning")
+    if recipe.model.features == "rule_flags":
+        found.append("uses rule flags: the inputs hold the answer, so these figures say nothing about learning")
     if recipe.model.features == "differences":
         found.append(
             "uses features: page and time differences to the same block's operations before, and their counts "

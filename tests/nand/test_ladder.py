@@ -29,7 +29,7 @@ def test_steps_are_those_of_the_roadmap():
 
 
 def test_no_step_uses_oracle_features():
-    assert all(recipe(k).model.features != "oracle_flags" for k in range(8))
+    assert all(recipe(k).model.features != "rule_flags" for k in range(8))
 
 
 def test_step_0_names_what_is_wrong_with_its_data():

@@ -32,7 +32,7 @@ def columns(recipe) -> dict[str, int]:
             "before": len(OPERATIONS) + 1,
             **{f"n_{name}": FARTHEST + 1 for name in OPERATIONS},
         }
-    if model.features == "oracle_flags":
+    if model.features == "rule_flags":
         found |= {"is_erased": 2, "is_next_page": 2, "is_written": 2, "is_recent": 2}
     return found
 
@@ -56,8 +56,8 @@ def encode(trace: Trace, recipe) -> ArrayExamples:
         tokens["first"] = firsts(slot)
     if recipe.model.features == "differences":
         tokens |= differences(trace, slot, recipe.model.max_difference)
-    if recipe.model.features == "oracle_flags":
-        tokens |= oracle_flags(trace, slot, recipe.data)
+    if recipe.model.features == "rule_flags":
+        tokens |= rule_flags(trace, slot, recipe.data)
     stacked = np.stack([tokens[name] for name in columns(recipe)], axis=-1).astype("int32")
     inputs = {"tokens": np.where(stacked[..., :1] == 0, 0, stacked)}
     if recipe.model.encoding == "normalized":
@@ -119,7 +119,7 @@ def differences(trace: Trace, slot: np.ndarray, farthest: int) -> dict[str, np.n
     return {name: values.T for name, values in found.items()}
 
 
-def oracle_flags(trace: Trace, slot: np.ndarray, rules) -> dict[str, np.ndarray]:
+def rule_flags(trace: Trace, slot: np.ndarray, rules) -> dict[str, np.ndarray]:
     """The state that decides legality, as the seed's features have it: these hand over the answer."""
     device = Device(len(trace), int(slot.max(initial=0)) + 1, rules)
     names = ("is_erased", "is_next_page", "is_written", "is_recent")

@@ -41,7 +41,7 @@ def test_the_first_operation_of_a_block_is_marked():
     np.testing.assert_array_equal(encode.firsts(slot), [[1, 1, 0, 1, 0, 1, 0], [1, 0, 1, 0, 0, 0, 0]])
 
 
-@pytest.mark.parametrize("features", ["none", "differences", "oracle_flags"])
+@pytest.mark.parametrize("features", ["none", "differences", "rule_flags"])
 @pytest.mark.parametrize("encoding", ["slots", "normalized"])
 def test_tokens_fit_their_tables_and_padding_is_zero(encoding, features):
     recipe = NandRecipe().with_changes(
@@ -79,10 +79,10 @@ def test_no_feature_sees_the_future_or_the_rules(features):
     np.testing.assert_array_equal(whole[:, :30], encode.encode(trace, recipe).inputs["tokens"][:, :30])
 
 
-def test_oracle_flags_hand_over_the_answer():
-    recipe = NandRecipe().with_changes({"model": {"features": "oracle_flags"}})
+def test_rule_flags_hand_over_the_answer():
+    recipe = NandRecipe().with_changes({"model": {"features": "rule_flags"}})
     trace = sequences.draw_pairs(np.random.default_rng(0), 100, recipe.data)
-    flags = encode.oracle_flags(trace, trace.slots(), recipe.data)
+    flags = encode.rule_flags(trace, trace.slots(), recipe.data)
     program, read = trace.op == 1, trace.op == 2
     illegal = (program & ~flags["is_next_page"].astype(bool)) | (
         read & ~(flags["is_written"] & flags["is_recent"]).astype(bool)

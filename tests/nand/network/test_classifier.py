@@ -63,7 +63,7 @@ def test_operation_loss_counts_what_counts():
         {"encoding": "normalized", "features": "none", "sequence_order": "time"},
         {"pooling": "attention", "operation_head": False},
         {"ensemble_size": 2},
-        {"features": "oracle_flags", "num_layers": 2},
+        {"features": "rule_flags", "num_layers": 2},
         {"operation_head": False},
     ],
 )
