@@ -35,11 +35,11 @@ def test_no_step_uses_oracle_features():
 def test_step_0_names_what_is_wrong_with_its_data():
     """Against the faults of the seed's generator, and on exact data, where there is no label noise to be found."""
     old = recipe(0)
-    noise, shortcut, encoding = legacy_faults(old, sequences.draw_pairs(np.random.default_rng(0), 1000, old.data))
+    noise, shortcut, encoding = legacy_faults(old, sequences.sample_pairs(np.random.default_rng(0), 1000, old.data))
     assert 5 < float(noise.split()[2].rstrip("%")) < 20 and "page_hop" in noise
     assert float(shortcut.split("finds ")[1].split("%")[0]) > 90 and encoding.startswith("encoding")
     new = recipe(1)
-    noise, shortcut, _ = legacy_faults(new, sequences.draw_pairs(np.random.default_rng(0), 500, new.data))
+    noise, shortcut, _ = legacy_faults(new, sequences.sample_pairs(np.random.default_rng(0), 500, new.data))
     assert noise.startswith("label noise: 0.0%")
     assert float(shortcut.split("finds ")[1].split("%")[0]) == 0
 

@@ -45,7 +45,7 @@ def simulate(recipe, folder: Path, report) -> dict[str, str]:
     # Worker processes cost a second to start: worth it only for long simulations.
     jobs = ((np.random.default_rng(s), n, recipe.data) for s, n in zip(streams, chunks, strict=True))
     parts = []
-    for part in parallel.run(draw_pairs, jobs, len(chunks) > 32):
+    for part in parallel.run(sample_pairs, jobs, len(chunks) > 32):
         parts.append(part)
         report(len(parts), len(chunks))
     trace = joined(parts)
@@ -69,7 +69,7 @@ def joined(parts: list[Trace]) -> Trace:
     return Trace(**arrays, name=np.arange(n), pair=np.arange(n) // 2)
 
 
-def draw_pairs(rng: np.random.Generator, n: int, data) -> Trace:
+def sample_pairs(rng: np.random.Generator, n: int, data) -> Trace:
     """2n sequences: valid and corrupted twins in turn, the strategies in equal numbers.
 
     data: a recipe's data section. Under `corruption: legacy` the second of a pair is labelled invalid unchecked.

@@ -29,7 +29,7 @@ def test_normalized_is_address_by_largest_address():
 
 def test_targets_mark_the_first_violation_only():
     data = NandRecipe().data
-    trace = sequences.draw_pairs(np.random.default_rng(0), 50, data)
+    trace = sequences.sample_pairs(np.random.default_rng(0), 50, data)
     targets = encode.encode(trace, NandRecipe()).targets
     assert (targets["operation"] > 0).sum(axis=1).tolist() == trace.invalid.astype(int).tolist()
     rows = np.flatnonzero(trace.invalid)
@@ -56,7 +56,7 @@ def test_tokens_fit_their_tables_and_padding_is_zero(encoding, features):
             }
         }
     )
-    trace = sequences.draw_pairs(np.random.default_rng(0), 50, recipe.data)
+    trace = sequences.sample_pairs(np.random.default_rng(0), 50, recipe.data)
     trace.op[:, 40:] = PAD
     tokens = encode.encode(trace, recipe).inputs["tokens"]
     sizes = list(encode.columns(recipe).values())
@@ -69,7 +69,7 @@ def test_tokens_fit_their_tables_and_padding_is_zero(encoding, features):
 def test_no_feature_sees_the_future_or_the_rules(features):
     """Cutting the end off changes nothing before it, and neither do L, the order or the labels."""
     recipe = NandRecipe().with_changes({"model": {"features": features}})
-    trace = sequences.draw_pairs(np.random.default_rng(0), 50, recipe.data)
+    trace = sequences.sample_pairs(np.random.default_rng(0), 50, recipe.data)
     whole = encode.encode(trace, recipe).inputs["tokens"]
     other = recipe.with_changes(
         {"data": {"read_offset_limit": 2, "program_order": "any", "strategies": ["read_unwritten"]}}
@@ -81,7 +81,7 @@ def test_no_feature_sees_the_future_or_the_rules(features):
 
 def test_rule_flags_hand_over_the_answer():
     recipe = NandRecipe().with_changes({"model": {"features": "rule_flags"}})
-    trace = sequences.draw_pairs(np.random.default_rng(0), 100, recipe.data)
+    trace = sequences.sample_pairs(np.random.default_rng(0), 100, recipe.data)
     flags = encode.rule_flags(trace, trace.slots(), recipe.data)
     program, read = trace.op == 1, trace.op == 2
     illegal = (program & ~flags["is_next_page"].astype(bool)) | (

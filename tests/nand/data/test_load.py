@@ -31,7 +31,7 @@ def same(one, other):
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 def test_round_trip(frame, tmp_path, suffix):
-    drawn = sequences.draw_pairs(np.random.default_rng(0), 30, RECIPE.data)
+    drawn = sequences.sample_pairs(np.random.default_rng(0), 30, RECIPE.data)
     path = tmp_path / f"trace{suffix}"
     drawn.frame().to_csv(path, index=False) if suffix == ".csv" else drawn.frame().to_parquet(path)
     for source in (path, tmp_path, drawn.frame()):

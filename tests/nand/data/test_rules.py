@@ -68,7 +68,7 @@ def test_the_looser_orders(order, sequence, index, code):
 @pytest.mark.parametrize("order", ORDERS)
 def test_agrees_with_a_plain_loop_on_simulated_sequences(order):
     data = rules(order)
-    assert_oracle_agrees(sequences.draw_pairs(np.random.default_rng(1), 200, data), data)
+    assert_oracle_agrees(sequences.sample_pairs(np.random.default_rng(1), 200, data), data)
 
 
 @pytest.mark.parametrize("order", ORDERS)
@@ -106,6 +106,6 @@ def test_rates():
             times.append(time.process_time() - started)
         return n / min(times)
 
-    trace = sequences.draw_pairs(np.random.default_rng(0), 4096, data)
+    trace = sequences.sample_pairs(np.random.default_rng(0), 4096, data)
     assert fastest(lambda: oracle(trace, data), len(trace)) > 50_000
-    assert fastest(lambda: sequences.draw_pairs(np.random.default_rng(0), 4096, data), 8192) > 10_000
+    assert fastest(lambda: sequences.sample_pairs(np.random.default_rng(0), 4096, data), 8192) > 10_000

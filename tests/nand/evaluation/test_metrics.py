@@ -14,7 +14,7 @@ RECIPE = NandRecipe()
 
 @pytest.fixture(scope="module")
 def trace():
-    return sequences.draw_pairs(np.random.default_rng(0), 300, RECIPE.data)
+    return sequences.sample_pairs(np.random.default_rng(0), 300, RECIPE.data)
 
 
 def perfect(trace, wrong=()):
@@ -61,7 +61,7 @@ def test_always_invalid_does_not_look_good(trace):
 
 
 def test_boosted_trees_are_trained_on_the_training_part(trace):
-    train = sequences.draw_pairs(np.random.default_rng(1), 300, RECIPE.data)
+    train = sequences.sample_pairs(np.random.default_rng(1), 300, RECIPE.data)
     values = baselines(RECIPE, {"train": train, "test": trace})["boosted_trees"].values
     assert 0.7 < values["accuracy"] < 1.0
     shuffled = train.take(slice(None))

@@ -24,7 +24,7 @@ def small(**model):
 
 
 def some(recipe, n=40):
-    return encode.encode(sequences.draw_pairs(np.random.default_rng(0), n // 2, recipe.data), recipe)
+    return encode.encode(sequences.sample_pairs(np.random.default_rng(0), n // 2, recipe.data), recipe)
 
 
 def test_binary_cross_entropy_is_scikit_learns():
@@ -138,7 +138,7 @@ def test_a_half_threshold_stays():
     from kmodels.nand.evaluation.metrics import calibrate
 
     recipe = small(threshold="half")
-    trace = sequences.draw_pairs(np.random.default_rng(0), 10, recipe.data)
+    trace = sequences.sample_pairs(np.random.default_rng(0), 10, recipe.data)
     model = build(recipe, 10)
     calibrate(model, trace, inference.predict(model, encode.encode(trace, recipe), 20))
     assert float(model.threshold) == 0.5
@@ -148,7 +148,7 @@ def test_transfer_is_longer_on_more_blocks_at_addresses_never_seen():
     from kmodels.nand.task import transfer
 
     recipe = transfer(NandRecipe())
-    trace = sequences.draw_pairs(np.random.default_rng(0), 20, recipe.data)
+    trace = sequences.sample_pairs(np.random.default_rng(0), 20, recipe.data)
     assert trace.op.shape == (40, 200) and trace.slots().max() == 7
     assert trace.block.min() >= NandRecipe().data.geometry.blocks
 

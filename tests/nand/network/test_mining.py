@@ -18,7 +18,7 @@ def set_up(**train):
             "train": {"batch_size": 32, "learning_rate": 0.01, "schedule": "constant", **train},
         }
     )
-    trace = sequences.draw_pairs(np.random.default_rng(0), 40, recipe.data)
+    trace = sequences.sample_pairs(np.random.default_rng(0), 40, recipe.data)
     return recipe, trace, encode.encode(trace, recipe), build(recipe, 100)
 
 

@@ -14,7 +14,7 @@ from kmodels.nand.simulator import sequences
 
 def drawn(n=300, seed=0, **data):
     recipe = NandRecipe().with_changes({"data": data})
-    return sequences.draw_pairs(np.random.default_rng(seed), n, recipe.data), recipe.data
+    return sequences.sample_pairs(np.random.default_rng(seed), n, recipe.data), recipe.data
 
 
 def test_labels_are_what_a_plain_loop_finds():

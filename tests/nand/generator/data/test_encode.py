@@ -27,7 +27,7 @@ def known_of(recipe):
 
 
 def valid_sequences(recipe, n=50):
-    trace = sequences.draw_pairs(np.random.default_rng(0), n, recipe.data)
+    trace = sequences.sample_pairs(np.random.default_rng(0), n, recipe.data)
     return trace.take(~trace.invalid)
 
 

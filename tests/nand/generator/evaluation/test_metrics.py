@@ -23,7 +23,7 @@ def labelled(*texts):
 
 
 def drawn(seed, n=400):
-    trace = sequences.draw_pairs(np.random.default_rng(seed), n, RECIPE.data)
+    trace = sequences.sample_pairs(np.random.default_rng(seed), n, RECIPE.data)
     return trace.take(~trace.invalid)
 
 

@@ -26,7 +26,7 @@ def small(order="strict", train=None, **model):
 
 
 def valid_sequences(recipe, n=32):
-    trace = sequences.draw_pairs(np.random.default_rng(0), n, recipe.data)
+    trace = sequences.sample_pairs(np.random.default_rng(0), n, recipe.data)
     return trace.take(~trace.invalid)
 
 
