@@ -10,7 +10,7 @@ from kmodels import fit, generate, predict
 from kmodels.core.runs.run import Run
 from kmodels.core.training import backend
 from kmodels.nand.data.load import load
-from kmodels.nand.data.rules import oracle
+from kmodels.nand.data.rules import RuleChecker
 from kmodels.nand.recipe import NandRecipe
 
 
@@ -30,7 +30,7 @@ def test_generate_writes_legal_sequences_that_the_loader_reads(runs, tmp_path, c
     assert "30 sequences written" in capsys.readouterr().out.replace("\n", " ")
     recipe = kmodels.load(runs["RUN"]).recipe
     made = load(tmp_path / f"new{suffix}", recipe)
-    assert len(made) == 30 and not oracle(made, recipe.data).invalid.any()
+    assert len(made) == 30 and not RuleChecker(recipe.data).check(made).invalid.any()
     assert made.name.tolist() == list(range(30))
     assert generate.main([*words[:-1], str(tmp_path / f"again{suffix}")]) == 0
     assert load(tmp_path / f"again{suffix}", recipe).frame().equals(made.frame())

@@ -7,7 +7,23 @@ and w "pages written so far", for a block:
     program page p    E and p == w;              w <- w + 1
     read page p       E and p < w and w-1-p < L  (L: the test plan's read_offset_limit)
 
-The classifier is a (bidirectional) GRU with attention pooling for the verdict and a head on every operation for the
-first violation and its rule. Cho et al. 2014, arXiv:1406.1078 (GRU); Lin et al. 2017, arXiv:1708.02002 (focal loss);
-the order of programming within a block: data sheets differ on it, hence `program_order`.
+`NandClassifier` is a (bidirectional) GRU with attention pooling for the validity and a head on every operation for the
+first violation and its rule; `NandPreprocessor` makes its inputs. Data sheets differ on the order of programming
+within a block, hence `program_order`.
+
+References
+----------
+Cho et al. 2014, arXiv:1406.1078 (GRU). Lin et al. 2017, arXiv:1708.02002 (focal loss).
 """
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submodules=["generator"],
+    submod_attrs={
+        "network.classifier": ["NandClassifier"],
+        "data.encode": ["NandPreprocessor"],
+        "recipe": ["NandRecipe"],
+    },
+)

@@ -12,35 +12,35 @@ Strategy = Literal["page_hop", "overwrite", "read_unwritten", "stale_read"]
 class Geometry(Section):
     """The device's addresses; each count's largest address is the count - 1."""
 
-    dies: int = Field(2, ge=1, le=64, description="dies [1]")
-    planes: int = Field(4, ge=1, le=64, description="planes a die [1]")
-    blocks: int = Field(1000, ge=1, le=1 << 20, description="blocks a plane [1]")
+    dies: int = Field(2, ge=1, le=64, description="dies")
+    planes: int = Field(4, ge=1, le=64, description="planes a die")
+    blocks: int = Field(1000, ge=1, le=1 << 20, description="blocks a plane")
     first_block: int = Field(0, ge=0, description="the simulator uses blocks from this number on")
-    pages: int = Field(2564, ge=2, le=1 << 16, description="pages a block [1]")
+    pages: int = Field(2564, ge=2, le=1 << 16, description="pages a block")
 
 
 class Data(Section):
-    """What sequences there are, and by which rules they are judged."""
+    """The sequences, and the rules that they are checked by."""
 
-    n_sequences: int = Field(20_000, ge=40, multiple_of=2, description="sequences, half of them invalid [sequences]")
-    seq_len: int = Field(50, ge=4, le=10_000, description="operations a sequence [operations]")
-    num_blocks: int = Field(3, ge=1, le=256, description="blocks that a sequence works on [blocks]")
-    erase_rate: float = Field(0.05, ge=0, le=1, description="share of erases after the first ones [1]")
-    read_rate: float = Field(0.40, ge=0, le=1, description="share of reads; the rest are programs [1]")
+    n_sequences: int = Field(20_000, ge=40, multiple_of=2, description="sequences, half of them invalid")
+    seq_len: int = Field(50, ge=4, le=10_000, description="operations a sequence")
+    num_blocks: int = Field(3, ge=1, le=256, description="blocks that a sequence works on")
+    erase_rate: float = Field(0.05, ge=0, le=1, description="share of erases after the first ones")
+    read_rate: float = Field(0.40, ge=0, le=1, description="share of reads; the rest are programs")
     corruption: Literal["exact", "legacy"] = Field(
-        "exact", description="exact: one proven violation; legacy: the seed's generator with its label noise"
+        "exact", description="exact: one proven violation; legacy: the prototype's generator with its label noise"
     )
     strategies: tuple[Strategy, ...] = Field(
         ("page_hop", "read_unwritten", "stale_read"),
         min_length=1,
         description="the kinds of violation, in equal numbers",
     )
-    read_offset_limit: int = Field(5, ge=1, description="L: reads reach back fewer pages than this [pages]")
+    read_offset_limit: int = Field(5, ge=1, description="L: reads reach back fewer pages than this")
     program_order: Literal["strict", "monotonic", "any"] = Field(
         "strict", description="strict: p == w; monotonic: p >= w; any: never twice"
     )
     split: tuple[float, float, float] = Field(
-        (0.70, 0.15, 0.15), description="shares of training, validation and test, by pair [1]"
+        (0.70, 0.15, 0.15), description="shares of training, validation and test, by pair"
     )
     geometry: Geometry = Geometry()
 
@@ -66,60 +66,78 @@ class Model(Section):
     """How a sequence is encoded, and the network."""
 
     encoding: Literal["slots", "normalized"] = Field(
-        "slots", description="slots: blocks and pages embedded; normalized: address / largest address, as the seed has"
+        "slots",
+        description="slots: blocks and pages embedded; normalized: address / largest address, as in the prototype",
     )
     features: Literal["none", "differences", "rule_flags"] = Field(
         "differences",
-        description="differences: what came before in the same block; rule_flags: hands over the answer",
+        description="differences: what came before in the same block; rule_flags: whether each rule is "
+        "kept, which gives the answer away",
     )
-    bidirectional: bool = Field(True, description="read the sequence both ways")
+    bidirectional: bool = Field(True, description="read the sequence in both directions")
     sequence_order: Literal["block", "time"] = Field(
         "block",
-        description="order of reading: block after block, so that a block's past stands before it; or as it came",
+        description="block: read block after block, so that a block's past comes just before; time: as recorded",
     )
     pooling: Literal["attention_max", "attention"] = Field(
         "attention_max",
-        description="what the verdict sees; attention: a weighted mean over the operations; attention_max: also the most "
-        "suspect one",
+        description="features of the validity head; attention: a weighted mean over the operations; attention_max: "
+        "also the largest logit of each violation",
     )
-    embedding: int = Field(32, ge=1, le=1024, description="width of an operation's embedding [1]")
-    hidden: int = Field(32, ge=1, le=4096, description="units of each GRU and direction [1]")
+    embedding: int = Field(32, ge=1, le=1024, description="width of an operation's embedding")
+    hidden: int = Field(32, ge=1, le=4096, description="units of each GRU and direction")
     num_layers: int = Field(2, ge=1, le=8, description="GRU layers")
-    dropout: float = Field(0.4, ge=0, lt=1, description="share of features dropped after each GRU layer [1]")
-    operation_head: bool = Field(True, description="say for every operation whether it is the first violation")
-    ensemble_size: int = Field(1, ge=1, le=32, description="networks of different random start whose mean probability is the output")
+    dropout: float = Field(0.4, ge=0, lt=1, description="dropout rate after each GRU layer")
+    operation_head: bool = Field(True, description="predict for every operation whether it is the first violation")
+    ensemble_size: int = Field(
+        1, ge=1, le=32, description="networks of different random start whose mean probability is the output"
+    )
     threshold: Literal["validation", "half"] = Field(
         "validation",
-        description="probability from which a sequence is invalid; validation: the best there; half: 0.5, as the seed",
+        description="probability from which a sequence is invalid; validation: the best there; half: 0.5, as in the "
+        "prototype",
     )
-    max_slots: int = Field(16, ge=1, le=4096, description="blocks told apart; further ones share slots [blocks]")
-    max_page: int = Field(63, ge=1, le=1 << 16, description="pages told apart; higher ones count as this [pages]")
-    max_difference: int = Field(16, ge=1, le=4096, description="differences told apart, either sign [pages]")
+    max_slots: int = Field(16, ge=1, le=4096, description="blocks told apart; further ones share slots")
+    max_page: int = Field(63, ge=1, le=1 << 16, description="pages told apart; higher ones count as this")
+    max_difference: int = Field(16, ge=1, le=4096, description="differences told apart, either sign")
 
     @model_validator(mode="after")
     def _agrees(self):
         if self.sequence_order == "block" and self.encoding != "slots":
-            raise ValueError(f"sequence_order = block needs encoding = slots, not {self.encoding}; or set sequence_order = time")
+            raise ValueError(
+                f"sequence_order = block needs encoding = slots, not {self.encoding}; or set sequence_order = time"
+            )
         return self
 
 
 class Train(TrainSection):
     """How it is trained."""
 
-    epochs: int = Field(2, ge=1, description="passes over the training data [epochs]")
+    epochs: int = Field(2, ge=1, description="passes over the training data")
     learning_rate: float = Field(5e-3, gt=0, le=1, description="Adam's step size at the start")
-    loss: Literal["bce", "focal"] = Field("bce", description="of the verdict")
-    focal_alpha: float = Field(0.7, gt=0, lt=1, description="focal loss: weight of the invalid class [1]")
-    focal_gamma: float = Field(2.0, ge=0, description="focal loss: how far easy examples fade [1]")
+    loss: Literal["bce", "focal"] = Field(
+        "bce", description="bce: binary cross-entropy; focal: focal loss, of the validity"
+    )
+    focal_alpha: float = Field(0.7, gt=0, lt=1, description="focal loss: weight of the invalid class")
+    focal_gamma: float = Field(2.0, ge=0, description="focal loss: exponent, how far easy examples fade")
     hard_negatives: bool = Field(
         True, description="after each epoch, train again on the invalid sequences that were missed"
     )
-    operation_weight: float = Field(10.0, ge=0, description="weight of the per-operation loss beside the verdict's [1]")
+    operation_weight: float = Field(10.0, ge=0, description="weight of the per-operation loss beside the validity's")
 
 
 class NandRecipe(Recipe):
     """Classify NAND command sequences."""
 
+    RENAMED: ClassVar[dict[str, str]] = {
+        "model.reading": "model.sequence_order",
+        "model.members": "model.ensemble_size",
+        "model.layers": "model.num_layers",
+    }
+    RENAMED_CHOICES: ClassVar[dict[str, dict[str, str]]] = {
+        "model.pooling": {"worst": "attention_max"},
+        "model.features": {"oracle_flags": "rule_flags"},
+    }
     VARIANTS: ClassVar = {
         "flawed": {
             "model": {"encoding": "normalized", "features": "none", "bidirectional": False, "sequence_order": "time"},

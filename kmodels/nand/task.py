@@ -4,10 +4,12 @@ from kmodels.core.spec.task import Task, TrainingData
 from kmodels.core.training import batching
 from kmodels.nand.data.encode import encode
 from kmodels.nand.data.load import SUFFIXES, load
+from kmodels.nand.evaluation.baselines import baselines
 from kmodels.nand.evaluation.calibration import ThresholdCalibration
 from kmodels.nand.evaluation.diagnostics import diagnostics
-from kmodels.nand.evaluation.figures import draw
-from kmodels.nand.evaluation.metrics import baselines, decode, metrics
+from kmodels.nand.evaluation.figures import plot
+from kmodels.nand.evaluation.metrics import metrics
+from kmodels.nand.evaluation.prediction import decode
 from kmodels.nand.gates import GATES
 from kmodels.nand.ladder import LADDER
 from kmodels.nand.network.classifier import build
@@ -17,22 +19,22 @@ from kmodels.nand.simulator.sequences import SIMULATION
 
 
 def notes(recipe: NandRecipe) -> list[str]:
-    """What a reader of the report must know about where its figures come from."""
-    found = []
+    """List what a reader of the report must know about where its figures come from."""
+    texts = []
     if recipe.model.features == "rule_flags":
-        found.append("uses rule flags: the inputs hold the answer, so these figures say nothing about learning")
+        texts.append("uses rule flags: the inputs hold the answer, so these figures say nothing about learning")
     if recipe.model.features == "differences":
-        found.append(
+        texts.append(
             "uses features: page and time differences to the same block's operations before, and their counts "
             "(raw trace only, no rules)"
         )
     if recipe.data.corruption == "legacy":
-        found.append("legacy data: some of its invalid labels are legal sequences, and large pages give others away")
-    return found
+        texts.append("legacy data: some of its invalid labels are legal sequences, and large pages give others away")
+    return texts
 
 
 def transfer(recipe: NandRecipe) -> NandRecipe:
-    """Sequences of 200 operations on 8 blocks, all of them at addresses that no training sequence has."""
+    """Make the recipe of the transfer data: 200 operations on 8 blocks, at addresses that no training sequence has."""
     blocks = recipe.data.geometry.blocks
     data = {
         "n_sequences": 2 * max(20, min(500, recipe.data.n_sequences // 40)),
@@ -77,19 +79,19 @@ class NandTask(Task):
     baselines = staticmethod(baselines)
     diagnostics = staticmethod(diagnostics)
     notes = staticmethod(notes)
-    figures = staticmethod(draw)
+    figures = staticmethod(plot)
     transfer_recipe = staticmethod(transfer)
 
     def split(self, records, recipe):
-        """Part the sequences by pair."""
+        """Split the sequences by pair."""
         return batching.split_groups(records.pair, recipe.data.split, recipe.seed)
 
     def metrics(self, splits, prediction, seed):
-        """Score the verdicts and the places of violations."""
+        """Score validity and the places of violations."""
         return metrics(splits["test"], prediction, seed)
 
     def callbacks(self, recipe, data: TrainingData):
-        """Choose the threshold after each epoch, and train again on invalid sequences that were taken for valid."""
+        """Choose the threshold after each epoch, and mine hard negatives."""
         mining = [HardNegativeMining(data.records, data.examples, recipe)] if recipe.train.hard_negatives else []
         return [*mining, ThresholdCalibration(data.validation)]
 

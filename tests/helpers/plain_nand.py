@@ -45,15 +45,17 @@ def operations_of(trace, row):
     return [(names[op], (die, plane, block), page) for op, die, plane, block, page in steps]
 
 
-def assert_oracle_agrees(trace, rules):
-    """The vectorised oracle says of every sequence what the plain loop says."""
+def assert_rule_checker_agrees(trace, rules):
+    """Compare the rule checker with the plain loop on every sequence."""
     from kmodels.nand.data.records import CODES
-    from kmodels.nand.data.rules import oracle
+    from kmodels.nand.data.rules import RuleChecker
 
-    verdict = oracle(trace, rules)
+    verdict = RuleChecker(rules).check(trace)
     for row in range(len(trace)):
         expected = first_violation(operations_of(trace, row), rules.read_offset_limit, rules.program_order)
-        found = (int(verdict.index[row]), CODES[verdict.code[row]]) if verdict.invalid[row] else None
+        found = (
+            (int(verdict.violation_index[row]), CODES[verdict.violation_code[row]]) if verdict.invalid[row] else None
+        )
         assert found == expected, f"sequence {row}: {operations_of(trace, row)}"
 
 

@@ -22,18 +22,18 @@ def test_steps_are_those_of_the_roadmap():
     assert recipe(3).model.bidirectional and not recipe(2).model.bidirectional
     searched = recipe(4)  # which values: tests/tuning compares them with the best of the search
     assert searched.data == recipe(3).data and searched.train.loss == "focal"
-    assert searched.train.epochs == 8, "the seed has up to 30; the whole climb is to take forty minutes on two cores"
+    assert searched.train.epochs == 8, "the prototype has up to 30; the ladder is to take forty minutes"
     assert [recipe(k).model.features for k in (3, 4, 5)] == ["none", "none", "differences"]
     assert [recipe(k).model.operation_head for k in (5, 6)] == [False, True]
     assert recipe(7).model.ensemble_size == 3 and recipe(6) == NandRecipe(), "the ensemble stands on the default recipe"
 
 
-def test_no_step_uses_oracle_features():
+def test_no_step_uses_rule_flags():
     assert all(recipe(k).model.features != "rule_flags" for k in range(8))
 
 
 def test_step_0_names_what_is_wrong_with_its_data():
-    """Against the faults of the seed's generator, and on exact data, where there is no label noise to be found."""
+    """Against the faults of the prototype's generator, and on exact data, where there is no label noise."""
     old = recipe(0)
     noise, shortcut, encoding = legacy_faults(old, sequences.sample_pairs(np.random.default_rng(0), 1000, old.data))
     assert 5 < float(noise.split()[2].rstrip("%")) < 20 and "page_hop" in noise

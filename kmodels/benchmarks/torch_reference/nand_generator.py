@@ -9,15 +9,15 @@ from kmodels.benchmarks.torch_reference.nand import Embedding, over_operations, 
 class TorchGenerator(nn.Module):
     """One GRU reads the sequence once for every slot. Input (batch, time, 3); output (batch, time, size), logits."""
 
-    def __init__(self, recipe, known):
+    def __init__(self, recipe, vocabulary):
         super().__init__()
-        m, self.slots = recipe.model, known.slots
+        m, self.slots = recipe.model, vocabulary.slots
         assert m.state == "blocks" and m.num_layers == 1
-        words = known.words + 1
+        words = vocabulary.words + 1
         self.embedded = Embedding([words, words, 2 * self.slots, self.slots], m.embedding)
         self.gru = nn.GRU(m.embedding, m.hidden, batch_first=True)
         self.dropout = nn.Dropout(m.dropout)
-        self.words = nn.Linear(m.hidden, known.words)
+        self.words = nn.Linear(m.hidden, vocabulary.words)
 
     def forward(self, tokens):
         slot, word = tokens[:, None, :, 1], tokens[:, None, :, 2]
@@ -38,7 +38,7 @@ class TorchGenerator(nn.Module):
 
 
 def net(recipe, model) -> TorchGenerator:
-    return TorchGenerator(recipe, model.known)
+    return TorchGenerator(recipe, model.vocabulary)
 
 
 def given(inputs) -> tuple:

@@ -1,4 +1,4 @@
-"""A Trace as the numbers that the network eats: `tokens` (n, time, columns) int32 and `numbers` (n, time, k) float32.
+"""A Trace as the network's inputs: `tokens` (n, time, columns) int32 and `numbers` (n, time, k) float32.
 
 Token column 0 is always the operation + 1, and 0 behind the end of a sequence: the network's mask.
 """
@@ -8,40 +8,80 @@ import numpy as np
 from kmodels.core.training.batching import ArrayExamples
 from kmodels.nand.data.records import ERASE, OPERATIONS, PAD, PROGRAM, Trace
 from kmodels.nand.data.rules import Device
+from kmodels.nand.recipe import NandRecipe
 
 FARTHEST = 15  # operations and counts told apart; more count as this
 
 
-def columns(recipe) -> dict[str, int]:
-    """The token columns and how many values each takes: {"op": 4, "slot": 16, ...}."""
+class NandPreprocessor:
+    """Turn sequences into the arrays that `NandClassifier` is trained on.
+
+    Parameters
+    ----------
+    recipe : NandRecipe, optional
+        The encoding and its features; the default recipe's for None.
+
+    Examples
+    --------
+    >>> preprocess = NandPreprocessor()
+    >>> x, y = preprocess(trace)  # doctest: +SKIP
+    """
+
+    def __init__(self, recipe: NandRecipe | None = None):
+        self.recipe = NandRecipe() if recipe is None else recipe
+
+    @property
+    def columns(self) -> dict[str, int]:
+        """The token columns and how many values each takes, an argument of `NandClassifier`."""
+        return columns(self.recipe)
+
+    def __call__(self, trace: Trace) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """Encode n sequences as ({"tokens": ...}, {"invalid": ..., "operation": ...}), no targets without labels."""
+        examples = encode(trace, self.recipe)
+        return examples.inputs, examples.targets
+
+
+def columns(recipe: NandRecipe) -> dict[str, int]:
+    """List the token columns and how many values each takes: {"op": 4, "slot": 16, ...}."""
     model, geometry = recipe.model, recipe.data.geometry
-    found = {"op": len(OPERATIONS) + 1}
+    sizes = {"op": len(OPERATIONS) + 1}
     if model.encoding == "slots":
-        found |= {
+        sizes |= {
             "die": geometry.dies,
             "plane": geometry.planes,
             "slot": model.max_slots,
             "page": model.max_page + 2,
         }
     if model.sequence_order == "block":
-        found["first"] = 2
+        sizes["first"] = 2
     if model.features == "differences":
-        found |= {
+        sizes |= {
             "difference": 2 * model.max_difference + 2,
             "since": FARTHEST + 2,
             "before": len(OPERATIONS) + 1,
             **{f"n_{name}": FARTHEST + 1 for name in OPERATIONS},
         }
     if model.features == "rule_flags":
-        found |= {"is_erased": 2, "is_next_page": 2, "is_written": 2, "is_recent": 2}
-    return found
+        sizes |= {"is_erased": 2, "is_next_page": 2, "is_written": 2, "is_recent": 2}
+    return sizes
 
 
-def encode(trace: Trace, recipe) -> ArrayExamples:
-    """Inputs and targets of a trace.
+def encode(trace: Trace, recipe: NandRecipe) -> ArrayExamples:
+    """Make inputs and targets.
 
-    Targets, where the trace has labels: invalid (n,) 0/1; operation (n, time): the code at the first violation, 0
-    elsewhere, -1 (counts nothing) behind the end and in invalid sequences whose place of violation is not known.
+    Parameters
+    ----------
+    trace : Trace
+        n sequences.
+    recipe : NandRecipe
+        Its model section gives the encoding.
+
+    Returns
+    -------
+    ArrayExamples
+        Inputs: tokens (n, time, columns) and, under `encoding: normalized`, numbers (n, time, 4). Targets, where the
+        trace has labels: invalid (n,) 0/1; operation (n, time): the code at the first violation, 0 elsewhere, -1
+        (counts nothing) behind the end and in invalid sequences whose place of violation is not known.
     """
     slot = trace.slots()
     tokens = {"op": trace.op + 1}
@@ -53,7 +93,7 @@ def encode(trace: Trace, recipe) -> ArrayExamples:
             "page": np.minimum(trace.page, recipe.model.max_page) + 1,
         }
     if recipe.model.sequence_order == "block":
-        tokens["first"] = firsts(slot)
+        tokens["first"] = mark_first_operations(slot)
     if recipe.model.features == "differences":
         tokens |= differences(trace, slot, recipe.model.max_difference)
     if recipe.model.features == "rule_flags":
@@ -68,27 +108,27 @@ def encode(trace: Trace, recipe) -> ArrayExamples:
 def _targets(trace):
     rows = np.arange(len(trace))
     operation = np.where(trace.op == PAD, -1, 0).astype("int32")
-    known = trace.index >= 0
-    operation[rows[known], trace.index[known]] = trace.code[known]
+    known = trace.violation_index >= 0
+    operation[rows[known], trace.violation_index[known]] = trace.violation_code[known]
     operation[trace.invalid & ~known] = -1
     return {"invalid": trace.invalid.astype("float32"), "operation": operation}
 
 
-def firsts(slot: np.ndarray) -> np.ndarray:
-    """(n, time) 1 at the first operation of every block, else 0; slots are numbered by first appearance."""
+def mark_first_operations(slot: np.ndarray) -> np.ndarray:
+    """Mark the first operation of every block: (n, time) 0/1; slots are numbered by first appearance."""
     before = np.maximum.accumulate(slot, axis=1)[:, :-1]
     return (slot > np.pad(before, ((0, 0), (1, 0)), constant_values=-1)).astype("int32")
 
 
 def normalized(trace: Trace, geometry) -> np.ndarray:
-    """Addresses as fractions of the largest: (n, time, 4) in [0, 1]. Neighbouring pages differ by 4e-4."""
+    """Divide addresses by the largest: (n, time, 4) in [0, 1]. Neighbouring pages differ by 4e-4."""
     largest = [geometry.dies, geometry.planes, geometry.blocks, geometry.pages]
     parts = [trace.die, trace.plane, trace.block, np.maximum(trace.page, 0)]
     return np.stack([p / max(count - 1, 1) for p, count in zip(parts, largest, strict=True)], -1).astype("float32")
 
 
 def differences(trace: Trace, slot: np.ndarray, farthest: int) -> dict[str, np.ndarray]:
-    """What stands before each operation in the same block of the raw trace: (n, time) each.
+    """Compute what comes before each operation in the same block of the raw trace: (n, time) each.
 
     difference: page minus the page last programmed in the block (-1 before the first), clipped to +-farthest and
     shifted to 1 .. 2 farthest + 1; 0 for an erase. since: operations since the block was last touched, 0 if never.
@@ -102,33 +142,33 @@ def differences(trace: Trace, slot: np.ndarray, farthest: int) -> dict[str, np.n
     programmed, touched, before = (np.full(n * slots, -1) for _ in range(3))
     counts = [np.zeros(n * slots, "int64") for _ in OPERATIONS]
     names = ["difference", "since", "before", *(f"n_{name}" for name in OPERATIONS)]
-    found = {name: np.empty((time, n), "int32") for name in names}
+    features = {name: np.empty((time, n), "int32") for name in names}
     for t in range(time):
         op, page, at = trace.op[:, t], trace.page[:, t], base + slot[:, t]
         step = np.clip(page - programmed[at], -farthest, farthest) + farthest + 1
-        found["difference"][t] = np.where(op == ERASE, 0, step)
-        found["since"][t] = np.where(touched[at] < 0, 0, np.minimum(t - touched[at], FARTHEST + 1))
-        found["before"][t] = before[at] + 1
+        features["difference"][t] = np.where(op == ERASE, 0, step)
+        features["since"][t] = np.where(touched[at] < 0, 0, np.minimum(t - touched[at], FARTHEST + 1))
+        features["before"][t] = before[at] + 1
         for number, name in enumerate(OPERATIONS):
-            found[f"n_{name}"][t] = np.minimum(counts[number][at], FARTHEST)
+            features[f"n_{name}"][t] = np.minimum(counts[number][at], FARTHEST)
             counts[number][at] += op == number
         programmed[at] = np.where(op == PROGRAM, page, programmed[at])
         real = op != PAD
         touched[at] = np.where(real, t, touched[at])
         before[at] = np.where(real, op, before[at])
-    return {name: values.T for name, values in found.items()}
+    return {name: values.T for name, values in features.items()}
 
 
 def rule_flags(trace: Trace, slot: np.ndarray, rules) -> dict[str, np.ndarray]:
-    """The state that decides legality, as the seed's features have it: these hand over the answer."""
+    """Compute the state that decides legality, as the prototype's features do: they give the answer away."""
     device = Device(len(trace), int(slot.max(initial=0)) + 1, rules)
     names = ("is_erased", "is_next_page", "is_written", "is_recent")
-    found = {name: np.empty(trace.op.shape[::-1], "int32") for name in names}
+    features = {name: np.empty(trace.op.shape[::-1], "int32") for name in names}
     for t in range(trace.op.shape[1]):
         page = trace.page[:, t]
         frontier, written = device.step(trace.op[:, t], slot[:, t], page)
-        found["is_erased"][t] = frontier >= 0
-        found["is_next_page"][t] = page == frontier
-        found["is_written"][t] = written
-        found["is_recent"][t] = frontier - 1 - page < rules.read_offset_limit
-    return {name: values.T for name, values in found.items()}
+        features["is_erased"][t] = frontier >= 0
+        features["is_next_page"][t] = page == frontier
+        features["is_written"][t] = written
+        features["is_recent"][t] = frontier - 1 - page < rules.read_offset_limit
+    return {name: values.T for name, values in features.items()}

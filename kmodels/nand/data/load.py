@@ -5,6 +5,7 @@ Format: CSV or Parquet, a row an operation: `sequence, step, op, die, plane, blo
 program or read; `page` may be empty for an erase; `step` counts 0, 1, 2, ... within a sequence.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,24 +16,40 @@ from kmodels.core.io.files import reading, refuse_giant
 from kmodels.core.runs.cache import data_files
 from kmodels.core.spec.errors import UserError
 from kmodels.nand.data.records import CODES, COLUMNS, ERASE, NONE, OPERATIONS, PAD, Trace
-from kmodels.nand.data.rules import oracle
+from kmodels.nand.data.rules import RuleChecker
 
 SUFFIXES = (".csv", ".parquet")
 LARGEST_BATCH = 1 << 28  # operations that a padded batch may hold
 
 
 def load(source, recipe, labels: bool = True) -> Trace:
-    """The sequences of a CSV or Parquet file, of all such files in a folder, or of a DataFrame.
+    """Read the sequences of a CSV or Parquet file, of all such files in a folder, or of a DataFrame.
 
-    labels: whether they are needed. A table without a `valid` column is then labelled by the oracle.
-    Raises UserError that names file, row (of a CSV the line), value and rule.
+    Parameters
+    ----------
+    source : str, Path or DataFrame
+        Where they are.
+    recipe : NandRecipe
+        Its data section gives the geometry and the rules.
+    labels : bool
+        Whether they are needed. A table without a `valid` column is then labelled by the rule checker.
+
+    Returns
+    -------
+    Trace
+        All sequences, padded to the longest.
+
+    Raises
+    ------
+    UserError
+        Names file, row (of a CSV the line), value and rule.
     """
     if isinstance(source, pd.DataFrame):
         tables = [_Table(source.reset_index(drop=True), "DataFrame", 0)]
     else:
         tables = [_read(path) for path in data_files(source, SUFFIXES)]
     parts = [_trace(table, recipe.data) for table in tables]
-    trace = parts[0] if len(parts) == 1 else _together(parts)
+    trace = parts[0] if len(parts) == 1 else _join(parts)
     return labelled(trace, recipe.data) if labels else trace
 
 
@@ -199,7 +216,12 @@ def _labels(table: _Table, start: np.ndarray, step: np.ndarray) -> dict:
         wrong = ~((given >= -1) & (given < np.repeat(length, length)) & (given == np.floor(given)))
         table.refuse(wrong, "violation_index", "expected a step of the sequence, or -1")
         index = np.where(invalid, given[start].astype("int64"), -1)
-    return {"invalid": invalid, "strategy": np.where(invalid, strategy, NONE), "index": index, "code": strategy}
+    return {
+        "invalid": invalid,
+        "strategy": np.where(invalid, strategy, NONE),
+        "violation_index": index,
+        "violation_code": strategy,
+    }
 
 
 def _constant(table: _Table, column: str, start: np.ndarray) -> None:
@@ -211,24 +233,23 @@ def _constant(table: _Table, column: str, start: np.ndarray) -> None:
 
 
 def labelled(trace: Trace, rules) -> Trace:
-    """Labels made whole by the oracle: all of them where there are none, else the missing codes and places.
+    """Complete the labels by the rules: all of them where there are none, else the missing codes and places.
 
-    A label of the file is never changed: `valid: false` stays so even where the oracle finds no violation.
+    A label of the file is never changed: `valid: false` stays so even where no rule is broken.
     """
-    from dataclasses import replace
-
-    verdict = oracle(trace, rules)
+    checked = RuleChecker(rules).check(trace)
+    index, code = checked.violation_index, checked.violation_code
     if trace.invalid is None:
-        return replace(trace, invalid=verdict.invalid, code=verdict.code, strategy=verdict.code, index=verdict.index)
-    index = np.where(trace.invalid & (trace.index < 0), verdict.index, trace.index)
-    agrees = trace.invalid & (verdict.index == index)
-    code = np.where(agrees, verdict.code, np.where(trace.invalid, trace.strategy, NONE))
+        return replace(trace, invalid=checked.invalid, strategy=code, violation_code=code, violation_index=index)
+    index = np.where(trace.invalid & (trace.violation_index < 0), index, trace.violation_index)
+    agrees = trace.invalid & (checked.violation_index == index)
+    code = np.where(agrees, code, np.where(trace.invalid, trace.strategy, NONE))
     strategy = np.where(trace.invalid & (trace.strategy == NONE), code, trace.strategy)
-    return replace(trace, index=index, code=code, strategy=strategy)
+    return replace(trace, violation_index=index, violation_code=code, strategy=strategy)
 
 
-def _together(parts: list[Trace]) -> Trace:
-    """The traces of several files as one, padded to the longest."""
+def _join(parts: list[Trace]) -> Trace:
+    """Join the traces of several files, padded to the longest."""
     longest = max(part.op.shape[1] for part in parts)
     if len({part.invalid is None for part in parts}) > 1:
         raise UserError("some of the files have a column `valid` and some have none: give all of them labels, or none")

@@ -1,4 +1,4 @@
-"""A batch of command sequences as arrays, and as the table that people keep on disk."""
+"""A batch of command sequences as arrays, and as the table of the file format."""
 
 import math
 from dataclasses import dataclass, fields
@@ -13,7 +13,7 @@ OPERATIONS = ("erase", "program", "read")
 ERASE, PROGRAM, READ = range(3)
 PAD = -1  # in `op`: behind the end of a shorter sequence
 
-# Violation codes; index 0 means legal. What each strategy of the simulator breaks has the strategy's name.
+# Violation codes; 0 means legal. A strategy of the simulator has the name of the rule that it breaks.
 CODES = ("none", "not_erased", "overwrite", "page_hop", "read_unwritten", "stale_read")
 NONE, NOT_ERASED, OVERWRITE, PAGE_HOP, READ_UNWRITTEN, STALE_READ = range(6)
 
@@ -25,11 +25,23 @@ LABELS = ("valid", "strategy", "violation_index")
 class Trace:
     """n sequences of up to `time` operations; shorter ones end in op == PAD.
 
-    op, die, plane, block, page: (n, time) integers; page is -1 for an erase. name: (n,) as in the file.
-    pair: (n,) the sequences of one number stay on one side of a split.
-    invalid: (n,) bool, or None where the file has no labels. code: (n,) the first violation's code, NONE in a valid
-    sequence. strategy: (n,) index in CODES of what the simulator meant to break. index: (n,) place of the first
-    violation, -1 where there is none or it is not known.
+    Parameters
+    ----------
+    op, die, plane, block, page : ndarray of int, shape (n, time)
+        The operation (an index of OPERATIONS, or PAD) and its address; page is -1 for an erase.
+    name : ndarray, shape (n,)
+        Names as in the file's column `sequence`.
+    pair : ndarray of int, shape (n,)
+        Sequences of one number stay on one side of a split.
+    invalid : ndarray of bool, shape (n,), optional
+        Whether a sequence breaks a rule, the positive class; the file's column `valid` is its negation. None where
+        the file has no labels.
+    violation_code : ndarray of int, shape (n,), optional
+        The first violation's code, NONE in a valid sequence.
+    strategy : ndarray of int, shape (n,), optional
+        The code that the simulator meant to break.
+    violation_index : ndarray of int, shape (n,), optional
+        The step of the first violation, -1 where there is none or it is not known.
     """
 
     op: np.ndarray
@@ -40,29 +52,29 @@ class Trace:
     name: np.ndarray
     pair: np.ndarray
     invalid: np.ndarray | None = None
-    code: np.ndarray | None = None
+    violation_code: np.ndarray | None = None
     strategy: np.ndarray | None = None
-    index: np.ndarray | None = None
+    violation_index: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.op)
 
     def take(self, rows) -> "Trace":
-        """The sequences with these indices."""
+        """Select the sequences with these indices."""
         parts = {f.name: getattr(self, f.name) for f in fields(self)}
         return Trace(**{name: None if value is None else value[rows] for name, value in parts.items()})
 
     @property
     def length(self) -> np.ndarray:
-        """Operations of each sequence: (n,)."""
+        """Number of operations of each sequence: (n,)."""
         return (self.op != PAD).sum(axis=1)
 
     def slots(self) -> np.ndarray:
-        """The number of each operation's block by first appearance in its sequence: (n, time), 0, 1, 2, ..."""
+        """Number each operation's block by first appearance in its sequence: (n, time), 0, 1, 2, ..."""
         return first_appearance((self.die, self.plane, self.block), self.op != PAD)
 
     def frame(self) -> pd.DataFrame:
-        """A row an operation, with the columns of the file format."""
+        """Tabulate a row an operation, with the columns of the file format."""
         real = self.op != PAD
         n_steps = real.sum(axis=1)
         step = np.broadcast_to(np.arange(self.op.shape[1]), self.op.shape)[real]
@@ -75,7 +87,7 @@ class Trace:
             table["valid"] = np.repeat(~self.invalid, n_steps)
             strategy = pd.Categorical.from_codes(np.where(self.strategy == NONE, -1, self.strategy), CODES)
             table["strategy"] = strategy.repeat(n_steps)
-            table["violation_index"] = np.repeat(self.index, n_steps)
+            table["violation_index"] = np.repeat(self.violation_index, n_steps)
         table["pair"] = np.repeat(self.pair, n_steps)
         return pd.DataFrame(table)
 

@@ -1,6 +1,7 @@
 """The rules of the device, vectorised: n independent devices step through their sequences side by side."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -17,15 +18,24 @@ from kmodels.nand.data.records import (
     Trace,
 )
 
-BATCH = 4096  # sequences judged together: their state stays in the processor's cache
+BATCH = 4096  # sequences checked together: their state stays in the processor's cache
 LARGEST_BITMAP = 1 << 28  # bytes that a batch's maps of written pages may take
 
 
 class Device:
     """The state of n devices, each with `slots` blocks.
 
-    frontier w: one past the highest page written since the block's erase, -1 while it is not erased. Under `strict`
-    order pages 0 .. w-1 are written; for the other orders a map of the written pages is kept beside it.
+    The frontier w of a block is one past the highest page written since its erase, -1 while it is not erased. Under
+    `strict` order the pages 0 .. w-1 are written; for the other orders a map of the written pages is kept.
+
+    Parameters
+    ----------
+    n : int
+        Devices.
+    slots : int
+        Blocks of each device.
+    rules
+        Anything with `geometry`, `read_offset_limit` and `program_order`, such as a recipe's data section.
     """
 
     def __init__(self, n: int, slots: int, rules):
@@ -37,11 +47,11 @@ class Device:
             self._written = np.zeros((n * slots, rules.geometry.pages), bool)
 
     def frontier(self, slot: np.ndarray) -> np.ndarray:
-        """w of one block of each device: slot (n,) -> (n,); of k blocks of each: (k, 1) or (k, n) -> (k, n)."""
+        """Return w of one block of each device, slot (n,) -> (n,); of k blocks of each, (k, 1) or (k, n) -> (k, n)."""
         return self._frontier[self._base + slot]
 
     def is_written(self, slot: np.ndarray, page: np.ndarray) -> np.ndarray:
-        """Whether a page of one block of each device is written, (n,) bool; of k blocks of each, (k, n).
+        """Say whether a page of one block of each device is written, (n,) bool; of k blocks of each, (k, n).
 
         Page -1, of an erase, means nothing here.
         """
@@ -50,9 +60,19 @@ class Device:
         return self._written[self._base + slot, np.maximum(page, 0)]
 
     def step(self, op: np.ndarray, slot: np.ndarray, page: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """One operation of each device, (n,) each; an illegal one leaves the state unchanged.
+        """Apply one operation to each device; an illegal one leaves the state unchanged.
 
-        Returns (w, whether the page was written) as they were before.
+        Parameters
+        ----------
+        op, slot, page : ndarray of int, shape (n,)
+            The operation, the number of its block and its page.
+
+        Returns
+        -------
+        frontier : ndarray of int, shape (n,)
+            w of the block before the operation.
+        written : ndarray of bool, shape (n,)
+            Whether the page was written before the operation.
         """
         at = self._base + slot
         before = self._frontier[at]
@@ -75,10 +95,24 @@ class Device:
 
 
 def violation_codes(op, page, frontier, written, rules) -> np.ndarray:
-    """The code of every operation, given the state before it; NONE when legal, for erases and for PAD.
+    """Name the rule that each operation breaks, given the state before it.
 
-    Arrays of one shape. program p: legal when erased and p == w (strict), p >= w (monotonic), p not written (any).
-    read p: legal when p is written and w - 1 - p < read_offset_limit.
+    program p is legal when the block is erased and p == w (strict), p >= w (monotonic) or p is not written (any).
+    read p is legal when p is written and w - 1 - p < read_offset_limit.
+
+    Parameters
+    ----------
+    op, page : ndarray of int
+        The operations, in any shape.
+    frontier, written : ndarray
+        w of the operation's block and whether its page is written, before the operation; of the same shape.
+    rules
+        Anything with `read_offset_limit` and `program_order`.
+
+    Returns
+    -------
+    ndarray of int8
+        Codes of the same shape; NONE for legal operations, for erases and for PAD.
     """
     if rules.program_order == "strict":
         program = np.where(page > frontier, PAGE_HOP, np.where(written, OVERWRITE, NONE))
@@ -92,30 +126,56 @@ def violation_codes(op, page, frontier, written, rules) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Verdicts:
-    """What the oracle says of n sequences: codes (n, time) of every operation; of the first violation its index
-    (n,), -1 when there is none, and its code (n,)."""
+class Violations:
+    """The violations of n sequences.
+
+    Parameters
+    ----------
+    codes : ndarray of int, shape (n, time)
+        The rule that each operation breaks, an index of CODES; NONE where it is legal.
+    violation_index : ndarray of int, shape (n,)
+        The step of the first violation; -1 where there is none.
+    violation_code : ndarray of int, shape (n,)
+        The code of the first violation; NONE where there is none.
+    """
 
     codes: np.ndarray
-    index: np.ndarray
-    code: np.ndarray
+    violation_index: np.ndarray
+    violation_code: np.ndarray
 
     @property
     def invalid(self) -> np.ndarray:
-        """(n,) bool."""
-        return self.index >= 0
+        """(n,) bool: whether any operation breaks a rule."""
+        return self.violation_index >= 0
 
 
-def oracle(trace: Trace, rules) -> Verdicts:
-    """Judge every sequence by the rules, exactly.
+@dataclass(frozen=True)
+class RuleChecker:
+    """Check sequences against the rules of the device, exactly.
 
-    rules: anything with `geometry`, `read_offset_limit` and `program_order`, such as a recipe's data section.
+    Parameters
+    ----------
+    rules
+        Anything with `geometry`, `read_offset_limit` and `program_order`, such as a recipe's data section.
     """
-    return first_violations(replay(trace, rules)[0])
+
+    rules: Any
+
+    def check(self, trace: Trace) -> Violations:
+        """Find the violations of every sequence."""
+        return first_violations(replay(trace, self.rules)[0])
 
 
 def replay(trace: Trace, rules) -> tuple[np.ndarray, np.ndarray]:
-    """(codes, frontier) of every operation, (n, time) each: what it breaks, and its block's w before it."""
+    """Step through every sequence.
+
+    Returns
+    -------
+    codes : ndarray of int, shape (n, time)
+        The rule that each operation breaks.
+    frontier : ndarray of int, shape (n, time)
+        The next page w of its block before the operation; -1 where the block is not erased.
+    """
     parts = [_replayed(trace.take(slice(start, start + BATCH)), rules) for start in range(0, len(trace), BATCH)]
     return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
 
@@ -135,10 +195,10 @@ def _replayed(trace: Trace, rules) -> tuple[np.ndarray, np.ndarray]:
     return violation_codes(op, page, frontier, written, rules).T, frontier.T
 
 
-def first_violations(codes: np.ndarray) -> Verdicts:
-    """Verdicts from the codes of all operations, (n, time)."""
+def first_violations(codes: np.ndarray) -> Violations:
+    """Find the first violations from the codes of all operations, (n, time)."""
     broken = codes != NONE
     invalid = broken.any(axis=1)
     index = np.where(invalid, broken.argmax(axis=1), -1)
     code = np.where(invalid, np.take_along_axis(codes, np.maximum(index, 0)[:, None], 1)[:, 0], NONE)
-    return Verdicts(codes, index, code)
+    return Violations(codes, index, code)

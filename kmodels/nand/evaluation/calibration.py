@@ -1,11 +1,17 @@
-"""The threshold of the verdict, chosen on validation data after every epoch."""
+"""The threshold of validity, chosen on validation data after every epoch."""
 
 from kmodels.core.training.callbacks import ValidationListener
-from kmodels.nand.evaluation.metrics import calibrate
+from kmodels.nand.evaluation.prediction import calibrate
 
 
 class ThresholdCalibration(ValidationListener):
-    """Sets the model's threshold to the one of best balanced accuracy on the validation sequences."""
+    """Set the model's threshold to that of the highest balanced accuracy on validation data.
+
+    Parameters
+    ----------
+    trace : Trace
+        The validation sequences.
+    """
 
     def __init__(self, trace):
         super().__init__()

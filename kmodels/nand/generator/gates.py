@@ -1,11 +1,11 @@
-"""What a run must reach."""
+"""Acceptance thresholds of generated sequences."""
 
 from kmodels.core.spec.gate import Gate
 
 GATES = (
-    Gate("legal, constrained", "validity_constrained", 1.0, "ours"),
-    Gate("legal, free", "validity_free", 0.95, "ours"),
-    Gate("novelty", "novelty", 0.99, "ours"),
-    Gate("bins covered", "coverage", 1.0, "ours"),
-    Gate("distance of the mix", "mix_distance", 0.02, "ours", direction="<="),
+    Gate("legal share, constrained", "validity_constrained", 1.0, "this project"),
+    Gate("legal share, unconstrained", "validity_free", 0.95, "this project"),
+    Gate("novelty", "novelty", 0.99, "this project"),
+    Gate("coverage of (operation, offset) bins", "coverage", 1.0, "this project"),
+    Gate("distance of the operation mix", "mix_distance", 0.02, "this project", direction="<="),
 )

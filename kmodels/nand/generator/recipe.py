@@ -9,38 +9,39 @@ from kmodels.nand.recipe import Data
 
 
 class Model(Section):
-    """The vocabulary and the network, and how much it writes to be judged."""
+    """The vocabulary and the network, and how many sequences it is evaluated on."""
 
     max_hop: int = Field(
-        3, ge=0, le=4096, description="pages that a program skips at most, where program_order lets it skip [pages]"
+        3, ge=0, le=4096, description="pages that a program skips at most, where program_order lets it skip"
     )
     state: Literal["blocks", "joint"] = Field(
         "blocks",
         description="blocks: a GRU state for each block, all with the same weights; joint: one state for the sequence",
     )
-    embedding: int = Field(32, ge=1, le=1024, description="width of an operation's embedding [1]")
-    hidden: int = Field(48, ge=1, le=4096, description="units of each GRU [1]")
+    embedding: int = Field(32, ge=1, le=1024, description="width of an operation's embedding")
+    hidden: int = Field(48, ge=1, le=4096, description="units of each GRU")
     num_layers: int = Field(1, ge=1, le=8, description="GRU layers")
-    dropout: float = Field(0.0, ge=0, lt=1, description="share of features dropped after each GRU layer [1]")
-    samples: int = Field(2000, ge=1, description="sequences of each kind that it writes to be judged [sequences]")
+    dropout: float = Field(0.0, ge=0, lt=1, description="dropout rate after each GRU layer")
+    samples: int = Field(2000, ge=1, description="sequences of each kind that it generates for an evaluation")
 
 
 class Train(TrainSection):
     """How it is trained."""
 
-    epochs: int = Field(10, ge=1, description="passes over the training data [epochs]")
-    batch_size: int = Field(64, ge=1, description="examples a step [examples]")
+    epochs: int = Field(10, ge=1, description="passes over the training data")
+    batch_size: int = Field(64, ge=1, description="examples a step")
     learning_rate: float = Field(1e-2, gt=0, le=1, description="Adam's step size at the start")
     scheme: Literal["sequence", "prefix"] = Field(
         "sequence",
         description="sequence: a sequence is an example, every operation a target; prefix: every prefix is an example "
-        "and the operation behind it its one target, as the seed has",
+        "and the operation behind it its one target, as in the prototype",
     )
 
 
 class GeneratorRecipe(Recipe):
-    """Write legal NAND command sequences."""
+    """Generate legal NAND command sequences."""
 
+    RENAMED: ClassVar[dict[str, str]] = {"model.layers": "model.num_layers"}
     VARIANTS: ClassVar = {"prefix": {"train": {"scheme": "prefix"}}, "joint": {"model": {"state": "joint"}}}
     SMALL_OPERATIONS: ClassVar = True
     FASTEST: ClassVar = ("jax", "tensorflow", "torch")

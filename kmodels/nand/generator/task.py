@@ -7,12 +7,14 @@ from kmodels.core.spec.task import GeneratorTask
 from kmodels.core.training import batching
 from kmodels.nand.data.load import SUFFIXES, load
 from kmodels.nand.data.records import CODES
-from kmodels.nand.data.rules import oracle
+from kmodels.nand.data.rules import RuleChecker
 from kmodels.nand.generator.data.encode import encode, training_examples
 from kmodels.nand.generator.evaluation import sampling
+from kmodels.nand.generator.evaluation.baselines import baselines
 from kmodels.nand.generator.evaluation.diagnostics import diagnostics
-from kmodels.nand.generator.evaluation.figures import draw
-from kmodels.nand.generator.evaluation.metrics import baselines, decode, metrics
+from kmodels.nand.generator.evaluation.figures import plot
+from kmodels.nand.generator.evaluation.metrics import metrics
+from kmodels.nand.generator.evaluation.prediction import decode
 from kmodels.nand.generator.gates import GATES
 from kmodels.nand.generator.network.generator import build
 from kmodels.nand.generator.recipe import GeneratorRecipe
@@ -20,35 +22,38 @@ from kmodels.nand.generator.simulator import SIMULATION
 
 
 def split(trace, recipe) -> dict[str, np.ndarray]:
-    """Rows of the valid sequences alone, parted by pair.
+    """Split the rows of the valid sequences by pair.
 
-    Raises UserError for a sequence that its file calls valid and the recipe's rules do not.
+    Raises
+    ------
+    UserError
+        For a sequence that its file calls valid and the recipe's rules do not.
     """
-    verdict = oracle(trace, recipe.data)
-    wrong = verdict.invalid & ~trace.invalid
+    checked = RuleChecker(recipe.data).check(trace)
+    wrong = checked.invalid & ~trace.invalid
     if wrong.any():
         row = int(np.argmax(wrong))
         raise UserError(
-            f"sequence {trace.name[row]}: labelled valid, but step {verdict.index[row]} breaks a rule "
-            f"of the recipe, {CODES[verdict.code[row]]} (see data.program_order, data.read_offset_limit)"
+            f"sequence {trace.name[row]}: labelled valid, but step {checked.violation_index[row]} breaks a rule "
+            f"of the recipe, {CODES[checked.violation_code[row]]} (see data.program_order, data.read_offset_limit)"
         )
     parts = batching.split_groups(trace.pair, recipe.data.split, recipe.seed)
     return {name: rows[~trace.invalid[rows]] for name, rows in parts.items()}
 
 
 def notes(recipe: GeneratorRecipe) -> list[str]:
-    """What a reader of the report must know about where its figures come from."""
-    found = [f"judged by {recipe.model.samples} constrained and as many free sequences, temperature 1"]
+    """List what a reader of the report must know about where its figures come from."""
+    texts = [f"evaluated on {recipe.model.samples} constrained and as many free sequences, temperature 1"]
     if recipe.train.scheme == "prefix":
-        found.append("one example for every prefix, as the seed has it: the same learned at many times the work")
-    return found
+        texts.append("one example for every prefix, as in the prototype: the same targets at many times the work")
+    return texts
 
 
 class NandGeneratorTask(GeneratorTask):
-    """Which NAND flash command sequences are legal, and can new ones be written?"""
+    """Which NAND flash command sequences are legal, and how are new ones generated?"""
 
     name = "nand.generator"
-    question = "Which NAND flash command sequences are legal, and can new ones be written?"
+    question = "Which NAND flash command sequences are legal, and how are new ones generated?"
     recipe = GeneratorRecipe
     simulation = SIMULATION
     suffixes = SUFFIXES
@@ -75,10 +80,10 @@ class NandGeneratorTask(GeneratorTask):
     baselines = staticmethod(baselines)
     diagnostics = staticmethod(diagnostics)
     notes = staticmethod(notes)
-    figures = staticmethod(draw)
+    figures = staticmethod(plot)
 
     def generate(self, model, recipe, n, seed, **options):
-        """Write n sequences."""
+        """Generate n sequences."""
         return sampling.generate(model, n, seed, **options)
 
 

@@ -6,20 +6,22 @@ from keras import ops
 from kmodels.core.training import backend
 
 
-@keras.saving.register_keras_serializable("kmodels")
+@keras.saving.register_keras_serializable("kmodels.nand")
 class GRU(keras.layers.GRU):
-    """keras.layers.GRU, same arguments, weights and outputs, masks included.
+    """`keras.layers.GRU` with the same arguments, weights and outputs, masks included.
 
         z, r = sigmoid(x W + b + h U + c),   n = tanh(x W_n + b_n + r (h U_n + c_n)),   h' = z h + (1 - z) n
 
-    Cho et al. 2014, arXiv:1406.1078, in the form with the reset after the product. On torch Keras steps through time
-    in Python; here torch's own operation runs the whole sequence, forward and backward.
+    On torch Keras steps through time in Python; here torch's own operation runs the whole sequence, forward and
+    backward. Input (batch, time, features); output (batch, units), or (batch, time, units) with return_sequences.
 
-    Input (batch, time, features); output (batch, units), or (batch, time, units) with return_sequences.
+    References
+    ----------
+    Cho et al. 2014, arXiv:1406.1078, in the form with the reset after the product.
     """
 
     def inner_loop(self, sequences, initial_state, mask, training=False):
-        """(last output, outputs, states) of all steps."""
+        """Run all steps: (last output, outputs, states)."""
         run = backend.whole_gru() if self._is_plain() else None
         if run is None:
             return super().inner_loop(sequences, initial_state, mask, training=training)

@@ -1,4 +1,4 @@
-"""Hard-negative mining: after each epoch the invalid sequences that the model took for valid are trained on again."""
+"""Hard-negative mining: train again on the invalid sequences that the model predicts valid."""
 
 import keras
 import numpy as np
@@ -9,9 +9,18 @@ MOST = 8  # of the missed, at most one for so many examples: a quarter of an epo
 
 
 class HardNegativeMining(keras.callbacks.Callback):
-    """Trains once more, after each epoch, on the invalid training sequences that the model took for valid.
+    """Train once more, after each epoch, on the invalid training sequences that the model predicts valid.
 
     Writes `hard_negatives/missed` and `hard_negatives/found_after` into the epoch's logs, see `mine_hard_negatives`.
+
+    Parameters
+    ----------
+    trace : Trace
+        The training sequences.
+    examples : ArrayExamples
+        The same sequences, encoded.
+    recipe : NandRecipe
+        Of the run.
     """
 
     def __init__(self, trace, examples, recipe):
@@ -20,19 +29,33 @@ class HardNegativeMining(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Mine."""
-        found = mine_hard_negatives(self.model, self.trace, self.examples, self.recipe)
-        logs.update({f"hard_negatives/{name}": value for name, value in found.items()})
+        figures = mine_hard_negatives(self.model, self.trace, self.examples, self.recipe)
+        logs.update({f"hard_negatives/{name}": value for name, value in figures.items()})
 
 
 def mine_hard_negatives(model, trace, examples, recipe) -> dict[str, float]:
     """Train once more on the invalid training sequences whose probability is below the model's threshold.
 
     Each comes with the valid sequence of its pair: batches of invalid ones alone teach "always invalid" within a dozen
-    steps (validation loss from 0.08 to 0.94 in an early epoch). Where many are missed, some are drawn at random. The
+    steps (validation loss from 0.08 to 0.94 in an early epoch). Where many are missed, some are sampled at random. The
     steps do not count for the learning rate's schedule, as their number is not known beforehand.
 
-    Returns {"missed": how many, "found_after": the share of them that is found once that is done}; nothing where the
-    recipe does not ask for it.
+    Parameters
+    ----------
+    model : NandClassifier
+        Compiled.
+    trace : Trace
+        The training sequences.
+    examples : ArrayExamples
+        The same sequences, encoded.
+    recipe : NandRecipe
+        Of the run.
+
+    Returns
+    -------
+    dict of str to float
+        missed: how many. found_after: the share of them that is found afterwards. Nothing where the recipe does not
+        ask for mining.
     """
     if not recipe.train.hard_negatives:
         return {}
@@ -60,7 +83,7 @@ def _train(model, examples, rows, size) -> None:
 
 
 def _missed(model, examples, rows, size) -> np.ndarray:
-    """Those of the rows that the model takes for valid."""
+    """Those of the rows that the model predicts valid."""
     inputs, targets = examples.take(rows)
     logit = inference.predict(model, batching.ArrayExamples(inputs, targets), size)["invalid"]
     threshold = float(model.threshold)

@@ -6,12 +6,19 @@ from keras import ops
 from kmodels.nand.network.gru import GRU
 
 
-@keras.saving.register_keras_serializable("kmodels")
+@keras.saving.register_keras_serializable("kmodels.nand")
 class SeriesGRU(keras.layers.Layer):
     """One GRU, the same weights, over every series of an example; each series has a state of its own.
 
-    units: of the GRU. Input (batch, series, time, features); output (batch, series, time, units).
-    `cell` is the GRU's cell, to be stepped by hand on (batch * series, features).
+    Input (batch, series, time, features); output (batch, series, time, units). `cell` is the GRU's cell, to be stepped
+    by hand on (batch * series, features).
+
+    Parameters
+    ----------
+    units : int
+        Of the GRU.
+    **kwargs
+        `name`, `dtype` and `trainable` of a `keras.layers.Layer`.
     """
 
     def __init__(self, units: int, **kwargs):
@@ -35,9 +42,9 @@ class SeriesGRU(keras.layers.Layer):
         return ops.reshape(outputs, (-1, series, time, self.units))
 
     def compute_output_shape(self, input_shape):
-        """(batch, series, time, features) -> (batch, series, time, units)."""
+        """Give (batch, series, time, units) for (batch, series, time, features)."""
         return (*input_shape[:-1], self.units)
 
     def get_config(self):
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         return {**super().get_config(), "units": self.units}

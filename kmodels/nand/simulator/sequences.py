@@ -1,8 +1,8 @@
 """Pairs of command sequences: a legal one, and its twin with exactly one proven violation.
 
-A legal sequence erases each of its blocks, then draws random legal operations. Its twin keeps the operations before
+A legal sequence erases each of its blocks, then samples random legal operations. Its twin keeps the operations before
 a random place, breaks one rule there, and goes on with random legal operations from the state that the device is then
-in (an illegal operation changes nothing). The oracle confirms each twin; what it does not confirm is drawn again.
+in (an illegal operation changes nothing). The rules confirm each twin; one that they do not confirm is sampled again.
 """
 
 import time
@@ -25,18 +25,35 @@ from kmodels.nand.data.records import (
     STALE_READ,
     Trace,
 )
-from kmodels.nand.data.rules import Device, first_violations, oracle, violation_codes
+from kmodels.nand.data.rules import Device, RuleChecker, first_violations, violation_codes
 
 SIMULATION = 1  # raise it when the same recipe gives other data: cached data is then made again
-CHUNK = 4096  # pairs drawn together; each chunk has a random stream of its own, so workers change nothing
-MOST_ROUNDS = 200  # of drawing again; the seed's device needs about 5
+CHUNK = 4096  # pairs sampled together; each chunk has a random stream of its own, so workers change nothing
+MOST_ROUNDS = 200  # of sampling again; the default device needs about 5
 LONGEST_HOP = 3  # pages
 
 
 def simulate(recipe, folder: Path, report) -> dict[str, str]:
-    """Write `trace.parquet` with recipe.data.n_sequences sequences; returns the rates on one core.
+    """Write `trace.parquet` with recipe.data.n_sequences sequences.
 
-    Raises UserError when the recipe's rules leave no room for a strategy.
+    Parameters
+    ----------
+    recipe : NandRecipe or GeneratorRecipe
+        Its data section and seed.
+    folder : Path
+        Where the file goes.
+    report : callable
+        report(done, total) shows the progress.
+
+    Returns
+    -------
+    dict of str to str
+        The number of sequences and the rates on one core.
+
+    Raises
+    ------
+    UserError
+        When the recipe's rules leave no room for a strategy.
     """
     n_pairs = recipe.data.n_sequences // 2
     chunks = [min(CHUNK, n_pairs - start) for start in range(0, n_pairs, CHUNK)]
@@ -50,18 +67,18 @@ def simulate(recipe, folder: Path, report) -> dict[str, str]:
         report(len(parts), len(chunks))
     trace = joined(parts)
     simulated = time.perf_counter()
-    oracle(trace, recipe.data)
-    judged = time.perf_counter()
+    RuleChecker(recipe.data).check(trace)
+    checked = time.perf_counter()
     trace.frame().to_parquet(folder / "trace.parquet", index=False)
     return {
         "sequences": f"{len(trace)}",
         "simulator": f"{len(trace) / (simulated - started):,.0f} sequences/s",
-        "oracle": f"{len(trace) / (judged - simulated):,.0f} sequences/s",
+        "rule checker": f"{len(trace) / (checked - simulated):,.0f} sequences/s",
     }
 
 
 def joined(parts: list[Trace]) -> Trace:
-    """Traces of one length behind each other, named 0, 1, 2, ...; two in a row are a pair."""
+    """Concatenate traces of one length, named 0, 1, 2, ...; two in a row are a pair."""
     given = [f for f in Trace.__dataclass_fields__ if getattr(parts[0], f) is not None]
     names = [f for f in given if f not in ("name", "pair")]
     arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
@@ -70,9 +87,26 @@ def joined(parts: list[Trace]) -> Trace:
 
 
 def sample_pairs(rng: np.random.Generator, n: int, data) -> Trace:
-    """2n sequences: valid and corrupted twins in turn, the strategies in equal numbers.
+    """Sample pairs of a valid sequence and its corrupted twin, the strategies in equal numbers.
 
-    data: a recipe's data section. Under `corruption: legacy` the second of a pair is labelled invalid unchecked.
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Source of randomness.
+    n : int
+        Pairs.
+    data : Data
+        A recipe's data section. Under `corruption: legacy` the second of a pair is labelled invalid unchecked.
+
+    Returns
+    -------
+    Trace
+        2n sequences, valid and corrupted in turn.
+
+    Raises
+    ------
+    UserError
+        When the rules leave no room for a strategy.
     """
     corrupted = _legacy_twins if data.corruption == "legacy" else _exact_twins
     waiting = np.resize([CODES.index(name) for name in data.strategies], n)
@@ -108,11 +142,11 @@ def _roll_out(rng, n, data, replay=None, until=None) -> _Rolled:
     device = Device(n, data.num_blocks, data)
     steps = []
     for t in range(data.seq_len):
-        drawn = _draw_operation(rng, device, data, t)
+        operation = _sample_operation(rng, device, data, t)
         if replay is not None:
             old = (replay.op[t], replay.slot[t], replay.page[t])
-            drawn = tuple(np.where(t <= until, o, new) for o, new in zip(old, drawn, strict=True))
-        steps.append((*drawn, *device.step(*drawn)))
+            operation = tuple(np.where(t <= until, o, new) for o, new in zip(old, operation, strict=True))
+        steps.append((*operation, *device.step(*operation)))
     return _Rolled(*(np.stack(part) for part in zip(*steps, strict=True)))
 
 
@@ -123,14 +157,16 @@ def _exact_twins(rng, valid, strategy, data):
     page = valid.page.copy()
     page[here] = _illegal_page(rng, valid.frontier[here], strategy, data)
     twin = _roll_out(rng, len(index), data, replay=replace(valid, page=page), until=index)
-    verdict = first_violations(violation_codes(twin.op, twin.page, twin.frontier, twin.written, data).T)
-    single = (verdict.codes != NONE).sum(axis=1) == 1
-    return twin, index, possible & single & (verdict.index == index) & (verdict.code == strategy)
+    checked = first_violations(violation_codes(twin.op, twin.page, twin.frontier, twin.written, data).T)
+    single = (checked.codes != NONE).sum(axis=1) == 1
+    return twin, index, possible & single & (checked.violation_index == index) & (checked.violation_code == strategy)
 
 
 def _legacy_twins(rng, valid, strategy, data):
-    """The seed's generator with its faults: whatever operation stands at a random place gets another page, and the
-    result is called invalid unchecked. Some of these labels are wrong, and large pages give read_unwritten away."""
+    """Corrupt as the prototype does, with its faults: the operation at a random place gets another page, unchecked.
+
+    Some of the labels are wrong, and large pages give read_unwritten away.
+    """
     n = valid.op.shape[1]
     index = rng.integers(data.num_blocks, data.seq_len, n)
     here = (index, np.arange(n))
@@ -140,11 +176,11 @@ def _legacy_twins(rng, valid, strategy, data):
     new = np.select([strategy == PAGE_HOP, strategy == STALE_READ], [old + 1, stale], unwritten)
     page = valid.page.copy()
     page[here] = np.where(old < 0, old, np.minimum(new, data.geometry.pages - 1))
-    # The seed has no way back below page 0: it takes another place for such a sequence.
+    # The prototype has no way back below page 0: it takes another place for such a sequence.
     return replace(valid, page=page), index, (strategy != STALE_READ) | (stale >= 0)
 
 
-def _draw_operation(rng, device, data, t):
+def _sample_operation(rng, device, data, t):
     """A random legal operation for each device, (op, slot, page); the first ones erase the blocks in turn."""
     n = device.n
     if t < data.num_blocks:
@@ -211,7 +247,7 @@ def _illegal_page(rng, frontier, strategy, data):
 
 
 def distinct_blocks(rng, n, data):
-    """(n, num_blocks) different block numbers, each row in random order."""
+    """Sample different block numbers: (n, num_blocks), each row in random order."""
     total = data.geometry.dies * data.geometry.planes * (data.geometry.blocks - data.geometry.first_block)
     blocks = rng.integers(total, size=(n, data.num_blocks))
     while True:
@@ -230,14 +266,19 @@ def _pairs(valid, twin, blocks, strategy, index, rows, data) -> Trace:
     parts = []
     for rolled, invalid, code, at in ((valid, False, nothing, nothing - 1), (twin, True, strategy, index)):
         part = on_blocks(rolled.op, rolled.slot, rolled.page, blocks, data)
-        labels = {"invalid": np.full(len(index), invalid), "code": code, "strategy": code, "index": at}
+        labels = {
+            "invalid": np.full(len(index), invalid),
+            "violation_code": code,
+            "strategy": code,
+            "violation_index": at,
+        }
         parts.append(replace(part, **labels).take(rows))
     order = np.arange(2 * len(parts[0])).reshape(2, -1).T.ravel()
     return joined(parts).take(order)
 
 
 def on_blocks(op, slot, page, blocks, data) -> Trace:
-    """Sequences of slots, time first, (time, n) each, on blocks of these numbers, (n, num_blocks)."""
+    """Place sequences of slots, time first, (time, n) each, on blocks of these numbers, (n, num_blocks)."""
     slot = slot.T
     first = data.geometry.first_block
     parts = np.unravel_index(blocks, (data.geometry.dies, data.geometry.planes, data.geometry.blocks - first))

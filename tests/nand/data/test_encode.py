@@ -33,12 +33,12 @@ def test_targets_mark_the_first_violation_only():
     targets = encode.encode(trace, NandRecipe()).targets
     assert (targets["operation"] > 0).sum(axis=1).tolist() == trace.invalid.astype(int).tolist()
     rows = np.flatnonzero(trace.invalid)
-    np.testing.assert_array_equal(targets["operation"][rows, trace.index[rows]], trace.code[rows])
+    np.testing.assert_array_equal(targets["operation"][rows, trace.violation_index[rows]], trace.violation_code[rows])
 
 
 def test_the_first_operation_of_a_block_is_marked():
     slot = np.array([[0, 1, 0, 2, 1, 3, 0], [0, 0, 1, 1, 0, 0, 0]])
-    np.testing.assert_array_equal(encode.firsts(slot), [[1, 1, 0, 1, 0, 1, 0], [1, 0, 1, 0, 0, 0, 0]])
+    np.testing.assert_array_equal(encode.mark_first_operations(slot), [[1, 1, 0, 1, 0, 1, 0], [1, 0, 1, 0, 0, 0, 0]])
 
 
 @pytest.mark.parametrize("features", ["none", "differences", "rule_flags"])

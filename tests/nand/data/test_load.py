@@ -25,7 +25,7 @@ def frame(tmp_path_factory):
 
 
 def same(one, other):
-    for name in ("op", "die", "plane", "block", "page", "invalid", "strategy", "code", "index"):
+    for name in ("op", "die", "plane", "block", "page", "invalid", "strategy", "violation_code", "violation_index"):
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
 
 
@@ -40,7 +40,7 @@ def test_round_trip(frame, tmp_path, suffix):
         np.testing.assert_array_equal(drawn.pair, again.pair)
 
 
-def test_missing_labels_come_from_the_oracle(frame):
+def test_missing_labels_come_from_the_rule_checker(frame):
     bare = load(frame.drop(columns=["valid", "strategy", "violation_index", "pair"]), RECIPE)
     same(load(frame, RECIPE), bare)
     assert load(frame.drop(columns=["valid"]), RECIPE, labels=False).invalid is None
@@ -51,7 +51,11 @@ def test_missing_labels_come_from_the_oracle(frame):
 def test_labels_of_the_file_are_never_changed():
     text = "sequence,step,op,die,plane,block,page,valid\na,0,erase,0,0,7,,false\na,1,program,0,0,7,0,false\n"
     trace = load(pd.read_csv(pd.io.common.StringIO(text)), RECIPE)
-    assert trace.invalid.tolist() == [True] and trace.index.tolist() == [-1] and trace.code.tolist() == [0]
+    assert (
+        trace.invalid.tolist() == [True]
+        and trace.violation_index.tolist() == [-1]
+        and trace.violation_code.tolist() == [0]
+    )
 
 
 def test_unequal_lengths_are_padded(tmp_path):

@@ -1,15 +1,15 @@
-"""The vectorised oracle against the rules' table, a plain loop, and adversarial sequences."""
+"""The rule checker against the rules' table, a plain loop, and adversarial sequences."""
 
 import time
 
 import numpy as np
 import pytest
-from helpers.plain_nand import assert_oracle_agrees, trace_of
+from helpers.plain_nand import assert_rule_checker_agrees, trace_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kmodels.nand.data.records import CODES, PAD, Trace, first_appearance
-from kmodels.nand.data.rules import oracle
+from kmodels.nand.data.rules import RuleChecker
 from kmodels.nand.recipe import NandRecipe
 from kmodels.nand.simulator import sequences
 
@@ -44,8 +44,8 @@ def rules(order="strict", pages=2564, limit=5):
     ],
 )
 def test_the_table_of_the_rules(sequence, index, code):
-    verdict = oracle(trace_of(sequence), rules())
-    assert (verdict.index[0], CODES[verdict.code[0]]) == (index, code)
+    verdict = RuleChecker(rules()).check(trace_of(sequence))
+    assert (verdict.violation_index[0], CODES[verdict.violation_code[0]]) == (index, code)
 
 
 @pytest.mark.parametrize(
@@ -61,14 +61,14 @@ def test_the_table_of_the_rules(sequence, index, code):
     ],
 )
 def test_the_looser_orders(order, sequence, index, code):
-    verdict = oracle(trace_of(sequence), rules(order))
-    assert (verdict.index[0], CODES[verdict.code[0]]) == (index, code)
+    verdict = RuleChecker(rules(order)).check(trace_of(sequence))
+    assert (verdict.violation_index[0], CODES[verdict.violation_code[0]]) == (index, code)
 
 
 @pytest.mark.parametrize("order", ORDERS)
 def test_agrees_with_a_plain_loop_on_simulated_sequences(order):
     data = rules(order)
-    assert_oracle_agrees(sequences.sample_pairs(np.random.default_rng(1), 200, data), data)
+    assert_rule_checker_agrees(sequences.sample_pairs(np.random.default_rng(1), 200, data), data)
 
 
 @pytest.mark.parametrize("order", ORDERS)
@@ -84,7 +84,7 @@ def test_agrees_with_a_plain_loop_on_hostile_sequences(order, seed, pages, limit
     die, plane, block = (rng.integers(0, 2, (n, time_)) for _ in range(3))
     number = np.arange(n)
     trace = Trace(op=op, die=die, plane=plane, block=block, page=page, name=number, pair=number)
-    assert_oracle_agrees(trace, rules(order, pages, limit))
+    assert_rule_checker_agrees(trace, rules(order, pages, limit))
 
 
 def test_slots_number_blocks_by_first_appearance():
@@ -94,8 +94,11 @@ def test_slots_number_blocks_by_first_appearance():
 
 
 def test_rates():
-    """Oracle >= 100,000 and simulator >= 20,000 sequences a second on one core. Here it is half of that, the best of
-    five tries, in the process' own time: a test machine may be busy. `simulate` prints the rates that were seen."""
+    """Rule checker >= 100,000 and simulator >= 20,000 sequences a second on one core.
+
+    Here it is half of that, the best of five tries, in the process' own time: a test machine may be busy. `simulate`
+    prints the rates that it measured.
+    """
     data = NandRecipe().data
 
     def fastest(call, n):
@@ -107,5 +110,5 @@ def test_rates():
         return n / min(times)
 
     trace = sequences.sample_pairs(np.random.default_rng(0), 4096, data)
-    assert fastest(lambda: oracle(trace, data), len(trace)) > 50_000
+    assert fastest(lambda: RuleChecker(data).check(trace), len(trace)) > 50_000
     assert fastest(lambda: sequences.sample_pairs(np.random.default_rng(0), 4096, data), 8192) > 10_000

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from kmodels.nand.data.records import PAGE_HOP, STALE_READ, Trace
-from kmodels.nand.evaluation.metrics import Prediction, baselines, metrics
+from kmodels.nand.evaluation.baselines import baselines
+from kmodels.nand.evaluation.metrics import metrics
+from kmodels.nand.evaluation.prediction import Prediction
 from kmodels.nand.gates import GATES
 from kmodels.nand.recipe import NandRecipe
 from kmodels.nand.simulator import sequences
@@ -20,9 +22,9 @@ def trace():
 def perfect(trace, wrong=()):
     probability = np.where(trace.invalid, 0.99, 0.01)
     probability[list(wrong)] = 1 - probability[list(wrong)]
-    suspicion = np.zeros(trace.op.shape)
-    suspicion[np.arange(len(trace)), np.maximum(trace.index, 0)] = 1.0
-    return Prediction(trace.name, probability, 0.5, suspicion, trace.code)
+    violation_probability = np.zeros(trace.op.shape)
+    violation_probability[np.arange(len(trace)), np.maximum(trace.violation_index, 0)] = 1.0
+    return Prediction(trace.name, probability, 0.5, violation_probability, trace.violation_code)
 
 
 def passes(scores) -> bool:
@@ -49,7 +51,7 @@ def test_one_strategy_missed_fails(trace):
 
 
 def test_always_invalid_does_not_look_good(trace):
-    """The seed scored a strategy on its own sequences, where this gets 1.0. Against all valid ones it gets 0.4."""
+    """The prototype scored a strategy on its own sequences, where this gets 1.0. Against all valid ones it gets 0.4."""
     found = baselines(RECIPE, {"test": trace})
     values = found["always_invalid"].values
     assert values["f1_page_hop"] == pytest.approx(2 * 100 / (2 * 100 + 300))
@@ -57,7 +59,7 @@ def test_always_invalid_does_not_look_good(trace):
     assert values["distance_from_prior"] == 0.0 and not passes(found["always_invalid"])
     assert values["mcc"] is None and values["auroc"] == 0.5
     assert found["always_valid"].values["invalid_f1"] == 0.0 and not passes(found["always_valid"])
-    assert passes(found["oracle"]) and found["oracle"].values["violation_code"] == 1.0
+    assert passes(found["rule_checker"]) and found["rule_checker"].values["violation_code"] == 1.0
 
 
 def test_boosted_trees_are_trained_on_the_training_part(trace):
@@ -72,7 +74,13 @@ def test_boosted_trees_are_trained_on_the_training_part(trace):
 
 def test_a_wrong_place_fails_localisation(trace):
     prediction = perfect(trace)
-    moved = Prediction(trace.name, prediction.probability, 0.5, np.roll(prediction.suspicion, 1, axis=1), trace.code)
+    moved = Prediction(
+        trace.name,
+        prediction.probability,
+        0.5,
+        np.roll(prediction.violation_probability, 1, axis=1),
+        trace.violation_code,
+    )
     values = metrics(trace, moved, 0).values
     assert values["localisation"] == 0.0 and values["accuracy"] == 1.0
 
@@ -107,7 +115,8 @@ def test_chance_is_within_two_sigma_and_fails(trace):
 
 def test_the_frame_of_a_prediction(trace):
     frame = perfect(trace).frame()
-    assert frame["verdict"].tolist() == ["invalid" if bad else "valid" for bad in trace.invalid]
+    assert (frame["valid"] == ~trace.invalid).all()
+    assert set(frame["violation_index"][~trace.invalid]) == {-1}
     bad = frame[trace.invalid]
-    assert (bad["suspected_step"] == trace.index[trace.invalid]).all()
-    assert set(bad["suspected_violation"]) == {"page_hop", "read_unwritten", "stale_read"}
+    assert (bad["violation_index"] == trace.violation_index[trace.invalid]).all()
+    assert set(bad["violation_code"]) == {"page_hop", "read_unwritten", "stale_read"}

@@ -67,7 +67,7 @@ def test_operation_loss_counts_what_counts():
         {"operation_head": False},
     ],
 )
-def test_every_kind_of_recipe_saves_and_loads_the_same(model, tmp_path):
+def test_recipes_survive_saving_and_loading(model, tmp_path):
     recipe = small(**model)
     made, examples = build(recipe, 10), some(recipe)
     made.fit(batching.batches(examples, 20, 0), steps_per_epoch=1, verbose=0, shuffle=False)
@@ -79,7 +79,7 @@ def test_every_kind_of_recipe_saves_and_loads_the_same(model, tmp_path):
     assert ("operation" in inference.predict(made, examples, 20)) == recipe.model.operation_head
 
 
-def test_padding_changes_nothing():
+def test_padding_does_not_change_outputs():
     """Behind the end of a sequence nothing is seen: the same sequence padded further gives the same logits."""
     recipe = small()
     model, examples = build(recipe, 10), some(recipe, 6)
@@ -90,7 +90,7 @@ def test_padding_changes_nothing():
     np.testing.assert_allclose(short["operation"], long["operation"][:, :20], atol=1e-5)
 
 
-def test_one_way_sees_no_future_and_both_ways_do():
+def test_only_a_bidirectional_network_sees_the_future():
     changes = {}
     for both in (False, True):
         recipe = small(bidirectional=both, sequence_order="time")
@@ -103,7 +103,7 @@ def test_one_way_sees_no_future_and_both_ways_do():
     assert changes[False] == 0.0 < changes[True]
 
 
-def test_what_keras_knows_by_id_while_it_loads_stays_until_all_is_made(monkeypatch):
+def test_layers_that_keras_tells_by_id_are_kept_until_all_are_built(monkeypatch):
     """Before, Bidirectional took its two directions for one in 2 of 60 loads of an ensemble on torch."""
     made = []
 
@@ -119,7 +119,7 @@ def test_what_keras_knows_by_id_while_it_loads_stays_until_all_is_made(monkeypat
     assert len(made) == 4
 
 
-def test_an_ensemble_votes_softly_and_trains_each_member_by_its_own_loss():
+def test_an_ensemble_averages_probabilities_and_trains_each_network_by_its_own_loss():
     recipe = small(ensemble_size=3)
     model, examples = build(recipe, 10), some(recipe, 8)
     outputs = inference.predict(model, examples, 8)
@@ -134,8 +134,8 @@ def test_an_ensemble_votes_softly_and_trains_each_member_by_its_own_loss():
     assert terms["verdict"] == pytest.approx(np.mean(alone), rel=1e-4)
 
 
-def test_a_half_threshold_stays():
-    from kmodels.nand.evaluation.metrics import calibrate
+def test_a_fixed_threshold_is_not_calibrated():
+    from kmodels.nand.evaluation.prediction import calibrate
 
     recipe = small(threshold="half")
     trace = sequences.sample_pairs(np.random.default_rng(0), 10, recipe.data)
@@ -144,7 +144,7 @@ def test_a_half_threshold_stays():
     assert float(model.threshold) == 0.5
 
 
-def test_transfer_is_longer_on_more_blocks_at_addresses_never_seen():
+def test_transfer_data_is_longer_on_more_blocks_at_unseen_addresses():
     from kmodels.nand.task import transfer
 
     recipe = transfer(NandRecipe())
@@ -153,7 +153,7 @@ def test_transfer_is_longer_on_more_blocks_at_addresses_never_seen():
     assert trace.block.min() >= NandRecipe().data.geometry.blocks
 
 
-def test_it_learns():
+def test_training_overfits_a_small_set():
     """Some steps on 64 sequences: memorised, so the gradients point the right way."""
     recipe = small(dropout=0.0, num_layers=1, bidirectional=False).with_changes(
         {"train": {"learning_rate": 0.02, "schedule": "constant"}}
@@ -165,7 +165,7 @@ def test_it_learns():
     assert ((outputs["invalid"] > 0) == examples.targets["invalid"]).mean() > 0.95
 
 
-def test_a_blocks_number_says_nothing_but_which_operations_belong_together():
+def test_outputs_do_not_depend_on_the_numbers_of_blocks():
     """Sequences of more blocks than any trained on are read like others."""
     recipe = small()
     model = build(recipe, 1)

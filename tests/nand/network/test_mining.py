@@ -22,7 +22,7 @@ def set_up(**train):
     return recipe, trace, encode.encode(trace, recipe), build(recipe, 100)
 
 
-def test_the_missed_are_found_by_practice():
+def test_mining_reduces_the_missed():
     recipe, trace, examples, model = set_up()
     logit = inference.predict(model, examples, 32)["invalid"]
     p = 1 / (1 + np.exp(-logit.astype("float64")))
@@ -48,7 +48,7 @@ def test_only_pairs_of_the_missed_are_trained_on(monkeypatch):
     assert counted.sum() == 6 and inference.as_numpy(y["invalid"])[counted].sum() == 3, "each with its valid twin"
 
 
-def test_practice_leaves_the_schedule_alone_and_can_be_left_out():
+def test_mining_leaves_the_schedule_alone_and_can_be_switched_off():
     recipe, trace, examples, model = set_up()
     model.threshold.assign(0.99)
     mine_hard_negatives(model, trace, examples, recipe)

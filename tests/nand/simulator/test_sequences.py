@@ -7,31 +7,31 @@ from helpers.plain_nand import first_violation, operations_of
 
 from kmodels.core.spec.errors import UserError
 from kmodels.nand.data.records import CODES, ERASE, OVERWRITE, PAGE_HOP, PROGRAM, READ, READ_UNWRITTEN, STALE_READ
-from kmodels.nand.data.rules import oracle
+from kmodels.nand.data.rules import RuleChecker
 from kmodels.nand.recipe import NandRecipe
 from kmodels.nand.simulator import sequences
 
 
-def drawn(n=300, seed=0, **data):
+def simulated(n=300, seed=0, **data):
     recipe = NandRecipe().with_changes({"data": data})
     return sequences.sample_pairs(np.random.default_rng(seed), n, recipe.data), recipe.data
 
 
 def test_labels_are_what_a_plain_loop_finds():
-    trace, data = drawn()
+    trace, data = simulated()
     for row in range(len(trace)):
         found = first_violation(operations_of(trace, row), data.read_offset_limit)
-        expected = (int(trace.index[row]), CODES[trace.code[row]]) if trace.invalid[row] else None
+        expected = (int(trace.violation_index[row]), CODES[trace.violation_code[row]]) if trace.invalid[row] else None
         assert found == expected
 
 
 def test_exactly_one_violation_and_a_shared_prefix():
-    trace, data = drawn()
-    codes = oracle(trace, data).codes
+    trace, data = simulated()
+    codes = RuleChecker(data).check(trace).codes
     assert ((codes != 0).sum(axis=1) == trace.invalid).all()
     valid, twin = trace.take(slice(0, None, 2)), trace.take(slice(1, None, 2))
     assert (valid.pair == twin.pair).all() and not valid.invalid.any() and twin.invalid.all()
-    for row, at in enumerate(twin.index):
+    for row, at in enumerate(twin.violation_index):
         for name in ("op", "die", "plane", "block", "page"):
             one, other = getattr(valid, name)[row], getattr(twin, name)[row]
             assert (one[:at] == other[:at]).all()
@@ -40,16 +40,16 @@ def test_exactly_one_violation_and_a_shared_prefix():
 
 
 def test_strategies_are_equal_in_number_and_do_what_they_say():
-    trace, data = drawn(n=300, strategies=["page_hop", "overwrite", "read_unwritten", "stale_read"])
+    trace, data = simulated(n=300, strategies=["page_hop", "overwrite", "read_unwritten", "stale_read"])
     assert np.bincount(trace.strategy[trace.invalid]).tolist() == [0, 0, 75, 75, 75, 75]
     twin = trace.take(trace.invalid)
     rows = np.arange(len(twin))
-    op, page = twin.op[rows, twin.index], twin.page[rows, twin.index]
+    op, page = twin.op[rows, twin.violation_index], twin.page[rows, twin.violation_index]
     slots = twin.slots()
     frontier = np.zeros(len(twin), int)
     for row in rows:  # w, counted by hand
-        for t in range(twin.index[row]):
-            if slots[row, t] == slots[row, twin.index[row]]:
+        for t in range(twin.violation_index[row]):
+            if slots[row, t] == slots[row, twin.violation_index[row]]:
                 if twin.op[row, t] == ERASE:
                     frontier[row] = 0
                 elif twin.op[row, t] == PROGRAM:
@@ -64,14 +64,14 @@ def test_strategies_are_equal_in_number_and_do_what_they_say():
 
 
 def test_sequences_begin_with_the_erases_of_different_blocks():
-    trace, data = drawn(num_blocks=4, geometry={"dies": 1, "planes": 1, "blocks": 5, "pages": 100})
+    trace, data = simulated(num_blocks=4, geometry={"dies": 1, "planes": 1, "blocks": 5, "pages": 100})
     assert (trace.op[:, :4] == ERASE).all()
     assert all(len(set(row)) == 4 for row in trace.block[:, :4].tolist())
     assert trace.block.max() == 4 and trace.op.shape[1] == data.seq_len
 
 
 def test_addresses_cover_the_geometry():
-    trace, _ = drawn(n=2000)
+    trace, _ = simulated(n=2000)
     assert (trace.die.max(), trace.plane.max()) == (1, 3)
     assert trace.block.min() < 5 and trace.block.max() > 994
 
@@ -89,24 +89,24 @@ def test_same_seed_same_data_and_workers_change_nothing(tmp_path, monkeypatch):
         monkeypatch.setattr(joblib, "Parallel", real)
         contents.append((folder / "trace.parquet").read_bytes())
     assert contents[0] == contents[1]
-    other, _ = drawn(seed=1)
-    assert not np.array_equal(drawn()[0].op, other.op)
+    other, _ = simulated(seed=1)
+    assert not np.array_equal(simulated()[0].op, other.op)
 
 
-def test_legacy_data_has_the_faults_of_the_seed():
+def test_legacy_data_has_the_faults_of_the_prototype():
     """Label noise, most of it in page_hop, and a shortcut: a page of 50 or more gives read_unwritten away."""
-    trace, data = drawn(n=3000, corruption="legacy", erase_rate=0.0)
-    verdict = oracle(trace, data)
+    trace, data = simulated(n=3000, corruption="legacy", erase_rate=0.0)
+    verdict = RuleChecker(data).check(trace)
     noise = ~verdict.invalid[trace.invalid]
     strategy = trace.strategy[trace.invalid]
     assert 0.05 < noise.mean() < 0.20
     assert 0.18 < noise[strategy == PAGE_HOP].mean() < 0.40
     far = (trace.page[trace.invalid] >= 50).any(axis=1)
     assert far[strategy == READ_UNWRITTEN].mean() > 0.95
-    exact, _ = drawn(n=1000)
+    exact, _ = simulated(n=1000)
     assert (exact.page >= 50).mean() == 0
 
 
 def test_rules_that_leave_no_room_are_refused():
     with pytest.raises(UserError, match="no stale_read fits into seq_len = 8"):
-        drawn(seq_len=8, strategies=["stale_read"])
+        simulated(seq_len=8, strategies=["stale_read"])

@@ -1,4 +1,4 @@
-"""A Trace as tokens (op, slot, page offset), tokens as pages again, and the examples that the network eats.
+"""A Trace as tokens (op, slot, page offset), tokens as pages again, and the network's inputs and targets.
 
 Vocabulary, for every slot: erase; program at offsets 0 .. H; read at offsets -1 .. -L. The offset is page - w, with w
 the block's next page. H is 0 under strict program order, else `model.max_hop`.
@@ -12,9 +12,10 @@ from kmodels.core.spec.errors import UserError
 from kmodels.core.training.batching import ArrayExamples
 from kmodels.nand.data.records import ERASE, NONE, OPERATIONS, PAD, PROGRAM, READ, Trace
 from kmodels.nand.data.rules import Device, replay, violation_codes
+from kmodels.nand.generator.recipe import GeneratorRecipe
 
 END = -1  # behind the end of a sequence
-ILLEGAL = -2  # an operation that breaks a rule: no word says it
+ILLEGAL = -2  # an operation that breaks a rule: no token stands for it
 
 START_OP = 1  # input column 0: nothing behind the end, then start, then the operations
 FIRST_OP = 2
@@ -22,9 +23,18 @@ FIRST_OP = 2
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """What can be said: slots, largest hop H of a program, farthest reach L of a read.
+    """The tokens of a generator.
 
-    Token = slot * words + word; word 0 erases, 1 + k programs at offset k, 1 + H + k reads at offset -k.
+    Token = slot * words + word; word 0 erases, 1 + k programs at offset k, 1 + hop + k reads at offset -k.
+
+    Parameters
+    ----------
+    slots : int
+        Blocks of a sequence.
+    hop : int
+        Largest number of pages that a program skips.
+    reach : int
+        Largest number of pages that a read reaches back.
     """
 
     slots: int
@@ -43,7 +53,7 @@ class Vocabulary:
 
     @property
     def start(self) -> int:
-        """What stands before the first token; never said."""
+        """The token before the first one; never generated."""
         return self.size
 
     @property
@@ -63,7 +73,7 @@ class Vocabulary:
 
     @property
     def names(self) -> list[str]:
-        """What each word of a slot does: `program +1`."""
+        """Name of each word of a slot: `program +1`."""
         pairs = zip(self.op[: self.words], self.offset[: self.words], strict=True)
         return [OPERATIONS[op] + (f" {offset:+d}" if op != ERASE else "") for op, offset in pairs]
 
@@ -79,50 +89,74 @@ class Vocabulary:
         return np.append(rows, [[START_OP, 0, 0]], axis=0).astype("int32")
 
 
-def vocabulary(data, max_hop: int) -> Vocabulary:
-    """The vocabulary of a recipe's data section.
+def make_vocabulary(data, max_hop: int) -> Vocabulary:
+    """Make the vocabulary of a device.
 
     No offset reaches farther than a block is long: an operation that leaves the geometry then always has another
     illegal page to stand for it (see `pages`).
+
+    Parameters
+    ----------
+    data : Data
+        A recipe's data section: num_blocks, read_offset_limit, program_order, geometry.
+    max_hop : int
+        Largest number of pages that a program skips, where program_order lets it skip.
     """
     last = data.geometry.pages - 1
     hop = 0 if data.program_order == "strict" else min(max_hop, last)
     return Vocabulary(data.num_blocks, hop, min(data.read_offset_limit, data.geometry.pages))
 
 
-def tokens(trace: Trace, data, known: Vocabulary) -> np.ndarray:
-    """The token of every operation: (n, time); ILLEGAL where a rule is broken, END behind the end.
+def tokens(trace: Trace, data, vocabulary: Vocabulary) -> np.ndarray:
+    """Turn operations into tokens.
 
-    Raises UserError for a legal sequence that the vocabulary cannot say.
+    Parameters
+    ----------
+    trace : Trace
+        n sequences.
+    data : Data
+        The rules: a recipe's data section.
+    vocabulary : Vocabulary
+        The tokens there are.
+
+    Returns
+    -------
+    ndarray of int, shape (n, time)
+        ILLEGAL where a rule is broken, END behind the end.
+
+    Raises
+    ------
+    UserError
+        For a legal sequence that holds an operation without a token.
     """
     codes, frontier = replay(trace, data)
     slot = trace.slots()
     legal = (codes == NONE) & (trace.op != PAD)
     offset = trace.page - frontier
-    unknown = legal & (slot >= known.slots)
-    unknown |= legal & (trace.op == PROGRAM) & ((offset < 0) | (offset > known.hop))
+    unknown = legal & (slot >= vocabulary.slots)
+    unknown |= legal & (trace.op == PROGRAM) & ((offset < 0) | (offset > vocabulary.hop))
     whole = (codes == NONE).all(axis=1)
     if (unknown & whole[:, None]).any():
         row, step = np.argwhere(unknown & whole[:, None])[0]
-        raise _cannot_say(trace, row, step, slot, frontier, known)
-    word = np.select([trace.op == PROGRAM, trace.op == READ], [1 + offset, 1 + known.hop - offset], 0)
-    found = np.where(legal & ~unknown, slot * known.words + word, ILLEGAL)
+        raise _no_token(trace, row, step, slot, frontier, vocabulary)
+    word = np.select([trace.op == PROGRAM, trace.op == READ], [1 + offset, 1 + vocabulary.hop - offset], 0)
+    found = np.where(legal & ~unknown, slot * vocabulary.words + word, ILLEGAL)
     return np.where(trace.op == PAD, END, found)
 
 
-def _cannot_say(trace, row, step, slot, frontier, known) -> UserError:
-    """Which sequence the vocabulary lacks a word for, and what to set."""
+def _no_token(trace, row, step, slot, frontier, vocabulary) -> UserError:
+    """Name the sequence, the operation that has no token, and the setting to change."""
     where, n_blocks = f"sequence {trace.name[row]}, step {step}", int(slot[row].max()) + 1
-    if slot[row, step] >= known.slots:
+    if slot[row, step] >= vocabulary.slots:
         return UserError(
-            f"{where}: its block number {slot[row, step] + 1}, and the generator knows {known.slots} blocks a "
+            f"{where}: its block number {slot[row, step] + 1}, and the generator knows {vocabulary.slots} blocks a "
             f"sequence; train with --data.num_blocks {n_blocks}"
         )
     page, w = int(trace.page[row, step]), int(frontier[row, step])
     if page > w:
         return UserError(
             f"{where}: program of page {page} skips {page - w} pages, and the generator knows skips of up to "
-            f"{known.hop}; train with --model.max_hop {page - w}"
+            f"{vocabulary.hop}; train with --model.max_hop {page - w}"
         )
     return UserError(
         f"{where}: program of page {page} behind page {w - 1}, and the generator programs forwards only, whatever "
@@ -130,24 +164,24 @@ def _cannot_say(trace, row, step, slot, frontier, known) -> UserError:
     )
 
 
-def pages(device: Device, token: np.ndarray, known: Vocabulary) -> np.ndarray:
-    """The page of one token on each device, w + offset, -1 for an erase: (n,).
+def pages(device: Device, token: np.ndarray, vocabulary: Vocabulary) -> np.ndarray:
+    """Compute the page of one token on each device, w + offset, -1 for an erase: (n,).
 
-    A page outside the geometry, or in a block that is not erased, cannot be written down; the operation is illegal
-    and stays so: in its place a page stands at which it is illegal, too.
+    A page outside the geometry, or in a block that is not erased, has no number; the operation is illegal, and stays
+    so by another page at which it is illegal, too.
     """
-    op, w = known.op[token], device.frontier(known.slot[token])
+    op, w = vocabulary.op[token], device.frontier(vocabulary.slot[token])
     last = device.rules.geometry.pages - 1
-    page = w + known.offset[token]
+    page = w + vocabulary.offset[token]
     outside = (page < 0) | (page > last) | (w < 0)
     # A program behind w meets a written page under every order; a read at w meets an unwritten one.
     instead = np.where(op == PROGRAM, np.maximum(w - 1, 0), np.clip(w, 0, last))
     return np.where(op == ERASE, -1, np.where(outside, instead, page))
 
 
-def legal_tokens(device: Device, known: Vocabulary) -> np.ndarray:
-    """Which tokens are legal on each device now, by the rules: (n, size) bool."""
-    op, slot, offset = (part[:, None] for part in (known.op, known.slot, known.offset))
+def legal_tokens(device: Device, vocabulary: Vocabulary) -> np.ndarray:
+    """Mark the tokens that are legal on each device in its present state: (n, size) bool."""
+    op, slot, offset = (part[:, None] for part in (vocabulary.op, vocabulary.slot, vocabulary.offset))
     w = device.frontier(slot)
     last = device.rules.geometry.pages - 1
     page = w + offset
@@ -158,28 +192,66 @@ def legal_tokens(device: Device, known: Vocabulary) -> np.ndarray:
 
 
 def encode(trace: Trace, recipe) -> ArrayExamples:
-    """A sequence an example. Inputs: tokens (n, time, 3), what stood before each operation, 0 behind the end.
+    """Make inputs and targets, a sequence an example.
 
-    Targets: token (n, time), END where nothing counts: behind the end, and at illegal operations.
+    Parameters
+    ----------
+    trace : Trace
+        n sequences.
+    recipe : GeneratorRecipe
+        Its data section and `model.max_hop` give the vocabulary.
+
+    Returns
+    -------
+    ArrayExamples
+        Inputs: tokens (n, time, 3), the token before each operation, 0 behind the end. Targets: token (n, time), END
+        where nothing counts: behind the end, and at illegal operations.
     """
-    known = vocabulary(recipe.data, recipe.model.max_hop)
-    token = tokens(trace, recipe.data, known)
-    before = np.concatenate([np.full((len(token), 1), known.start), token[:, :-1]], axis=1)
-    columns = np.where((token != END)[..., None], known.columns[np.where(before < 0, known.start, before)], 0)
+    vocabulary = make_vocabulary(recipe.data, recipe.model.max_hop)
+    token = tokens(trace, recipe.data, vocabulary)
+    before = np.concatenate([np.full((len(token), 1), vocabulary.start), token[:, :-1]], axis=1)
+    columns = np.where((token != END)[..., None], vocabulary.columns[np.where(before < 0, vocabulary.start, before)], 0)
     return ArrayExamples({"tokens": columns}, {"token": np.maximum(token, END).astype("int32")})
 
 
+class GeneratorPreprocessor:
+    """Turn sequences into the arrays that `NandGenerator` is trained on.
+
+    Parameters
+    ----------
+    recipe : GeneratorRecipe, optional
+        The device and its vocabulary; the default recipe's for None.
+
+    Examples
+    --------
+    >>> x, y = GeneratorPreprocessor()(trace)  # doctest: +SKIP
+    """
+
+    def __init__(self, recipe: GeneratorRecipe | None = None):
+        self.recipe = GeneratorRecipe() if recipe is None else recipe
+
+    def __call__(self, trace: Trace) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """Encode n sequences as {"tokens": (n, time, 3)} and {"token": (n, time)}."""
+        examples = encode(trace, self.recipe)
+        return examples.inputs, examples.targets
+
+
 def training_examples(trace: Trace, recipe):
-    """The examples that `train.scheme` trains on."""
+    """Make the examples of `train.scheme`: whole sequences, or every prefix."""
     whole = encode(trace, recipe)
     return whole if recipe.train.scheme == "sequence" else PrefixExamples(whole)
 
 
 class PrefixExamples:
-    """The seed's scheme: an example for every prefix of every sequence, its next operation the one target.
+    """The prototype's scheme: an example for every prefix of every sequence, its next operation the one target.
 
-    Prefixes are padded to the whole length: all batches have one shape. Built when they are taken: written out they
-    would take `time` times the memory of the sequences.
+    Prefixes are padded to the whole length: all batches have one shape. Each is made when it is taken: written out
+    they would take `time` times the memory of the sequences.
+
+    Parameters
+    ----------
+    whole : ArrayExamples
+        The sequences, as `encode` gives them.
     """
 
     def __init__(self, whole: ArrayExamples):
@@ -190,7 +262,7 @@ class PrefixExamples:
         return len(self.sequence)
 
     def take(self, rows) -> tuple[dict, dict]:
-        """(inputs, targets) of these prefixes."""
+        """Make (inputs, targets) of these prefixes."""
         sequence, step = self.sequence[rows], self.step[rows, None]
         time = np.arange(self.whole.targets["token"].shape[1])
         tokens = np.where((time <= step)[..., None], self.whole.inputs["tokens"][sequence], 0)

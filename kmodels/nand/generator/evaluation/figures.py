@@ -1,4 +1,4 @@
-"""Pictures of generated sequences: timelines, and what they hold beside what the data holds."""
+"""Figures of generated sequences: timelines, and the mix of their operations beside the data's."""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -7,48 +7,48 @@ from kmodels.core.report import figures
 from kmodels.core.report.figures import BLUE, GREY, ORANGE
 from kmodels.core.spec.task import EvaluationInput
 from kmodels.nand.data.records import CODES, Trace
-from kmodels.nand.evaluation.figures import operations
+from kmodels.nand.evaluation.figures import plot_operations
 from kmodels.nand.generator.data.encode import tokens
 
 
-def draw(evaluated: EvaluationInput) -> dict[str, Figure]:
-    """All pictures of a report."""
+def plot(evaluated: EvaluationInput) -> dict[str, Figure]:
+    """Plot all figures of a report, by title."""
     prediction = evaluated.prediction
-    free, constrained = (prediction.samples(masked) for masked in (False, True))
-    found = {"mix of operations": mix(evaluated.records, constrained, prediction.model, free)}
+    free, constrained = (prediction.generate(masked) for masked in (False, True))
+    plots = {"mix of operations": plot_mix(evaluated.records, constrained, prediction.model, free)}
     for row in range(min(2, len(constrained))):
-        found[f"constrained sequence {row + 1}"] = timeline(constrained, row)
-    found["free sequence"] = timeline(free, 0)
-    broken = np.flatnonzero(free.invalid)
-    if len(broken):
-        found["illegal free sequence"] = timeline(free, int(broken[0]))
-    return found
+        plots[f"constrained sequence {row + 1}"] = plot_timeline(constrained, row)
+    plots["free sequence"] = plot_timeline(free, 0)
+    invalid = np.flatnonzero(free.invalid)
+    if len(invalid):
+        plots["illegal free sequence"] = plot_timeline(free, int(invalid[0]))
+    return plots
 
 
-def timeline(trace: Trace, row: int) -> Figure:
-    """A written sequence as blocks by time, pages as numbers and colour; the first violation in red."""
+def plot_timeline(trace: Trace, row: int) -> Figure:
+    """Plot a sequence as blocks by time, with pages as numbers and colour; the first violation in red."""
     one = trace.take(slice(row, row + 1))
-    made, axes = figures.figure(11, 1.4 + 0.45 * (one.slots().max() + 1))
-    operations(axes, one)
+    figure, axes = figures.figure(11, 1.4 + 0.45 * (one.slots().max() + 1))
+    plot_operations(axes, one)
     axes.set(xlabel="operation")
-    verdict = CODES[one.code[0]].replace("_", " ") if one.invalid[0] else "legal"
-    axes.set_title(f"by the rules: {verdict}", loc="left", fontsize=9)
-    return made
+    validity = CODES[one.violation_code[0]].replace("_", " ") if one.invalid[0] else "legal"
+    axes.set_title(f"by the rules: {validity}", loc="left", fontsize=9)
+    return figure
 
 
-def mix(data: Trace, constrained: Trace, model, free: Trace | None = None) -> Figure:
-    """The share of every (operation, page offset) in the data and in written sequences."""
+def plot_mix(data: Trace, constrained: Trace, model, free: Trace | None = None) -> Figure:
+    """Plot the share of every (operation, page offset) in the data and in generated sequences."""
     shown = {"data": (data, GREY), "constrained": (constrained, BLUE)}
     if free is not None:
         shown["free"] = (free, ORANGE)
-    names = model.known.names
-    made, axes = figures.figure(max(6, 0.8 * len(names)), 3.6)
+    names = model.vocabulary.names
+    figure, axes = figures.figure(max(6, 0.8 * len(names)), 3.6)
     width = 0.8 / len(shown)
     for k, (label, (trace, color)) in enumerate(shown.items()):
-        token = tokens(trace, model.rules, model.known)
-        counts = np.bincount(token[token >= 0] % model.known.words, minlength=len(names))
+        token = tokens(trace, model.rules, model.vocabulary)
+        counts = np.bincount(token[token >= 0] % model.vocabulary.words, minlength=len(names))
         axes.bar(np.arange(len(names)) + k * width, counts / counts.sum(), width, color=color, label=label)
     axes.set_xticks(np.arange(len(names)) + 0.4 - width / 2, names)
     axes.set(ylabel="share of operations")
     axes.legend(frameon=False)
-    return made
+    return figure

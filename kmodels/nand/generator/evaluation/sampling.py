@@ -1,4 +1,4 @@
-"""New sequences from a language: a function that gives the logits of each next token."""
+"""New sequences from a language model: a function that gives the logits of each next token."""
 
 from collections.abc import Callable
 
@@ -10,71 +10,116 @@ from kmodels.nand.data.rules import Device
 from kmodels.nand.generator.data.encode import Vocabulary, legal_tokens, pages
 from kmodels.nand.simulator.sequences import distinct_blocks, joined, on_blocks
 
-BATCH = 1024  # sequences written side by side
+BATCH = 1024  # sequences generated side by side
 
 
 def generate(model, n: int, seed: int, constrained: bool = True, temperature: float = 1.0) -> Trace:
-    """n sequences of `data.seq_len` operations, labelled by the rules.
+    """Generate sequences, labelled by the rules.
 
-    constrained: mask every step with the rules, so that all are legal. temperature: logits are divided by it; below 1
-    the likely becomes likelier. Equal seeds give equal sequences on one backend.
+    Parameters
+    ----------
+    model : NandGenerator
+        The network; its `seq_len` is the length of each sequence.
+    n : int
+        How many.
+    seed : int
+        Equal seeds give equal sequences on one backend.
+    constrained : bool
+        Mask every step with the rules, so that all sequences are legal.
+    temperature : float
+        Logits are divided by it; below 1 the likely becomes likelier.
+
+    Returns
+    -------
+    Trace
+        n sequences.
     """
-    steps = model.steps()
+    step_model = model.step_model()
 
-    def language(size):
-        return Stepper(steps, model, size)
+    def language_model(size):
+        return IncrementalDecoder(step_model, model, size)
 
-    return write(language, n, seed, model.rules, model.known, constrained, temperature)
+    return sample_sequences(language_model, n, seed, model.rules, model.vocabulary, constrained, temperature)
 
 
-def write(
-    language: Callable, n: int, seed: int, data, known: Vocabulary, constrained: bool = True, temperature: float = 1.0
+def sample_sequences(
+    language_model: Callable,
+    n: int,
+    seed: int,
+    data,
+    vocabulary: Vocabulary,
+    constrained: bool = True,
+    temperature: float = 1.0,
 ) -> Trace:
-    """n sequences in a language, labelled by the rules. language(size)(token (size,)) -> logits (size, tokens)."""
+    """Sample sequences from a language model, labelled by the rules.
+
+    Parameters
+    ----------
+    language_model : callable
+        language_model(size)(token (size,)) gives logits (size, tokens) of the next token.
+    data : Data
+        The rules, and the length and number of blocks of a sequence: a recipe's data section.
+    vocabulary : Vocabulary
+        The tokens.
+    n, seed, constrained, temperature
+        See `generate`.
+    """
     rng = np.random.default_rng([seed, 0x6E4])
     sizes = [min(BATCH, n - start) for start in range(0, n, BATCH)]
-    parts = [_batch(language(size), size, rng, data, known, constrained, temperature) for size in sizes]
+    parts = [
+        _sample_batch(language_model(size), size, rng, data, vocabulary, constrained, temperature) for size in sizes
+    ]
     trace = joined(parts)
     return labelled(Trace(**{**vars(trace), "pair": trace.name}), data)
 
 
-def _batch(next_logits, n, rng, data, known, constrained, temperature) -> Trace:
-    """n sequences side by side, each on a device of its own."""
+def _sample_batch(next_logits, n, rng, data, vocabulary, constrained, temperature) -> Trace:
+    """Sample n sequences side by side, each on a device of its own."""
     blocks = distinct_blocks(rng, n, data)
     device = Device(n, data.num_blocks, data)
-    op, slot = known.op, known.slot
-    token = np.full(n, known.start)
+    op, slot = vocabulary.op, vocabulary.slot
+    token = np.full(n, vocabulary.start)
     steps = []
     for _ in range(data.seq_len):
         logits = next_logits(token)
         if constrained:
-            logits = np.where(legal_tokens(device, known), logits, -np.inf)
-        token = draw(rng, logits, temperature)
-        said = op[token], slot[token], pages(device, token, known)
-        device.step(*said)
-        steps.append(said)
+            logits = np.where(legal_tokens(device, vocabulary), logits, -np.inf)
+        token = sample_tokens(rng, logits, temperature)
+        operation = op[token], slot[token], pages(device, token, vocabulary)
+        device.step(*operation)
+        steps.append(operation)
     return on_blocks(*(np.stack(part) for part in zip(*steps, strict=True)), blocks, data)
 
 
-def draw(rng: np.random.Generator, logits: np.ndarray, temperature: float) -> np.ndarray:
-    """A token of each row with probability softmax(logits / temperature): (n, size) -> (n,).
+def sample_tokens(rng: np.random.Generator, logits: np.ndarray, temperature: float) -> np.ndarray:
+    """Sample a token of each row with probability softmax(logits / temperature): (n, size) -> (n,).
 
-    The largest of logits + Gumbel noise: a token of logit -inf is never drawn, not even by rounding.
+    The largest of logits + Gumbel noise: a token of logit -inf is never sampled, not even by rounding.
     """
     below = (logits - logits.max(axis=1, keepdims=True)) / temperature
     return (below + rng.gumbel(size=logits.shape)).argmax(axis=1)
 
 
-class Stepper:
-    """The network one token at a time, with the states of n sequences carried along."""
+class IncrementalDecoder:
+    """A generator network one token at a time, with the states of n sequences carried along.
 
-    def __init__(self, steps, model, n: int):
-        self.steps, self.columns = steps, model.known.columns
-        self.states = model.first_states(n)
+    Parameters
+    ----------
+    step_model : GeneratorStep
+        The network of one step.
+    model : NandGenerator
+        Whose step it is.
+    n : int
+        Sequences.
+    """
+
+    def __init__(self, step_model, model, n: int):
+        self.step_model, self.columns = step_model, model.vocabulary.columns
+        self.states = model.initial_states(n)
 
     def __call__(self, token: np.ndarray) -> np.ndarray:
-        """Logits (n, size) of the next token, given the last one, (n,), and all before it."""
-        outputs = self.steps.predict_on_batch({"tokens": self.columns[token], **self.states})
+        """Give the logits (n, size) of the next token, from the last one, (n,), and all before it."""
+        outputs = self.step_model.predict_on_batch({"tokens": self.columns[token], **self.states})
         logits = np.asarray(outputs.pop("token"), "float64")
         self.states = outputs
         return logits

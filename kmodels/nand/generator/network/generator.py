@@ -1,6 +1,6 @@
 """The generator: embedded tokens -> GRU layers -> probability of every next token."""
 
-import json
+from typing import Literal
 
 import keras
 import numpy as np
@@ -8,124 +8,221 @@ from keras import layers, ops
 
 from kmodels.core.training import backend
 from kmodels.core.training.optimizer import adam
-from kmodels.core.training.term_model import TermModel, dropout_seed
+from kmodels.core.training.term_model import TermModel, check_choice, dropout_seed, policy_name
 from kmodels.layers.token_embedding import TokenEmbedding
-from kmodels.nand.generator.data.encode import Vocabulary, vocabulary
+from kmodels.nand.generator.data.encode import Vocabulary, make_vocabulary
+from kmodels.nand.generator.recipe import GeneratorRecipe
 from kmodels.nand.network import losses
+from kmodels.nand.network.arguments import check_positive
 from kmodels.nand.network.series_gru import SeriesGRU
-from kmodels.nand.recipe import Data
+from kmodels.nand.recipe import Data, Geometry
 
 
-def build(recipe, steps: int) -> "NandGenerator":
-    """The compiled generator of a recipe, for a training of so many steps."""
-    model, train = recipe.model, recipe.train
-    generator = NandGenerator(
-        data=recipe.data.model_dump(mode="json"),
-        max_hop=model.max_hop,
-        samples=model.samples,
-        state=model.state,
-        embedding=model.embedding,
-        hidden=model.hidden,
-        num_layers=model.num_layers,
-        dropout=model.dropout,
-        policy=train.dtype,
-    )
-    generator.compile(optimizer=adam(train, steps), jit_compile="auto")
+def build(recipe: GeneratorRecipe, steps: int) -> "NandGenerator":
+    """Make the compiled generator of a recipe, for a training of so many steps."""
+    generator = NandGenerator.from_recipe(recipe)
+    generator.compile(optimizer=adam(recipe.train, steps), jit_compile="auto")
     return generator
 
 
-@keras.saving.register_keras_serializable("kmodels")
+@keras.saving.register_keras_serializable("kmodels.nand.generator")
 class NandGenerator(TermModel):
     """Autoregressive GRU over the tokens of command sequences.
 
-    Inputs: tokens (batch, time, 3) int32, the token before each operation, start before the first. Outputs: token
-    (batch, time, size), logits of each operation's token given all before it.
+    Inputs: tokens (batch, time, 3) int32, the token before each operation, start before the first.
+    `GeneratorPreprocessor` makes them. Outputs: token (batch, time, size), logits of each operation's token given all
+    before it. Targets: token (batch, time) int32, -1 where an operation does not count.
 
-    data: the fields of a recipe's data section; with them the model knows the device that it writes for, and the
-    length of what it writes. max_hop: see `encode.vocabulary`. samples: sequences that it writes to be judged.
-    state: "blocks": the sequence is read once for every slot, as that slot sees it, by one GRU that gives the logits
-    of the slot's own words; "joint": read once, by a GRU that gives the logits of all.
+    The attributes `vocabulary` and `rules` say what a token means; `rules` has the fields of a recipe's data section.
+
+    Export: EXPORT_NOTE
+
+    Parameters
+    ----------
+    num_blocks : int
+        Blocks of a sequence.
+    seq_len : int
+        Operations of a generated sequence.
+    read_offset_limit : int
+        L: a legal read reaches back fewer pages than this.
+    program_order : {"strict", "monotonic", "any"}
+        The device's rule for the pages of a block.
+    dies, planes, blocks, first_block, pages : int
+        The device's addresses: dies, planes a die, blocks a plane and the first of them that is used, pages a block.
+    max_hop : int
+        Pages that a program skips at most, where `program_order` lets it skip.
+    samples : int
+        Sequences of each kind that are generated for an evaluation.
+    state : {"blocks", "joint"}
+        blocks: the sequence is read once for every slot, as that slot sees it, by one GRU that gives the logits of the
+        slot's own words; joint: read once, by a GRU that gives the logits of all.
+    embedding : int
+        Width of an operation's embedding.
+    hidden : int
+        Units of each GRU.
+    num_layers : int
+        GRU layers.
+    dropout : float
+        Dropout rate after each GRU layer.
+    dtype : str or keras.DTypePolicy, optional
+        Dtype policy of the layers, Keras' global policy for None; logits are float32 in any case.
+    name : str, optional
+        Of the model.
+
+    References
+    ----------
+    Williams and Zipser 1989, doi:10.1162/neco.1989.1.2.270 (teacher forcing). Cho et al. 2014, arXiv:1406.1078 (GRU).
     """
 
     def __init__(
         self,
-        data,
-        max_hop=3,
-        samples=2000,
-        state="blocks",
-        embedding=64,
-        hidden=128,
-        num_layers=1,
-        dropout=0.0,
-        policy="float32",
-        **kwargs,
+        num_blocks: int = 3,
+        seq_len: int = 50,
+        read_offset_limit: int = 5,
+        program_order: Literal["strict", "monotonic", "any"] = "strict",
+        dies: int = 2,
+        planes: int = 4,
+        blocks: int = 1000,
+        first_block: int = 0,
+        pages: int = 2564,
+        max_hop: int = 3,
+        samples: int = 2000,
+        state: Literal["blocks", "joint"] = "blocks",
+        embedding: int = 32,
+        hidden: int = 48,
+        num_layers: int = 1,
+        dropout: float = 0.0,
+        dtype=None,
+        name: str | None = None,
     ):
-        self_config = {k: v for k, v in locals().items() if k not in ("self", "kwargs", "__class__")}
-        rules = Data.model_validate_json(json.dumps(data))
-        known = vocabulary(rules, max_hop)
+        check_choice("NandGenerator", "program_order", program_order, ("strict", "monotonic", "any"))
+        check_choice("NandGenerator", "state", state, ("blocks", "joint"))
+        check_positive("NandGenerator", embedding=embedding, hidden=hidden, num_layers=num_layers, samples=samples)
+        rules = Data(  # refuses numbers that do not agree, by name
+            num_blocks=num_blocks,
+            seq_len=seq_len,
+            read_offset_limit=read_offset_limit,
+            program_order=program_order,
+            strategies=("read_unwritten", "stale_read"),  # illegal under every order; not used here
+            geometry=Geometry(dies=dies, planes=planes, blocks=blocks, first_block=first_block, pages=pages),
+        )
+        vocabulary, policy = make_vocabulary(rules, max_hop), policy_name(dtype)
         inputs = {"tokens": keras.Input((None, 3), dtype="int32", name="tokens")}
-        network = _network(inputs["tokens"], known, state, embedding, hidden, num_layers, dropout, policy)
-        super().__init__({"token": 1.0}, inputs=inputs, outputs={"token": network}, **kwargs)
-        self._config = self_config
-        self.rules, self.known, self.samples = rules, known, samples
+        logits = _network(inputs["tokens"], vocabulary, state, embedding, hidden, num_layers, dropout, policy)
+        super().__init__({"token": 1.0}, inputs=inputs, outputs={"token": logits}, name=name)
+        self.rules, self.vocabulary, self.samples = rules, vocabulary, samples
+        self._arguments = {
+            "num_blocks": num_blocks,
+            "seq_len": seq_len,
+            "read_offset_limit": read_offset_limit,
+            "program_order": program_order,
+            "dies": dies,
+            "planes": planes,
+            "blocks": blocks,
+            "first_block": first_block,
+            "pages": pages,
+            "max_hop": max_hop,
+            "samples": samples,
+            "state": state,
+            "embedding": embedding,
+            "hidden": hidden,
+            "num_layers": num_layers,
+            "dropout": dropout,
+            "dtype": policy,
+        }
 
-    def terms(self, x, y, y_pred):
-        """token: cross-entropy of the operations that count, nats an operation."""
+    @classmethod
+    def from_recipe(cls, recipe: GeneratorRecipe) -> "NandGenerator":
+        """Make the network of a recipe, not compiled."""
+        data, geometry, model = recipe.data, recipe.data.geometry, recipe.model
+        return cls(
+            num_blocks=data.num_blocks,
+            seq_len=data.seq_len,
+            read_offset_limit=data.read_offset_limit,
+            program_order=data.program_order,
+            dies=geometry.dies,
+            planes=geometry.planes,
+            blocks=geometry.blocks,
+            first_block=geometry.first_block,
+            pages=geometry.pages,
+            max_hop=model.max_hop,
+            samples=model.samples,
+            state=model.state,
+            embedding=model.embedding,
+            hidden=model.hidden,
+            num_layers=model.num_layers,
+            dropout=model.dropout,
+            dtype=recipe.train.dtype,
+        )
+
+    def target_shapes(self) -> dict[str, tuple[int | None, ...]]:
+        """Name the targets, with their shapes behind the batch."""
+        return {"token": (None,)}
+
+    def terms(self, x, y, y_pred) -> dict:
+        """Compute token, the cross-entropy of the operations that count, nats an operation: (batch,)."""
         return {"token": losses.operation_cross_entropy(y["token"], y_pred["token"])}
 
-    def steps(self) -> "Steps":
-        """The same network one operation at a time."""
-        return Steps(self, self.known, self._config["state"], self._config["num_layers"])
+    def step_model(self) -> "GeneratorStep":
+        """Make the same network of one operation, with the same weights."""
+        return GeneratorStep(self, self.vocabulary, self._arguments["state"], self._arguments["num_layers"])
 
-    def first_states(self, n: int) -> dict[str, np.ndarray]:
-        """The states of n sequences before their first token."""
-        shape = (n, series_of(self._config["state"], self.known), self._config["hidden"])
-        return {f"state_{k}": np.zeros(shape, "float32") for k in range(self._config["num_layers"])}
+    def initial_states(self, n: int) -> dict[str, np.ndarray]:
+        """Make the states of n sequences before their first token."""
+        shape = (n, count_series(self._arguments["state"], self.vocabulary), self._arguments["hidden"])
+        return {f"state_{k}": np.zeros(shape, "float32") for k in range(self._arguments["num_layers"])}
 
-    def get_config(self):
-        """The constructor's arguments."""
-        return {"name": self.name, **self._config}
+    def get_config(self) -> dict:
+        """Return the constructor's arguments."""
+        return {"name": self.name, **self._arguments}
 
 
-class Steps(keras.Model):
+class GeneratorStep(keras.Model):
     """A generator one operation further: the same weights and the same numbers as in the whole pass.
 
     Inputs: tokens (batch, 3), the last operation's; state_k (batch, series, hidden) of GRU layer k before it.
     Outputs: token (batch, size), logits of the next operation; state_k after it.
+
+    Parameters
+    ----------
+    generator : NandGenerator
+        Whose layers it shares.
+    vocabulary, state, num_layers
+        Of the generator.
     """
 
-    def __init__(self, generator: NandGenerator, known: Vocabulary, state: str, num_layers: int):
+    def __init__(self, generator: NandGenerator, vocabulary: Vocabulary, state: str, num_layers: int):
         super().__init__()
-        self.known, self.state = known, state
+        self.vocabulary, self.state = vocabulary, state
         self.embedded, self.words = generator.get_layer("tokens_embedded"), generator.get_layer("words")
         self.grus = [generator.get_layer(f"gru_{k}") for k in range(num_layers)]
         self.jit_compile = backend.compiles()
 
     def call(self, inputs):
-        """One step of every GRU's own cell."""
-        seen = views(ops.expand_dims(inputs["tokens"], 1), self.known, self.state)
+        """Step every GRU's own cell."""
+        seen = make_views(ops.expand_dims(inputs["tokens"], 1), self.vocabulary, self.state)
         x = self.embedded(ops.reshape(seen, (-1, seen.shape[-1])))
         outputs = {}
         for k, gru in enumerate(self.grus):
             x, _ = gru.cell(x, [ops.reshape(inputs[f"state_{k}"], (-1, gru.units))])
             outputs[f"state_{k}"] = ops.reshape(x, ops.shape(inputs[f"state_{k}"]))
-        return outputs | {"token": ops.reshape(self.words(x), (-1, self.known.size))}
+        return outputs | {"token": ops.reshape(self.words(x), (-1, self.vocabulary.size))}
 
 
-def series_of(state: str, known: Vocabulary) -> int:
-    """How many times a sequence is read."""
-    return known.slots if state == "blocks" else 1
+def count_series(state: str, vocabulary: Vocabulary) -> int:
+    """Count how many times a sequence is read."""
+    return vocabulary.slots if state == "blocks" else 1
 
 
-def _column_sizes(state: str, known: Vocabulary) -> list[int]:
-    """How many values each column of `views` takes."""
+def _column_sizes(state: str, vocabulary: Vocabulary) -> list[int]:
+    """How many values each column of `make_views` takes."""
     if state == "joint":
-        return known.column_sizes
-    return [known.words + 1, known.words + 1, 2 * known.slots, known.slots]
+        return vocabulary.column_sizes
+    return [vocabulary.words + 1, vocabulary.words + 1, 2 * vocabulary.slots, vocabulary.slots]
 
 
-def views(tokens, known: Vocabulary, state: str):
-    """A sequence as each slot sees it: (batch, time, 3) -> (batch, series, time, columns) int32.
+def make_views(tokens, vocabulary: Vocabulary, state: str):
+    """Make a sequence as each slot sees it: (batch, time, 3) -> (batch, series, time, columns) int32.
 
     Columns of slot s: the word, where the operation is on s, else 0; the word, where it is on another slot; how far
     that slot is from s, counted from 1; s. Under state "joint" the one series is the tokens as they are.
@@ -134,27 +231,27 @@ def views(tokens, known: Vocabulary, state: str):
     if state == "joint":
         return tokens
     slot, word = tokens[..., 1], tokens[..., 2]
-    number = np.arange(known.slots, dtype="int32")[:, None]
+    number = np.arange(vocabulary.slots, dtype="int32")[:, None]
     own = ops.equal(slot, number + 1)
     columns = [
         ops.where(own, word, 0),
         ops.where(own, 0, word),
-        ops.where(ops.equal(slot, 0), 0, slot - 1 - number + known.slots),
+        ops.where(ops.equal(slot, 0), 0, slot - 1 - number + vocabulary.slots),
         ops.zeros_like(slot) + number,
     ]
     return ops.stack([ops.cast(column, "int32") for column in columns], axis=-1)
 
 
-def _network(tokens, known: Vocabulary, state, embedding, hidden, num_layers, dropout, policy) -> keras.KerasTensor:
-    """The graph from tokens to logits, which are float32 whatever the policy.
+def _network(tokens, vocabulary: Vocabulary, state, embedding, hidden, num_layers, dropout, policy):
+    """Connect tokens to logits, which are float32 whatever the policy.
 
     No mask: read forwards, what stands behind the end changes nothing before it, and the loss does not count it.
     """
-    sizes = _column_sizes(state, known)
-    x = TokenEmbedding(sizes, embedding, dtype=policy, name="tokens_embedded")(views(tokens, known, state))
+    sizes = _column_sizes(state, vocabulary)
+    x = TokenEmbedding(sizes, embedding, dtype=policy, name="tokens_embedded")(make_views(tokens, vocabulary, state))
     for k in range(num_layers):
         x = SeriesGRU(hidden, dtype=policy, name=f"gru_{k}")(x)
         # A seed of its own, drawn from the run's: without one, Keras on torch draws masks that no saved state restores.
         x = layers.Dropout(dropout, seed=dropout_seed(), dtype=policy, name=f"dropout_{k}")(x)
-    x = layers.Dense(known.size // series_of(state, known), dtype="float32", name="words")(x)
-    return layers.Reshape((-1, known.size), dtype="float32", name="token")(ops.transpose(x, (0, 2, 1, 3)))
+    x = layers.Dense(vocabulary.size // count_series(state, vocabulary), dtype="float32", name="words")(x)
+    return layers.Reshape((-1, vocabulary.size), dtype="float32", name="token")(ops.transpose(x, (0, 2, 1, 3)))

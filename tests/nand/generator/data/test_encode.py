@@ -23,7 +23,7 @@ def recipe_of(order="strict", **data):
 
 
 def known_of(recipe):
-    return encode.vocabulary(recipe.data, recipe.model.max_hop)
+    return encode.make_vocabulary(recipe.data, recipe.model.max_hop)
 
 
 def valid_sequences(recipe, n=50):
@@ -128,6 +128,6 @@ def test_a_token_is_drawn_as_often_as_its_probability_says():
     with np.errstate(divide="ignore"):
         logits = np.broadcast_to(np.log(p), (20_000, 4))
     for temperature, expected in ((1.0, p), (0.5, p**2 / (p**2).sum())):
-        drawn = np.bincount(sampling.draw(np.random.default_rng(0), logits, temperature), minlength=4) / 20_000
+        drawn = np.bincount(sampling.sample_tokens(np.random.default_rng(0), logits, temperature), minlength=4) / 20_000
         np.testing.assert_allclose(drawn, expected, atol=0.015)
         assert drawn[3] == 0

@@ -1,4 +1,4 @@
-"""The generator: steps that equal the pass, samples that are legal or not, the cost of the seed's scheme."""
+"""The generator: steps that equal the pass, samples that are legal or not, the cost of the prototype's scheme."""
 
 import time
 
@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 from helpers.checks import equal_arrays
-from helpers.plain_nand import assert_oracle_agrees
+from helpers.plain_nand import assert_rule_checker_agrees
 
 from kmodels.core.training import batching, inference
 from kmodels.nand.data.load import load
@@ -30,15 +30,15 @@ def valid_sequences(recipe, n=32):
     return trace.take(~trace.invalid)
 
 
-def moved(model):
+def perturbed(model):
     """An untrained model none of whose weights, biases among them, is zero."""
     rng = np.random.default_rng(0)
     model.set_weights([w + 0.1 * rng.normal(size=w.shape).astype("float32") for w in model.get_weights()])
     return model
 
 
-def made_sharp(model):
-    """An untrained model with strong opinions, all of them wrong: what masks must withstand."""
+def sharpened(model):
+    """An untrained model of extreme logits, most of them for illegal tokens."""
     for layer, factor in (("words", 30.0), ("tokens_embedded", 5.0)):
         model.get_layer(layer).set_weights([factor * w for w in model.get_layer(layer).get_weights()])
     return model
@@ -47,33 +47,35 @@ def made_sharp(model):
 @pytest.mark.parametrize("kind", KINDS)
 def test_stepping_gives_the_logits_of_the_whole_pass(kind):
     recipe = small(**kind)
-    model, examples = moved(build(recipe, 10)), encode.encode(valid_sequences(recipe, 8), recipe)
+    model, examples = perturbed(build(recipe, 10)), encode.encode(valid_sequences(recipe, 8), recipe)
     tokens = examples.inputs["tokens"]
     whole = np.asarray(model.predict_on_batch({"tokens": tokens})["token"])
-    steps, states = model.steps(), model.first_states(8)
+    steps, states = model.step_model(), model.initial_states(8)
     for t in range(tokens.shape[1]):
         states = steps.predict_on_batch({"tokens": tokens[:, t], **states})
         np.testing.assert_allclose(np.asarray(states.pop("token")), whole[:, t], atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_kind_of_recipe_saves_and_loads_the_same(kind, tmp_path):
+def test_recipes_survive_saving_and_loading(kind, tmp_path):
     recipe = small(**kind)
-    made, examples = moved(build(recipe, 10)), encode.encode(valid_sequences(recipe), recipe)
+    made, examples = perturbed(build(recipe, 10)), encode.encode(valid_sequences(recipe), recipe)
     sampling.generate(made, 4, 0)
     made.save(tmp_path / "m.keras")
     again = keras.saving.load_model(tmp_path / "m.keras", compile=False)
     equal_arrays(inference.predict(made, examples, 16), inference.predict(again, examples, 16), 1e-6)
-    assert (again.rules, again.known, again.samples) == (recipe.data, made.known, recipe.model.samples)
+    assert (again.rules, again.vocabulary, again.samples) == (made.rules, made.vocabulary, recipe.model.samples)
+    for name in ("num_blocks", "seq_len", "read_offset_limit", "program_order", "geometry"):
+        assert getattr(again.rules, name) == getattr(recipe.data, name)
 
 
 @pytest.mark.parametrize("order", ["strict", "monotonic", "any"])
-def test_constrained_samples_are_legal_whatever_the_model_wants(order):
+def test_constrained_samples_are_legal_for_adversarial_weights(order):
     recipe = small(order)
-    model = made_sharp(build(recipe, 10))
+    model = sharpened(build(recipe, 10))
     made = sampling.generate(model, 100, 0)
     assert not made.invalid.any()
-    assert_oracle_agrees(made, recipe.data)
+    assert_rule_checker_agrees(made, recipe.data)
     assert made.op.shape == (100, 16)
 
 
@@ -81,7 +83,7 @@ def test_free_samples_of_an_untrained_model_are_mostly_illegal():
     recipe = small()
     made = sampling.generate(build(recipe, 10), 100, 0, constrained=False)
     assert made.invalid.mean() > 0.9
-    assert_oracle_agrees(made, recipe.data)
+    assert_rule_checker_agrees(made, recipe.data)
 
 
 def test_equal_seeds_write_equal_sequences_and_the_loader_reads_them(tmp_path):
@@ -103,7 +105,7 @@ def test_many_are_written_in_batches(monkeypatch):
     assert made.name.tolist() == made.pair.tolist() == list(range(20)) and not made.invalid.any()
 
 
-def test_what_stands_behind_the_end_changes_nothing():
+def test_padding_does_not_change_outputs():
     recipe = small()
     model, examples = build(recipe, 10), encode.encode(valid_sequences(recipe, 4), recipe)
     tokens = examples.inputs["tokens"]
@@ -112,13 +114,13 @@ def test_what_stands_behind_the_end_changes_nothing():
     np.testing.assert_allclose(short, long[:, : tokens.shape[1]], atol=1e-5)
 
 
-def test_it_learns():
+def test_training_overfits_a_small_set():
     """Some steps on 64 sequences: far fewer nats than ln(tokens), so the gradients point the right way."""
     recipe = small(hidden=24, train={"learning_rate": 0.02, "schedule": "constant"})
     model, examples = build(recipe, 100), encode.encode(valid_sequences(recipe, 64), recipe)
     model.fit(batching.batches(examples, 64, 0), steps_per_epoch=60, verbose=0, shuffle=False)
     _, terms = inference.predict_and_score(model, examples, 64)
-    assert terms["loss"] < 2.2 < np.log(model.known.size) - 0.8
+    assert terms["loss"] < 2.2 < np.log(model.vocabulary.size) - 0.8
 
 
 def seconds_an_epoch(recipe, trace) -> float:
@@ -133,8 +135,8 @@ def seconds_an_epoch(recipe, trace) -> float:
     return time.process_time() - started
 
 
-def test_an_epoch_costs_a_tenth_of_the_seeds_scheme():
-    """The seed's scheme reads T times as many examples, each padded to the whole length: 1/T of it is the aim."""
+def test_an_epoch_costs_a_tenth_of_the_prototypes_scheme():
+    """The prototype's scheme reads T times as many examples, each padded to the whole length: 1/T of it is the aim."""
     recipes = [
         small(train={"scheme": s, "batch_size": 32}).with_changes({"data": {"seq_len": 50}})
         for s in ("sequence", "prefix")

@@ -1,0 +1,102 @@
+"""Predictions: from the network's logits to validity and the place of the violation."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from kmodels.core.io import files
+from kmodels.core.report import verification
+from kmodels.nand.data.records import CODES, NONE, PAD, Trace
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Predictions for n sequences.
+
+    Parameters
+    ----------
+    name : ndarray, shape (n,)
+        Names as in the file.
+    probability : ndarray of float, shape (n,)
+        Probability that the sequence is invalid.
+    threshold : float
+        Probability from which a sequence counts as invalid.
+    violation_probability : ndarray of float, shape (n, time), optional
+        Probability that an operation is the first violation, 0 behind the end; None where the model has no operation
+        head.
+    violation_code : ndarray of int, shape (n,), optional
+        The most probable code at `violation_index`.
+    """
+
+    name: np.ndarray
+    probability: np.ndarray
+    threshold: float = 0.5
+    violation_probability: np.ndarray | None = None
+    violation_code: np.ndarray | None = None
+
+    @property
+    def invalid(self) -> np.ndarray:
+        """(n,) bool: whether a sequence is predicted to break a rule."""
+        return self.probability >= self.threshold
+
+    @property
+    def violation_index(self) -> np.ndarray | None:
+        """(n,) the operation that is most probably the first violation, of sequences predicted valid, too."""
+        return None if self.violation_probability is None else self.violation_probability.argmax(axis=1)
+
+    def frame(self) -> pd.DataFrame:
+        """Tabulate the predictions, a row a sequence, in the columns of the file format.
+
+        violation_index is -1 and violation_code "none" where a sequence is predicted valid; violation_probability is
+        the highest of its operations in any case.
+        """
+        table = {"sequence": self.name, "valid": ~self.invalid, "probability_invalid": self.probability}
+        if self.violation_probability is not None:
+            table["violation_index"] = np.where(self.invalid, self.violation_index, -1)
+            table["violation_probability"] = self.violation_probability.max(axis=1)
+            table["violation_code"] = np.array(CODES)[np.where(self.invalid, self.violation_code, NONE)]
+        return pd.DataFrame(table)
+
+    def write(self, path: Path) -> None:
+        """Save the frame as .csv or .parquet."""
+        files.write_table(path, self.frame())
+
+
+def decode(model, trace: Trace, outputs: dict) -> Prediction:
+    """Turn logits into probabilities, to be compared with the model's threshold.
+
+    Parameters
+    ----------
+    model : NandClassifier
+        The network that gave the outputs.
+    trace : Trace
+        The sequences that it was given.
+    outputs : dict of str to ndarray
+        invalid (n,) and, with an operation head, operation (n, time, codes).
+
+    Returns
+    -------
+    Prediction
+        Of the same sequences.
+    """
+    probability = 1 / (1 + np.exp(-outputs["invalid"].astype("float64")))
+    threshold = float(model.threshold)
+    if "operation" not in outputs:
+        return Prediction(trace.name, probability, threshold)
+    logits = outputs["operation"].astype("float64")
+    logits -= logits.max(axis=-1, keepdims=True)
+    p = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
+    violation_probability = np.where(trace.op == PAD, 0.0, 1 - p[..., NONE])
+    index = violation_probability.argmax(axis=1)
+    code = p[np.arange(len(p)), index, 1:].argmax(axis=-1) + 1
+    return Prediction(trace.name, probability, threshold, violation_probability, code)
+
+
+def calibrate(model, trace: Trace, outputs: dict) -> None:
+    """Set the model's threshold to that of the highest balanced accuracy on validation data, unless it is fixed."""
+    if model.fixed_threshold:
+        return
+    probability = decode(model, trace, outputs).probability
+    model.threshold.assign(verification.best_threshold(probability, trace.invalid))

@@ -1,0 +1,42 @@
+"""How models that earlier versions saved are read: registered names and constructor arguments of then and today."""
+
+REGISTERED = {
+    "kmodels>NandClassifier": "kmodels.nand>NandClassifier",
+    "kmodels>GRU": "kmodels.nand>GRU",
+    "kmodels>SeriesGRU": "kmodels.nand>SeriesGRU",
+}
+
+RENAMED = {
+    "depth": "num_layers",
+    "members": "ensemble_size",
+    "loss_name": "loss",
+    "policy": "dtype",
+}
+POOLING = {"worst": "attention_max"}
+
+
+def upgrade_config(class_name: str, config: dict) -> dict:
+    """Turn the constructor's arguments of an earlier version into today's.
+
+    Parameters
+    ----------
+    class_name : str
+        Of the saved object, with or without its package.
+    config : dict
+        As it was saved.
+
+    Returns
+    -------
+    dict
+        What the class takes today; other classes' configurations, and today's, come back as they are.
+    """
+    if class_name.rpartition(">")[2] != "NandClassifier" or "sizes" not in config:
+        return config
+    config = dict(config)
+    sizes, block = config.pop("sizes"), config.pop("group_column")
+    # The saved sizes had no names; only those of the operation and of the block matter to the network.
+    names = {0: "op", block: "slot"}
+    columns = {names.get(k, f"column_{k}"): size for k, size in enumerate(sizes)}
+    today = {RENAMED.get(name, name): value for name, value in config.items()}
+    today["pooling"] = POOLING.get(today["pooling"], today["pooling"])
+    return today | {"columns": columns, "sequence_order": "time" if block is None else "block"}
