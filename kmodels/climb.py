@@ -62,7 +62,7 @@ def _climb(args, words) -> int:
 
 
 def _range(args, task) -> tuple[int, int]:
-    """The first and the last step asked for."""
+    """Return the first and the last step asked for."""
     if task.ladder is None:
         raise UserError(f"{task.name} has no ladder")
     top = len(task.ladder.steps) - 1

@@ -40,7 +40,7 @@ class Chief(OracleServicer):
     # -- what workers call, in the pool's thread ----------------------------------------------------------------
 
     def CreateTrial(self, request, context):  # noqa: N802 - gRPC's names
-        """The next trial of a worker."""
+        """Return the next trial of a worker."""
         with self._noting_faults():
             self.seen[request.tuner_id] = time.monotonic()
             answer = super().CreateTrial(request, context)
@@ -49,7 +49,7 @@ class Chief(OracleServicer):
             return answer
 
     def UpdateTrial(self, request, context):  # noqa: N802
-        """What a trial measured."""
+        """Return what a trial measured."""
         self._sign_of_life(request.trial_id, context)
         with self._noting_faults():
             return super().UpdateTrial(request, context)
@@ -61,7 +61,7 @@ class Chief(OracleServicer):
             return super().EndTrial(request, context)
 
     def GetTrial(self, request, context):  # noqa: N802
-        """What a worker asks every few seconds of its trial, to say that it lives."""
+        """Return what a worker asks every few seconds of its trial, to say that it lives."""
         self._sign_of_life(request.trial_id, context)
         with self._noting_faults():
             return super().GetTrial(request, context)
@@ -75,7 +75,7 @@ class Chief(OracleServicer):
 
     @contextmanager
     def _noting_faults(self):
-        """gRPC keeps a servicer's exceptions to itself: a full disk would be a search that stands still."""
+        """Return gRPC keeps a servicer's exceptions to itself: a full disk would be a search that stands still."""
         try:
             yield
         except Exception as error:

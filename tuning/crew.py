@@ -21,14 +21,14 @@ class Crew:
                 self.processes.append(subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT))
 
     def lost(self) -> list[str | None]:
-        """The workers that ended since the last call; and None when none is left."""
+        """Return the workers that ended since the last call; and None when none is left."""
         found = [one for one in self.processes if one.poll() is not None and one.pid not in self.gone]
         self.gone |= {one.pid for one in found}
         nobody = len(self.gone) == len(self.processes)
         return [*(named(one.pid) for one in found), *([None] if nobody else [])]
 
     def last_words(self) -> str:
-        """The last line that any worker wrote which was stopped by a fault; empty when there is none."""
+        """Return the last line that any worker wrote which was stopped by a fault; empty when there is none."""
         for process, log in zip(self.processes, self.logs, strict=True):
             lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
             if process.poll() and lines:

@@ -52,7 +52,7 @@ class Restartable:
         """Nothing: `save` follows wherever it matters."""
 
     def get_state(self):
-        """The search and all its trials."""
+        """Return the search and all its trials."""
         return super().get_state() | {"trials": [trial.get_state() for trial in self.trials.values()]}
 
     def set_state(self, state):
@@ -72,7 +72,7 @@ class Restartable:
         return failed if len(failed) >= MOST_FAILURES else []
 
     def create_trial(self, tuner_id):
-        """The next trial for this worker. STOPPED: there are no more; IDLE: ask again, one that runs may come back."""
+        """Return this worker's next trial. STOPPED: there are no more; IDLE: ask again, one that runs may come back."""
         full = self.limit is not None and len(self.trials) >= self.limit and not self._retry_queue
         if self.failures or (full and tuner_id not in self.ongoing_trials):
             trial = Trial(keras_tuner.HyperParameters(), trial_id="", status=TrialStatus.STOPPED)
@@ -113,7 +113,7 @@ class Restartable:
         """Nothing is raised: see `failures`."""
 
     def _random_values(self):
-        """The base's values first, then values drawn at random; None when there are no new ones."""
+        """Return the base's values first, then values drawn at random; None when there are no new ones."""
         return super()._random_values() if self.trials else self._active(lambda hp: hp.default)
 
     def _active(self, value_of) -> dict:
@@ -170,7 +170,7 @@ class Grid(Restartable, keras_tuner.Oracle):
 
 
 def make(study: Study, tuner: str, limit: int | None, path: Path):
-    """The Oracle of a study's search, with what an earlier process found."""
+    """Return the Oracle of a study's search, with what an earlier process found."""
     space = study.declared()
     common = {
         "objective": keras_tuner.Objective(study.objective, study.direction),

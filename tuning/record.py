@@ -38,7 +38,7 @@ class Record:
 
     @classmethod
     def create(cls, path: Path, study: Study, asked: Asked, max_trials: int | None, keep: int) -> "Record":
-        """A new search. Raises UserError where there is one already."""
+        """Return a new search. Raises UserError where there is one already."""
         if (path / "study.json").exists():
             raise UserError(f"{path}: there is a search already; --resume goes on with it, --out takes another folder")
         record = cls(path, study, asked, max_trials, keep)
@@ -47,7 +47,7 @@ class Record:
 
     @classmethod
     def open(cls, path: Path, study: Study) -> "Record":
-        """The search in `path`. Raises UserError where there is none, or where it is of another study."""
+        """Return the search in `path`. Raises UserError where there is none, or where it is of another study."""
         try:
             found = json.loads((path / "study.json").read_text(encoding="utf-8"))
             version, asked = found["format"], Asked(**found["asked"])
@@ -84,28 +84,28 @@ class Record:
         return self.path / "oracle.json"
 
     def trials(self) -> list[dict]:
-        """The trials begun so far, in order, as Keras Tuner records them; read without Keras."""
+        """Return the trials begun so far, in order, as Keras Tuner records them; read without Keras."""
         if not self.state.exists():
             return []
         return json.loads(self.state.read_text(encoding="utf-8"))["trials"]
 
     def folder(self, trial_id: str) -> Path:
-        """The folder of a trial."""
+        """Return the folder of a trial."""
         return self.path / f"trial_{trial_id}"
 
     def run(self, trial_id: str) -> Path | None:
-        """The folder of a trial's run: the finished one, else the newest; None before it begins."""
+        """Return the folder of a trial's run: the finished one, else the newest; None before it begins."""
         runs = sorted(path.parent for path in self.folder(trial_id).rglob("run.json"))
         finished = [run for run in runs if (run / "report.json").exists()]
         return (finished or runs or [None])[-1]
 
     def report(self, trial_id: str) -> dict | None:
-        """The report of a trial."""
+        """Return the report of a trial."""
         run = self.run(trial_id)
         path = run / "report.json" if run else None
         return json.loads(path.read_text(encoding="utf-8")) if path and path.exists() else None
 
     def ranked(self) -> list[dict]:
-        """The trials that have a score, the best first."""
+        """Return the trials that have a score, the best first."""
         scored = [trial for trial in self.trials() if trial["status"] == "COMPLETED"]
         return sorted(scored, key=lambda trial: trial["score"], reverse=self.study.direction == "max")

@@ -99,7 +99,7 @@ def _check(args) -> None:
 
 
 def _record(args, study, out) -> Record:
-    """The search to make or to go on with, and its backend chosen."""
+    """Return the search to make or to go on with, and its backend chosen."""
     from kmodels.core.training import backend
 
     if args.resume:

@@ -44,7 +44,7 @@ class Study:
     held_out: tuple[str, ...] = ()
 
     def recipe(self, hp, smoke: bool = False) -> Recipe:
-        """The recipe of a trial with the values of `hp`. smoke: too small to judge; what is searched stays as it is."""
+        """Return a trial's recipe with the values of `hp`. smoke: tiny; what is searched stays as it is."""
         made = self.space(hp)
         if smoke:
             made = made.with_changes(_without(type(made).SMOKE, hp.values))
@@ -73,7 +73,7 @@ class Study:
 
 
 def load(name: str) -> Study:
-    """The study of this name, or of a Python file that defines STUDY."""
+    """Return the study of this name, or of a Python file that defines STUDY."""
     if name.endswith(".py"):
         return _of_file(Path(name).expanduser())
     if name not in NAMES:

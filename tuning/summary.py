@@ -15,7 +15,7 @@ HIDDEN = ("tuner/bracket", "tuner/round", "tuner/initial_epoch", "tuner/trial_id
 
 
 def frame(record: Record) -> pd.DataFrame:
-    """A row a trial, in the order they began: status, values, figures of validation data, metrics of held-out data.
+    """Tabulate the trials in the order they began: status, values, validation figures, held-out metrics.
 
     Metrics of held-out data are called `test_<metric>`; they are to look at, and chose nothing.
     """
@@ -34,13 +34,13 @@ def frame(record: Record) -> pd.DataFrame:
 
 
 def _measured(trial: dict, name: str) -> float | None:
-    """A figure that a trial reported."""
+    """Return a figure that a trial reported."""
     history = trial["metrics"]["metrics"].get(name)
     return history["observations"][-1]["value"][0] if history and history["observations"] else None
 
 
 def searched(record: Record) -> list[str]:
-    """The names of what is searched, in the order of the space."""
+    """Return the names of what is searched, in the order of the space."""
     names: dict[str, None] = {}
     for trial in record.trials():
         names |= dict.fromkeys(key for key in trial["hyperparameters"]["values"] if key not in HIDDEN)
@@ -53,7 +53,7 @@ def _varied(made: pd.DataFrame, record: Record) -> list[str]:
 
 
 def ranked(made: pd.DataFrame, record: Record) -> pd.DataFrame:
-    """The best first, those without a score last."""
+    """Return the best first, those without a score last."""
     study = record.study
     return made.sort_values(study.objective, ascending=study.direction == "min", na_position="last", kind="stable")
 
@@ -77,7 +77,7 @@ def write(record: Record) -> pd.DataFrame:
 
 
 def _content(made, record, best) -> dict:
-    """What summary.json holds: enough for a reader who has nothing else."""
+    """Return what summary.json holds: enough for a reader who has nothing else."""
     study, report = record.study, record.report(best["trial_id"])
     plain = made.astype(object).where(made.notna(), None)
     return {
@@ -100,7 +100,7 @@ def _plain(value):
 
 
 def _recipe(record: Record, best: dict) -> str:
-    """The best trial's recipe with a head that says where it comes from."""
+    """Return the best trial's recipe with a head that says where it comes from."""
     study, text = record.study, (record.run(best["trial_id"]) / "recipe.yaml").read_text(encoding="utf-8")
     done = sum(trial["status"] == "COMPLETED" for trial in record.trials())
     warning = ", of a smoke search: too small to judge" if record.asked.smoke else ""
@@ -115,7 +115,7 @@ def _recipe(record: Record, best: dict) -> str:
 
 
 def table(made: pd.DataFrame, record: Record):
-    """The best trials, for a terminal."""
+    """Return the best trials, for a terminal."""
     names = [record.study.objective, *searched(record), "seconds"]
     shown = console.new_table(f"{record.study.name}: {len(made)} trials, the best first")
     for name in ("trial", *names):
@@ -133,7 +133,7 @@ def _cell(value) -> str:
 
 
 def closing(record: Record) -> list[str]:
-    """What to know and where to look, a line each."""
+    """Return what to know and where to look, a line each."""
     counts: dict[str, int] = {}
     for trial in record.trials():
         counts[trial["status"].lower()] = counts.get(trial["status"].lower(), 0) + 1
@@ -149,7 +149,7 @@ def closing(record: Record) -> list[str]:
 
 
 def of_summary(content: dict) -> str:
-    """The trials of a summary.json as a Markdown table, the best first, and where they were measured."""
+    """Return the trials of a summary.json as a Markdown table, the best first, and where they were measured."""
     rows = pd.DataFrame(content["trials"])
     rows = rows.sort_values(content["objective"], ascending=content["direction"] == "min", na_position="last")
     held_out = [name for name in rows if name.startswith("test_")]
@@ -170,7 +170,7 @@ def of_summary(content: dict) -> str:
 
 
 def parallel_coordinates(made: pd.DataFrame, record: Record):
-    """An axis a parameter and one for the score; a line a trial, the darker the better, the best one in orange."""
+    """Plot an axis a parameter and one for the score; a line a trial, the darker the better, the best in orange."""
     from matplotlib import colormaps
 
     done = ranked(made[made["status"] == "completed"], record)[::-1]  # the best is drawn last
@@ -215,7 +215,7 @@ class _Scale:
 
 
 def heat_maps(made: pd.DataFrame, record: Record):
-    """The objective, and each figure beside it, over the two parameters that are searched."""
+    """Return the objective, and each figure beside it, over the two parameters that are searched."""
     across, down = _varied(made, record)
     names = [name for name in (record.study.objective, *record.study.beside) if made[name].notna().any()]
     columns = min(3, len(names))

@@ -80,7 +80,7 @@ def prune(record: Record) -> None:
 
 
 def shown(values: dict) -> str:
-    """The values of a trial in a line."""
+    """Return the values of a trial in a line."""
     return "  ".join(f"{name} {_short(value)}" for name, value in values.items() if not name.startswith("tuner/"))
 
 

@@ -21,7 +21,7 @@ ASK_AGAIN = 1.0  # seconds, while trials of others run that may come back
 
 
 def named(process: int) -> str:
-    """What the worker is called that is this process of this machine."""
+    """Return what the worker is called that is this process of this machine."""
     return f"{platform.node()}-{process}"
 
 
@@ -36,7 +36,7 @@ class Client:
         self.service = protos.get_service()
 
     def create_trial(self, worker: str) -> Trial:
-        """The next trial; waits while there is none yet."""
+        """Return the next trial; waits while there is none yet."""
         while True:
             answer = self._ask(self.stub.CreateTrial, self.service.CreateTrialRequest(tuner_id=worker))
             trial = Trial.from_proto(answer.trial)

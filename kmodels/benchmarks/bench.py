@@ -32,13 +32,13 @@ class Job:
         return f"{self.part} of {self.model} on {self.backend}"
 
     def command(self, effort: str, out: Path) -> list[str]:
-        """The call of the verb that does this alone."""
+        """Return the call of the verb that does this alone."""
         words = ["--model", self.model, "--backend", self.backend, "--part", self.part, "--out", str(out)]
         return [sys.executable, "-m", "kmodels.bench", *words, *([] if effort == "normal" else [f"--{effort}"])]
 
 
 def jobs(models: list[str], backends: list[str], parts: list[str], effort: str, processes: int = 1) -> list[Job]:
-    """What there is to do, model by model, then all speeds again and again.
+    """Return what there is to do, model by model, then all speeds again and again.
 
     Data has no backend, and growth is seen on one; effort "full": on each. processes: that measure a speed.
     """
@@ -48,7 +48,7 @@ def jobs(models: list[str], backends: list[str], parts: list[str], effort: str, 
 
 
 def measured(todo: list[Job], effort: str, report: Callable[[int, int, str], None]) -> dict:
-    """The report of these jobs: of one, measured in this process, whose backend is chosen; of several, each in its own.
+    """Run these jobs and report: one in this process, whose backend is chosen; several each in its own.
 
     report(done, total, text) shows progress. A process that fails is named in the report, and the others go on.
     """
@@ -72,7 +72,7 @@ def joined(before: dict, now: dict) -> dict:
 
 
 def case(model: str):
-    """The Bench of a model. Imports Keras: choose the backend first."""
+    """Return the Bench of a model. Imports Keras: choose the backend first."""
     return importlib.import_module(f"kmodels.benchmarks.cases.{model.replace('.', '_')}").BENCH
 
 
@@ -90,7 +90,7 @@ def _here(job: Job, effort: str) -> dict:
 
 
 def _child(job: Job, effort: str) -> dict:
-    """The report of one job by a process of its own, or only that it failed and why."""
+    """Return the report of one job by a process of its own, or only that it failed and why."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "part.json"
         done = subprocess.run(job.command(effort, out), capture_output=True, text=True)
@@ -101,7 +101,7 @@ def _child(job: Job, effort: str) -> dict:
 
 
 def fastest(speeds: dict[str, dict]) -> list[str]:
-    """The backends in the order of the time that a whole training takes, by `speed.speed` of each."""
+    """Return the backends in the order of the time that a whole training takes, by `speed.speed` of each."""
     return sorted(speeds, key=lambda backend: speeds[backend]["training"])
 
 

@@ -48,7 +48,7 @@ class Turn:
 
 
 def spread(values) -> dict[str, float]:
-    """The median of what was measured in several rounds, and the lowest and highest of them."""
+    """Return the median of what was measured in several rounds, and the lowest and highest of them."""
     return {
         "median": float(np.median(values)),
         "low": float(np.min(values)),
@@ -58,7 +58,7 @@ def spread(values) -> dict[str, float]:
 
 
 def ratio(ours, theirs) -> dict:
-    """What ours takes by what theirs takes, of this process: of the fastest turns, since all else only slows one.
+    """Divide ours by theirs, of this process: of the fastest turns, since all else only slows one.
 
     (Threads that one leaves waiting can double the time of the other for turns on end.)
     """
@@ -66,12 +66,12 @@ def ratio(ours, theirs) -> dict:
 
 
 def of_processes(values: list[float]) -> dict:
-    """What one figure was in each process that measured it, and their spread."""
+    """Return what one figure was in each process that measured it, and their spread."""
     return spread(values) | {"values": values}
 
 
 def matrix_product() -> Callable[[], np.ndarray]:
-    """A function that multiplies two float32 matrices by NumPy, on all cores: MATRIX_OPERATIONS of them."""
+    """Return a function that multiplies two float32 matrices by NumPy, on all cores: MATRIX_OPERATIONS of them."""
     a = np.random.default_rng(0).random((SIDE, SIDE), "float32")
     return lambda: a @ a
 

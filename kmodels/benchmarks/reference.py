@@ -12,12 +12,12 @@ def missing() -> str | None:
 
 
 def network(model_name: str):
-    """The module with the PyTorch reference of a model; it imports torch."""
+    """Return the module with the PyTorch reference of a model; it imports torch."""
     return importlib.import_module(f"{HERE}.{model_name.replace('.', '_')}")
 
 
 def steps(model_name: str, recipe, model):
-    """The PyTorch reference of a Keras model at work, `torch_reference.steps.Steps`; None where it is missing."""
+    """Make the PyTorch reference of a Keras model, `torch_reference.steps.Steps`; None where torch is missing."""
     if missing():
         return None
     return importlib.import_module(f"{HERE}.steps").Steps(network(model_name), recipe, model)

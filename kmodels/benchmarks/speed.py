@@ -62,7 +62,7 @@ EFFORTS = {
 
 
 def recipe_of(task: Task, bench: Bench, smoke: bool) -> Recipe:
-    """The default recipe with less data; with smoke tiny sizes, whose figures mean nothing."""
+    """Return the default recipe with less data; with smoke tiny sizes, whose figures mean nothing."""
     name, count = bench.sample
     return task.recipe().with_changes(task.recipe.SMOKE if smoke else {"data": {name: count}})
 
@@ -110,11 +110,11 @@ class BenchmarkCase:
             task.adapt(self.model, training)
 
     def batch(self, size: int) -> tuple[dict, dict]:
-        """(inputs, targets) of so many training examples."""
+        """Return (inputs, targets) of so many training examples."""
         return self.examples.take(batching.filled(np.arange(min(size, len(self.examples))), size))
 
     def train(self, size: int) -> Callable[[], float]:
-        """A function that takes one training step and returns the loss."""
+        """Return a function that takes one training step and returns the loss."""
         batch = inference.as_tensors(self.batch(size))
         return lambda: float(np.ravel(self.model.train_on_batch(*batch))[0])
 
@@ -125,11 +125,11 @@ class BenchmarkCase:
         self.model.fit(batches, steps_per_epoch=steps, callbacks=list(callbacks), shuffle=False, verbose=0)
 
     def inputs(self, size: int) -> dict:
-        """What is predicted for so many examples."""
+        """Return what is predicted for so many examples."""
         return self.known.take(batching.filled(np.arange(min(size, len(self.known))), size))[0]
 
     def predict(self, size: int) -> Callable[[], dict]:
-        """A function that returns the model's outputs as NumPy arrays."""
+        """Return a function that returns the model's outputs as NumPy arrays."""
         inputs = inference.as_tensors(self.inputs(size))
         return lambda: self.model.predict_on_batch(inputs)
 
@@ -175,8 +175,9 @@ def speed(task: Task, bench: Bench, recipe: Recipe, effort: Effort) -> dict:
 
 
 class InterleavedFit(keras.callbacks.Callback):
-    """Lets `fit` take some steps, then others their turn, and so on; ends the fit. A step inside `fit` is what a
-    training takes: outside, jax copies its state into the model and back every time.
+    """Lets `fit` take some steps, then others their turn, and so on; ends the fit.
+
+    A step inside `fit` is what a training takes: outside, jax copies its state into the model and back every time.
 
     others: {name: function}. times: {name: [seconds of one call]}, of the steps as "ours".
     """
@@ -224,7 +225,7 @@ def _at_default(examples, task, bench, recipe) -> int:
 
 
 def _fitted(subject: BenchmarkCase, steps: int) -> dict:
-    """A step's seconds inside `fit`, and the share of them in which it waited for data."""
+    """Return a step's seconds inside `fit`, and the share of them in which it waited for data."""
     recipe = subject.recipe
     ahead = batching.ReadAhead(batching.batches(subject.examples, recipe.train.batch_size, recipe.seed))
     try:
@@ -237,7 +238,7 @@ def _fitted(subject: BenchmarkCase, steps: int) -> dict:
 
 
 def _alternative(subject: BenchmarkCase, changes: dict, effort: Effort) -> dict:
-    """An epoch of the default against one of the recipe with changes: steps times seconds, turn by turn."""
+    """Return an epoch of the default against one of the recipe with changes: steps times seconds, turn by turn."""
     alternative = BenchmarkCase(subject.task, subject.recipe.with_changes(changes))
     each = {"ours": subject, "alternative": alternative}
     times = effort.time_interleaved({name: one.train(one.recipe.train.batch_size) for name, one in each.items()})
@@ -246,7 +247,7 @@ def _alternative(subject: BenchmarkCase, changes: dict, effort: Effort) -> dict:
 
 
 def _layers(ours, theirs, shape, effort: Effort) -> dict:
-    """A training step of one layer against one of another, on noise of this shape."""
+    """Return a training step of one layer against one of another, on noise of this shape."""
     times = effort.time_interleaved({"ours": _layer_step(ours, shape), "theirs": _layer_step(theirs, shape)})
     return _pair(times["ours"], times["theirs"])
 
@@ -269,7 +270,7 @@ def _layer_step(layer, shape):
 
 
 def growth(task: Task, bench: Bench, recipe: Recipe, effort: Effort) -> dict:
-    """{what grows: {sizes, seconds, memory_gb and operations of a training step, slopes}}.
+    """Return {what grows: {sizes, seconds, memory_gb and operations of a training step, slopes}}.
 
     A slope is that of the logarithms between the smallest and the largest size: 1 where twice the size costs twice.
     Memory is the most that the process held in a first step, above what it held before the first model; what one
@@ -321,7 +322,7 @@ def _slope(sizes, values) -> float | None:
 
 @contextlib.contextmanager
 def _watched(every: float = 0.002):
-    """Yields a list that fills with the bytes that this process holds, measured all the time inside."""
+    """Yield a list that fills with the bytes that this process holds, measured all the time inside."""
     held, process, done = [], psutil.Process(), threading.Event()
 
     def watch():

@@ -1,4 +1,4 @@
-"""echo: which loss weights, and how long a warm-up?
+"""Search echo's loss weights and the length of its warm-up.
 
 `lambda_base` is searched without a curriculum, `warmup_epochs` with one. The objective is the
 validation RMSE of the depth.

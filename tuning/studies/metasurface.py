@@ -1,4 +1,4 @@
-"""metasurface: what weighs how much in the loss, and how finely is the pattern looked at?
+"""Search metasurface's loss weights and its number of tokens.
 
 Evaluated by the mean absolute error of the spectra, whose meaning no weight of the loss changes.
 """

@@ -1,4 +1,4 @@
-"""nand, step 4 of the ladder: how large a network, trained how, where no features help it?
+"""Search nand's size and training for step 4 of the ladder, without features.
 
 The search begins with the network of step 3 and trains it as step 4 does, in batches of 128 and with the learning rate
 falling to zero, for eight epochs: what a core trains in two minutes. What is best becomes step 4 of the ladder.

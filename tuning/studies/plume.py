@@ -1,4 +1,4 @@
-"""plume: how many channels and layers for a ConvLSTM, and how fast may it learn?
+"""Search plume's channels, layers and learning rate.
 
 Compared by the correlation of forecast and truth over validation runs.
 """

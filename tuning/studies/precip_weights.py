@@ -1,4 +1,4 @@
-"""precip: how heavy may errors of heavy rain weigh, and how much the latent code's divergence?
+"""Search precip's weight of heavy rain and of the latent divergence.
 
 The prototype turned both between its versions 1 and 2: w_max from 2 to 10, beta_kl from 0.05 to 0.01. The base is its
 version 3, whose beta is fixed: with `beta: elbo` the divergence has the weight that makes the loss a bound, whatever

@@ -32,8 +32,10 @@ class Decoder(nn.Module):
 
 
 class TorchEcho(nn.Module):
-    """Knows coordinates. Input (batch, moments x ears, frequency, time); outputs depth, base, residual (batch, y, x)
-    [m]."""
+    """EchoNet with coordinates.
+
+    Input (batch, moments x ears, frequency, time); outputs depth, base, residual (batch, y, x) [m].
+    """
 
     def __init__(self, data, model):
         super().__init__()

@@ -24,8 +24,10 @@ class Embedding(nn.Module):
 
 
 class TorchNand(nn.Module):
-    """Reads block by block, both ways; the worst operation counts. Input (batch, time, columns); outputs the verdict
-    (batch,) and operation (batch, time, codes), logits."""
+    """NandClassifier that reads block by block, both ways, and takes the maximum over operations.
+
+    Input (batch, time, columns); outputs the verdict (batch,) and operation (batch, time, codes), logits.
+    """
 
     def __init__(self, recipe):
         super().__init__()
@@ -109,7 +111,7 @@ def loss(net, given, targets, recipe, weights):
 
 
 def over_operations(logits, target):
-    """The cross-entropy of the operations that count, first over each sequence."""
+    """Return the cross-entropy of the operations that count, first over each sequence."""
     each = functional.cross_entropy(logits.transpose(1, 2), target.long(), ignore_index=-1, reduction="none")
     counts = (target >= 0).float()
     return (each.sum(1) / counts.sum(1).clamp(min=1)).mean()

@@ -16,8 +16,11 @@ def convolved(before: int, n: int) -> nn.Sequential:
 
 
 class TorchPlume(nn.Module):
-    """Base "transport", wind, one memory. Inputs: past (batch, time, z, y, x), static (batch, 3, z, y, x), wind
-    (batch, time, 2, z), transport (batch, 4, z, y, x). Outputs future and carried, (batch, z, y, x)."""
+    """PlumeNet with base "transport", wind and one ConvLSTM.
+
+    Inputs: past (batch, time, z, y, x), static (batch, 3, z, y, x), wind (batch, time, 2, z), transport (batch, 4, z,
+    y, x). Outputs future and carried, (batch, z, y, x).
+    """
 
     def __init__(self, model):
         super().__init__()

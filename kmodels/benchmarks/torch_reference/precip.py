@@ -120,7 +120,7 @@ class TorchPrecip(nn.Module):
         return torch.expm1((scaled * self.rain_sd + self.rain_mean).clamp(0, LARGEST))
 
     def loss(self, outputs, laws, truth, observed, land, weights: dict):
-        """The sum of all terms of the default recipe. weights: by term."""
+        """Return the sum of all terms of the default recipe. weights: by term."""
         train, field = self.train_section, outputs["posterior"][:, 0]
         cells = observed.sum((1, 2))
         weight = (truth / train.scale).clamp(train.w_min, train.w_max)

@@ -21,7 +21,7 @@ class Steps:
         self.weights = {name: float(weight) for name, weight in model.term_weights.items()}
 
     def train(self, inputs: dict, targets: dict, compiled: bool = False) -> Callable[[], float]:
-        """A function that takes one step with Adam and returns the loss. compiled: by `torch.compile`."""
+        """Return a function that takes one step with Adam and returns the loss. compiled: by `torch.compile`."""
         given, truth = self.reference.given(_tensors(inputs)), _tensors(targets)
         optimizer, clip_norm = _optimizer(self.net, self.recipe.train), self.recipe.train.clip_norm
         forward = torch.compile(self.net) if compiled else self.net
@@ -38,7 +38,7 @@ class Steps:
         return step
 
     def predict(self, inputs: dict) -> Callable[[], object]:
-        """A function that applies the network and returns NumPy arrays."""
+        """Return a function that applies the network and returns NumPy arrays."""
         given = self.reference.given(_tensors(inputs))
 
         def predict():

@@ -11,7 +11,7 @@ BLUE, ORANGE, GREEN, RED, GREY = "#2f6db3", "#d9822b", "#3a8a4f", "#b8383d", "#7
 
 
 def figure(width: float = 6.0, height: float = 4.0, rows: int = 1, columns: int = 1):
-    """A figure of inches width x height and its axes (an array when there are several)."""
+    """Return a figure of inches width x height and its axes (an array when there are several)."""
     made = Figure(figsize=(width, height), dpi=100, layout="constrained")
     FigureCanvasAgg(made)
     axes = made.subplots(rows, columns)
@@ -21,19 +21,19 @@ def figure(width: float = 6.0, height: float = 4.0, rows: int = 1, columns: int 
 
 
 def png(made: Figure) -> bytes:
-    """The figure as a PNG file's bytes, the same for the same figure."""
+    """Return the figure as a PNG file's bytes, the same for the same figure."""
     buffer = io.BytesIO()
     made.savefig(buffer, format="png", metadata={"Software": None})
     return buffer.getvalue()
 
 
 def data_uri(made: Figure) -> str:
-    """The figure as text that an HTML page can hold."""
+    """Return the figure as text that an HTML page can hold."""
     return "data:image/png;base64," + base64.b64encode(png(made)).decode()
 
 
 def rgb(made: Figure) -> np.ndarray:
-    """The figure's pixels: (height, width, 3) uint8."""
+    """Return the figure's pixels: (height, width, 3) uint8."""
     made.canvas.draw()
     return np.asarray(made.canvas.buffer_rgba())[..., :3].copy()
 

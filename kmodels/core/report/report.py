@@ -22,7 +22,7 @@ def judged(task, scores, baselines, measured: bool) -> dict:
 
 
 def assemble(task, run, scores, baselines, history, **facts) -> dict:
-    """The content of report.json. facts: data_hash, data, sizes, duration_s, notes."""
+    """Return the content of report.json. facts: data_hash, data, sizes, duration_s, notes."""
     return {
         "model": task.name,
         "question": task.question,
@@ -55,7 +55,7 @@ def _slug(name: str) -> str:
 
 
 def verdict(gates: list[dict]) -> str:
-    """The gates in one sentence."""
+    """Return the gates in one sentence."""
     count = {status: sum(g["status"] == status for g in gates) for status in ("passed", "failed", "not_measured")}
     if count["failed"]:
         return f"{count['failed']} of {len(gates)} gates FAILED"

@@ -32,7 +32,7 @@ def of_step(record: dict, before: dict | None) -> str:
 
 
 def _changed(record, before) -> str:
-    """The recipe's fields that differ from the rung before."""
+    """Return the recipe's fields that differ from the rung before."""
     if before is None:
         return ""
     new, old = tables.flat(record["recipe"]), tables.flat(before["recipe"])
@@ -56,7 +56,7 @@ def _figures(record, before) -> str:
 
 
 def _ratios(record) -> list[str]:
-    """The quotients of what several seeds gave."""
+    """Return the quotients of what several seeds gave."""
     if not record.get("ratios"):
         return []
     rows = [["figure", "now / before", "95% interval over seeds"]]
@@ -85,7 +85,7 @@ def _where(record) -> str:
 
 
 def of_ladder(records: list[dict]) -> str:
-    """The climb as a Markdown table: each step's main figures, the prototype's, gates and cost."""
+    """Return the climb as a Markdown table: each step's main figures, the prototype's, gates and cost."""
     names = records[0]["figures"][:TABLED]
     prototype = [name for name in names if any(name in record["prototype"] for record in records)]
     columns = {"step": lambda record: f"{record['step']} {record['name']}"}
@@ -106,7 +106,7 @@ def _verdicts(record) -> str:
 
 
 def _of_prototype(found: dict[str, float], names: list[str]) -> str:
-    """What the prototype measured at a step; "open" where it measured nothing."""
+    """Return what the prototype measured at a step; "open" where it measured nothing."""
     return " / ".join(f"{found[name]:.2f}" if name in found else "-" for name in names) if found else "open"
 
 
@@ -117,7 +117,7 @@ def _with_interval(record, name) -> str:
 
 
 def summary(records: list[dict]) -> Table:
-    """The climb on a terminal of 80 columns."""
+    """Return the climb on a terminal of 80 columns."""
     names = records[0]["figures"][:SHOWN]
     table = console.new_table("the climb")
     for column in ("step", *(name.replace("_", "\n") for name in names), "gates", "time"):
@@ -133,7 +133,7 @@ def summary(records: list[dict]) -> Table:
 
 
 def picture(records: list[dict]) -> Figure:
-    """The main figures over the steps with their intervals, and what the prototype measured."""
+    """Return the main figures over the steps with their intervals, and what the prototype measured."""
     made, axes = figures.figure(8, 4)
     steps = [record["step"] for record in records]
     colours = (figures.BLUE, figures.ORANGE, figures.GREEN)

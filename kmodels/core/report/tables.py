@@ -5,13 +5,13 @@ from kmodels.core.spec.gate import bound_of, bounds_of, strictest
 
 
 def table(rows: list[list[str]]) -> str:
-    """A Markdown table; the first row is its head."""
+    """Return a Markdown table; the first row is its head."""
     lines = [rows[0], ["---"] * len(rows[0]), *rows[1:]]
     return "\n".join("| " + " | ".join(row) + " |" for row in lines)
 
 
 def flat(recipe: dict, prefix: str = "") -> dict:
-    """A nested recipe as {"train.epochs": 3}."""
+    """Return a nested recipe as {"train.epochs": 3}."""
     found = {}
     for key, value in recipe.items():
         found |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
@@ -35,7 +35,7 @@ def gates(judged: list[dict]) -> str:
 
 
 def results(report: dict, headline: tuple[str, ...]) -> str:
-    """The results beside their baselines, with where they come from."""
+    """Return the results beside their baselines, with where they come from."""
     rows = [
         ["metric", report["model"], "95% interval", "gate", *(name.replace("_", " ") for name in report["baselines"])]
     ]
@@ -64,7 +64,7 @@ def measured(report: dict) -> str:
 
 
 def bench(report: dict) -> str:
-    """The tables of a bench, one after another, and where they were measured."""
+    """Return the tables of a bench, one after another, and where they were measured."""
     makers = _speed_rows, _other_rows, _data_rows, _growth_rows
     made = [table(rows) for rows in (make(report["models"]) for make in makers) if len(rows) > 1]
     machine = report["hardware"]
@@ -74,7 +74,7 @@ def bench(report: dict) -> str:
 
 
 def _speed_rows(models) -> list[list[str]]:
-    """A row for each model and backend, and for each form of the reference."""
+    """Return a row for each model and backend, and for each form of the reference."""
     head = "model|backend|training step|/ PyTorch|share of peak|latency, batch 1|/ PyTorch|latency, batch 64|/ PyTorch"
     rows = [f"{head}|whole training|memory|input-pipeline stall".split("|")]
     for model, parts in models.items():
@@ -102,7 +102,7 @@ def _speed_cells(speed) -> list[str]:
 
 
 def _reference_cells(speed, name) -> list[str]:
-    """The reference's own times, in the process of the last backend that was measured in turn with it."""
+    """Return the reference's own times, in the process of the last backend that was measured in turn with it."""
     train, share = speed["train"], speed["peak_share"].get(name)
     cells = [_time(train[name]), "", f"{share['median']:.0%}" if share else ""]
     for part in speed["predict"].values():
@@ -154,5 +154,5 @@ def _ratio(spread) -> str:
 
 
 def _spread(spread, form) -> str:
-    """The median, and in brackets the lowest and highest of the rounds."""
+    """Return the median, and in brackets the lowest and highest of the rounds."""
     return f"{form} ({form}-{form})".format(spread["median"], spread["low"], spread["high"])

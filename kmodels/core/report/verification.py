@@ -15,7 +15,7 @@ def bootstrap_weights(groups: np.ndarray, seed: int, resamples: int = 1000) -> n
 
 
 def interval(values: np.ndarray, n_groups: int) -> tuple[float, float] | None:
-    """The central 95% of resampled values of a share; None where fewer than half of them are defined.
+    """Return the central 95% of resampled values of a share; None where fewer than half of them are defined.
 
     Where every resample gives 1 (or 0) the bootstrap says nothing; no failure in n groups bounds the share of
     failures by 3/n (rule of three, Hanley and Lippman-Hand 1983).
@@ -29,7 +29,7 @@ def interval(values: np.ndarray, n_groups: int) -> tuple[float, float] | None:
 
 
 def intervals(resampled: dict[str, np.ndarray], n_groups: int) -> dict[str, tuple[float, float]]:
-    """The central 95% of each score's resampled values, of those defined in more than half of the resamples.
+    """Return the central 95% of each score's resampled values, of those defined in more than half of the resamples.
 
     resampled: {name: (resamples,)}, not a number where a score is not defined. None at all of fewer than two groups.
     """
@@ -41,7 +41,7 @@ def intervals(resampled: dict[str, np.ndarray], n_groups: int) -> dict[str, tupl
 
 
 def ratio_interval(new: np.ndarray, old: np.ndarray) -> tuple[float, float, float]:
-    """The geometric mean of new / old over pairs, such as seeds, and its 95% interval by Student's t on logarithms.
+    """Average new / old over pairs, such as seeds, geometrically, with its 95% interval by Student's t on logarithms.
 
     new, old: (n,) above 0, n >= 2.
     """
@@ -60,7 +60,7 @@ def expected_calibration_error(probability: np.ndarray, positive: np.ndarray, bi
 
 
 def best_threshold(probability: np.ndarray, positive: np.ndarray) -> float:
-    """The threshold with the highest balanced accuracy; `probability >= threshold` counts as positive.
+    """Return the threshold with the highest balanced accuracy; `probability >= threshold` counts as positive.
 
     Of equally good ones the middle of the widest gap between probabilities, which errs least on new data. 0.5 where
     only one class is there.

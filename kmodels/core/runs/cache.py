@@ -25,7 +25,7 @@ def root() -> Path:
 
 
 def get_or_simulate(task, recipe, report: Callable[[int, int], None], say: Callable[[str], None]) -> Path:
-    """The folder with this recipe's simulated data, made now if it is not there whole.
+    """Return the folder with this recipe's simulated data, made now if it is not there whole.
 
     The key is a hash of what the data depends on: the model, its simulator's version, `data` and the seed.
     """
@@ -94,7 +94,7 @@ def _made(folder, fill, key):
 
 
 def _aside(folder: Path, key: str) -> Path:
-    """A folder to fill: the one that an interrupted call for the same folder and key left, else an empty one."""
+    """Return a folder to fill: the one that an interrupted call for the same folder and key left, else an empty one."""
     own = _aside_name(folder, key, os.getpid())
     for left in folder.parent.glob(glob.escape(_aside_name(folder, key, "").name) + "*"):
         process = left.name.split("-")[-2]
@@ -135,9 +135,9 @@ def _remove_leftovers(parent: Path) -> None:
 
 
 def data_files(path: str | Path, suffixes: tuple[str, ...]) -> list[Path]:
-    """The data files that a path names: the file itself, or what a folder holds that ends in one of these, sorted;
-    where it holds none, what the folders in it hold.
+    """List the data files that a path names, sorted.
 
+    The file itself, or what a folder holds that ends in one of these; where it holds none, what the folders in it hold.
     Raises UserError when there is none.
     """
     path = Path(path).expanduser()

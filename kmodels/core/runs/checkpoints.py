@@ -32,7 +32,7 @@ def judged(predictor, parts: dict, report: Callable[[int, int], None]) -> dict[i
 
 
 def table(found: dict[int, Scores], names: tuple[str, ...]):
-    """A row a metric, a column a checkpoint."""
+    """Return a row a metric, a column a checkpoint."""
     made = new_table("checkpoints, held-out data")
     for column in ("metric", *(f"epoch {epoch}" for epoch in found)):
         made.add_column(column, no_wrap=True)

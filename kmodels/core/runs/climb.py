@@ -33,14 +33,14 @@ class LadderRun:
     smoke: bool = False
 
     def recipes(self, k: int) -> list:
-        """The recipes of rung k, one a seed."""
+        """Return the recipes of rung k, one a seed."""
         recipe = self.ladder.recipe(self.base, k)
         if self.smoke:
             recipe = recipe.with_changes(self.task.recipe.SMOKE)
         return [recipe.with_changes({"seed": self.base.seed + s}) for s in range(self.n_seeds)]
 
     def record(self, k: int) -> dict | None:
-        """What metrics_step{k}.json holds, where it was measured with this recipe and this code; else None."""
+        """Return what metrics_step{k}.json holds, where it was measured with this recipe and this code; else None."""
         path = self.out / f"metrics_step{k}.json"
         if not path.exists():
             return None
@@ -48,7 +48,7 @@ class LadderRun:
         return found if found["key"] == self.key(k) else None
 
     def key(self, k: int) -> dict:
-        """What a rung's figures depend on."""
+        """Return what a rung's figures depend on."""
         digests = [recipe.digest() for recipe in self.recipes(k)]
         return {"recipes": digests, "code": provenance.code(), "backend": backend.current(), "smoke": self.smoke}
 
@@ -110,13 +110,13 @@ def _step(what: LadderRun, k: int, before: dict | None) -> dict:
 
 
 def _trained(what: LadderRun, k: int, recipe) -> dict:
-    """The report of rung k's recipe."""
+    """Return the report of rung k's recipe."""
     _, report = pipeline.train_or_resume(what.out / "runs" / f"step{k}", recipe, smoke=what.smoke)
     return report
 
 
 def _findings(what, step, k) -> list[str]:
-    """What the step has to say about its own data."""
+    """Return what the step has to say about its own data."""
     if step.findings is None:
         return []
     recipe = what.recipes(k)[0]
@@ -124,7 +124,7 @@ def _findings(what, step, k) -> list[str]:
 
 
 def _with_gains(metrics: dict, before: dict | None) -> dict:
-    """The metrics and, as `<metric>_gain` and `<metric>_ratio`, how they differ from the rung before's."""
+    """Return the metrics and, as `<metric>_gain` and `<metric>_ratio`, how they differ from the rung before's."""
     old = before["metrics"] if before else {}
     both = [name for name, value in metrics.items() if value is not None and old.get(name) is not None]
     gains = {f"{name}_gain": metrics[name] - old[name] for name in both}
@@ -154,7 +154,7 @@ def _mean(values: list) -> float | None:
 
 
 def _hull(intervals: list[dict]) -> dict:
-    """The interval that holds those of all seeds."""
+    """Return the interval that holds those of all seeds."""
     names = [name for name in intervals[0] if all(name in one for one in intervals)]
     return {name: [min(one[name][0] for one in intervals), max(one[name][1] for one in intervals)] for name in names}
 

@@ -40,11 +40,11 @@ class DataSplits:
         return files.sha256(*self.hashed)
 
     def part(self, name: str):
-        """The records of one part."""
+        """Return the records of one part."""
         return self.records.take(self.rows[name])
 
     def all(self) -> dict:
-        """The records of every part, by name."""
+        """Return the records of every part, by name."""
         return {name: self.part(name) for name in self.rows}
 
     def describe(self) -> str:
@@ -54,7 +54,7 @@ class DataSplits:
 
 
 def load_splits(task: Task, recipe, path: str | None) -> DataSplits:
-    """Simulated data (made once, cached) or the user's, through the same loader, split into parts."""
+    """Load simulated data (made once, cached) or the user's, through the same loader, and split it."""
     simulated = path is None
     if simulated:
         with console.progress("simulating") as bar:
@@ -69,7 +69,7 @@ def load_splits(task: Task, recipe, path: str | None) -> DataSplits:
 
 
 def data_of(task: Task, run: Run) -> DataSplits:
-    """A run's data. The user's must be what it was when the run began: its rows would be split anew."""
+    """Return a run's data. The user's must be what it was when the run began: its rows would be split anew."""
     parts = load_splits(task, run.recipe, run.metadata["data"])
     if not parts.simulated:
         run.check_data(parts.sha256)
@@ -123,7 +123,7 @@ def fit(run: Run) -> dict:
 
 
 def train_or_resume(folder: Path, recipe, data: str | None = None, smoke: bool = False) -> tuple[Run, dict]:
-    """A run of this recipe in `folder` and its report: of a finished run, of one taken up again, or of a new one."""
+    """Return a run of this recipe in `folder` and its report: a finished one, one taken up again, or a new one."""
     run = Run.find_existing(folder, recipe, backend.current(), data)
     run = run or Run.create(folder, recipe, backend.current(), data, smoke)
     keras.utils.clear_session()
@@ -163,7 +163,7 @@ def _train(task, model, run, data: TrainingData, history) -> list[dict]:
 
 
 def _waited(history) -> float:
-    """The share of all epochs' time in which training waited for data."""
+    """Return the share of all epochs' time in which training waited for data."""
     seconds = sum(row["seconds"] for row in history)
     return sum(row["waiting_for_data"] * row["seconds"] for row in history) / seconds
 
@@ -182,8 +182,7 @@ def _headline(task, row) -> str:
 
 @dataclass(frozen=True)
 class EvaluationResult:
-    """What judging gave: the model's scores, the baselines', what figures are drawn of, and of a longer look the
-    pictures and files."""
+    """What an evaluation gave: scores of the model and the baselines, what figures are made of, pictures and files."""
 
     evaluated: EvaluationInput
     baselines: dict[str, Scores]
@@ -225,7 +224,7 @@ def _evaluate(task, model, recipe, splits, transfer) -> EvaluationResult:
 
 
 def show(result: dict, task: Task, folder: Path) -> None:
-    """The end of a fit, on the terminal: metrics beside baselines, gates, where to look."""
+    """Return the end of a fit, on the terminal: metrics beside baselines, gates, where to look."""
     console.show(console.metrics_table(result, task.headline))
     console.show(console.gates_table(result["gates"]))
     console.out.print()
@@ -237,5 +236,5 @@ def show(result: dict, task: Task, folder: Path) -> None:
 
 
 def status(result: dict) -> int:
-    """The exit status of a judged run: 1 when a gate failed, else 0."""
+    """Return the exit status of a judged run: 1 when a gate failed, else 0."""
     return int(any(gate["status"] == "failed" for gate in result["gates"]))

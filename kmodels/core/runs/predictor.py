@@ -40,15 +40,15 @@ class Predictor:
         return cls(task, run.recipe, model, run)
 
     def load(self, data, labels: bool = False):
-        """Records from a path or from whatever the task's loader takes (for nand also a DataFrame)."""
+        """Load records from a path or from whatever the task's loader takes (for nand also a DataFrame)."""
         return self.task.load(data, self.recipe, labels=labels)
 
     def predict(self, data, progress=None):
-        """The prediction for a path, a DataFrame or records: `.frame()` tabulates it, `.write(path)` saves it."""
+        """Predict for a path, a DataFrame or records: `.frame()` tabulates the prediction, `.write(path)` saves it."""
         return self.task.predict(self.model, self._records(data), self.recipe, progress)
 
     def forecast(self, data, leads: int, progress=None):
-        """The same for a model that forecasts: so many steps, each from the one before."""
+        """Return the same for a model that forecasts: so many steps, each from the one before."""
         return self.task.forecast(self.model, self._records(data), self.recipe, leads, progress)
 
     def sample(self, data, progress=None, **options):

@@ -17,7 +17,7 @@ NAMES = ("date", "commit", "backend", "versions", "hardware")
 
 
 def here() -> dict:
-    """What whoever reads a figure of this process must know, by NAMES."""
+    """Return what whoever reads a figure of this process must know, by NAMES."""
     values = (
         datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
         commit(),
@@ -29,12 +29,12 @@ def here() -> dict:
 
 
 def of(report: dict) -> dict:
-    """The same of a report."""
+    """Return the same of a report."""
     return {name: report[name] for name in NAMES}
 
 
 def commit() -> str | None:
-    """The git commit of this code, with "+changes" when files differ from it; None outside a checkout.
+    """Return the git commit of this code, with "+changes" when files differ from it; None outside a checkout.
 
     Reports in configs/reports/ may differ: they are what is measured, and one of many figures may just have been put
     there.
@@ -57,7 +57,7 @@ def commit() -> str | None:
 
 
 def code() -> str:
-    """A hash of the package's source: figures measured with another one are measured again."""
+    """Return a hash of the package's source: figures measured with another one are measured again."""
     package = Path(__file__).resolve().parents[2]
     return files.sha256(*sorted(package.rglob("*.py")))[:16]
 
@@ -82,6 +82,6 @@ def _processor() -> str:
 
 
 def peak_memory_gb() -> float:
-    """The largest memory that this process has held so far [GB]."""
+    """Return the largest memory that this process has held so far [GB]."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return round(peak * (1 if sys.platform == "darwin" else 1024) / 1e9, 3)

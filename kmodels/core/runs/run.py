@@ -39,7 +39,7 @@ class Run:
 
     @classmethod
     def create(cls, out: Path, recipe: Recipe, backend: str, data: str | None, smoke: bool) -> "Run":
-        """A new folder `<out>/<model>-<time>-<hash>/` with its recipe."""
+        """Return a new folder `<out>/<model>-<time>-<hash>/` with its recipe."""
         out = Path(out)
         out.mkdir(parents=True, exist_ok=True)
         time = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
@@ -59,7 +59,7 @@ class Run:
 
     @classmethod
     def open(cls, path: str | Path) -> "Run":
-        """The run in an existing folder. Raises UserError when it is none, or of a newer format."""
+        """Return the run in an existing folder. Raises UserError when it is none, or of a newer format."""
         path = Path(path).expanduser()
         try:
             metadata = json.loads((path / "run.json").read_text(encoding="utf-8"))
@@ -83,7 +83,7 @@ class Run:
 
     @classmethod
     def find_existing(cls, folder: Path, recipe: Recipe, backend: str, data: str | None = None) -> "Run | None":
-        """The newest run of this recipe, code, backend and data in `folder`; None where there is none."""
+        """Return the newest run of this recipe, code, backend and data in `folder`; None where there is none."""
         wanted = {"backend": backend, "data": files.absolute(data), "code": provenance.code()}
         for path in sorted(Path(folder).glob("*/run.json"), reverse=True):
             metadata = json.loads(path.read_text(encoding="utf-8"))
@@ -103,7 +103,7 @@ class Run:
         return self.path / "tensorboard"
 
     def report(self) -> dict | None:
-        """What report.json holds; None while the run is not finished."""
+        """Return what report.json holds; None while the run is not finished."""
         path = self.path / "report.json"
         try:
             return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
@@ -129,7 +129,7 @@ class Run:
                 lock.unlink(missing_ok=True)
 
     def with_data_path(self, data: str) -> "Run":
-        """The same run, whose user's data now lies at this path."""
+        """Return the same run, whose user's data now lies at this path."""
         if self.metadata["data"] is None:
             raise UserError(f"{self.path}: trained on simulated data; --data belongs to runs that were begun with it")
         return replace(self, metadata=self.metadata | {"data": files.absolute(data)})
@@ -171,12 +171,12 @@ class Run:
                 shutil.rmtree(path, ignore_errors=True)
 
     def saved_steps(self) -> list[int]:
-        """The steps of all saved training states, rising."""
+        """Return the steps of all saved training states, rising."""
         names = (path.name.removeprefix("step-") for path in self.checkpoints.glob("step-*"))
         return sorted(int(name) for name in names if name.isdigit())
 
     def load_state(self, step: int | None = None) -> tuple[list[np.ndarray], dict] | None:
-        """The state saved at `step`, or the newest; None when there is none."""
+        """Return the state saved at `step`, or the newest; None when there is none."""
         if step is None:
             saved = self.saved_steps()
             if not saved:

@@ -24,7 +24,7 @@ class Gate:
     unit: str = "1"
 
     def judge(self, metrics: dict[str, float | None], measured: bool = True) -> dict:
-        """The gate's row in a report: passed, failed or not_measured. NaN never passes.
+        """Return the gate's row in a report: passed, failed or not_measured. NaN never passes.
 
         measured=False leaves the status open whatever the value is: a smoke run is too small to judge.
         """

@@ -39,12 +39,12 @@ class Ladder:
     figures: tuple[str, ...]
 
     def compared_with(self, step: int) -> int | None:
-        """The rung that rung `step` is compared with; none for the first."""
+        """Return the rung that rung `step` is compared with; none for the first."""
         other = self.steps[step].compare_to
         return other if other is not None else step - 1 if step else None
 
     def recipe(self, base: Recipe, step: int) -> Recipe:
-        """The recipe of rung `step`, counted from 0, upon the recipe `base`."""
+        """Return the recipe of rung `step`, counted from 0, upon the recipe `base`."""
         for rung in self.steps[: step + 1]:
             base = base.with_changes(rung.changes)
         return base

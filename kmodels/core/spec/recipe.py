@@ -71,14 +71,14 @@ class Recipe(Section):
 
     @classmethod
     def renamed(cls, table: str = "RENAMED") -> dict:
-        """What one of the RENAMED tables holds in this class and in its bases."""
+        """Return what one of the RENAMED tables holds in this class and in its bases."""
         merged = {}
         for base in reversed(cls.__mro__):
             merged |= vars(base).get(table, {})
         return merged
 
     def to_yaml(self) -> str:
-        """The recipe as YAML text, every field written out."""
+        """Return the recipe as YAML text, every field written out."""
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
 
     def digest(self) -> str:
@@ -87,13 +87,13 @@ class Recipe(Section):
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
     def with_changes(self, changes: dict[str, Any]) -> "Recipe":
-        """A recipe with some fields replaced: `recipe.with_changes({"train": {"epochs": 3}})`."""
+        """Return a recipe with some fields replaced: `recipe.with_changes({"train": {"epochs": 3}})`."""
         merged = merge(self.model_dump(mode="json"), changes)
         return type(self).model_validate_json(json.dumps(merged))
 
 
 def merge(base: dict, changes: dict) -> dict:
-    """`base` with the leaves of `changes` put over it; neither is altered."""
+    """Return `base` with the leaves of `changes` put over it; neither is altered."""
     merged = dict(base)
     for key, value in changes.items():
         both = isinstance(value, dict) and isinstance(merged.get(key), dict)

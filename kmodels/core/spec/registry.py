@@ -10,17 +10,17 @@ NAMES = ("nand", "nand.generator", "plume", "precip", "metasurface", "echo")
 
 
 def families(name: str) -> list[str]:
-    """The variants of model `name` that are models of their own: `generator` for `nand.generator`."""
+    """Return the variants of model `name` that are models of their own: `generator` for `nand.generator`."""
     return [other.removeprefix(f"{name}.") for other in NAMES if other.startswith(f"{name}.")]
 
 
 def chosen(name: str | None, variant: str | None) -> tuple[str | None, str | None]:
-    """The model and the variant of its recipe that `--model name --variant variant` mean."""
+    """Return the model and the variant of its recipe that `--model name --variant variant` mean."""
     return (f"{name}.{variant}", None) if variant in families(name) else (name, variant)
 
 
 def recipe_type(name: str):
-    """The recipe class of model `name`. Imports no backend."""
+    """Return the recipe class of model `name`. Imports no backend."""
     return importlib.import_module(f"kmodels.{name}.recipe").RECIPE
 
 
@@ -30,5 +30,5 @@ def simulator(name: str):
 
 
 def task(name: str):
-    """The Task of model `name`. Imports Keras: choose the backend first."""
+    """Return the Task of model `name`. Imports Keras: choose the backend first."""
     return importlib.import_module(f"kmodels.{name}.task").TASK

@@ -15,13 +15,14 @@ WIDE_OPEN = 1e4  # what a gate gets whose sigmoid is to be 1
 
 
 def installed() -> list[str]:
-    """The backends that this Python has, in order of preference."""
+    """Return the backends that this Python has, in order of preference."""
     return [name for name in NAMES if importlib.util.find_spec(name) is not None]
 
 
 def select(name: str | None = None, small_operations: bool = False, fastest: tuple[str, ...] = ()) -> str:
-    """Choose the backend before Keras is imported: `name`, else KERAS_BACKEND, else the fastest, else the first
-    installed.
+    """Choose the backend before Keras is imported.
+
+    It is `name`, else KERAS_BACKEND, else the fastest, else the first that is installed.
 
     small_operations: the model runs hundreds of small operations a step, as recurrent ones do. TensorFlow then runs
     several of them side by side on a thread each, which took 0.65 times as long on two cores (Bi-GRU of 64 units).
@@ -55,7 +56,7 @@ def select(name: str | None = None, small_operations: bool = False, fastest: tup
 
 
 def choice(name: str | None, fastest: tuple[str, ...] = ()) -> tuple[str, str]:
-    """The backend that `select` would choose, and why, for people. Ask before it is selected.
+    """Return the backend that `select` would choose, and why, for people. Ask before it is selected.
 
     fastest: a recipe's backends from the fastest on, as measured on a CPU; where there may be a GPU they say nothing.
     """
@@ -69,7 +70,7 @@ def choice(name: str | None, fastest: tuple[str, ...] = ()) -> tuple[str, str]:
 
 
 def current() -> str:
-    """The backend that Keras runs on."""
+    """Return the backend that Keras runs on."""
     import keras
 
     return keras.config.backend()
@@ -95,7 +96,7 @@ def compiles() -> bool:
 
 
 def without_gradients():
-    """A context in which layers are called for their outputs alone; torch would keep what a gradient needs."""
+    """Return a context in which layers are called for their outputs alone; torch would keep what a gradient needs."""
     if current() != "torch":
         return contextlib.nullcontext()
     import torch
@@ -104,7 +105,7 @@ def without_gradients():
 
 
 def value_and_gradient(function):
-    """x (NumPy, float32) -> (value, d value / d x), both NumPy, for a function of one tensor that gives one number."""
+    """Make x -> (value, d value / d x), NumPy float32, of a function of one tensor that gives one number."""
     return {"tensorflow": _tensorflow_gradient, "jax": _jax_gradient, "torch": _torch_gradient}[current()](function)
 
 
@@ -143,7 +144,7 @@ def _torch_gradient(function):
 
 
 def compiled_in_double(function):
-    """A function written in jax, as those of a solver are, compiled for the CPU in double precision: NumPy in and out.
+    """Compile a function written in jax, such as a solver's, for the CPU in double precision: NumPy in and out.
 
     It needs jax, whatever backend Keras runs on; what Keras does in this process stays in single precision.
     """
@@ -160,7 +161,7 @@ def compiled_in_double(function):
 
 
 def batch_normalized(x, scale, offset, epsilon: float):
-    """x normalised by its own mean and variance over all axes but the last: (normalised, mean, variance), float32.
+    """Normalise x by its mean and variance over all axes but the last: (normalised, mean, variance), float32.
 
     x: (batch, y, x, channels) float32. scale, offset: (channels,). The variance is that of the batch, divided by n.
     Each backend does it in one operation, forward and backward, where Keras has about ten; jax joins them by itself.
@@ -193,7 +194,7 @@ def _torch_normalized(x, scale, offset, epsilon):
 
 
 def whole_gru():
-    """A function that runs a GRU over all steps in one operation, None where Keras' own loop is as good.
+    """Return a function that runs a GRU over all steps in one operation, None where Keras' own loop is as good.
 
     (x (batch, time, features), state (batch, units), mask (batch, time) or None, Keras' cell) -> (outputs
     (batch, time, units), last output).
@@ -227,7 +228,7 @@ def _torch_gru(x, state, mask, cell):
 
 
 def versions() -> dict[str, str]:
-    """The versions that decide a result."""
+    """Return the versions that decide a result."""
     names = ("kmodels", "keras", current(), "numpy", "pandas", "scikit-learn")
     return {"python": platform.python_version()} | {name: metadata.version(name) for name in names}
 
@@ -247,7 +248,7 @@ def threads() -> int:
 
 
 def accelerators() -> list[str]:
-    """The names of the accelerators that the backend would train on; empty on a CPU."""
+    """Return the names of the accelerators that the backend would train on; empty on a CPU."""
     name = current()
     if name == "tensorflow":
         import tensorflow as tf

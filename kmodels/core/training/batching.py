@@ -23,7 +23,7 @@ class ArrayExamples:
         return len(next(iter(self.inputs.values())))
 
     def take(self, rows) -> tuple[dict, dict]:
-        """(inputs, targets) of these rows."""
+        """Return (inputs, targets) of these rows."""
         return tuple({k: v[rows] for k, v in part.items()} for part in (self.inputs, self.targets))
 
 
@@ -34,12 +34,12 @@ def steps_per_epoch(n_examples: int, batch_size: int) -> int:
 
 @functools.lru_cache(maxsize=2)
 def epoch_order(n_examples: int, seed: int, epoch: int) -> np.ndarray:
-    """The order of an epoch's examples: a pure function of its arguments. Not to be written to."""
+    """Return the order of an epoch's examples: a pure function of its arguments. Not to be written to."""
     return np.random.default_rng([seed, epoch]).permutation(n_examples)
 
 
 def batch_rows(n_examples: int, batch_size: int, seed: int, step: int) -> np.ndarray:
-    """The examples that step 0, 1, ... of a training is given."""
+    """Return the examples that step 0, 1, ... of a training is given."""
     epoch, position = divmod(step, steps_per_epoch(n_examples, batch_size))
     return epoch_order(n_examples, seed, epoch)[position * batch_size : (position + 1) * batch_size]
 

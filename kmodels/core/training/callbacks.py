@@ -176,7 +176,7 @@ class EpochRecord(keras.callbacks.Callback):
         return {prefix + name: value for prefix, of in named.items() for name, value in of.items()} | shares
 
     def _gradients(self) -> dict[str, float]:
-        """The last step's gradient norm, and the share of the epoch's steps in which it was clipped."""
+        """Return the last step's gradient norm, and the share of the epoch's steps in which it was clipped."""
         optimizer = self.model.optimizer
         norm, clipped = float(optimizer.gradient_norm), float(optimizer.clipped)
         optimizer.clipped.assign(0.0)

@@ -8,7 +8,7 @@ from kmodels.core.training import backend
 
 
 def gradient(function: Callable) -> Callable[[np.ndarray], tuple[float, np.ndarray]]:
-    """x -> (function(x), d function / d x at x), compiled where that is quick.
+    """Return x -> (function(x), d function / d x at x), compiled where that is quick.
 
     function: of one float32 tensor, built of `keras.ops` and layers; returns one number, a tensor of shape ().
     The returned function takes and gives NumPy arrays; x keeps one shape from call to call. Weights do not change.

@@ -10,7 +10,7 @@ from kmodels.core.training import batching
 
 
 def predict(model, examples, batch_size: int, progress: Callable[[int, int], None] | None = None) -> dict:
-    """The model's outputs for all examples, in their order, as a dictionary of arrays."""
+    """Return the model's outputs for all examples, in their order, as a dictionary of arrays."""
     parts = []
     for rows, inputs, _ in _in_order(examples, batch_size):
         parts.append(_outputs(model, inputs, len(rows)))
@@ -20,7 +20,7 @@ def predict(model, examples, batch_size: int, progress: Callable[[int, int], Non
 
 
 def predict_and_score(model, examples, batch_size: int) -> tuple[dict, dict[str, float]]:
-    """The outputs for all examples, and the mean of every loss term over them with their weighted sum `loss`."""
+    """Return the outputs for all examples, and the mean of every loss term over them with their weighted sum `loss`."""
     parts, terms = [], []
     for rows, inputs, targets in _in_order(examples, batch_size):
         n = len(rows)

@@ -26,7 +26,7 @@ class Monitor:
         self._write(first_epoch, session_log=SessionLog(status=SessionLog.START))
 
     def recipe(self, text: str) -> None:
-        """The recipe, as text."""
+        """Return the recipe, as text."""
         self._write(0, summary=summary.text("recipe", f"```\n{text}\n```"))
 
     def epoch(self, epoch: int, scalars: dict[str, float], pictures: dict[str, Figure]) -> None:
