@@ -110,7 +110,7 @@ class Chief(OracleServicer):
             while True:
                 time.sleep(POLL)
                 gone = lost()
-                self._in_turn(self._bury, [worker for worker in gone if worker is not None])
+                self._serialised(self._give_up_on, [worker for worker in gone if worker is not None])
                 if self.fault is not None:
                     raise self.fault
                 if len(self.oracle.end_order) > ended:
@@ -124,11 +124,11 @@ class Chief(OracleServicer):
         finally:
             self.server.stop(grace=1).wait()
 
-    def _in_turn(self, call, *arguments):
+    def _serialised(self, call, *arguments):
         """Call in the thread that answers workers: nothing of the oracle is touched by two threads."""
         return self.pool.submit(call, *arguments).result()
 
-    def _bury(self, gone: list[str]) -> None:
+    def _give_up_on(self, gone: list[str]) -> None:
         """Give the trials of dead workers to others: of those that are `gone`, and of those silent for too long."""
         silent = [worker for worker in self.oracle.ongoing_trials if self._silence(worker) > self.patience]
         for worker in {*gone, *silent}:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tuning.worker import named
 
-LAST_WORDS = 30.0  # seconds that a stopped worker has to save its state
+SAVE_SECONDS = 30.0  # seconds that a stopped worker has to save its state
 
 
 class Crew:
@@ -41,7 +41,7 @@ class Crew:
             process.terminate()
         for process in self.processes:
             try:
-                process.wait(LAST_WORDS)
+                process.wait(SAVE_SECONDS)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()

@@ -15,7 +15,7 @@ from tuning import hparams
 from tuning.record import Record
 
 ENDED = ("COMPLETED", "FAILED")
-ZOMBIE = 90.0  # seconds in which a worker without a chief has noticed, saved its state and stopped
+LOST_CHIEF_SECONDS = 90.0  # seconds in which a worker without a chief has noticed, saved its state and stopped
 
 
 def work(record: Record, oracle, worker: str, during=contextlib.nullcontext, after=lambda: None) -> None:
@@ -56,7 +56,7 @@ def measured(record: Record, trial) -> dict[str, float]:
     study, asked = record.study, record.asked
     recipe = study.recipe(trial.hyperparameters, asked.smoke)
     folder = record.folder(trial.trial_id)
-    with files.file_lock(folder / "worker", ZOMBIE) as alone:
+    with files.file_lock(folder / "worker", LOST_CHIEF_SECONDS) as alone:
         # Where a worker that was taken for dead is still at it, and does not stop, its run is left to it.
         place = folder if alone else folder / f"beside-{len(list(folder.glob('beside-*'))) + 1}"
         run, report = pipeline.train_or_resume(place, recipe, asked.data, asked.smoke)

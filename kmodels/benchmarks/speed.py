@@ -225,7 +225,7 @@ def _at_default(examples, task, bench, recipe) -> int:
 
 
 def _fitted(subject: BenchmarkCase, steps: int) -> dict:
-    """Return a step's seconds inside `fit`, and the share of them in which it waited for data."""
+    """Return a step's seconds inside `fit`, and the share of them in which its input was not ready."""
     recipe = subject.recipe
     ahead = batching.ReadAhead(batching.batches(subject.examples, recipe.train.batch_size, recipe.seed))
     try:

@@ -97,7 +97,7 @@ def fit(run: Run) -> dict:
     earlier = state[1]["seconds"] if state else 0.0
     data = TrainingData(training, examples, validation)
     history = _train(task, model, run, data, state[1]["history"] if state else None)
-    console.say(f"the training waited for data {_waited(history):.1%} of its time")
+    console.say(f"input-pipeline stall: {_stalled(history):.1%} of the training's time")
     with files.atomic_write(run.path / "model.keras") as aside:
         keras.saving.save_model(model, aside)
     found = evaluate(task, model, recipe, parts)
@@ -162,8 +162,8 @@ def _train(task, model, run, data: TrainingData, history) -> list[dict]:
     return history
 
 
-def _waited(history) -> float:
-    """Return the share of all epochs' time in which training waited for data."""
+def _stalled(history) -> float:
+    """Return the share of all epochs' time in which the training waited for its input."""
     seconds = sum(row["seconds"] for row in history)
     return sum(row["waiting_for_data"] * row["seconds"] for row in history) / seconds
 

@@ -153,7 +153,7 @@ class EpochRecord(keras.callbacks.Callback):
         self.started, self.waited = time.monotonic(), self.state.ahead.waited
 
     def on_train_batch_end(self, batch, logs=None):
-        """Note how long the steps so far took, and how long they waited for data."""
+        """Note how long the steps so far took, and how long they waited for their input."""
         self.stalled = (self.state.ahead.waited - self.waited) / (time.monotonic() - self.started)
 
     def on_epoch_end(self, epoch, logs=None):

@@ -1,6 +1,6 @@
 """Files of runs -> Windows. Bad input is refused by file, variable, index, value and rule.
 
-Formats, by suffix: CF NetCDF (.nc, see cf_writer.py and cf_reader.py), the seed's NumPy archives (.npz, see
+Formats, by suffix: CF NetCDF (.nc, see cf_writer.py and cf_reader.py), the prototype's NumPy archives (.npz, see
 legacy_numpy.py) and AERMOD's POSTFILE (.pst or .plt, see aermod.py). Only NetCDF is read piece by piece.
 """
 

@@ -1,7 +1,7 @@
 """A folder of coarse states and fine rain -> Days. Bad input is refused by file, variable, index, value and rule.
 
 Formats: CF NetCDF (.nc) or Zarr (.zarr), see cf_writer.py and cf_reader.py for what their names begin with and what may
-be in them; the seed's folder of NumPy files, see legacy_numpy.py.
+be in them; the prototype's folder of NumPy files, see legacy_numpy.py.
 """
 
 from pathlib import Path

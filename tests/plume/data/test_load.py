@@ -247,7 +247,7 @@ def test_files_of_another_kind(tmp_path):
     refused(tmp_path, r"no file here ends in \.nc or \.npz or \.pst or \.plt")
 
 
-# --- the seed's archives: 2 frames, 3 x 4 x 2 cells (y, x, z) ---
+# --- the prototype's archives: 2 frames, 3 x 4 x 2 cells (y, x, z) ---
 
 
 def archive(folder, changes=None, together=False, **more):
