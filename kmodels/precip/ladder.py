@@ -1,4 +1,4 @@
-"""The ladder of precip: the prototype's three versions, then what repairs the draws from its prior."""
+"""The ladder of precip: the prototype's three versions, then what repairs the samples from its prior."""
 
 from kmodels.core.spec.gate import Gate
 from kmodels.core.spec.ladder import Ladder, Step
@@ -38,10 +38,10 @@ LADDER = Ladder(
             (Gate("prior P99 / posterior P99", "gap_p99_ratio", 0.9, "this project"),),
         ),
         Step(
-            "V4: scored draws",
+            "V4: CRPS training",
             "no batch normalization; white noise and the coarse map enter every block of the decoder; the fair CRPS of "
-            "draws from prior and posterior is trained on",
-            merge(PIECES["no batch normalization"], PIECES["scored draws"]),
+            "fields from prior and posterior is part of the loss",
+            merge(PIECES["no batch normalization"], PIECES["CRPS training"]),
             (
                 Gate("prior maximum / real, heavy days", "max_ratio", 0.86, "prototype"),
                 Gate("diversity of prior samples", "diversity", 0.2, "prototype"),
@@ -52,7 +52,7 @@ LADDER = Ladder(
         ),
         Step(
             "V4: coarse rain kept",
-            "each block of what is drawn is scaled to the coarse rain, which the model is given",
+            "each block of the sampled fields is scaled to the coarse rain, which the model is given",
             PIECES["coarse rain kept"],
             (
                 Gate("difference in wet-cell share", "wet_difference", 0.01, "this project", "<="),

@@ -105,7 +105,7 @@ class Model(Section):
     decoder_hidden: int = Field(128, ge=1, description="width of the decoder's first layer")
     injected_filters: int = Field(16, ge=1, description="channels of the coarse map that the decoder sees")
     keep_coarse: bool = Field(
-        True, description="scale what is drawn so that blocks have the coarse rain, where that is among the predictors"
+        True, description="scale the fields so that blocks have the coarse rain, where that is among the predictors"
     )
     noise: int = Field(
         4, ge=0, le=64, description="channels of white noise that each block of the decoder sees; 0: none"
@@ -130,7 +130,7 @@ class Train(TrainSection):
     w_max: float = Field(10.0, gt=0, description="largest weight of an error, before the tail's boost")
     tail_quantile: float = Field(0.99, gt=0, lt=1, description="rain above this quantile of training days is tail")
     tail_boost: float = Field(5.0, ge=1, description="factor on the weight of errors there")
-    lambda_reconstruction: float = Field(0.02, ge=0, description="weight of the weighted error of a posterior draw")
+    lambda_reconstruction: float = Field(0.02, ge=0, description="weight of the weighted error of a posterior field")
     lambda_mass: float = Field(0.0, ge=0, description="weight of the difference of the sums over land")
     lambda_gradient: float = Field(0.0, ge=0, description="weight of the difference of spatial gradients")
     beta_kl: float = Field(0.01, ge=0, description="weight of the Kullback-Leibler divergence after its warm-up")
@@ -141,7 +141,7 @@ class Train(TrainSection):
     )
     beta_warmup_epochs: int = Field(2, ge=0, description="epochs over which that weight rises from 0 [epochs]")
     objective: Literal["elbo", "crps"] = Field(
-        "crps", description="crps: also the fair CRPS of fields drawn from the prior, the path that is used later"
+        "crps", description="crps: also the fair CRPS of fields sampled from the prior, the path that is used later"
     )
     crps_weight: float = Field(5.0, ge=0, description="weight of that score")
     log_crps: float = Field(
@@ -150,16 +150,16 @@ class Train(TrainSection):
     posterior_crps: float = Field(
         1.0,
         ge=0,
-        description="weight of the scores of the posterior's draws, as a share of those of the prior's",
+        description="weight of the scores of the posterior's fields, as a share of those of the prior's",
     )
-    crps_members: int = Field(2, ge=2, le=16, description="fields drawn for it from a law, a day and step [fields]")
+    crps_members: int = Field(2, ge=2, le=16, description="fields sampled for it from a law, a day and step [fields]")
     crps_scales: tuple[int, ...] = Field(
         (1, 2, 4), min_length=1, description="the score is one of means over blocks of so many cells a side [cells]"
     )
 
     @property
     def fields(self) -> dict[str, int]:
-        """{law of the latent code: how many fields are drawn from it, a day and step}."""
+        """{law of the latent code: how many fields are sampled from it, a day and step}."""
         if self.objective == "elbo":
             return {"posterior": 1}
         return {"posterior": self.crps_members if self.posterior_crps else 1, "prior": self.crps_members}
@@ -175,7 +175,7 @@ class Train(TrainSection):
         return self
 
 
-# What the prototype's versions have in common: nothing of what repairs the draws from its prior.
+# What the prototype's versions have in common: nothing of what repairs the samples from its prior.
 PROTOTYPE = {
     "model": {"injection": "first", "prior": "standard", "noise": 0, "norm": "batch", "keep_coarse": False},
     "train": {
@@ -192,7 +192,7 @@ PIECES = {
     "coarse rain kept": {"model": {"keep_coarse": True}},
     "learned prior": {"model": {"prior": "learned"}},
     "ELBO's weight of the divergence": {"train": {"beta": "elbo"}},
-    "scored draws": {
+    "CRPS training": {
         "model": {"noise": 4, "injection": "all"},
         "train": {"objective": "crps", "lambda_reconstruction": 0.02, "lambda_mass": 0.0, "lambda_gradient": 0.0},
     },

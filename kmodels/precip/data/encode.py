@@ -11,25 +11,25 @@ from kmodels.precip.data.statistics import rain_column
 from kmodels.precip.recipe import PrecipRecipe
 
 COAST_KM = 100.0  # distances to the coast enter as numbers around 1
-DRAW_STREAM = 0xD2A3  # root of the noise of `DayExamples`
+NOISE_STREAM = 0xD2A3  # root of the noise of `DayExamples`
 BLOCKS = 3  # of the decoder, each at twice the resolution of the one before
 
 
 def block_sizes(fine: tuple[int, int]) -> list[tuple[int, int]]:
-    """(y, x) of the maps where the decoder starts and of those that its blocks make: an 8th, a 4th, half, all."""
+    """List (y, x) of the maps where the decoder starts and of those that its blocks make: an 8th, a 4th, half, all."""
     return [tuple(-(-n // 2 ** (BLOCKS - k)) for n in fine) for k in range(BLOCKS + 1)]
 
 
 def noise_shapes(model, fine: tuple[int, int]) -> dict[str, tuple[int, ...]]:
-    """{input: shape} of the standard normal numbers behind one field. model: a recipe's section."""
+    """List {input: shape} of the standard normal numbers behind one field; model: whatever has d_z and noise."""
     shapes = {"noise_z": (model.d_z,)}
     if model.noise:
         shapes |= {f"noise_{k}": (*size, model.noise) for k, size in enumerate(block_sizes(fine)[1:])}
     return shapes
 
 
-def draw_noise(rng: np.random.Generator, shapes: dict[str, tuple[int, ...]], count: int) -> dict[str, np.ndarray]:
-    """{input: (count, ...)} float32 for `count` fields, of which the first ones do not depend on how many follow."""
+def sample_noise(rng: np.random.Generator, shapes: dict[str, tuple[int, ...]], count: int) -> dict[str, np.ndarray]:
+    """Sample {input: (count, ...)} float32 for `count` fields; the first ones do not depend on how many follow."""
     sizes = [int(np.prod(shape)) for shape in shapes.values()]
     flat = rng.standard_normal((count, sum(sizes)), dtype="float32")
     parts = np.split(flat, np.cumsum(sizes)[:-1], axis=1)
@@ -37,16 +37,16 @@ def draw_noise(rng: np.random.Generator, shapes: dict[str, tuple[int, ...]], cou
 
 
 def states(days: Days, rows) -> np.ndarray:
-    """The coarse state as the network sees it: (rows, Y, X, C) float32, rain as log1p(rain / 1 mm/day)."""
-    found = days.state(rows).copy()
+    """Read the coarse state as the network sees it: (rows, Y, X, C) float32, rain as log1p(rain / 1 mm/day)."""
+    values = days.state(rows).copy()
     column = rain_column(days.predictors)
     if column is not None:
-        found[..., column] = np.log1p(np.maximum(found[..., column], 0))
-    return found
+        values[..., column] = np.log1p(np.maximum(values[..., column], 0))
+    return values
 
 
 def statics(domain: Domain) -> np.ndarray:
-    """(y, x, 2) float32: land, distance to the coast / 100 km."""
+    """Stack land and distance to the coast / 100 km: (y, x, 2) float32."""
     return np.stack([domain.land, domain.distance_to_coast / COAST_KM], axis=-1).astype("float32")
 
 
@@ -54,16 +54,16 @@ def statics(domain: Domain) -> np.ndarray:
 class DayExamples:
     """Examples that are made when they are taken.
 
-    inputs: state (rows, Y, X, C); rain (rows, y, x) [mm/day], 0 where nobody knows it; static (rows, y, x, 2) = land,
+    Inputs: state (rows, Y, X, C); rain (rows, y, x) [mm/day], 0 where nobody knows it; static (rows, y, x, 2) = land,
     distance to the coast / 100 km; noise_* (rows, fields, ...), which the sampling layers use while
-    nothing is trained: "drawn", standard normal, the same for the same day; "blank", zeros, for training, where those
-    layers draw their own; "none", left out, for the network's coder.
-    targets: rain, and observed (rows, y, x), 1 where it is known.
+    nothing is trained: "sampled", standard normal, the same for the same day; "blank", zeros, for training, where those
+    layers sample their own; "none", left out, for the network's coder.
+    Targets: rain, and observed (rows, y, x), 1 where it is known.
     """
 
     days: Days
     recipe: PrecipRecipe
-    noise: Literal["drawn", "blank", "none"] = "drawn"
+    noise: Literal["sampled", "blank", "none"] = "sampled"
 
     def __len__(self) -> int:
         return len(self.days)
@@ -74,7 +74,7 @@ class DayExamples:
         return sum(self.recipe.train.fields.values())
 
     def take(self, rows) -> tuple[dict, dict]:
-        """(inputs, targets) of these rows."""
+        """Make (inputs, targets) of these rows."""
         days, domain = self.days, self.days.domain
         rain = days.rain(rows) if days.has_rain else np.zeros((len(rows), *domain.shape), "float32")
         inputs = {"state": states(days, rows), "rain": rain, "static": np.tile(statics(domain), (len(rows), 1, 1, 1))}
@@ -88,11 +88,11 @@ class DayExamples:
         shapes = noise_shapes(self.recipe.model, self.days.domain.shape)
         if self.noise == "blank":
             return {name: np.zeros((len(rows), self.fields, *shape), "float32") for name, shape in shapes.items()}
-        drawn = [
-            draw_noise(np.random.default_rng([DRAW_STREAM, number]), shapes, self.fields)
+        sampled = [
+            sample_noise(np.random.default_rng([NOISE_STREAM, number]), shapes, self.fields)
             for number in day_numbers(self.days.dates[rows]).tolist()
         ]
-        return {name: np.stack([one[name] for one in drawn]) for name in shapes}
+        return {name: np.stack([one[name] for one in sampled]) for name in shapes}
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,24 +111,24 @@ class StratifiedExamples:
         return len(self.examples)
 
     def take(self, rows) -> tuple[dict, dict]:
-        """(inputs, targets) of these rows, some of them replaced."""
+        """Make (inputs, targets) of these rows, some of them replaced."""
         return self.examples.take(self.stratified(np.asarray(rows)))
 
     def stratified(self, rows: np.ndarray) -> np.ndarray:
-        """The rows with as many heavy days as the share asks for, or all heavy days that there are."""
+        """Replace rows until the share of heavy days is reached, or no other heavy day is left."""
         missing = int(np.ceil(self.share * len(rows))) - int(self.heavy[rows].sum())
         spare = np.setdiff1d(np.flatnonzero(self.heavy), rows)
         missing = min(missing, len(spare))
         if missing <= 0:
             return rows
-        rng = np.random.default_rng([DRAW_STREAM, *rows.tolist()])
-        found = rows.copy()
-        found[np.flatnonzero(~self.heavy[rows])[:missing]] = rng.choice(spare, missing, replace=False)
-        return found
+        rng = np.random.default_rng([NOISE_STREAM, *rows.tolist()])
+        replaced = rows.copy()
+        replaced[np.flatnonzero(~self.heavy[rows])[:missing]] = rng.choice(spare, missing, replace=False)
+        return replaced
 
 
 def encode(days: Days, recipe: PrecipRecipe) -> DayExamples:
-    """Examples of these days; without targets where their rain is not known."""
+    """Turn days into examples; without targets where their rain is not known."""
     return DayExamples(days, recipe)
 
 
@@ -150,6 +150,6 @@ class PrecipPreprocessor:
 
 
 def training_examples(days: Days, recipe: PrecipRecipe) -> StratifiedExamples:
-    """Examples to train on, heavy days in every batch."""
+    """Turn days into examples to train on, heavy days in every batch."""
     heavy = days.heavy(heavy_threshold(days, recipe.data.heavy_quantile))
     return StratifiedExamples(DayExamples(days, recipe, noise="blank"), heavy, recipe.train.heavy_share)

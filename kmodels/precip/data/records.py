@@ -54,7 +54,7 @@ class Days:
         return len(self.day)
 
     def take(self, rows) -> "Days":
-        """The days with these indices."""
+        """Return the days with these indices."""
         own = ("dates", "block", "day", "land_mean", "part", "category")
         return replace(self, **{name: v[rows] for name in own if (v := getattr(self, name)) is not None})
 
@@ -69,20 +69,20 @@ class Days:
         return self.read_rain is not None
 
     def state(self, rows) -> np.ndarray:
-        """The coarse state of these days: (rows, Y, X, C) float32 in the units of the files, rain in mm/day."""
+        """Read the coarse state of these days: (rows, Y, X, C) float32 in the units of the files, rain in mm/day."""
         return self.states[self.day[rows]]
 
     def rain(self, rows) -> np.ndarray:
-        """The fine rain of these days: (rows, y, x) float32 [mm/day], 0 where it is not observed."""
+        """Read the fine rain of these days: (rows, y, x) float32 [mm/day], 0 where it is not observed."""
         return self.read_rain(self.day[rows])
 
     def heavy(self, threshold: float) -> np.ndarray:
-        """(n,) bool: heavy days, by the data set's own word or with a mean over land above `threshold` [mm/day]."""
+        """Tell heavy days, (n,) bool: by the data set's own word, or a mean over land above `threshold` [mm/day]."""
         if self.category is not None:
             return np.char.startswith(self.category, "heavy")
         return self.land_mean > threshold
 
 
 def heavy_threshold(days: Days, quantile: float) -> float:
-    """The mean over land [mm/day] above which a day is heavy. days: those of the training part, with rain."""
+    """Compute the mean over land [mm/day] above which a day is heavy; days: those of the training part, with rain."""
     return float(np.quantile(days.land_mean, quantile))

@@ -14,12 +14,20 @@ PER_BLOCK = 128  # days that are read at once
 
 @dataclass(frozen=True, eq=False)
 class Statistics:
-    """Of the training days.
+    """What is known of the training days; the one carrier of it, whether the network or a baseline uses it.
 
-    rain_mean, rain_sd: (y, x) of log1p(rain / 1 mm/day). state_mean, state_sd: (C,) of the coarse variables as
-    `encode.states` gives them. p95, p99: quantiles of rain over observed cells and days; tail: the one that the
-    recipe calls tail; heavy: mean over land above which a day is heavy [mm/day]. mean_weight: mean weight of a cell in
-    the reconstruction loss [1].
+    Attributes
+    ----------
+    rain_mean, rain_sd : ndarray
+        (y, x) of log1p(rain / 1 mm/day).
+    state_mean, state_sd : ndarray
+        (C,) of the coarse variables as `encode.states` gives them.
+    p95, p99, tail : float
+        Quantiles of rain over observed cells and days, tail the one from which errors weigh more [mm/day].
+    heavy : float
+        Mean over land above which a day is heavy [mm/day].
+    mean_weight : float
+        Mean weight of a cell in the reconstruction loss.
     """
 
     rain_mean: np.ndarray
@@ -33,7 +41,7 @@ class Statistics:
     mean_weight: float
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """All of them by name, float32."""
+        """Return all of them by name, float32."""
         return {f.name: np.asarray(getattr(self, f.name), "float32") for f in fields(self)}
 
 
@@ -125,5 +133,5 @@ def weights(rain: np.ndarray, loss, tail: float) -> np.ndarray:
 
 
 def rain_column(predictors) -> int | None:
-    """Which of the coarse variables is rain, which enters the network as log1p; None where none is."""
+    """Find the coarse variable that is rain, which enters the network as log1p; None where none is."""
     return predictors.index(RAIN) if RAIN in predictors else None

@@ -31,5 +31,5 @@ SIMULATED = (RAIN, *(c.name for c in COVARIATES))  # the coarse variables of sim
 
 
 def predictors(data) -> tuple[str, ...]:
-    """The coarse variables that the model sees, in their order. data: a recipe's section."""
+    """List the coarse variables that the network sees, in their order; data: a recipe's section."""
     return data.predictors or ((RAIN_INDEX, *SIMULATED[1:]) if data.exact_posterior else SIMULATED)

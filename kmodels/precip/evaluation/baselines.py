@@ -28,40 +28,40 @@ def baselines(recipe, parts: dict[str, Days]) -> dict[str, Scores]:
         return {}
     train = parts["train"]
     known = compute_statistics(train, states(train, np.arange(len(train))), recipe.train, recipe.data.heavy_quantile)
-    found = {}
+    scored = {}
     for name, ensemble in ensembles(recipe, parts, recipe.model.members).items():
         values = combine(daily_statistics(ensemble, known))
-        found[name] = Scores({key: finite(value) for key, value in values.items()})
-    return found
+        scored[name] = Scores({key: finite(value) for key, value in values.items()})
+    return scored
 
 
 def ensembles(recipe, parts: dict[str, Days], members: int) -> dict[str, Ensemble]:
     """Make the ensembles of parts["test"], by name; those that learn only where there is parts["train"]."""
     test, train, grid = parts["test"], parts.get("train"), recipe.data.grid
-    found = {}
+    made = {}
     if train is not None:
-        found["climatology"] = climatology(train, test, members, recipe.seed)
-    if coarse_rain(test, np.array([0])) is not None:
-        found["bilinear"] = Ensemble(test, 1, lambda rows: bilinear(coarse_rain(test, rows), grid.fine)[:, None])
+        made["climatology"] = climatology(train, test, members, recipe.seed)
+    if read_coarse_rain(test, np.array([0])) is not None:
+        made["bilinear"] = Ensemble(test, 1, lambda rows: bilinear(read_coarse_rain(test, rows), grid.fine)[:, None])
         if train is not None:
-            found["rainfarm"] = RainFarm.fit(train, grid).ensemble(test, members, recipe.seed)
+            made["rainfarm"] = RainFarm.fit(train, grid).ensemble(test, members, recipe.seed)
     if RAIN_INDEX in test.predictors and not recipe.data.predictors:
-        found["exact_posterior"] = exact(recipe, test, members)
-    return found
+        made["exact_posterior"] = exact(recipe, test, members)
+    return made
 
 
 def _rng(days: Days, row: int, seed: int) -> np.random.Generator:
     return np.random.default_rng([STREAM, seed, *day_numbers(days.dates[row : row + 1]).tolist()])
 
 
-def coarse_rain(days: Days, rows) -> np.ndarray | None:
-    """(rows, Y, X) [mm/day]; None where the coarse state has no rain."""
+def read_coarse_rain(days: Days, rows) -> np.ndarray | None:
+    """Read (rows, Y, X) [mm/day]; None where the coarse state has no rain."""
     column = rain_column(days.predictors)
     return None if column is None else days.state(rows)[..., column]
 
 
 def climatology(train: Days, test: Days, members: int, seed: int) -> Ensemble:
-    """Rain of training days drawn at random, others for every day."""
+    """Choose rain of training days at random, others for every day."""
 
     def make(rows):
         chosen = [_rng(test, row, seed).choice(len(train), members, replace=len(train) < members) for row in rows]
@@ -70,13 +70,15 @@ def climatology(train: Days, test: Days, members: int, seed: int) -> Ensemble:
     return Ensemble(test, members, make)
 
 
-def bilinear(coarse: np.ndarray, fine: tuple[int, int]) -> np.ndarray:
-    """Coarse fields (n, Y, X) interpolated to the middles of fine cells, beyond the outermost middles constant."""
-    ny, nx = coarse.shape[1:]
+def bilinear(coarse_rain: np.ndarray, fine: tuple[int, int]) -> np.ndarray:
+    """Interpolate coarse fields (n, Y, X) to the middles of fine cells, beyond the outermost middles constant."""
+    ny, nx = coarse_rain.shape[1:]
     y = (np.arange(fine[0]) + 0.5) * ny / fine[0] - 0.5
     x = (np.arange(fine[1]) + 0.5) * nx / fine[1] - 0.5
     places = np.meshgrid(y, x, indexing="ij")
-    return np.stack([ndimage.map_coordinates(f, places, order=1, mode="nearest") for f in coarse]).astype("float32")
+    return np.stack([ndimage.map_coordinates(f, places, order=1, mode="nearest") for f in coarse_rain]).astype(
+        "float32"
+    )
 
 
 class RainFarm:
@@ -97,34 +99,34 @@ class RainFarm:
 
     @classmethod
     def fit(cls, train: Days, grid) -> "RainFarm":
-        """With the spectral slope of the training days' coarse rain."""
-        coarse = coarse_rain(train, np.arange(len(train)))
-        return cls(grid, spectrum.slope(spectrum.radial_power(coarse).mean(0), grid.coarse))
+        """Fit the spectral slope of the training days' coarse rain."""
+        coarse_rain = read_coarse_rain(train, np.arange(len(train)))
+        return cls(grid, spectrum.slope(spectrum.radial_power(coarse_rain).mean(0), grid.coarse))
 
-    def sample(self, rng: np.random.Generator, coarse: np.ndarray, count: int) -> np.ndarray:
-        """(count, y, x) [mm/day] for coarse rain (Y, X)."""
+    def sample(self, rng: np.random.Generator, coarse_rain: np.ndarray, count: int) -> np.ndarray:
+        """Sample (count, y, x) [mm/day] for coarse rain (Y, X)."""
         block, fine = self.grid.block, self.grid.fine
         white = fft.rfft2(rng.standard_normal((count, *fine)))
         g = fft.irfft2(white * self.amplitude, s=fine)
         r = np.exp(g / g.std((1, 2), keepdims=True))
         mean = r.reshape(count, fine[0] // block, block, fine[1] // block, block).mean((2, 4))
-        rain = r * np.kron(coarse / mean, np.ones((block, block)))
+        rain = r * np.kron(coarse_rain / mean, np.ones((block, block)))
         return np.where(rain < WET, 0, rain).astype("float32")
 
     def ensemble(self, days: Days, members: int, seed: int) -> Ensemble:
-        """For these days."""
+        """Make the ensemble of these days."""
 
         def make(rows):
-            coarse = coarse_rain(days, rows)
+            coarse_rain = read_coarse_rain(days, rows)
             return np.stack(
-                [self.sample(_rng(days, row, seed), c, members) for row, c in zip(rows, coarse, strict=True)]
+                [self.sample(_rng(days, row, seed), c, members) for row, c in zip(rows, coarse_rain, strict=True)]
             )
 
         return Ensemble(days, members, make)
 
 
 def exact(recipe, test: Days, members: int) -> Ensemble:
-    """Draws from p(Y | X) itself."""
+    """Sample p(Y | X) itself."""
     posterior = ExactPosterior(recipe.data)
 
     def make(rows):

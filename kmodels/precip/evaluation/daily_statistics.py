@@ -123,11 +123,11 @@ def _block_statistics(fields, truth, observed, known: Statistics, brief: bool):
         "error2": ((mean - y) ** 2).mean(1),
         "variance": x.var(1, ddof=1).mean(1) if members > 1 else np.zeros(len(x)),
         "rain": y.mean(1),
-        "drawn": mean.mean(1),
+        "sampled": mean.mean(1),
         "wet": (y >= WET).mean(1),
-        "wet_drawn": (x >= WET).mean((1, 2)),
+        "wet_sampled": (x >= WET).mean((1, 2)),
         "maximum": y.max(1),
-        "maximum_drawn": x.max(2).mean(1),
+        "maximum_sampled": x.max(2).mean(1),
         "tail": tail.sum(1),
         "tail_error": (wrong.mean(1) * tail).sum(1),
         "diversity": _diversity(x[:, :PAIRS]),
@@ -156,15 +156,15 @@ def _diversity(x: np.ndarray) -> np.ndarray:
 
 def _events(x, y, known: Statistics) -> dict[str, np.ndarray]:
     """Hits, false alarms and misses of the forecast "at least half of the members say so", for each threshold."""
-    found = {}
+    events = {}
     for name in ("p95", "p99"):
         predicted, seen = (x >= getattr(known, name)).mean(1) >= 0.5, y >= getattr(known, name)
-        found |= {
+        events |= {
             f"hits_{name}": (predicted & seen).sum(1),
             f"alarms_{name}": (predicted & ~seen).sum(1),
             f"misses_{name}": (~predicted & seen).sum(1),
         }
-    return found
+    return events
 
 
 def crps(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -226,9 +226,9 @@ def _ranks(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """(days, members + 1) share of cells where the truth has each rank among the members, ties split evenly."""
     below, equal = (x < y[:, None]).sum(1), (x == y[:, None]).sum(1)
     count = x.shape[1] + 1
-    found = np.zeros((len(x), count + 1))
+    counts = np.zeros((len(x), count + 1))
     share = 1.0 / (equal + 1)
     for day in range(len(x)):
-        found[day] += np.bincount(below[day], share[day], count + 1)
-        found[day] -= np.bincount(below[day] + equal[day] + 1, share[day], count + 1)
-    return found.cumsum(1)[:, :count] / y.shape[1]
+        counts[day] += np.bincount(below[day], share[day], count + 1)
+        counts[day] -= np.bincount(below[day] + equal[day] + 1, share[day], count + 1)
+    return counts.cumsum(1)[:, :count] / y.shape[1]

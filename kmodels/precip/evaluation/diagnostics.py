@@ -28,13 +28,13 @@ def diagnostics(evaluated: EvaluationInput) -> tuple[dict, dict]:
 def scalars(samples, shuffled_crps: float) -> dict[str, float]:
     """Score sampled fields; shuffled_crps: of posterior fields with another day's z [mm/day]."""
     prior, posterior = combine(samples.prior), combine(samples.posterior)
-    found = {"mae_tail": posterior["mae_tail"], "prior_mae_tail": prior["mae_tail"]}
-    found |= {name: prior[name] for name in SCALARS}
-    found |= {f"posterior_{name}": posterior[name] for name in ("crps", "diversity", *GAPS)}
-    found |= {f"gap_{name}": prior[name] / posterior[name] if posterior[name] else np.nan for name in GAPS}
-    found["shuffle_crps"] = shuffled_crps - posterior["crps"]
-    found |= latent(samples)
-    return {name: float(value) for name, value in found.items() if np.isfinite(value)}
+    values = {"mae_tail": posterior["mae_tail"], "prior_mae_tail": prior["mae_tail"]}
+    values |= {name: prior[name] for name in SCALARS}
+    values |= {f"posterior_{name}": posterior[name] for name in ("crps", "diversity", *GAPS)}
+    values |= {f"gap_{name}": prior[name] / posterior[name] if posterior[name] else np.nan for name in GAPS}
+    values["shuffle_crps"] = shuffled_crps - posterior["crps"]
+    values |= latent(samples)
+    return {name: float(value) for name, value in values.items() if np.isfinite(value)}
 
 
 def _shuffled_crps(sampler: Sampler) -> float:

@@ -78,8 +78,8 @@ def combine(daily: DailyStatistics, weight: np.ndarray | None = None) -> dict[st
 
     crps, twcrps_p95, twcrps_p99 [mm/day]: fair, (threshold-weighted) continuous ranked probability score.
     spread_skill: sqrt((M+1)/M) sqrt(mean variance) / RMSE of the mean. p99_ratio, p999_ratio, return_level_ratio: the
-    quantile of all drawn amounts over that of the real ones, p99_bias = |ratio - 1|. wet_difference: |share of wet
-    cells drawn - real|. mass_bias: |sum drawn / sum real - 1|. ralsd [dB]: root mean squared difference of the
+    quantile of all sampled amounts over that of the real ones, p99_bias = |ratio - 1|. wet_difference: |share of wet
+    cells sampled - real|. mass_bias: |sum sampled / sum real - 1|. ralsd [dB]: root mean squared difference of the
     logarithms of the radial spectra. csi: hits / (hits + false alarms + misses). rank_deviation: sum |share of a rank
     - 1/(M+1)|. On heavy days: max_ratio, mean_ratio, p95_ratio, diversity. mae_tail [mm/day]: of a member where the
     truth is above P99.
@@ -87,32 +87,32 @@ def combine(daily: DailyStatistics, weight: np.ndarray | None = None) -> dict[st
     weight = np.ones(len(daily.groups)) if weight is None else weight
     e = {name: float(value @ weight) for name, value in daily.each.items()}
     n = weight.sum()
-    truth, drawn = (weight @ daily.histograms[name] for name in ("truth", "members"))
+    truth, sampled = (weight @ daily.histograms[name] for name in ("truth", "members"))
     levels = (0.99, 0.999, RETURN_LEVEL)
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratios = quantile(drawn, levels) / quantile(truth, levels)
+        ratios = quantile(sampled, levels) / quantile(truth, levels)
         power = {name: weight @ value for name, value in daily.power.items()}
         decibel = 10 * np.log10(power["members"] / power["truth"])
-        found = {name: e[name] / n for name in ("crps", "twcrps_p95", "twcrps_p99") if name in e}
+        values = {name: e[name] / n for name in ("crps", "twcrps_p95", "twcrps_p99") if name in e}
         m = daily.members
-        found |= {
+        values |= {
             "spread_skill": np.sqrt(np.float64((m + 1) / m * e["variance"]) / e["error2"]) if m > 1 else np.nan,
             "p99_ratio": ratios[0],
             "p99_bias": abs(ratios[0] - 1),
             "p999_ratio": ratios[1],
             "return_level_ratio": ratios[2],
-            "wet_difference": abs(e["wet_drawn"] - e["wet"]) / n,
-            "mass_bias": abs(np.float64(e["drawn"]) / e["rain"] - 1),
+            "wet_difference": abs(e["wet_sampled"] - e["wet"]) / n,
+            "mass_bias": abs(np.float64(e["sampled"]) / e["rain"] - 1),
             "ralsd": np.sqrt(np.mean(decibel**2)),
             "rank_deviation": np.abs(weight @ daily.ranks / n - 1 / (m + 1)).sum(),
             "mae_tail": np.float64(e["tail_error"]) / e["tail"],
         }
         if "fss" in e:
-            found["fss"] = np.float64(e["fss"]) / e["fss_days"]
+            values["fss"] = np.float64(e["fss"]) / e["fss_days"]
         for name in ("p95", "p99"):
             hits = np.float64(e[f"hits_{name}"])
-            found[f"csi_{name}"] = hits / (hits + e[f"alarms_{name}"] + e[f"misses_{name}"])
-    return {name: float(value) for name, value in (found | _on_heavy_days(daily, weight)).items()}
+            values[f"csi_{name}"] = hits / (hits + e[f"alarms_{name}"] + e[f"misses_{name}"])
+    return {name: float(value) for name, value in (values | _on_heavy_days(daily, weight)).items()}
 
 
 def _on_heavy_days(daily: DailyStatistics, weight) -> dict[str, float]:
@@ -123,8 +123,8 @@ def _on_heavy_days(daily: DailyStatistics, weight) -> dict[str, float]:
     e = {name: float(value @ weight) for name, value in daily.each.items()}
     p95 = [float(quantile(weight @ daily.histograms[name], 0.95)) for name in ("members", "truth")]
     return {
-        "max_ratio": e["maximum_drawn"] / e["maximum"],
-        "mean_ratio": e["drawn"] / e["rain"],
+        "max_ratio": e["maximum_sampled"] / e["maximum"],
+        "mean_ratio": e["sampled"] / e["rain"],
         "p95_ratio": p95[0] / p95[1] if p95[1] else np.nan,
         "diversity": e["diversity"] / weight.sum(),
         "real_max": e["maximum"] / weight.sum(),

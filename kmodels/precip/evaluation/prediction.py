@@ -1,4 +1,4 @@
-"""What the network says: fields of rain drawn for each day, as a table and as CF NetCDF."""
+"""Fields of rain sampled for each day, as a table and as CF NetCDF."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -33,11 +33,11 @@ class Ensemble:
     progress: Callable[[int, int], None] | None = None
 
     def fields(self, rows) -> np.ndarray:
-        """(rows, members, y, x) float32 [mm/day] of these days."""
+        """Make (rows, members, y, x) float32 [mm/day] of these days."""
         return self.make(np.asarray(rows))
 
     def blocks(self, progress: Callable[[int, int], None] | None = None):
-        """(rows, fields) of all days in order, a few at a time."""
+        """Yield (rows, fields) of all days in order, a few at a time."""
         size = max(1, CELLS_AT_ONCE // (self.members * self.days.domain.land.size))
         for first in range(0, len(self.days), size):
             rows = np.arange(first, min(first + size, len(self.days)))
@@ -46,7 +46,7 @@ class Ensemble:
                 progress(int(rows[-1]) + 1, len(self.days))
 
     def frame(self) -> pd.DataFrame:
-        """A row a day.
+        """Tabulate the ensemble, a row a day.
 
         date. mean: over cells and members [mm/day]. maximum: the mean of the members' highest cells [mm/day]. spread:
         standard deviation of the members' means [mm/day].
@@ -67,7 +67,7 @@ class Ensemble:
         save(path, self.dataset(), {"pr": (1, 1, *self.days.domain.shape)})
 
     def dataset(self) -> xr.Dataset:
-        """The ensemble as a CF data set in memory."""
+        """Make a CF data set in memory."""
         shape = (len(self.days), self.members, *self.days.domain.shape)
         rain = np.empty(shape, "float32")
         for rows, fields in self.blocks(self.progress):
@@ -84,13 +84,13 @@ class Ensemble:
         data = xr.Dataset(
             {"pr": (("time", "realization", *dims), rain)},
             coordinates,
-            attrs=global_attributes("Fields of daily rain drawn for a coarse state", "precip"),
+            attrs=global_attributes("Fields of daily rain sampled for a coarse state", "precip"),
         )
         data["pr"].attrs = cf_writer.RAIN_ATTRIBUTES
         data["time"].attrs = cf_writer.ATTRIBUTES["time"] | {"calendar": calendar}
         if calendar not in ("standard", "gregorian", "proleptic_gregorian", "utc"):
             del data["time"].attrs["units_metadata"]
-        data["realization"].attrs = {"standard_name": "realization", "long_name": "number of the draw", "units": "1"}
+        data["realization"].attrs = {"standard_name": "realization", "long_name": "number of the sample", "units": "1"}
         return data
 
 

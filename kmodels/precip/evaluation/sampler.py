@@ -8,7 +8,7 @@ import numpy as np
 from keras import ops
 
 from kmodels.core.training import backend
-from kmodels.precip.data.encode import draw_noise
+from kmodels.precip.data.encode import sample_noise
 from kmodels.precip.data.load import WET
 from kmodels.precip.data.records import Days
 from kmodels.precip.data.split import day_numbers
@@ -16,7 +16,7 @@ from kmodels.precip.evaluation.daily_statistics import DailyStatistics, SampleSt
 from kmodels.precip.evaluation.prediction import Ensemble
 
 CODES = ("summary", "map", "coarse", "mean", "log_variance", "prior_mean", "prior_log_variance")
-STREAMS = {"prior": 0, "posterior": 1}  # prior and posterior draws of a day are independent
+STREAMS = {"prior": 0, "posterior": 1}  # prior and posterior fields of a day are independent
 ROWS = 64  # fields that are decoded at once
 
 
@@ -71,7 +71,7 @@ class Sampler(Ensemble):
         rows = np.asarray(rows)
         shapes = self.model.noise_shapes()
         noise = [
-            draw_noise(np.random.default_rng([self.seed, STREAMS[self.mode], number]), shapes, self.members)
+            sample_noise(np.random.default_rng([self.seed, STREAMS[self.mode], number]), shapes, self.members)
             for number in day_numbers(self.days.dates[rows]).tolist()
         ]
         given = {name: np.concatenate([one[name] for one in noise]) for name in shapes}
@@ -88,11 +88,11 @@ class Sampler(Ensemble):
         """Scaled fields in batches of one shape."""
         decoder = self.model.decoder
         decoder.jit_compile = backend.compiles()
-        count, found = len(given["z"]), []
+        count, batches = len(given["z"]), []
         for first in range(0, count, ROWS):
             some = np.arange(first, first + ROWS).clip(max=count - 1)
-            found.append(np.asarray(decoder.predict_on_batch({name: v[some] for name, v in given.items()})))
-        return np.concatenate(found)[:count]
+            batches.append(np.asarray(decoder.predict_on_batch({name: v[some] for name, v in given.items()})))
+        return np.concatenate(batches)[:count]
 
     def _rain(self, scaled: np.ndarray, coarse_rain: np.ndarray | None) -> np.ndarray:
         """[mm/day]; less than WET is none."""

@@ -5,12 +5,12 @@ from scipy import fft
 
 
 def wavenumbers(shape: tuple[int, int]) -> np.ndarray:
-    """(k,) middles of the rings that power is averaged over, up to Nyquist's [1/cell]."""
+    """List the (k,) middles of the rings that power is averaged over, up to Nyquist's [1/cell]."""
     return (np.arange(1, _rings(shape)[1]) + 0.0) / max(shape)
 
 
 def radial_power(fields: np.ndarray) -> np.ndarray:
-    """(..., k) mean power of the Fourier modes in each ring, the mean left out. fields: (..., y, x) [mm/day]."""
+    """Average the power of Fourier modes in each ring, without the mean: (..., k). fields: (..., y, x) [mm/day]."""
     ring, count = _rings(fields.shape[-2:])
     power = np.abs(fft.fft2(fields)) ** 2
     flat = power.reshape(-1, ring.size)
@@ -20,7 +20,7 @@ def radial_power(fields: np.ndarray) -> np.ndarray:
 
 
 def _rings(shape):
-    """(number of its ring for each mode, number of rings): ring r has wavenumbers around r / longest side."""
+    """Find the ring of each mode, and how many rings there are: ring r has wavenumbers around r / longest side."""
     longest = max(shape)
     away = np.hypot(fft.fftfreq(shape[0])[:, None], fft.fftfreq(shape[1]))
     last = longest // 2 + 1
@@ -28,5 +28,5 @@ def _rings(shape):
 
 
 def slope(power: np.ndarray, shape: tuple[int, int]) -> float:
-    """The exponent a of power ~ wavenumber^-a, by least squares of the logarithms. power: (k,)."""
+    """Fit the exponent a of power ~ wavenumber^-a by least squares of the logarithms; power: (k,)."""
     return float(-np.polyfit(np.log(wavenumbers(shape)), np.log(np.maximum(power, 1e-12)), 1)[0])

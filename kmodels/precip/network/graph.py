@@ -68,7 +68,7 @@ class NetworkBuilder:
     # -- encoders ---------------------------------------------------------------------------------------------
 
     def _code(self, state, rain, static):
-        """What a decoder needs, and the latent laws."""
+        """Build what a decoder needs, and the latent laws."""
         coarse_rain = self._coarse_rain(state)
         rain, state = self.normalization(rain, state)
         summary, first = self._state_encoder(state)
@@ -165,7 +165,7 @@ class NetworkBuilder:
     # -- pieces -----------------------------------------------------------------------------------------------
 
     def _conv(self, x, filters, name, kernel=3, strides=1, plain=False):
-        """A convolution and ReLU, with batch normalization, whose own shift makes a bias idle, between; or it alone."""
+        """Convolve and rectify; batch normalization between makes a bias idle; `plain`: convolve alone."""
         normed = self.architecture.norm == "batch" and not plain
         how = {"use_bias": not normed, "data_format": LAST} | ({} if plain or normed else RELU)
         x = layers.Conv2D(filters, kernel, strides=strides, padding="same", dtype=self.policy, name=name, **how)(x)
@@ -183,7 +183,7 @@ class NetworkBuilder:
 
 
 def _resized(x, size):
-    """Maps (batch, y, x, channels) interpolated to (y, x) = size."""
+    """Interpolate maps (batch, y, x, channels) to (y, x) = size."""
     if tuple(x.shape[1:3]) == tuple(size):
         return x
     return ops.image.resize(x, size, interpolation="bilinear", antialias=False, data_format=LAST)

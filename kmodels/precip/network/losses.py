@@ -11,16 +11,16 @@ AXES = (1, 2)
 
 
 def over_cells(values, observed):
-    """Mean over observed cells: (batch,)."""
+    """Average over observed cells: (batch,)."""
     return ops.sum(values * observed, AXES) / ops.maximum(ops.sum(observed, AXES), 1.0)
 
 
 def weighted_error(truth, field, observed, tail, mean_weight, loss: LossSettings):
-    """sum w |field - truth| / sum w, (batch,) [mm/day], w = clip(truth / scale, w_min, w_max), times tail_boost where
-    truth >= tail.
+    """Weigh errors: sum w |field - truth| / sum w, (batch,) [mm/day].
 
-    Of a whole training set: a day's sum of weights is replaced by the mean over all days, mean_weight a cell, so that
-    a dry day does not count as much as one full of heavy rain.
+    w = clip(truth / scale, w_min, w_max), times tail_boost where truth >= tail. A day's sum of weights is replaced by
+    the mean over all training days, mean_weight a cell, so that a dry day does not count as much as one full of heavy
+    rain.
     """
     weight = ops.clip(truth / loss.scale, loss.w_min, loss.w_max)
     weight = weight * ops.where(truth >= tail, loss.tail_boost, 1.0)
@@ -28,12 +28,12 @@ def weighted_error(truth, field, observed, tail, mean_weight, loss: LossSettings
 
 
 def land_sum_error(truth, field, land):
-    """|sum over land of the field - of the truth|, (batch,) [mm/day cells]."""
+    """Compute |sum over land of the field - of the truth|, (batch,) [mm/day cells]."""
     return ops.abs(ops.sum((field - truth) * land, AXES))
 
 
 def differences(fields, observed):
-    """[(difference to the next cell, 1 where both are observed)] northward and eastward; axes (..., y, x)."""
+    """Compute (difference to the next cell, 1 where both are observed), northward and eastward; axes (..., y, x)."""
     pairs = (
         ((..., slice(1, None), slice(None)), (..., slice(None, -1), slice(None))),
         (
@@ -45,20 +45,20 @@ def differences(fields, observed):
 
 
 def gradient_error(truth, field, observed):
-    """Mean |difference of the spatial differences|, both directions added: (batch,) [mm/day]."""
+    """Average |difference of the spatial differences|, both directions added: (batch,) [mm/day]."""
     error = field - truth
     return sum(over_cells(ops.abs(change), both) for change, both in differences(error, observed))
 
 
 def kl_divergence(mean, log_variance, prior_mean, prior_log_variance):
-    """KL(q || p) of two normal laws with independent components, of each component: (batch, d_z) [nats]."""
+    """Compute KL(q || p) of two normal laws with independent components, of each component: (batch, d_z) [nats]."""
     ratio = ops.exp(log_variance - prior_log_variance)
     shift = ops.square(mean - prior_mean) * ops.exp(-prior_log_variance)
     return 0.5 * (ratio + shift - 1.0 + prior_log_variance - log_variance)
 
 
 def fair_crps(members, truth):
-    """mean |x_m - y| - sum |x_m - x_n| / (2 M (M - 1)): unbiased for any number M of members (Ferro 2014).
+    """Compute mean |x_m - y| - sum |x_m - x_n| / (2 M (M - 1)), unbiased for any number M of members (Ferro 2014).
 
     members: (batch, M, ...). truth: (batch, ...). Returns (batch, ...).
     """
@@ -70,12 +70,12 @@ def fair_crps(members, truth):
 
 
 def logarithm(rain):
-    """log(1 + rain / WET): from there on an amount counts by its logarithm, and drizzle where it is dry is seen."""
+    """Compute log(1 + rain / WET), by which drizzle where it is dry is seen."""
     return ops.log1p(rain / WET)
 
 
 def block_means(fields, size: int):
-    """Means over size x size cells, of what is left of the grid's end none: (batch, M, y, x) -> (batch, M, Y, X)."""
+    """Average over size x size cells, the rest at the grid's end left out: (batch, M, y, x) -> (batch, M, Y, X)."""
     if size == 1:
         return fields
     _, count, ny, nx = fields.shape
@@ -84,7 +84,7 @@ def block_means(fields, size: int):
 
 
 def ensemble_score(members, truth, observed, scales: tuple[int, ...]):
-    """Fair CRPS of cells, of means over blocks of cells, and of differences between neighbours: (batch,) [mm/day].
+    """Average the fair CRPS of cells, of blocks of cells, and of differences of neighbours: (batch,) [mm/day].
 
     Cells alone would be content with fields of the right amounts in the wrong places: independent noise in every cell
     has the same score as showers. Blocks and differences tell them apart. members: (batch, M, y, x).

@@ -8,7 +8,7 @@ from keras import ops
 
 from kmodels.core.training.term_model import TermModel, policy_name
 from kmodels.precip.data import statistics
-from kmodels.precip.data.encode import draw_noise, noise_shapes
+from kmodels.precip.data.encode import noise_shapes, sample_noise
 from kmodels.precip.data.variables import SIMULATED, predictors
 from kmodels.precip.network import losses
 from kmodels.precip.network.graph import NetworkBuilder
@@ -248,7 +248,7 @@ class PrecipVAE(TermModel):
     def noise_inputs(self, count: int, seed: int = 0) -> dict[str, np.ndarray]:
         """Make the noise inputs of `count` examples.
 
-        A prediction uses these numbers, so that it is the same for the same seed; a training draws its own in every
+        A prediction uses these numbers, so that it is the same for the same seed; a training samples its own in every
         step, whatever is given.
 
         Parameters
@@ -264,8 +264,8 @@ class PrecipVAE(TermModel):
             {input: (count, fields of an example, ...)} float32, standard normal.
         """
         fields = sum(self.architecture.fields.values())
-        drawn = draw_noise(np.random.default_rng(seed), self.noise_shapes(), count * fields)
-        return {name: value.reshape(count, fields, *value.shape[1:]) for name, value in drawn.items()}
+        flat = sample_noise(np.random.default_rng(seed), self.noise_shapes(), count * fields)
+        return {name: value.reshape(count, fields, *value.shape[1:]) for name, value in flat.items()}
 
     def training_statistics(self) -> statistics.Statistics:
         """Return the statistics of the training days that the network has taken up."""

@@ -29,8 +29,8 @@ def build(recipe: PrecipRecipe, steps: int) -> PrecipVAE:
 
 def adapt(model: PrecipVAE, days: Days) -> None:
     """Let the network take up the statistics of the training days."""
-    found = states(days, np.arange(len(days)))
-    model.adapt(compute_statistics(days, found, model.loss_settings, model.heavy_quantile))
+    coarse_states = states(days, np.arange(len(days)))
+    model.adapt(compute_statistics(days, coarse_states, model.loss_settings, model.heavy_quantile))
 
 
 def schedule(model: PrecipVAE, recipe: PrecipRecipe, epoch: int) -> None:

@@ -19,12 +19,12 @@ def simulate(recipe, folder: Path, report) -> dict[str, str]:
     """
     from kmodels.precip.data import cf_writer
     from kmodels.precip.data.coast import distance_to_coast
-    from kmodels.precip.simulator.land import draw_land
+    from kmodels.precip.simulator.land import simulate_land
 
     data = recipe.data
     of_land, of_days = (np.random.default_rng(s) for s in np.random.SeedSequence(recipe.seed).spawn(2))
     fine, coarse = (cf_writer.simulated_axes(data.grid, block) for block in (1, data.grid.block))
-    land = draw_land(of_land, data.grid.fine)
+    land = simulate_land(of_land, data.grid.fine)
     distance = distance_to_coast(land, *np.meshgrid(fine["lat"], fine["lon"], indexing="ij"))
     cf_writer.write_static(folder / "static.nc", land, distance, fine)
     days, wet = Weather(data).days(of_days), 0.0

@@ -6,9 +6,10 @@ Gaussian, with
     mean  = K X,   K = Cov(Z, X) Cov(X)^-1,   covariance = Cov(Z) - K Cov(X, Z)
 
 where X stands for its deviations from the covariates' means in units of their sd. All of X looks at B Z, so that K is
-Cov(Z, B Z) times a small matrix. Members are drawn by conditioning free ones: Z' + K (X - X'), Z' and X' from the joint
-law (Matheron's rule; Chiles and Delfiner 2012, Geostatistics, 2nd ed., ch. 7). Rain is a rising function of Z, cell by
-cell, so quantiles, probabilities and the CRPS of each cell follow from the mean and standard deviation of its Z.
+Cov(Z, B Z) times a small matrix. Members are sampled by conditioning free ones: Z' + K (X - X'), Z' and X' from the
+joint law (Matheron's rule; Chiles and Delfiner 2012, Geostatistics, 2nd ed., ch. 7). Rain is a rising function of Z,
+cell by cell, so quantiles, probabilities and the CRPS of each cell follow from the mean and standard deviation of its
+Z.
 """
 
 import numpy as np
@@ -22,9 +23,17 @@ LEVELS = 400  # quantiles that stand for a law when its CRPS is computed
 
 
 class ExactPosterior:
-    """p(Y | X) of a recipe's simulated days. data: its section. Raises ValueError where data.exact_posterior is false.
+    """p(Y | X) of simulated days; states are (n, Y, X, C) as `weather.Day` has them.
 
-    States are (n, Y, X, C) as `weather.Day` has them; days are independent of each other given their own X.
+    Parameters
+    ----------
+    data : Data
+        The recipe's section, with `exact_posterior`.
+
+    Raises
+    ------
+    ValueError
+        Where `data.exact_posterior` is false.
     """
 
     def __init__(self, data):
@@ -56,14 +65,14 @@ class ExactPosterior:
         torus = self.weather.coarse_torus
         unit = np.eye(n).reshape(n, *self.data.grid.coarse)
         own = np.stack([torus.covariance_with(cell).ravel() for cell in unit])
-        found = np.zeros((1 + len(COVARIATES), n, 1 + len(COVARIATES), n))
-        found[0, :, 0, :] = self.data.noise**2 * np.eye(n)
+        covariance = np.zeros((1 + len(COVARIATES), n, 1 + len(COVARIATES), n))
+        covariance[0, :, 0, :] = self.data.noise**2 * np.eye(n)
         for k, c in enumerate(COVARIATES, 1):
-            found[k, :, k, :] = (1 - c.loading**2) * own
-        return found.reshape(len(COVARIATES) * n + n, -1)
+            covariance[k, :, k, :] = (1 - c.loading**2) * own
+        return covariance.reshape(len(COVARIATES) * n + n, -1)
 
     def mean(self, states: np.ndarray) -> np.ndarray:
-        """Mean of the latent field: (n, y, x) [1]. Its standard deviation is `sd`, (y, x), the same for all days."""
+        """Compute the mean of the latent field, (n, y, x); its standard deviation is `sd`, (y, x), for all days."""
         states = np.asarray(states, float)
         centre = np.array([0.0, *(c.mean for c in COVARIATES)])
         scale = np.array([1.0, *(c.sd for c in COVARIATES)])
@@ -71,21 +80,21 @@ class ExactPosterior:
         return (flat @ self._gain[1].T @ self._gain[0].T).reshape(-1, *self.data.grid.fine)
 
     def members(self, rng: np.random.Generator, state: np.ndarray, count: int) -> np.ndarray:
-        """Draws from p(Y | X) of one day: (count, y, x) [mm/day]. state: (Y, X, C)."""
+        """Sample p(Y | X) of one day: (count, y, x) [mm/day]. state: (Y, X, C)."""
         free = self.weather.independent(rng, count)
         latent = free.latent + self.mean(state[None]) - self.mean(free.state)
         return marginal.from_latent(latent, self.data.marginal)
 
     def quantile(self, states: np.ndarray, level: float) -> np.ndarray:
-        """The amount that a cell's rain stays below with probability `level`: (n, y, x) [mm/day]."""
+        """Compute the amount that a cell's rain stays below with probability `level`: (n, y, x) [mm/day]."""
         return marginal.from_latent(self.mean(states) + self.sd * ndtri(level), self.data.marginal)
 
     def exceedance(self, states: np.ndarray, rain: float) -> np.ndarray:
-        """P(Y > rain | X) of each cell: (n, y, x) [1]. rain: [mm/day], 0 or more."""
+        """Compute P(Y > rain | X) of each cell: (n, y, x). rain: [mm/day], 0 or more."""
         return ndtr((self.mean(states) - marginal.to_latent(rain, self.data.marginal)) / self.sd)
 
     def crps(self, states: np.ndarray, rain: np.ndarray) -> np.ndarray:
-        """The continuous ranked probability score of p(Y | X) in each cell: (n, y, x) [mm/day]. rain: the truth there.
+        """Compute the CRPS of p(Y | X) in each cell: (n, y, x) [mm/day]. rain: the truth there.
 
         Twice the mean pinball loss of LEVELS quantiles (Gneiting and Ranjan 2011, J. Bus. Econ. Stat. 29, 411-422).
         """

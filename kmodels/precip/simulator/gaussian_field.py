@@ -22,7 +22,7 @@ NEGATIVE = 1e-3  # share of the variance in negative eigenvalues, which no field
 
 
 def covariance(distance, slope: float, outer_scale: float) -> np.ndarray:
-    """C(r) [1]. distance, outer_scale: [cells]."""
+    """Compute C(r). distance, outer_scale: [cells]."""
     nu = slope / 2 - 1
     scaled = np.maximum(2 * np.pi * np.asarray(distance, float) / outer_scale, 1e-10)  # K_nu(0) is infinite, C(0) is 1
     return 2 ** (1 - nu) / gamma(nu) * scaled**nu * kv(nu, scaled)
@@ -45,18 +45,18 @@ class Torus:
             raise ValueError(f"a torus of {self.size} cells is too small for an outer scale of {outer_scale:g} cells")
         self._spectrum = eigenvalues.clip(min=0)
 
-    def draw(self, rng: np.random.Generator, *count: int) -> np.ndarray:
-        """A field on the whole torus, or `count` independent ones: (*count, Y, X) [1]."""
+    def sample(self, rng: np.random.Generator, *count: int) -> np.ndarray:
+        """Sample a field on the whole torus, or `count` independent ones: (*count, Y, X)."""
         return self._filtered(rng.standard_normal((*count, *self.size)), np.sqrt(self._spectrum))
 
     def covariance_with(self, weights: np.ndarray) -> np.ndarray:
-        """Covariance (y, x) of each cell of the grid with a weighted sum of its cells. weights: (y, x)."""
+        """Compute the covariance (y, x) of each cell of the grid with a weighted sum of its cells. weights: (y, x)."""
         padded = np.zeros(self.size)
         padded[: self.shape[0], : self.shape[1]] = weights
         return self.grid(self._filtered(padded, self._spectrum))
 
     def grid(self, field: np.ndarray) -> np.ndarray:
-        """The wanted grid's part of a field on the torus."""
+        """Cut the wanted grid out of a field on the torus."""
         return field[..., : self.shape[0], : self.shape[1]]
 
     def _filtered(self, field: np.ndarray, response: np.ndarray) -> np.ndarray:

@@ -17,12 +17,12 @@ from scipy.special import ndtr, ndtri
 
 
 def dry_below(marginal) -> float:
-    """The latent value below which it does not rain: Phi^-1(1 - w). marginal: a recipe's data.marginal."""
+    """Compute the latent value below which it does not rain: Phi^-1(1 - w). marginal: a recipe's data.marginal."""
     return float(-ndtri(marginal.wet_share))
 
 
 def exceedance(rain, marginal) -> np.ndarray:
-    """P(Y > rain) of a cell, 1 below 0. rain: [mm/day], any shape."""
+    """Compute P(Y > rain) of a cell, 1 below 0. rain: [mm/day], any shape."""
     rain = np.asarray(rain, float)
     log_tail = -np.log1p(marginal.xi * np.maximum(rain, 0) / marginal.sigma) / marginal.xi  # log(1 - H)
     with np.errstate(divide="ignore"):  # no rain: H = 0
@@ -32,7 +32,7 @@ def exceedance(rain, marginal) -> np.ndarray:
 
 
 def from_latent(z, marginal) -> np.ndarray:
-    """The amount [mm/day] of a standard normal value, 0 below `dry_below`. z: any shape."""
+    """Compute the amount [mm/day] of a standard normal value, 0 below `dry_below`. z: any shape."""
     rarity = np.minimum(ndtr(-np.asarray(z, float)) / marginal.wet_share, 1.0)  # 1 - F
     with np.errstate(divide="ignore"):  # dry: log 0
         tail = -np.expm1(np.log1p(-rarity) / marginal.kappa)  # 1 - H
@@ -40,5 +40,5 @@ def from_latent(z, marginal) -> np.ndarray:
 
 
 def to_latent(rain, marginal) -> np.ndarray:
-    """The latent value of an amount; of no rain the largest one, `dry_below`. rain: [mm/day], 0 or more."""
+    """Compute the latent value of an amount; of no rain the largest one, `dry_below`. rain: [mm/day], 0 or more."""
     return -ndtri(exceedance(rain, marginal))

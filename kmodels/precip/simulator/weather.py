@@ -24,7 +24,7 @@ from kmodels.precip.simulator.gaussian_field import Torus
 
 
 class Day(NamedTuple):
-    """latent: (y, x) [1]. rain: (y, x) [mm/day]. state: (Y, X, C), the predictors in their units, rain in mm/day."""
+    """latent: (y, x). rain: (y, x) [mm/day]. state: (Y, X, C), the predictors in their units, rain in mm/day."""
 
     latent: np.ndarray
     rain: np.ndarray
@@ -32,7 +32,7 @@ class Day(NamedTuple):
 
 
 def block_mean(fields: np.ndarray, block: int) -> np.ndarray:
-    """Means over blocks of block x block cells: (..., y, x) -> (..., y / block, x / block)."""
+    """Average over blocks of block x block cells: (..., y, x) -> (..., y / block, x / block)."""
     *front, ny, nx = fields.shape
     return fields.reshape(*front, ny // block, block, nx // block, block).mean((-3, -1))
 
@@ -46,42 +46,42 @@ class Weather:
         self.coarse_torus = Torus(data.grid.coarse, data.slope, data.outer_scale / data.grid.block)
 
     def days(self, rng: np.random.Generator) -> Iterator[Day]:
-        """Day after day without end, the first one from the stationary law."""
+        """Simulate day after day without end, the first one from the stationary law."""
         for latent in self.latents(rng):
             yield self._day(rng, latent)
 
     def latents(self, rng: np.random.Generator) -> Iterator[np.ndarray]:
-        """Z of day after day, (y, x)."""
+        """Simulate Z of day after day, (y, x)."""
         data = self.data
-        common, field = rng.standard_normal(), self.torus.draw(rng)
+        common, field = rng.standard_normal(), self.torus.sample(rng)
         while True:
             yield np.sqrt(data.rho) * common + np.sqrt(1 - data.rho) * self.torus.grid(field)
             common = _renewed(common, rng.standard_normal(), data.day_memory)
-            field = _renewed(np.roll(field, data.wind, (0, 1)), self.torus.draw(rng), data.field_memory)
+            field = _renewed(np.roll(field, data.wind, (0, 1)), self.torus.sample(rng), data.field_memory)
 
     def independent(self, rng: np.random.Generator, count: int) -> Day:
-        """`count` days that know nothing of each other, stacked: (count, ...)."""
+        """Simulate `count` independent days, stacked: (count, ...)."""
         latent = np.sqrt(self.data.rho) * rng.standard_normal((count, 1, 1))
-        latent = latent + np.sqrt(1 - self.data.rho) * self.torus.grid(self.torus.draw(rng, count))
+        latent = latent + np.sqrt(1 - self.data.rho) * self.torus.grid(self.torus.sample(rng, count))
         return self._day(rng, latent)
 
     def _day(self, rng: np.random.Generator, latent: np.ndarray) -> Day:
-        """What belongs to latent fields (..., y, x)."""
+        """Make what belongs to latent fields (..., y, x)."""
         rain = marginal.from_latent(latent, self.data.marginal)
         block = self.data.grid.block
-        coarse = block_mean(latent, block)
+        latent_mean = block_mean(latent, block)
         if self.data.exact_posterior:
-            first = coarse + self.data.noise * rng.standard_normal(coarse.shape)
+            first = latent_mean + self.data.noise * rng.standard_normal(latent_mean.shape)
         else:
             first = block_mean(rain, block)
-        own = self.coarse_torus.grid(self.coarse_torus.draw(rng, len(COVARIATES), *coarse.shape[:-2]))
+        own = self.coarse_torus.grid(self.coarse_torus.sample(rng, len(COVARIATES), *latent_mean.shape[:-2]))
         others = (
-            c.mean + c.sd * (c.loading * coarse + np.sqrt(1 - c.loading**2) * n)
+            c.mean + c.sd * (c.loading * latent_mean + np.sqrt(1 - c.loading**2) * n)
             for c, n in zip(COVARIATES, own, strict=True)
         )
         return Day(latent, rain, np.stack([first, *others], axis=-1))
 
 
 def _renewed(old, new, memory: float):
-    """A mixture of two things of one variance that has that variance, and correlation `memory` with the old one."""
+    """Mix two things of one variance into one of that variance, whose correlation with the old one is `memory`."""
     return memory * old + np.sqrt(1 - memory**2) * new

@@ -3,11 +3,11 @@
   python -m kmodels.precip.studies.ablation --seeds 3 --data.n_days 500 --train.epochs 8
 
 Pieces: no batch normalization, by which a day sees the weather of its batch; z ~ p(z|x), a learned prior (Sohn, Lee
-and Yan 2015); the weight of the divergence that makes the loss a bound of the likelihood; draws scored by the fair
+and Yan 2015); the weight of the divergence that makes the loss a bound of the likelihood; training with the fair
 CRPS, with noise and the coarse map in the decoder's blocks. The table is
-ladder.md in --out, its figures are ladder.json; what was trained before is not trained again.
+ladder.md in --out, its figures are ladder.json; finished trainings are not repeated.
 
-Exit status: 0 measured, 2 bad input or usage.
+Exit status: 0 done, 2 bad input or usage.
 """
 
 import sys
@@ -41,10 +41,10 @@ ABLATION = Ladder(
 
 
 def main(argv=None) -> int:
-    """Train and judge all of them; returns the exit status."""
+    """Train and evaluate all of them; return the exit status."""
     options = cli.parser("precip.ablation", __doc__)
     options.add_argument("--seeds", type=int, default=3, metavar="N", help="trainings of each (default: 3)")
-    options.add_argument("--smoke", action="store_true", help="the whole path in seconds; too small to judge")
+    options.add_argument("--smoke", action="store_true", help="the whole path in seconds; too small to evaluate")
     options.add_argument("--out", default="runs/ablation-precip", metavar="DIR", help="(default: runs/ablation-precip)")
     cli.add_backend_option(options)
     return cli.run(options, _ablation, argv)

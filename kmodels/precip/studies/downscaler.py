@@ -1,4 +1,4 @@
-"""A small network that says one field of rain for a coarse state, trained with and without drawn fields."""
+"""A small network that predicts one field of rain for a coarse state, trained with and without sampled fields."""
 
 from dataclasses import dataclass
 
@@ -14,25 +14,25 @@ STREAM = 0x05E  # root of what is shown in an epoch
 
 @dataclass(frozen=True)
 class Material:
-    """What the downscaler learns from and is judged on.
+    """What the downscaler learns from and is evaluated on.
 
     x: {"train", "test"} -> inputs of the network, dictionaries of arrays. truth: the same -> (days, y, x) [mm/day].
-    drawn: (days, K, y, x) [mm/day], of training days. observed: (y, x) bool. p99: of the training days [mm/day].
+    sampled: (days, K, y, x) [mm/day], of training days. observed: (y, x) bool. p99: of the training days [mm/day].
     """
 
     x: dict[str, dict[str, np.ndarray]]
     truth: dict[str, np.ndarray]
-    drawn: np.ndarray
+    sampled: np.ndarray
     observed: np.ndarray
     p99: float
 
 
-def downscaler(coarse: tuple[int, int, int], fine: tuple[int, int], scale: float):
-    """The compiled network: state and static -> rain (batch, y, x) [mm/day], trained on the squared error.
+def downscaler(coarse_shape: tuple[int, int, int], fine: tuple[int, int], scale: float):
+    """Build and compile the network: state and static -> rain (batch, y, x) [mm/day], trained on the squared error.
 
     scale: [mm/day], so that its numbers and its loss lie around 1.
     """
-    state, static = keras.Input(coarse, name="state"), keras.Input((*fine, 2), name="static")
+    state, static = keras.Input(coarse_shape, name="state"), keras.Input((*fine, 2), name="static")
     x = layers.Conv2D(2 * FILTERS, 3, padding="same", activation="relu")(state)
     x = ops.image.resize(x, fine, interpolation="bilinear", antialias=False, data_format="channels_last")
     x = layers.Concatenate()([x, static])
@@ -54,11 +54,11 @@ class Trainer:
         self.start = [np.array(ops.convert_to_numpy(v)) for v in self.model.optimizer.variables]
 
     def _new(self):
-        coarse, fine = self.of.x["train"]["state"].shape[1:], self.of.observed.shape
-        return downscaler(coarse, fine, scale=self.of.p99)
+        coarse_shape, fine = self.of.x["train"]["state"].shape[1:], self.of.observed.shape
+        return downscaler(coarse_shape, fine, scale=self.of.p99)
 
-    def trained(self, seed: int, share: float):
-        """The network, begun anew, after epochs in each of which it saw drawn fields on `share` of the days."""
+    def train(self, seed: int, share: float):
+        """Train the network anew; in each epoch it sees sampled fields on `share` of the days."""
         backend.seed_everything(seed)
         self.model.set_weights(self._new().get_weights())
         for variable, value in zip(self.model.optimizer.variables, self.start, strict=True):
@@ -70,34 +70,34 @@ class Trainer:
         return self.model
 
     def _epoch(self, rng: np.random.Generator, share: float):
-        """(inputs, rain) of all training days in a new order; what is drawn from rng does not depend on the share."""
-        x, drawn, truth = self.of.x["train"], self.of.drawn, self.of.truth["train"]
-        count, draws = drawn.shape[:2]
-        order, chance, which = rng.permutation(count), rng.random(count), rng.integers(draws, size=count)
-        y = np.where((chance < share)[:, None, None], drawn[np.arange(count), which], truth) * self.of.observed
+        """Make (inputs, rain) of all training days in a new order; the rng's numbers do not depend on the share."""
+        x, sampled, truth = self.of.x["train"], self.of.sampled, self.of.truth["train"]
+        count, members = sampled.shape[:2]
+        order, chance, which = rng.permutation(count), rng.random(count), rng.integers(members, size=count)
+        y = np.where((chance < share)[:, None, None], sampled[np.arange(count), which], truth) * self.of.observed
         return {name: value[order] for name, value in x.items()}, y[order]
 
 
-def csi(said: np.ndarray, seen: np.ndarray) -> float:
-    """Critical success index: hits / (hits + false alarms + misses); not a number without an event. Both bool."""
-    events = (said | seen).sum()
-    return float((said & seen).sum() / events) if events else float("nan")
+def csi(predicted: np.ndarray, seen: np.ndarray) -> float:
+    """Compute the critical success index, hits / (hits + false alarms + misses); not a number without an event."""
+    events = (predicted | seen).sum()
+    return float((predicted & seen).sum() / events) if events else float("nan")
 
 
-def judged(model, of: Material) -> float:
-    """CSI of "at least P99" over all cells of the held-out days."""
-    found = np.asarray(model.predict(of.x["test"], batch_size=BATCH, verbose=0))
-    return csi(*(fields[:, of.observed] >= of.p99 for fields in (found, of.truth["test"])))
+def evaluate(model, of: Material) -> float:
+    """Compute the CSI of "at least P99" over all cells of the held-out days."""
+    predicted = np.asarray(model.predict(of.x["test"], batch_size=BATCH, verbose=0))
+    return csi(*(fields[:, of.observed] >= of.p99 for fields in (predicted, of.truth["test"])))
 
 
 def study(of: Material, seeds: int, share: float, epochs: int, progress) -> dict:
-    """CSI of each seed with and without, and the mean difference with its standard error."""
+    """Compute the CSI of each seed with and without, and the mean difference with its standard error."""
     trainer = Trainer(of, epochs)
-    found = {"without": [], "with": []}
+    result = {"without": [], "with": []}
     for seed in range(seeds):
         for k, (name, part) in enumerate({"without": 0.0, "with": share}.items()):
             progress(2 * seed + k, 2 * seeds, f"seed {seed}, {name}")
-            found[name].append(judged(trainer.trained(seed, part), of))
-    gain = np.subtract(found["with"], found["without"])
+            result[name].append(evaluate(trainer.train(seed, part), of))
+    gain = np.subtract(result["with"], result["without"])
     error = float(gain.std(ddof=1) / np.sqrt(seeds)) if seeds > 1 else None
-    return found | {"gain": float(gain.mean()), "standard_error": error}
+    return result | {"gain": float(gain.mean()), "standard_error": error}

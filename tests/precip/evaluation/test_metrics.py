@@ -126,10 +126,10 @@ def test_power_of_a_wave_and_the_slope_of_a_law():
 def test_rainfarm_keeps_the_coarse_rain_and_its_spectrum():
     grid = RECIPE_SMALL.with_changes({"data": {"grid": {"ny": 32, "nx": 32, "block": 4}}}).data.grid
     coarse = np.random.default_rng(0).gamma(1, 20, (8, 8)) + 5
-    drawn = RainFarm(grid, 2.0).sample(np.random.default_rng(1), coarse, 3)
-    kept = drawn.reshape(3, 8, 4, 8, 4).mean((2, 4))
+    sampled = RainFarm(grid, 2.0).sample(np.random.default_rng(1), coarse, 3)
+    kept = sampled.reshape(3, 8, 4, 8, 4).mean((2, 4))
     np.testing.assert_allclose(kept, np.broadcast_to(coarse, kept.shape), rtol=1e-2)
-    assert (drawn[0] != drawn[1]).mean() > 0.9
+    assert (sampled[0] != sampled[1]).mean() > 0.9
     g = RainFarm(grid, 2.0)
     white = np.fft.rfft2(np.random.default_rng(2).standard_normal((200, 32, 32)))
     fields = np.fft.irfft2(white * g.amplitude, s=(32, 32))
@@ -146,7 +146,10 @@ def test_bilinear_is_exact_on_a_slope():
 
 def test_ratios_to_the_baselines():
     """The CRPS as a share of theirs; none where a baseline is missing. All other scores stay."""
-    ours, theirs = Scores({"crps": 0.6, "p99_ratio": 1.1}, {"crps": (0.5, 0.7)}), {"rainfarm": Scores({"crps": 0.8})}
-    found = metrics.compare_with_baselines(ours, theirs)
+    model, baselines = (
+        Scores({"crps": 0.6, "p99_ratio": 1.1}, {"crps": (0.5, 0.7)}),
+        {"rainfarm": Scores({"crps": 0.8})},
+    )
+    found = metrics.compare_with_baselines(model, baselines)
     assert found.values["crps_ratio_rainfarm"] == pytest.approx(0.75) and found.values["p99_ratio"] == 1.1
-    assert found.values["crps_ratio_exact_posterior"] is None and found.intervals == ours.intervals
+    assert found.values["crps_ratio_exact_posterior"] is None and found.intervals == model.intervals

@@ -1,4 +1,4 @@
-"""The network, what it is given, what it is trained on, and what is drawn from it."""
+"""The network, what it is given, what it is trained on, and what is sampled from it."""
 
 import numpy as np
 import pytest
@@ -66,7 +66,7 @@ def test_inputs_and_targets(days):
     assert set(targets) == {"rain", "observed"}
     blank, _ = encode.training_examples(days, SMALL).take(np.array([2, 0]))
     assert {n: v.shape for n, v in blank.items()} == {n: v.shape for n, v in inputs.items()}
-    assert not blank["noise_2"].any(), "training draws its own"
+    assert not blank["noise_2"].any(), "training samples its own"
 
 
 def test_statistics_of_the_training_days(days):
@@ -237,13 +237,13 @@ def test_noise_is_new_in_training_and_given_otherwise():
     assert np.abs(one - two).max() > 0 and one.std() == pytest.approx(1, abs=0.1)
 
 
-# -- what is drawn --------------------------------------------------------------------------------------------
+# -- what is sampled --------------------------------------------------------------------------------------------
 
 
-def test_the_same_seed_draws_the_same_fields(sampler):
+def test_the_same_seed_gives_the_same_fields(sampler):
     fields = sampler.fields([3, 1])
     assert fields.shape == (2, 5, 8, 6) and fields.dtype == "float32"
-    np.testing.assert_array_equal(sampler.fields([1])[0], fields[1], "whatever days are drawn with it")
+    np.testing.assert_array_equal(sampler.fields([1])[0], fields[1], "whatever days are sampled with it")
     np.testing.assert_allclose(sampler.replace(members=2).fields([3])[0], fields[0, :2], rtol=1e-5, atol=1e-5)
     assert (sampler.replace(seed=1).fields([3])[0] != fields[0]).any()
     assert (sampler.replace(mode="posterior").fields([3])[0] != fields[0]).any()
@@ -251,7 +251,7 @@ def test_the_same_seed_draws_the_same_fields(sampler):
 
 
 def test_the_sampler_decodes_what_the_network_does(network, days, sampler):
-    """Given the same noise, draws are the network's own outputs, less what is below 0.1 mm/day."""
+    """Given the same noise, samples are the network's own outputs, less what is below 0.1 mm/day."""
     inputs, _ = encode.encode(days, SMALL).take(np.array([0]))
     outputs = numbers(network(inference.as_tensors(inputs))["posterior"])[0, 0]
     given = {name: value[:, 0] for name, value in inputs.items() if name.startswith("noise_") and name != "noise_z"}
@@ -261,7 +261,7 @@ def test_the_sampler_decodes_what_the_network_does(network, days, sampler):
     np.testing.assert_allclose(found, np.where(outputs < 0.1, 0, outputs), atol=1e-3)
 
 
-def test_temperature_0_draws_the_latent_mean(days):
+def test_temperature_0_gives_the_latent_mean(days):
     recipe = SMALL.with_changes({"model": {"noise": 0}})
     bare = training.build(recipe, 1)
     outputs = inference.predict(bare, encode.encode(days, recipe), 12)
@@ -321,7 +321,7 @@ def test_the_configurations_are_recipes():
     assert parse.resolve(type(SMALL), [parse.read_yaml(ROOT / "configs" / "precip.yaml")]) == type(SMALL)()
 
 
-def test_drawn_fields_have_the_coarse_rain(network, days, sampler):
+def test_sampled_fields_have_the_coarse_rain(network, days, sampler):
     """To what is less than 0.1 mm/day in a cell, and so none; dry blocks are dry."""
     fields = sampler.fields([3, 1])
     means = block_mean(fields, SMALL.data.grid.block)

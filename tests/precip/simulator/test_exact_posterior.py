@@ -1,4 +1,4 @@
-"""The exact law of fine rain given the coarse state: against dense matrices, quadrature, and days drawn anew."""
+"""The exact law of fine rain given the coarse state: against dense matrices, quadrature, and days simulated anew."""
 
 import itertools
 
@@ -82,10 +82,10 @@ def test_members_have_the_conditional_law(posterior, days):
     assert (above[:, a] == above[:, b]).mean() == pytest.approx(0.5 + np.arcsin(correlation[a, b]) / np.pi, abs=0.03)
 
 
-def test_the_same_seed_draws_the_same_members(posterior, days):
-    draws = [posterior.members(np.random.default_rng(seed), days.state[0], 2) for seed in (0, 0, 1)]
-    np.testing.assert_array_equal(draws[0], draws[1])
-    assert (draws[0] != draws[2]).any()
+def test_the_same_seed_gives_the_same_members(posterior, days):
+    samples = [posterior.members(np.random.default_rng(seed), days.state[0], 2) for seed in (0, 0, 1)]
+    np.testing.assert_array_equal(samples[0], samples[1])
+    assert (samples[0] != samples[2]).any()
 
 
 def test_crps_against_quadrature(posterior, days):

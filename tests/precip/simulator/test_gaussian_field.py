@@ -38,9 +38,9 @@ def _sizes(torus):
     return list(zip(torus.size, torus.shape, strict=True))
 
 
-def test_drawn_fields_have_the_covariance():
+def test_sampled_fields_have_the_covariance():
     torus, rng = Torus((20, 16), 3.2, OUTER_SCALE), np.random.default_rng(0)
-    fields = np.array([torus.draw(rng) for _ in range(800)])
+    fields = np.array([torus.sample(rng) for _ in range(800)])
     assert abs(fields.mean()) < 0.02
     for dy, dx in [(0, 0), (1, 0), (0, 1), (2, 3), (0, 9), (-6, 5)]:
         found = (fields * np.roll(fields, (dy, dx), (1, 2))).mean()
@@ -96,7 +96,7 @@ def test_tails_are_those_of_the_law():
     assert small[1] / small[0] == pytest.approx(10**m.kappa, rel=1e-4)
 
 
-def test_drawn_amounts_follow_the_law():
+def test_sampled_amounts_follow_the_law():
     rain = from_latent(np.random.default_rng(1).standard_normal(20000), MARGINAL)
     wet = rain[rain > 0]
     assert len(wet) / len(rain) == pytest.approx(0.35, abs=0.01)

@@ -1,4 +1,4 @@
-"""Days of weather against the laws that they are drawn from."""
+"""Days of weather against the laws that they follow."""
 
 import itertools
 
@@ -19,13 +19,13 @@ def weather(**changes) -> Weather:
     return Weather(RECIPE().with_changes({"data": CHANGES | changes}).data)
 
 
-def drawn(source: Weather, seed=0, count=DAYS):
+def simulated(source: Weather, seed=0, count=DAYS):
     return list(itertools.islice(source.days(np.random.default_rng(seed)), count))
 
 
 @pytest.fixture(scope="module")
 def days():
-    return drawn(weather())
+    return simulated(weather())
 
 
 @pytest.fixture(scope="module")

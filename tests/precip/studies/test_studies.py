@@ -23,7 +23,7 @@ def test_the_ablation_goes_from_v3_to_the_default():
     assert differs("coarse rain kept") == {"model.keep_coarse"}
     assert differs("learned prior") == {"model.prior"}
     assert differs("ELBO's weight of the divergence") == {"train.beta"}
-    assert differs("scored draws") == {
+    assert differs("CRPS training") == {
         "model.noise",
         "model.injection",
         "train.objective",
@@ -33,13 +33,13 @@ def test_the_ablation_goes_from_v3_to_the_default():
 
 def test_csi_by_hand():
     """Two hits, one false alarm, one miss: 2 / 4."""
-    said, seen = np.array([1, 1, 1, 0, 0], bool), np.array([1, 1, 0, 1, 0], bool)
-    assert downscaler.csi(said, seen) == 0.5
+    predicted, seen = np.array([1, 1, 1, 0, 0], bool), np.array([1, 1, 0, 1, 0], bool)
+    assert downscaler.csi(predicted, seen) == 0.5
     assert np.isnan(downscaler.csi(np.zeros(3, bool), np.zeros(3, bool)))
 
 
-def test_what_is_drawn_decides_what_the_downscaler_says():
-    """Coarse rain that is the fine one's: learned from the truth; of drawn fields without rain nothing is."""
+def test_the_downscaler_learns_from_the_sampled_fields():
+    """Coarse rain that is the fine one's: learned from the truth; of sampled fields without rain nothing is."""
     rng = np.random.default_rng(0)
     coarse = rng.gamma(0.5, 10.0, (64, 3, 4)).astype("float32")
     rain = np.kron(coarse, np.ones((1, 2, 2), "float32"))
@@ -47,7 +47,7 @@ def test_what_is_drawn_decides_what_the_downscaler_says():
     of = downscaler.Material(
         {"train": x, "test": x},
         {"train": rain, "test": rain},
-        drawn=np.zeros((64, 2, 6, 8), "float32"),
+        sampled=np.zeros((64, 2, 6, 8), "float32"),
         observed=np.ones((6, 8), bool),
         p99=10.0,
     )
@@ -56,7 +56,9 @@ def test_what_is_drawn_decides_what_the_downscaler_says():
     assert found["gain"] == pytest.approx(found["with"][0] - found["without"][0])
 
 
-@pytest.mark.parametrize("words, said", [(["--share", "0"], "--share 0"), (["--draws", "0"], "--draws 0: 1 or more")])
+@pytest.mark.parametrize(
+    "words, said", [(["--share", "0"], "--share 0"), (["--members", "0"], "--members 0: 1 or more")]
+)
 def test_wrong_usage(words, said, capsys):
     fails_cleanly(capsys, usefulness.main(["--run", "nowhere", *words]), said)
     assert ablation.main(["--seeds", "0"]) == 2
