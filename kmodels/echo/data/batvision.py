@@ -16,6 +16,7 @@ import pandas as pd
 import soundfile
 
 from kmodels.core.io import files
+from kmodels.core.io.refusal import refuse_values
 from kmodels.core.spec.errors import UserError
 
 SAMPLE_RATE = 44_100  # Hz
@@ -61,7 +62,11 @@ class Pair:
 
     def refuse(self, path: Path, rule: str) -> UserError:
         """Return the error that names CSV, row and file."""
-        return UserError(f"{self.table}: row {self.row}: {path}: {rule}")
+        return UserError(f"{self.place(path)}: {rule}")
+
+    def place(self, path: Path) -> str:
+        """CSV, row and file."""
+        return f"{self.table}: row {self.row}: {path}"
 
 
 def write_pair(folder: Path, location: str, number: int, recording, depth) -> dict[str, str]:
@@ -244,9 +249,7 @@ def read_depth(pair: Pair) -> np.ndarray:
     v1 = len(pair.audio) == 2
     bad = depth < 0 if v1 else ~(np.isfinite(depth) & (depth >= 0))
     bad &= ~np.isneginf(depth) if v1 else True
-    if bad.any():
-        y, x = np.unravel_index(int(np.argmax(bad)), bad.shape)
-        raise pair.refuse(path, f"[{y}, {x}] = {depth[y, x] * MILLIMETRES:g} mm; expected a number, 0 or more")
+    refuse_values(pair.place(path), "depth", bad, depth * MILLIMETRES, "expected a number, 0 or more", unit="mm")
     depth = np.where(np.isfinite(depth), depth, np.float32(0))
     if not depth.any():
         raise pair.refuse(path, "every depth is 0; that means unknown")
@@ -256,4 +259,4 @@ def read_depth(pair: Pair) -> np.ndarray:
 def _read_array(pair: Pair, path: Path) -> np.ndarray:
     if not path.is_file():
         raise pair.refuse(path, "no such file")
-    return files.read_array(path, f"{pair.table}: row {pair.row}: {path}")
+    return files.read_array(path, pair.place(path))

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from kmodels.core.io.hdf5 import created, is_external, refuse_bomb
+from kmodels.core.io.refusal import refuse_values
 from kmodels.core.spec.errors import UserError
 
 NANOMETRES = {"nm": 1.0, "um": 1e3, "µm": 1e3, "μm": 1e3, "m": 1e9}
@@ -141,7 +142,5 @@ def _nanometres(wavelength: h5py.Dataset, path: Path) -> np.ndarray:
         raise UserError(f"{path}: wavelength: has shape {wavelength.shape}; expected (w,)")
     values = wavelength[:].astype("float64") * NANOMETRES[units.strip()]
     bad = ~(np.isfinite(values) & (np.diff(values, prepend=0.0) > 0))
-    if bad.any():
-        k = int(np.argmax(bad))
-        raise UserError(f"{path}: wavelength[{k}] = {values[k]:g} nm; expected numbers above 0 that rise")
+    refuse_values(path, "wavelength", bad, values, "expected numbers above 0 that rise", unit="nm")
     return values

@@ -12,6 +12,7 @@ import numpy as np
 
 from kmodels.core.io.files import reading
 from kmodels.core.io.hdf5 import refuse_crashing
+from kmodels.core.io.refusal import refuse_values
 from kmodels.core.runs.cache import data_files
 from kmodels.core.spec.errors import UserError
 from kmodels.metasurface.data import hdf5, legacy_numpy
@@ -216,10 +217,7 @@ def _blocks(patterns, spectra, pattern_source: Source, spectra_source: Source):
 
 def _check(source: Source, bad: np.ndarray, values: np.ndarray, first: int, rule: str) -> None:
     """Raise for the first element of the mask, if there is one; `first` is the number of the block's first row."""
-    if bad.any():
-        at = np.unravel_index(int(np.argmax(bad)), bad.shape)
-        index = ", ".join(str(k) for k in (at[0] + first, *at[1:]))
-        raise UserError(f"{source.file}: {source.name}[{index}] = {values[at]:g}; {rule}")
+    refuse_values(source.file, source.name, bad, values, rule, first=first)
 
 
 def _transmittance(blocks, source: Source, sign: float, change=lambda values: values):

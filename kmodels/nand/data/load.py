@@ -13,6 +13,7 @@ import pandas as pd
 from pyarrow import parquet
 
 from kmodels.core.io.files import reading, refuse_giant
+from kmodels.core.io.refusal import refuse_rows
 from kmodels.core.runs.cache import data_files
 from kmodels.core.spec.errors import UserError
 from kmodels.nand.data.records import CODES, COLUMNS, ERASE, NONE, OPERATIONS, PAD, Trace
@@ -61,22 +62,7 @@ class _Table:
 
     def refuse(self, bad: np.ndarray, column: str, rule: str) -> None:
         """Raise for the first row of the mask `bad`, if there is one."""
-        if bad.any():
-            row = int(np.argmax(bad))
-            value = _shown(self.frame[column].iloc[row])
-            raise UserError(f"{self.file}, row {row + self.first}: {column} = {value}; {rule}")
-
-
-def _shown(value) -> str:
-    """A cell as it looks in the file: a column with gaps comes as floats, so 3 as 3.0."""
-    if pd.isna(value):
-        return "(empty)"
-    if isinstance(value, str):
-        return repr(value[:40])
-    if isinstance(value, int):  # of any length
-        return str(value)[:40]
-    number = float(value)
-    return str(int(number)) if number.is_integer() else str(number)
+        refuse_rows(lambda row: f"{self.file}, row {row + self.first}", column, bad, self.frame[column], rule)
 
 
 def _read(path: Path) -> _Table:

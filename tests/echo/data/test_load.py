@@ -255,8 +255,8 @@ ROW = r"hall/train\.csv: row 1: .*hall/"
             r"right ear, sample 9 = nan; expected",
         ),
         (with_depth(lambda d: 0 * d), ROW + r"depth/d0\.npy: every depth is 0"),
-        (with_depth(with_nan), ROW + r"depth/d0\.npy: \[4, 7\] = nan mm; expected a number, 0 or more"),
-        (with_depth(lambda d: -d.astype("int32")), ROW + r"depth/d0\.npy: \[0, 0\] = -\d+ mm; expected"),
+        (with_depth(with_nan), ROW + r"depth/d0\.npy: depth\[4, 7\] = nan mm; expected a number, 0 or more"),
+        (with_depth(lambda d: -d.astype("int32")), ROW + r"depth/d0\.npy: depth\[0, 0\] = -\d+ mm; expected"),
         (with_depth(lambda d: d[0]), ROW + r"depth/d0\.npy: shape \(24,\); expected \(height, width\)"),
         (with_depth(lambda d: d.astype(str)), ROW + r"depth/d0\.npy: expected one array of numbers"),
         (
