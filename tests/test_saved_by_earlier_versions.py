@@ -4,6 +4,7 @@ tests/fixtures/saved_runs holds a small finished run of every model, written by 
 inputs of its network, what that commit's model gave for them on each backend, and what it predicted for a data file.
 """
 
+import functools
 import hashlib
 import json
 import shutil
@@ -16,6 +17,7 @@ import pytest
 
 import kmodels
 from kmodels import fit, generate, predict
+from kmodels.core.runs.predictor import Predictor
 from kmodels.core.runs.run import Run
 from kmodels.core.training import backend
 
@@ -91,6 +93,14 @@ def assert_same_table(found: pd.DataFrame, path: Path):
             assert ours.astype(str).replace("<NA>", "nan").tolist() == theirs.astype(str).tolist(), name
 
 
+@pytest.fixture(scope="module", autouse=True)
+def each_model_is_loaded_once():
+    opened = functools.cache(Predictor.open)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Predictor, "open", lambda path: opened(Path(path)))
+        yield
+
+
 @pytest.fixture(scope="module", params=NAMES)
 def folder(request):
     return SAVED / request.param
@@ -101,6 +111,12 @@ def predictor(folder):
     return kmodels.load(folder)
 
 
+@pytest.fixture(scope="module")
+def outputs(folder, predictor):
+    found = predictor.model.predict_on_batch(arrays(folder / "inputs.npz"))
+    return {name: np.asarray(value) for name, value in found.items()}
+
+
 def test_run_and_report_are_read(folder):
     run = Run.open(folder)
     assert run.metadata["model"] == run.recipe.task == folder.name
@@ -108,35 +124,34 @@ def test_run_and_report_are_read(folder):
     assert report["model"] == folder.name and report["metrics"] and report["history"]
 
 
-def test_outputs_are_those_of_then(folder, predictor):
-    found = predictor.model.predict_on_batch(arrays(folder / "inputs.npz"))
+def test_outputs_are_those_of_then(folder, outputs):
     expected = arrays(folder / f"outputs_{backend.current()}.npz")
-    assert found.keys() == expected.keys()
+    assert outputs.keys() == expected.keys()
     for name, value in expected.items():
-        assert_same(np.asarray(found[name]), value, 1e-5)
+        assert_same(outputs[name], value, 1e-5)
 
 
 @pytest.mark.parametrize("other", backend.NAMES)
-def test_backends_agree(folder, predictor, other):
-    found = predictor.model.predict_on_batch(arrays(folder / "inputs.npz"))
+def test_backends_agree(folder, outputs, other):
     bound = APART.get(folder.name, 1e-6)
     for name, value in arrays(folder / f"outputs_{other}.npz").items():
-        np.testing.assert_allclose(np.asarray(found[name]), value, rtol=0, atol=bound * np.ptp(value), err_msg=name)
+        np.testing.assert_allclose(outputs[name], value, rtol=0, atol=bound * np.ptp(value), err_msg=name)
 
 
 def test_table_is_that_of_then(folder, predictor):
     data = folder / "data"
     if folder.name == "precip":
-        table = predictor.draw(data, samples=3, seed=5).frame()
+        table = predictor.sample(data, samples=3, seed=5).frame()
     else:
         table = predictor.predict(data).frame()
     assert_same_table(table, folder / "frame.csv")
 
 
-def test_a_model_file_loads_where_kmodels_is_imported(folder, predictor):
+def test_saved_again_it_loads_where_kmodels_is_imported(folder, predictor, tmp_path):
     import keras
 
-    model = keras.saving.load_model(folder / "model.keras", compile=False)
+    predictor.model.save(tmp_path / "model.keras")
+    model = keras.saving.load_model(tmp_path / "model.keras")
     assert type(model) is type(predictor.model)
     for ours, theirs in zip(model.weights, predictor.model.weights, strict=True):
         np.testing.assert_array_equal(keras.ops.convert_to_numpy(ours), keras.ops.convert_to_numpy(theirs))
@@ -163,7 +178,7 @@ def test_precip_fields(tmp_path):
 
 def test_precip_posterior():
     precip = SAVED / "precip"
-    found = kmodels.load(precip).draw(precip / "data", samples=3, seed=5, mode="posterior")
+    found = kmodels.load(precip).sample(precip / "data", samples=3, seed=5, mode="posterior")
     assert_same_table(found.frame(), precip / "posterior.csv")
 
 

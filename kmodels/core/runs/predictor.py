@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from kmodels.core.cli import console
+from kmodels.core.runs import legacy
 from kmodels.core.runs.run import Run
 from kmodels.core.spec import registry
 from kmodels.core.spec.errors import UserError
@@ -27,12 +28,9 @@ class Predictor:
             go_on = console.command("kmodels.fit", "--resume", run.path)
             raise UserError(f"{run.path}: not finished, it has no model.keras; go on with {go_on}")
         backend.select(small_operations=run.recipe.SMALL_OPERATIONS)
-        import keras
-
         task = registry.task(run.metadata["model"])
         try:
-            # Not compiled as it was for training: jax saves `jit_compile=True`, and torch would take that up.
-            model = keras.saving.load_model(file, compile=False, safe_mode=True)
+            model = legacy.load_model(file)
         except Exception as error:  # noqa: BLE001 - a damaged archive raises anything
             line = str(error).strip().splitlines()
             raise UserError(f"{file}: damaged or not a model of this kmodels: {line[0] if line else error}") from None
