@@ -141,7 +141,7 @@ def test_backends_agree(folder, outputs, other):
 def test_table_is_that_of_then(folder, predictor):
     data = folder / "data"
     if folder.name == "precip":
-        table = predictor.sample(data, samples=3, seed=5).frame()
+        table = predictor.sample(data, members=3, seed=5).frame()
     else:
         table = predictor.predict(data).frame()
     assert_same_table(table, folder / "frame.csv")
@@ -178,7 +178,7 @@ def test_precip_fields(tmp_path):
 
 def test_precip_posterior():
     precip = SAVED / "precip"
-    found = kmodels.load(precip).sample(precip / "data", samples=3, seed=5, mode="posterior")
+    found = kmodels.load(precip).sample(precip / "data", members=3, seed=5, mode="posterior")
     assert_same_table(found.frame(), precip / "posterior.csv")
 
 

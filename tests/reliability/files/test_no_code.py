@@ -2,13 +2,16 @@
 
 import json
 import pickle
+import shutil
 import tempfile
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import h5py
 import keras
 import numpy as np
+import psutil
 import pytest
 from helpers.checks import fails_cleanly
 from keras import layers
@@ -226,12 +229,13 @@ def test_a_model_that_names_what_is_no_part_of_one_is_refused(run_of, change, ca
     fails_cleanly(capsys, evaluate.main(["--run", str(run_of.path)]), "model.keras: damaged")
 
 
-def with_kernel(path, weights, put):
-    """Remove the kernel of a saved model and put(file, name) something in its place."""
+def with_kernel(path, weights, put, layer=None):
+    """Remove the kernel of a saved model's layer, the only one, and put(file, name) something in its place."""
     with zipfile.ZipFile(path) as archive:
         weights.write_bytes(archive.read("model.weights.h5"))
     with h5py.File(weights, "a") as file:
-        (name,) = (f"layers/{layer}/vars/0" for layer in file["layers"] if len(file[f"layers/{layer}/vars"]))
+        (found,) = [layer] if layer else (each for each in file["layers"] if len(file[f"layers/{each}/vars"]))
+        name = f"layers/{found}/vars/0"
         del file[name]
         put(file, name)
     rewritten(path, "model.weights.h5", weights.read_bytes())
@@ -245,6 +249,53 @@ def test_weights_that_lie_in_another_file_are_refused(run_of, tmp_path, other, r
     with_kernel(path, weights, lambda file, name: reach(file, name, other))
     with pytest.raises(UserError, match=r"model\.keras: damaged or not a model of this kmodels"):
         Predictor.open(run_of.path)
+
+
+@pytest.fixture
+def old_run(tmp_path):
+    """A run of an earlier version, whose model is upgraded as it is loaded."""
+    saved = Path(__file__).parents[2] / "fixtures" / "saved_runs" / "plume"
+    return Run.open(shutil.copytree(saved, tmp_path / "old", ignore=shutil.ignore_patterns("data", "*.npz", "*.csv")))
+
+
+def giant_chunk(file, name, other):
+    shape = (3, 3, 3, 2, 3)
+    file.create_dataset(name, shape, "f4", maxshape=(None,) * 5, chunks=(3, 3, 3, 2, 2**24), compression="gzip")
+
+
+@pytest.mark.parametrize("put", [*REACHES, giant_chunk])
+def test_weights_of_an_old_model_that_are_no_plain_arrays_are_refused(old_run, tmp_path, other, put):
+    path, weights = old_run.path / "model.keras", tmp_path / "weights.h5"
+    with_kernel(path, weights, lambda file, name: put(file, name, other), layer="conv3d")
+    with pytest.raises(UserError, match=r"model\.keras: damaged or not .*/layers/conv3d/vars/0: not a plain array"):
+        Predictor.open(old_run.path)
+
+
+@pytest.mark.parametrize("layer", ["conv3d/vars", "conv3d"])
+def test_groups_of_an_old_model_that_lie_in_another_file_are_refused(old_run, tmp_path, other, layer):
+    path, weights = old_run.path / "model.keras", tmp_path / "weights.h5"
+    with zipfile.ZipFile(path) as archive:
+        weights.write_bytes(archive.read("model.weights.h5"))
+    with h5py.File(weights, "a") as file:
+        del file[f"layers/{layer}"]
+        file[f"layers/{layer}"] = h5py.ExternalLink(str(other), "/")
+    rewritten(path, "model.weights.h5", weights.read_bytes())
+    with pytest.raises(UserError, match=r"model\.keras: damaged or not .*: weights of .*frame.* are missing"):
+        Predictor.open(old_run.path)
+
+
+def test_the_arguments_of_an_old_model_make_no_objects(old_run):
+    evil = {"module": __name__, "class_name": "Evil", "registered_name": None, "config": {}}
+    for name in ("policy", "filters", "shape", "architecture"):
+        with_config(old_run.path / "model.keras", lambda config, name=name: config["config"].update({name: evil}))
+        with pytest.raises(UserError, match=r"model\.keras: damaged or not a model of this kmodels"):
+            Predictor.open(old_run.path)
+
+
+def test_a_member_larger_than_memory_is_not_unpacked(old_run, monkeypatch):
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=1e5))
+    with pytest.raises(UserError, match=r"model\.weights\.h5: 0\.000126 GB, more than half of the free memory"):
+        Predictor.open(old_run.path)
 
 
 def test_a_model_with_code_in_it_is_refused(run_of):
