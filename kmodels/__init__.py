@@ -1,22 +1,77 @@
 """kmodels: scientific models in Keras 3, each with its simulator, its baselines and its gates.
 
     import kmodels
-    model = kmodels.load("runs/nand-20261121-093000-1a2b3c4d")
-    model.predict("my_trace.csv").frame()
 
-Importing this package imports no backend; `load` chooses one (see `kmodels.core.training.backend`).
+    run = kmodels.fit("nand", data="my_trace.csv", **{"train.epochs": 3})
+    run.report["metrics"]["accuracy"]
+    run.predictor.predict("another_trace.csv").frame()
+
+    model = kmodels.load("runs/nand-20261121-093000-1a2b3c4d")
+    records = kmodels.read("precip", "era5/")
+    folder = kmodels.simulate("plume", out="clouds")
+    network = kmodels.plume.PlumeNet()
+
+Importing this package imports no backend; `fit` and `load` choose one (see `kmodels.core.training.backend`).
 """
 
+import sys
+import types
+
+import lazy_loader
+
 __version__ = "0.1.0"
-__all__ = ["load"]
+
+_FUNCTIONS = ("fit", "read", "simulate")  # each in the module of its name, which is also the verb on the command line
+_MODELS = ("echo", "metasurface", "nand", "plume", "precip")
+_attribute, __dir__, __all__ = lazy_loader.attach(
+    __name__, submodules=(*_MODELS, "layers"), submod_attrs={name: [name] for name in _FUNCTIONS}
+)
+__all__ += ["load"]
+
+
+def __getattr__(name: str):
+    """Import what is asked for when it is asked for."""
+    from kmodels.core.spec.suggest import did_you_mean
+
+    try:
+        return _attribute(name)
+    except AttributeError as error:
+        raise AttributeError(f"{error}{did_you_mean(name, __all__)}") from None
+
+
+class _Package(types.ModuleType):
+    """A package whose functions are not hidden by the modules that hold them.
+
+    When Python has imported the module kmodels.fit, it sets it as the attribute `fit` of the package, where the
+    function is. That one attribute is not set; the module is still found by `from kmodels.fit import main`,
+    `python -m kmodels.fit` and `sys.modules["kmodels.fit"]`.
+    """
+
+    def __setattr__(self, name, value):
+        if not (name in _FUNCTIONS and isinstance(value, types.ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
 
 
 def load(run):
-    """The trained model of a run folder, with its pre- and post-processing.
+    """Return the trained model of a run folder, with its pre- and post-processing.
 
-    run: path of a folder that `python -m kmodels.fit` has written, on any backend.
-    Returns a `kmodels.core.runs.predictor.Predictor`.
-    Raises `kmodels.core.spec.errors.UserError` when the folder is no finished run, or a newer kmodels wrote it.
+    Parameters
+    ----------
+    run : str or Path
+        A folder that `fit` has written, on any backend.
+
+    Returns
+    -------
+    kmodels.core.runs.predictor.Predictor
+        `.predict(data).frame()` tabulates a prediction, `.predict(data).write(path)` saves it.
+
+    Raises
+    ------
+    kmodels.core.spec.errors.UserError
+        Where the folder is no finished run, or a newer kmodels wrote it.
     """
     from kmodels.core.runs.predictor import Predictor
 

@@ -1,30 +1,81 @@
 """`kmodels VERB ...` is `python -m kmodels.VERB ...`."""
 
 import importlib
+import importlib.util
 import sys
+from dataclasses import dataclass
+
+import kmodels
+from kmodels.core.spec.suggest import nearest
+
+
+@dataclass(frozen=True)
+class Verb:
+    """What is typed behind `kmodels`, the module that does it, and what for."""
+
+    module: str
+    purpose: str
+
+    def is_here(self) -> bool:
+        """Whether its module can be imported: what lies beside the package is there in a clone only."""
+        top = self.module.partition(".")[0]
+        return top == "kmodels" or importlib.util.find_spec(top) is not None
+
 
 VERBS = {
-    "simulate": "make data in the field's own file format",
-    "fit": "train a model, judge it, write its report",
-    "climb": "train and judge every step of a model's ladder",
-    "evaluate": "judge a trained model again, or on other data",
-    "predict": "apply a trained model to a file",
-    "generate": "write new data with a trained generator",
-    "bench": "measure how fast a model's parts are",
+    "simulate": Verb("kmodels.simulate", "make data in the field's own file format"),
+    "read": Verb("kmodels.read", "read your own data as fit would, and say what is in it"),
+    "fit": Verb("kmodels.fit", "train a model, evaluate it, write its report"),
+    "evaluate": Verb("kmodels.evaluate", "evaluate a trained model again, or on other data"),
+    "predict": Verb("kmodels.predict", "apply a trained model to a file"),
+    "generate": Verb("kmodels.generate", "write new data with a trained generator"),
+    "climb": Verb("kmodels.climb", "train and evaluate every step of a model's ladder"),
+    "bench": Verb("kmodels.bench", "measure how fast a model's parts are"),
 }
+STUDIES = {
+    "design": Verb("kmodels.metasurface.studies.design", "design a colour router with a trained metasurface"),
+    "transfer": Verb("kmodels.metasurface.studies.transfer", "tune a trained metasurface on rigorous spectra"),
+    "pack": Verb("kmodels.metasurface.studies.pack", "pack the structures of many files into one"),
+    "ablation": Verb("kmodels.precip.studies.ablation", "what each piece of precip does, alone and all together"),
+    "usefulness": Verb("kmodels.precip.studies.usefulness", "train another model on fields that precip generates"),
+    "search": Verb("tuning.search", "search for a better recipe"),
+}
+IN_A_CLONE = "only in a clone: python -m tuning.search"
 
 
 def main(argv=None) -> int:
     """Hand the command line on to the verb's own module; returns the exit status."""
     argv = sys.argv[1:] if argv is None else argv
-    if argv and argv[0] in VERBS:
-        return importlib.import_module(f"kmodels.{argv[0]}").main(argv[1:])
-    lines = [f"  kmodels {verb:<10} {purpose}" for verb, purpose in VERBS.items()]
-    print("\n".join(["usage: kmodels VERB [--help] ...", "", *lines]))
-    if not argv or argv[0] in ("-h", "--help"):
+    word = argv[0] if argv else None
+    verb = (VERBS | STUDIES).get(word)
+    if verb is not None and verb.is_here():
+        return importlib.import_module(verb.module).main(argv[1:])
+    if word == "--version":
+        print(f"kmodels {kmodels.__version__}")
         return 0
-    print(f"\nerror: there is no verb {argv[0]!r}", file=sys.stderr)
+    if word in (None, "-h", "--help"):
+        print(_usage())
+        return 0
+    print(f"error: {_why_not(word)}", file=sys.stderr)
     return 2
+
+
+def _usage() -> str:
+    lines = ["usage: kmodels VERB [--help] [--version] ...", ""]
+    for name, verb in VERBS.items():
+        lines.append(f"  {name:<11} {verb.purpose}")
+    lines += ["", "studies:"]
+    for name, verb in STUDIES.items():
+        lines.append(f"  {name:<11} {verb.purpose}" + ("" if verb.is_here() else f" ({IN_A_CLONE})"))
+    return "\n".join(lines)
+
+
+def _why_not(word: str) -> str:
+    """Why this word does nothing, and which one would."""
+    if word in STUDIES:
+        return f"{word} works {IN_A_CLONE}"
+    near = nearest(word, [*VERBS, *STUDIES])
+    return f"there is no verb {word!r}; " + (f"did you mean {near}?" if near else "kmodels --help lists them")
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ from kmodels.core.spec.errors import UserError
 def main(argv=None) -> int:
     """Run the verb; returns the exit status."""
     options = cli.parser("bench", __doc__)
-    options.add_argument("--model", choices=registry.NAMES, help="which model (default: all)")
+    options.add_argument("--model", metavar="NAME", help=f"one of {', '.join(registry.NAMES)} (default: all)")
     options.add_argument("--part", choices=PARTS, help="rates of the data, speed of training and prediction, or growth")
     effort = options.add_mutually_exclusive_group()
     effort.add_argument("--full", action="store_true", help="more turns, and growth on every backend")
@@ -41,6 +41,8 @@ def main(argv=None) -> int:
 
 def _bench(args, words) -> int:
     cli.reject_extra_arguments(words)
+    if args.model is not None:
+        registry.check(args.model)
     if args.processes < 1:
         raise UserError(f"--processes {args.processes}: 1 or more")
     from kmodels.benchmarks import bench

@@ -1,4 +1,4 @@
-"""LadderRun a model's ladder: train and judge every step's recipe, from the flawed ancestor to the best.
+"""Climb a model's ladder: train and evaluate every step's recipe, from the flawed ancestor to the best.
 
   python -m kmodels.climb --model nand --keep-going
   python -m kmodels.climb --model nand --from 3 --until 4 --seeds 3

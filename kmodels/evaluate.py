@@ -1,4 +1,4 @@
-"""Judge a trained model again: on its own held-out data, or on all of a file of yours.
+"""Evaluate a trained model again: on its own held-out data, or on all of a file of yours.
 
   python -m kmodels.evaluate --run runs/nand-20261121-093000-1a2b3c4d
   python -m kmodels.evaluate --run runs/nand-20261121-093000-1a2b3c4d --data my_trace.csv
@@ -16,8 +16,8 @@ def main(argv=None) -> int:
     """Run the verb; returns the exit status."""
     options = cli.parser("evaluate", __doc__)
     options.add_argument("--run", required=True, metavar="RUN", help="folder that fit has written")
-    options.add_argument("--data", metavar="PATH", help="your own labelled file or folder, judged as a whole")
-    options.add_argument("--checkpoints", choices=("all",), help="judge every saved state of the training instead")
+    options.add_argument("--data", metavar="PATH", help="your own labelled file or folder, all of it held out")
+    options.add_argument("--checkpoints", choices=("all",), help="evaluate every saved state of the training instead")
     options.add_argument("--out", metavar="FILE", help="write the figures to this JSON file, too")
     cli.add_backend_option(options)
     return cli.run(options, _evaluate, argv)

@@ -1,4 +1,4 @@
-"""Train a model, judge it on held-out data and write its report.
+"""Train a model, evaluate it on held-out data and write its report.
 
   python -m kmodels.fit --model nand
   python -m kmodels.fit --model nand --train.epochs 3 --seed 1
@@ -17,6 +17,65 @@ from kmodels.core.cli import cli
 from kmodels.core.spec.errors import UserError
 
 
+def fit(
+    model: str,
+    data=None,
+    *,
+    variant=None,
+    config=None,
+    seed: int | None = None,
+    smoke: bool = False,
+    out="runs",
+    backend: str | None = None,
+    **fields,
+):
+    """Train a model, evaluate it on held-out data and write its report, as the verb does.
+
+    Parameters
+    ----------
+    model : str
+        Its name, such as "nand".
+    data : str or Path
+        Your own file or folder. Default: data simulated by the recipe.
+    variant : str
+        A named recipe of the model, such as "flawed", or a model of its own, such as "generator".
+    config : str or Path
+        A recipe in YAML, put over the variant.
+    seed : int
+        Root of all random numbers: data, weights, order.
+    smoke : bool
+        The whole path in seconds; too small to evaluate.
+    out : str or Path
+        Where run folders go.
+    backend : str
+        "tensorflow", "jax" or "torch". Default: KERAS_BACKEND, or what is installed and fastest.
+    **fields
+        Fields of the recipe by their dotted keys, put over all others: `**{"train.epochs": 3}`. A value is Python's
+        own, or what one would type on the command line.
+
+    Returns
+    -------
+    kmodels.core.runs.run.Run
+        `.report` (dict), `.predictor` and `.path`.
+
+    Raises
+    ------
+    kmodels.core.spec.errors.UserError
+        For a field or a choice that does not exist, and for data that cannot be used.
+    KeyboardInterrupt
+        Where training was stopped; it says how to go on.
+    """
+    recipe = cli.recipe_of_keywords(fit, model, fields, variant=variant, config=config, seed=seed, smoke=smoke)
+    run, *lines = _begun(recipe, data, out, backend, smoke)
+    from kmodels.core.training.callbacks import Stopped
+
+    try:
+        _finished(run, lines)
+    except Stopped as stopped:
+        raise KeyboardInterrupt(f"stopped in {stopped}; nothing is lost; {_go_on(run)}") from None
+    return run
+
+
 def main(argv=None) -> int:
     """Run the verb; returns the exit status."""
     options = cli.parser("fit", __doc__)
@@ -29,29 +88,40 @@ def main(argv=None) -> int:
 
 
 def _fit(args, words) -> int:
-    recipe = None if args.resume else cli.recipe(args, words)
+    if args.resume:
+        run, lines = _resumed(args, words), ()
+    else:
+        run, *lines = _begun(cli.recipe(args, words), args.data, args.out, args.backend, args.smoke)
+    from kmodels.core.cli import console
+    from kmodels.core.runs import pipeline
+    from kmodels.core.training.callbacks import Stopped
+
+    try:
+        return pipeline.status(_finished(run, lines))
+    except Stopped as stopped:
+        console.say(f"stopped in {stopped}; nothing is lost")
+        console.say(_go_on(run))
+        return 128 + stopped.signum
+
+
+def _begun(recipe, data, out, backend_name, smoke) -> tuple:
+    """(a new run, a line that says why on this backend). Bad data is refused before the backend is loaded."""
+    from kmodels.core.runs import user_data
     from kmodels.core.runs.run import Run
     from kmodels.core.training import backend
 
-    if args.resume:
-        run = _resumed(args, words)
-        backend.select(run.metadata["backend"], run.recipe.SMALL_OPERATIONS)
-        return _train(run)
-    _check_path(args.data)
-    _, why = backend.choice(args.backend, recipe.FASTEST)
-    chosen = backend.select(args.backend, recipe.SMALL_OPERATIONS, recipe.FASTEST)
-    run = Run.create(args.out, recipe, chosen, args.data, args.smoke)
-    try:
-        return _train(run, f"backend: {chosen}, {why}")
-    except UserError:
-        if not run.tensorboard.exists():  # refused before training began, by its data for one: leave nothing behind
-            shutil.rmtree(run.path)
-        raise
+    asked, why = backend.choice(backend_name, recipe.FASTEST)
+    backend.check(asked)
+    _check_path(data)
+    records = user_data.checked(recipe, data)
+    chosen = backend.select(backend_name, recipe.SMALL_OPERATIONS, recipe.FASTEST)
+    return Run.create(out, recipe, chosen, data, smoke, records), f"backend: {chosen}, {why}"
 
 
 def _resumed(args, words):
     """The run to go on with: as it was begun, so nothing about it can be changed."""
     from kmodels.core.runs.run import Run
+    from kmodels.core.training import backend
 
     cli.reject_extra_arguments(words)
     if args.config or args.variant or args.smoke:
@@ -64,6 +134,7 @@ def _resumed(args, words):
         raise UserError(f"{run.path}: a run of {run.metadata['model']}, not of {args.model}")
     if args.backend not in (None, run.metadata["backend"]):
         raise UserError(f"{run.path}: begun on {run.metadata['backend']}; the same weights come out only there")
+    backend.select(run.metadata["backend"], run.recipe.SMALL_OPERATIONS)
     return run
 
 
@@ -72,26 +143,31 @@ def _check_path(path, hint=""):
         raise UserError(f"{path}: no such file or folder{hint}")
 
 
-def _train(run, *lines: str) -> int:
+def _finished(run, lines) -> dict:
+    """Train the run, or go on with it, and show what came out; returns its report."""
     from kmodels.core.cli import console
     from kmodels.core.runs import pipeline
     from kmodels.core.spec import registry
-    from kmodels.core.training.callbacks import Stopped
 
     with run.lock():
         for line in (f"run: {run.path}", *lines):
             console.say(line)
-        go_on = f"go on with: {console.command('kmodels.fit', '--resume', run.path)}"
         try:
-            result = run.report() or pipeline.fit(run)
-        except Stopped as stopped:
-            console.say(f"stopped in {stopped}; nothing is lost")
-            console.say(go_on)
-            return 128 + stopped.signum
+            result = run.report or pipeline.fit(run)
         except KeyboardInterrupt as stopped:  # before training or behind it
-            raise type(stopped)(f"stopped; {go_on}") from None
+            raise type(stopped)(f"stopped; {_go_on(run)}") from None
+        except UserError:
+            if not run.tensorboard.exists():  # refused before training began: leave nothing behind
+                shutil.rmtree(run.path)
+            raise
         pipeline.show(result, registry.task(run.metadata["model"]), run.path)
-        return pipeline.status(result)
+        return result
+
+
+def _go_on(run) -> str:
+    from kmodels.core.cli import console
+
+    return f"go on with: {console.command('kmodels.fit', '--resume', run.path)}"
 
 
 if __name__ == "__main__":

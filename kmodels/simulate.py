@@ -10,6 +10,30 @@ from kmodels.core.cli import cli
 from kmodels.core.spec.errors import UserError
 
 
+def simulate(model: str, out, *, variant=None, config=None, seed=None, smoke: bool = False, **fields) -> Path:
+    """Make data in the field's own file format; return its folder.
+
+    Parameters
+    ----------
+    model : str
+        Its name, such as "plume".
+    out : str or Path
+        Folder for the files; must not hold any yet.
+    variant, config, seed, smoke
+        As `fit` takes them; they choose the recipe.
+    **fields
+        Fields of the recipe by their dotted keys: `**{"data.n_runs": 8}`.
+
+    Raises
+    ------
+    kmodels.core.spec.errors.UserError
+        For a field or a choice that does not exist, and for a folder that holds files.
+    """
+    recipe = cli.recipe_of_keywords(simulate, model, fields, variant=variant, config=config, seed=seed, smoke=smoke)
+    _make(recipe, Path(out))
+    return Path(out)
+
+
 def main(argv=None) -> int:
     """Run the verb; returns the exit status."""
     options = cli.parser("simulate", __doc__)
@@ -19,24 +43,29 @@ def main(argv=None) -> int:
 
 
 def _simulate(args, words) -> int:
-    recipe = cli.recipe(args, words)
-    out = Path(args.out)
+    from kmodels.core.cli import console
+
+    recipe, out = cli.recipe(args, words), Path(args.out)
+    for name, value in _make(recipe, out).items():
+        console.say(f"{name:<12} {value}")
+    console.say(f"{'written':<12} {out}")
+    return 0
+
+
+def _make(recipe, out: Path) -> dict[str, str]:
+    """Fill the folder; returns facts, such as rates."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"{out}: exists and is not an empty folder; nothing is overwritten")
     from kmodels.core.cli import console
     from kmodels.core.runs import cache
     from kmodels.core.spec import registry
 
-    simulate = registry.simulator(recipe.task)
+    fill = registry.simulator(recipe.task)
     try:
         with console.progress("simulating") as bar:
-            facts = cache.make(out, lambda aside: simulate(recipe, aside, bar), recipe.digest())
+            return cache.make(out, lambda aside: fill(recipe, aside, bar), recipe.digest())
     except KeyboardInterrupt as stopped:
         raise type(stopped)("stopped; the same command goes on from what is done") from None
-    for name, value in facts.items():
-        console.say(f"{name:<12} {value}")
-    console.say(f"{'written':<12} {out}")
-    return 0
 
 
 if __name__ == "__main__":

@@ -63,12 +63,12 @@ def smoke_recipe(task):
 @pytest.fixture(scope="session")
 def smoke_runs(tmp_path_factory):
     """`smoke_runs(name)`: a finished smoke run of that model, made once, to read and never to change."""
-    from kmodels import fit
+    from kmodels.fit import main as fit
 
     @functools.cache
     def made(name):
         out = tmp_path_factory.mktemp("runs")
-        assert fit.main(["--model", name, "--smoke", "--out", str(out)]) == 0
+        assert fit(["--model", name, "--smoke", "--out", str(out)]) == 0
         (run,) = out.iterdir()
         return run
 

@@ -51,7 +51,7 @@ def test_help_and_recipe_errors_take_less_than_a_second(words, status):
 
 def test_a_recipe_error_comes_before_any_backend():
     code = (
-        "import sys; from kmodels import fit; status = fit.main(['--model', 'nand', '--train.epochs', '0']);"
+        "import sys; from kmodels.fit import main; status = main(['--model', 'nand', '--train.epochs', '0']);"
         "sys.exit(status if not {'keras', 'tensorflow', 'jax', 'torch'} & set(sys.modules) else 77)"
     )
     run_python("-c", code, check=2)

@@ -6,9 +6,10 @@ import pytest
 from helpers.checks import fails_cleanly, only_run
 
 import kmodels
-from kmodels import fit, generate, predict
+from kmodels import generate, predict
 from kmodels.core.runs.run import Run
 from kmodels.core.training import backend
+from kmodels.fit import main as fit
 from kmodels.nand.data.load import load
 from kmodels.nand.data.rules import RuleChecker
 from kmodels.nand.recipe import NandRecipe
@@ -18,7 +19,7 @@ from kmodels.nand.recipe import NandRecipe
 def runs(tmp_path_factory):
     """A smoke run of the generator, chosen as a variant, and one, begun, of a model that generates nothing."""
     out = tmp_path_factory.mktemp("runs")
-    assert fit.main(["--model", "nand", "--variant", "generator", "--smoke", "--out", str(out)]) == 0
+    assert fit(["--model", "nand", "--variant", "generator", "--smoke", "--out", str(out)]) == 0
     other = Run.create(tmp_path_factory.mktemp("others"), NandRecipe(), backend.current(), None, True)
     return {"RUN": only_run(out), "NAND": other.path}
 

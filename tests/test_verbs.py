@@ -5,33 +5,38 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from helpers.checks import fails_cleanly, only_run, report_of, run_python
+from helpers.checks import ROOT, fails_cleanly, only_run, report_of, run_python
 
-from kmodels import evaluate, fit, predict, simulate
+import kmodels
+from kmodels import __main__, evaluate, predict
+from kmodels.__main__ import main as front_door
 from kmodels.core.spec import registry
+from kmodels.fit import main as fit
+from kmodels.read import main as read
+from kmodels.simulate import main as simulate
 
 
 @pytest.fixture(scope="module")
 def traces(tmp_path_factory):
     out = tmp_path_factory.mktemp("traces") / "made"
-    assert simulate.main(["--model", "nand", "--out", str(out), "--data.n_sequences", "200", "--seed", "7"]) == 0
+    assert simulate(["--model", "nand", "--out", str(out), "--data.n_sequences", "200", "--seed", "7"]) == 0
     return out
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     out = tmp_path_factory.mktemp("runs")
-    assert fit.main(["--model", "nand", "--smoke", "--out", str(out)]) == 0
+    assert fit(["--model", "nand", "--smoke", "--out", str(out)]) == 0
     return only_run(out)
 
 
 def test_simulate_prints_its_rates_and_overwrites_nothing(tmp_path, capsys):
     words = ["--model", "nand", "--out", str(tmp_path / "t"), "--data.n_sequences", "400"]
-    assert simulate.main(words) == 0
+    assert simulate(words) == 0
     said = capsys.readouterr().out
     assert "sequences/s" in said and "simulator" in said and "rule checker" in said
     assert (tmp_path / "t" / "trace.parquet").exists()
-    assert simulate.main(words) == 2
+    assert simulate(words) == 2
     fails_cleanly(capsys, 2, "nothing is overwritten")
 
 
@@ -39,21 +44,15 @@ def test_fit_on_a_users_file(traces, tmp_path, capsys):
     table = pd.read_parquet(traces / "trace.parquet").drop(columns=["strategy", "violation_index", "pair"])
     table.to_csv(tmp_path / "mine.csv", index=False)
     words = ["--model", "nand", "--smoke", "--data", str(tmp_path / "mine.csv"), "--out", str(tmp_path / "runs")]
-    assert fit.main(words) == 0
+    assert fit(words) == 0
     report = report_of(only_run(tmp_path / "runs"))
     assert report["data"] == "mine.csv of the user" and sum(report["sizes"].values()) == 200
     assert report["metrics"]["localisation"] is not None, "the rule checker found the places of the violations"
 
 
 def test_a_failed_gate_gives_exit_status_1_and_is_said_within_80_columns(tmp_path, capsys):
-    small = [
-        "--data.n_sequences=400",
-        "--data.seq_len=20",
-        "--model.hidden=4",
-        "--model.num_layers=1",
-        "--train.epochs=1",
-    ]
-    assert fit.main(["--model", "nand", *small, "--train.epochs=1", "--out", str(tmp_path)]) == 1
+    small = ["--data.n_sequences=400", "--data.seq_len=20", "--model.hidden=4", "--model.num_layers=1"]
+    assert fit(["--model", "nand", *small, "--train.epochs=1", "--out", str(tmp_path)]) == 1
     lines = capsys.readouterr().out.splitlines()
     rows = [line for line in lines if line.startswith(("accuracy", "f1_", "gate", "better"))]
     assert len(rows) >= 6 and max(map(len, rows)) <= 80
@@ -95,8 +94,14 @@ def test_predict_writes_a_row_a_sequence(run, traces, tmp_path, suffix):
     "words, said",
     [
         ([], "which model?"),
-        (["--model", "weather"], "invalid choice: 'weather'"),
-        (["--model", "nand", "--variant", "perfect"], "--variant perfect: nand has flawed"),
+        (["--model", "weather"], "there is no model 'weather'; models: nand"),
+        (["--model", "nnad"], "there is no model 'nnad'; did you mean nand?"),
+        (["--modle", "nand"], "no such option: --modle; did you mean --model?"),
+        (["--model", "nand", "--smok"], "no such option: --smok; did you mean --smoke?"),
+        (["--model", "nand", "--lr", "0.1"], "no such key: lr = 0.1; did you mean train.learning_rate?"),
+        (["--model", "nand", "--batch=32"], "did you mean train.batch_size?"),
+        (["--model", "nand", "--variant", "generatr"], "did you mean generator?"),
+        (["--model", "nand", "--variant", "perfect"], "nand has no variant 'perfect'; it has flawed, slots, generator"),
         (["--model", "nand", "--config", "nowhere.yaml"], "nowhere.yaml"),
         (["--model", "nand", "--data", "nowhere.csv"], "nowhere.csv: no such file"),
         (["--model", "nand", "--train.epoch", "3"], "did you mean train.epochs?"),
@@ -111,7 +116,7 @@ def test_wrong_usage_of_fit(words, said, capsys, tmp_path):
     (tmp_path / "bad.csv").write_text(header + "a,0,wipe,0,0,0,\n")
     (tmp_path / "few.csv").write_text(header + "a,0,erase,0,0,0,\nb,0,erase,0,0,0,\n")
     places = {"BAD": str(tmp_path / "bad.csv"), "FEW": str(tmp_path / "few.csv")}
-    status = fit.main([*(places.get(word, word) for word in words), "--out", str(tmp_path / "runs")])
+    status = fit([*(places.get(word, word) for word in words), "--out", str(tmp_path / "runs")])
     fails_cleanly(capsys, status, said)
     assert list((tmp_path / "runs").glob("*")) == [], "no run folder is left behind"
 
@@ -123,6 +128,7 @@ def test_wrong_usage_of_fit(words, said, capsys, tmp_path):
         (["--run", "RUN", "--data", "nowhere.csv", "--out", "y.csv"], "nowhere.csv: no such file"),
         (["--run", "RUN", "--data", "TRACES", "--out", "y.txt"], "suffix must be one of .csv, .parquet"),
         (["--run", "RUN", "--data", "TRACES", "--out", "y.csv", "--train.epochs", "3"], "--train.epochs"),
+        (["--rnu", "RUN", "--data", "TRACES", "--out", "y.csv"], "no such option: --rnu; did you mean --run?"),
         (["--data", "x.csv", "--out", "y.csv"], "--run"),
     ],
 )
@@ -149,8 +155,8 @@ def test_a_sign_that_the_terminal_does_not_have_ends_nothing(tmp_path, monkeypat
 LIMITED = """
 import resource, sys
 resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))  # bytes: a write beyond fails as on a full disk
-from kmodels import {verb}
-sys.exit({verb}.main(sys.argv[1:]))
+from kmodels.{verb} import main
+sys.exit(main(sys.argv[1:]))
 """
 
 
@@ -177,12 +183,72 @@ def test_no_backend_at_all_is_one_sentence(monkeypatch, capsys, tmp_path):
     from kmodels.core.training import backend
 
     monkeypatch.setattr(backend, "installed", lambda: [])
-    status = fit.main(["--model", "nand", "--out", str(tmp_path / "runs")])
+    status = fit(["--model", "nand", "--out", str(tmp_path / "runs")])
     fails_cleanly(capsys, status, "pip install tensorflow")
 
 
-def test_the_front_door():
-    done = run_python("-m", "kmodels", "--help", check=0)
-    assert "fit" in done.stdout and "predict" in done.stdout
-    assert run_python("-m", "kmodels", "fly", check=2).stderr.startswith("\nerror")
-    assert "recipe of nand" in run_python("-m", "kmodels", "fit", "--model", "nand", "--help", check=0).stdout
+VERBS = (*__main__.VERBS, *__main__.STUDIES)
+
+
+def test_the_list_of_verbs(capsys):
+    assert front_door([]) == front_door(["--help"]) == 0
+    said = capsys.readouterr().out
+    assert len(VERBS) == 14 and all(f"\n  {verb} " in said for verb in VERBS)
+    assert max(map(len, said.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_is_there_and_says_its_version(verb, capsys):
+    assert front_door([verb, "--version"]) == front_door(["--version"]) == 0
+    assert capsys.readouterr().out == 2 * f"kmodels {kmodels.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    "word, said", [("fitt", "did you mean fit?"), ("desing", "did you mean design?"), ("fly", "kmodels --help lists")]
+)
+def test_a_mistyped_verb(word, said, capsys):
+    fails_cleanly(capsys, front_door([word]), f"there is no verb {word!r}", said)
+
+
+def test_searches_need_a_clone(tmp_path):
+    (tmp_path / "kmodels").symlink_to(ROOT / "kmodels")
+    code = f"""
+import sys
+sys.path[:] = [path for path in sys.path if path not in ("", {str(ROOT)!r})] + [{str(tmp_path)!r}]
+from kmodels.__main__ import main
+main([])
+sys.exit(main(["search", "--study", "plume"]))
+"""
+    done = run_python("-c", code, check=2)
+    assert "search for a better recipe (only in a clone: python -m tuning.search)" in done.stdout
+    assert done.stderr == "error: search works only in a clone: python -m tuning.search\n"
+
+
+def test_help_lists_variants_and_fields(capsys):
+    assert fit(["--model", "nand", "--help"]) == 0
+    said = capsys.readouterr().out
+    assert "  flawed       model.encoding normalized, " in said
+    assert "  generator    Write legal NAND command sequences." in said
+    assert "recipe of nand" in said and "--train.epochs" in said
+
+
+def test_read_says_what_is_in_the_data(traces, capsys):
+    assert read(["--model", "nand", "--data", str(traces)]) == 0
+    said = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["records", "200"] in said and sum(int(words[1]) for words in said[-3:]) == 200
+
+
+def test_reading_and_refusing_data_need_no_backend(traces, tmp_path):
+    (tmp_path / "bad.csv").write_text("sequence,step,op,die,plane,block,page\na,0,wipe,0,0,0,\n")
+    code = """
+import sys, kmodels
+from kmodels.fit import main as fit
+from kmodels.read import main as read
+from kmodels.read import main as read
+assert read(["--model", "nand", "--data", sys.argv[1]]) == 0
+assert len(kmodels.read("nand", sys.argv[1], **{"data.strategies": ["page_hop"]})) == 200
+assert fit(["--model", "nand", "--data", sys.argv[2], "--out", sys.argv[3]]) == 2
+assert not {"keras", "tensorflow", "jax", "torch"} & set(sys.modules)
+"""
+    run_python("-c", code, traces, tmp_path / "bad.csv", tmp_path / "runs", check=0)
+    assert not (tmp_path / "runs").exists()

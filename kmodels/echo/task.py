@@ -4,7 +4,8 @@ from kmodels.core.spec.task import Task, TrainingData
 from kmodels.core.training.callbacks import EpochSchedule
 from kmodels.echo.data.encode import encode, training_examples
 from kmodels.echo.data.load import SUFFIXES, load
-from kmodels.echo.data.records import files, split
+from kmodels.echo.data.records import files
+from kmodels.echo.data.split import split
 from kmodels.echo.evaluation.diagnostics import diagnostics, hints
 from kmodels.echo.evaluation.extended import extended_evaluation
 from kmodels.echo.evaluation.figures import plot

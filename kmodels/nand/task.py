@@ -1,9 +1,9 @@
 """The contents page of the nand model."""
 
 from kmodels.core.spec.task import Task, TrainingData
-from kmodels.core.training import batching
 from kmodels.nand.data.encode import encode
 from kmodels.nand.data.load import SUFFIXES, load
+from kmodels.nand.data.split import split
 from kmodels.nand.evaluation.baselines import baselines
 from kmodels.nand.evaluation.calibration import ThresholdCalibration
 from kmodels.nand.evaluation.diagnostics import diagnostics
@@ -73,6 +73,7 @@ class NandTask(Task):
     )
 
     load = staticmethod(load)
+    split = staticmethod(split)
     encode = staticmethod(encode)
     build = staticmethod(build)
     decode = staticmethod(decode)
@@ -81,10 +82,6 @@ class NandTask(Task):
     notes = staticmethod(notes)
     figures = staticmethod(plot)
     transfer_recipe = staticmethod(transfer)
-
-    def split(self, records, recipe):
-        """Split the sequences by pair."""
-        return batching.split_groups(records.pair, recipe.data.split, recipe.seed)
 
     def metrics(self, splits, prediction, seed):
         """Score validity and the places of violations."""

@@ -2,18 +2,24 @@
 
 import argparse
 import contextlib
+import functools
+import inspect
 import io
 import itertools
 import os
+import shutil
 import signal
 import sys
+import textwrap
 import threading
 from collections.abc import Callable
 
+import kmodels
 from kmodels.core.cli import parse
 from kmodels.core.spec import registry
 from kmodels.core.spec.errors import UserError
-from kmodels.core.spec.recipe import Recipe
+from kmodels.core.spec.recipe import Recipe, leaves
+from kmodels.core.spec.suggest import did_you_mean, nearest
 
 
 class Terminated(KeyboardInterrupt):
@@ -29,21 +35,24 @@ class _Parser(argparse.ArgumentParser):
 
 def parser(verb: str, doc: str) -> argparse.ArgumentParser:
     """The parser of a verb. Options must be spelt out: --train.epochs is not an abbreviation of anything."""
-    return _Parser(
+    made = _Parser(
         prog=f"kmodels.{verb}",
         description=doc,
         allow_abbrev=False,
         add_help=False,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    made.add_argument("-h", "--help", action="store_true", help="show this; with --model also its recipe")
+    made.add_argument("--version", action="store_true", help="say which kmodels this is")
+    return made
 
 
 def add_recipe_options(options: argparse.ArgumentParser) -> None:
     """The options that choose a recipe: --model, --config, --variant, --seed, --smoke."""
-    options.add_argument("--model", choices=registry.NAMES, help="which model")
+    options.add_argument("--model", metavar="NAME", help=f"which model: {', '.join(registry.NAMES)}")
     options.add_argument("--config", metavar="FILE", help="recipe in YAML; configs/ has some")
     options.add_argument("--variant", metavar="NAME", help="a named recipe of the model, such as a flawed ancestor")
-    options.add_argument("--smoke", action="store_true", help="the whole path in seconds; too small to judge")
+    options.add_argument("--smoke", action="store_true", help="the whole path in seconds; too small for a verdict")
 
 
 def add_backend_option(options: argparse.ArgumentParser) -> None:
@@ -55,19 +64,47 @@ def recipe(args, words: list[str]) -> Recipe:
     """The recipe of defaults < --variant < --config < --smoke < command line, or every fault in it."""
     if args.model is None:
         raise UserError(f"which model? --model {' | '.join(registry.NAMES)}")
-    name, variant = registry.chosen(args.model, args.variant)
+    last = functools.partial(parse.command_line, words=words)
+    return _recipe(args.model, args.variant, args.config, args.smoke, last)
+
+
+def recipe_of_keywords(
+    function: Callable, model: str, fields: dict, *, variant=None, config=None, seed=None, smoke=False
+) -> Recipe:
+    """The same for a function of Python: `fields` are its keyword arguments that it does not know itself."""
+    own = inspect.signature(function).parameters
+    for name in fields:
+        if hint := did_you_mean(name, own):
+            raise UserError(f"{function.__name__}: no such keyword: {name}{hint}")
+    fields = fields if seed is None else {"seed": seed} | fields
+    return _recipe(model, variant, config, smoke, functools.partial(parse.keywords, fields=fields))
+
+
+def _recipe(model, variant, config, smoke, last: Callable[[type[Recipe]], parse.RecipeSource]) -> Recipe:
+    """last: what is put over all others, for a type of recipe."""
+    registry.check(model)
+    name, variant = registry.chosen(model, variant)
     kind = registry.recipe_type(name)
     layers = []
     if variant is not None:
-        if variant not in kind.VARIANTS:
-            raise UserError(f"--variant {variant}: {name} has {', '.join([*kind.VARIANTS, *registry.families(name)])}")
-        layers.append(parse.RecipeSource(kind.VARIANTS[variant], f"variant {variant}"))
-    if args.config is not None:
-        layers.append(parse.read_yaml(args.config))
-    if args.smoke:
+        layers.append(_variant(kind, name, variant))
+    if config is not None:
+        layers.append(parse.read_yaml(config))
+    if smoke:
         layers.append(parse.RecipeSource(kind.SMOKE, "--smoke"))
-    layers.append(parse.command_line(kind, words))
+    layers.append(last(kind))
     return parse.resolve(kind, layers)
+
+
+def _variant(kind: type[Recipe], name: str, variant: str) -> parse.RecipeSource:
+    """The fields that a variant changes, under its name of today or of before."""
+    new = kind.renamed("RENAMED_VARIANTS").get(variant, variant)
+    if new != variant:
+        parse.notice(f"variant {variant} of {name} is now called {new}")
+    if new not in kind.VARIANTS:
+        have = registry.variants(name)
+        raise UserError(f"{name} has no variant {variant!r}{did_you_mean(variant, have)}; it has {', '.join(have)}")
+    return parse.RecipeSource(kind.VARIANTS[new], f"variant {new}")
 
 
 def run(options: argparse.ArgumentParser, body: Callable, argv: list[str] | None) -> int:
@@ -114,7 +151,21 @@ def _options(options, argv):
     if "-h" in argv or "--help" in argv:
         _help(options, argv)
         return None, None
+    if "--version" in argv:
+        print(f"kmodels {kmodels.__version__}")
+        return None, None
+    _refuse_misspelt(options, argv)
     return options.parse_known_args(argv)
+
+
+def _refuse_misspelt(options, argv) -> None:
+    """Refuse a word that is almost an option of the verb; keys of recipes, which have a dot, are looked at later."""
+    known = [*(word.removeprefix("--") for word in options._option_string_actions), *leaves(Recipe)]
+    for word in argv:
+        name = word.removeprefix("--").partition("=")[0]
+        unknown = word.startswith("--") and name not in known and "." not in name
+        if unknown and (near := nearest(name, known)):
+            raise UserError(f"command line: no such option: --{name}; did you mean --{near}?")
 
 
 def _help(options, argv):
@@ -128,8 +179,31 @@ def _help(options, argv):
         print(f"With --model {' | '.join(registry.NAMES)}, --help also lists every field of its recipe.")
         return
     fields = parse.recipe_parser(registry.recipe_type(chosen))
+    print(_variants_help(chosen))
     print(f"recipe of {chosen}:")
     print(fields.format_help())
+
+
+def _variants_help(name: str) -> str:
+    """What --variant takes: each variant with the fields that it changes, each model of its own with what it is for."""
+    kind = registry.recipe_type(name)
+    lines = {variant: _changes(changes) for variant, changes in kind.VARIANTS.items()}
+    for family in registry.families(name):
+        lines[family] = (registry.recipe_type(f"{name}.{family}").__doc__ or "").partition("\n")[0]
+    width = min(shutil.get_terminal_size().columns, 120) - 1
+    text = [
+        textwrap.fill(f"{variant:<12} {line}", width, initial_indent="  ", subsequent_indent=15 * " ")
+        for variant, line in lines.items()
+    ]
+    return "\n".join([f"variants of {name}, for --variant:", *text, ""])
+
+
+def _changes(changes: dict, prefix: str = "") -> str:
+    """Nested changes of a recipe as `model.encoding normalized, train.epochs 15`."""
+    words = []
+    for key, value in changes.items():
+        words.append(_changes(value, f"{prefix}{key}.") if isinstance(value, dict) else f"{prefix}{key} {value}")
+    return ", ".join(words)
 
 
 def load_predictor(args, model: str | None = None):

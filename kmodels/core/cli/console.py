@@ -1,13 +1,16 @@
 """What a person sees: progress with the time left, lines, tables. Everything said is also in the run's log."""
 
 import contextlib
+import io
 import logging
 import math
+import re
 import shlex
 import sys
 from pathlib import Path
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -18,6 +21,9 @@ log.setLevel(logging.INFO)
 log.propagate = False
 log.addHandler(logging.NullHandler())  # else logging prints errors to stderr a second time
 out = Console(highlight=False, soft_wrap=True)
+
+LOG_WIDTH = 80  # columns of a table in the log
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 MARKS = {"passed": "[green]passed[/]", "failed": "[red]FAILED[/]", "not_measured": "[yellow]not measured[/]"}
 
@@ -33,11 +39,18 @@ def command(module: str, *words) -> str:
     return shlex.join([Path(sys.executable).name, "-m", module, *map(str, words)])
 
 
+class _Plain(logging.Formatter):
+    """The time and the text, without control codes, whatever a file's name or a library's message has in it."""
+
+    def format(self, record):
+        return CONTROL.sub(lambda code: repr(code[0])[1:-1], super().format(record))
+
+
 @contextlib.contextmanager
 def logging_to(path: Path):
     """While inside, everything said goes to this file as well, with the time."""
     handler = logging.FileHandler(path, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    handler.setFormatter(_Plain("%(asctime)s %(message)s"))
     log.addHandler(handler)
     try:
         yield
@@ -66,7 +79,7 @@ def progress(what: str, total: int | None = None):
 
 
 def metrics_table(report: dict, headline: tuple[str, ...]) -> Table:
-    """Each headline metric with its interval beside the same metric of every baseline; 80 columns wide."""
+    """Each headline metric with its interval beside the same metric of every baseline."""
     baselines = report["baselines"]
     table = new_table("held-out data")
     for name in ("metric", "model", "95% interval", *baselines):
@@ -85,7 +98,7 @@ def gates_table(gates: list[dict]) -> Table:
     """Each gate with its verdict."""
     table = new_table("gates")
     for column in ("gate", "value", "bound", "source", ""):
-        table.add_column(column, no_wrap=True)
+        table.add_column(column, no_wrap=column != "gate")
     for gate in gates:
         table.add_row(gate["name"], number(gate["value"]), bound_of(gate), gate["source"], MARKS[gate["status"]])
     return table
@@ -97,13 +110,44 @@ def new_table(title: str) -> Table:
 
 
 def show(table: Table) -> None:
-    """Print a table, and note it in the log."""
+    """Print a table, and note it in the log. Columns for which there is no room stand in a table of their own below."""
     out.print()
-    out.print(table)
-    plain = Console(width=120)
-    with plain.capture() as captured:
-        plain.print(table)
-    log.info("\n%s", captured.get().rstrip())
+    for part in _fitting(table, out):
+        out.print(part, soft_wrap=False)
+    text = io.StringIO()
+    plain = Console(file=text, width=LOG_WIDTH, color_system=None, force_terminal=False)
+    for part in _fitting(table, plain):
+        plain.print(part)
+    log.info("\n%s", text.getvalue().rstrip())
+
+
+def _fitting(table: Table, console: Console) -> list[Table]:
+    """The table, or, where it is too wide, tables of some of its columns, each with the first column again."""
+    if Measurement.get(console, console.options, table).minimum <= console.width:
+        return [table]
+    first, *others = table.columns
+    parts = [[first]]
+    for column in others:
+        if len(parts[-1]) > 1 and _width(table, [*parts[-1], column], console) > console.width:
+            parts.append([first])
+        parts[-1].append(column)
+    return [_of_columns(table, part, table.title if k == 0 else None) for k, part in enumerate(parts)]
+
+
+def _width(table: Table, columns: list, console: Console) -> int:
+    part = _of_columns(table, columns, None)
+    return Measurement.get(console, console.options.update(max_width=10_000), part).minimum
+
+
+def _of_columns(table: Table, columns: list, title: str | None) -> Table:
+    """A table of some columns of another one."""
+    part = new_table(title or "")
+    part.title = title
+    for column in columns:
+        part.add_column(column.header, no_wrap=column.no_wrap, justify=column.justify)
+    for row in zip(*(column.cells for column in columns), strict=True):
+        part.add_row(*row)
+    return part
 
 
 def number(value: float | None) -> str:

@@ -126,6 +126,31 @@ def command_line(recipe_type: type[Recipe], words: list[str]) -> RecipeSource:
     return layer
 
 
+def keywords(recipe_type: type[Recipe], fields: dict[str, Any]) -> RecipeSource:
+    """The values that `fit(..., **{"train.epochs": 3})` gives: Python's own, or the words of a command line."""
+    known = leaves(recipe_type)
+    layer = RecipeSource({}, "keyword arguments")
+    for key, value in fields.items():
+        path = tuple(key.split("."))
+        current = ".".join(_current_path(recipe_type.renamed(), path))
+        if isinstance(value, str) and not (current in known and known[current].annotation is str):
+            value = _scalar(value)
+        layer.values = merge(layer.values, _nested(path, _plain(value)))
+        layer.places[path] = f"keyword {key!r}"
+    return layer
+
+
+def _plain(value):
+    """A Python value as YAML would have given it: numbers and arrays of NumPy become Python's, paths words."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    if isinstance(value, dict):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    return str(value) if isinstance(value, Path) else value
+
+
 def _with_negatives(words: list[str]) -> list[str]:
     """`--key -1e-3` as `--key=-1e-3`: argparse takes a negative number with an exponent for an option."""
     joined = []
@@ -215,10 +240,10 @@ def with_current_names(recipe_type: type[Recipe], layer: RecipeSource) -> Recipe
             raise UserError(f"{place}: {both} are the same field; give only {'.'.join(path)}")
         came_from[path] = old
         if path != old:
-            _notice(f"{place}: {'.'.join(old)} is now called {'.'.join(path)}")
+            notice(f"{place}: {'.'.join(old)} is now called {'.'.join(path)}")
         new = _current_choice(choices.get(".".join(path), {}), value)
         if new != value:
-            _notice(f"{place}: {'.'.join(path)} = {value} is now called {new}")
+            notice(f"{place}: {'.'.join(path)} = {value} is now called {new}")
         current.values = merge(current.values, _nested(path, new))
         current.places[path] = place
     current.places = layer.places | current.places
@@ -251,7 +276,8 @@ def _current_choice(choices: dict[str, str], value):
 
 
 @functools.cache  # so that each notice is given once
-def _notice(text: str) -> None:
+def notice(text: str) -> None:
+    """Tell once that something has another name today."""
     from kmodels.core.cli import console
 
     console.notice(text)

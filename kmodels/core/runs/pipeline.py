@@ -53,13 +53,16 @@ class DataSplits:
         return "simulated by this recipe" if self.simulated else f"{names} of the user"
 
 
-def load_splits(task: Task, recipe, path: str | None) -> DataSplits:
-    """Load simulated data (made once, cached) or the user's, through the same loader, and split it."""
+def load_splits(task: Task, recipe, path: str | None, records=None) -> DataSplits:
+    """Load simulated data (made once, cached) or the user's, through the same loader, and split it.
+
+    records: those of `path`, where they were loaded already.
+    """
     simulated = path is None
     if simulated:
         with console.progress("simulating") as bar:
             path = cache.get_or_simulate(task, recipe, bar, console.say)
-    records = task.load(path, recipe)
+    records = task.load(path, recipe) if records is None else records
     rows = task.split(records, recipe)
     empty = [name for name, index in rows.items() if len(index) == 0]
     if empty:
@@ -70,7 +73,7 @@ def load_splits(task: Task, recipe, path: str | None) -> DataSplits:
 
 def data_of(task: Task, run: Run) -> DataSplits:
     """Return a run's data. The user's must be what it was when the run began: its rows would be split anew."""
-    parts = load_splits(task, run.recipe, run.metadata["data"])
+    parts = load_splits(task, run.recipe, run.metadata["data"], run.records)
     if not parts.simulated:
         run.check_data(parts.sha256)
     return parts
@@ -128,7 +131,7 @@ def train_or_resume(folder: Path, recipe, data: str | None = None, smoke: bool =
     run = run or Run.create(folder, recipe, backend.current(), data, smoke)
     keras.utils.clear_session()
     with run.lock():
-        report = run.report()
+        report = run.report
         if report and data is not None:
             data_of(registry.task(recipe.task), run)
         return run, report or fit(run)

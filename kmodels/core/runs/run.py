@@ -2,13 +2,14 @@
 
 import contextlib
 import datetime
+import functools
 import json
 import os
 import shlex
 import shutil
 import tempfile
 import zipfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -27,18 +28,22 @@ STATE = ("step", "history", "seconds", "live")  # what is saved beside a trainin
 
 @dataclass(frozen=True)
 class Run:
-    """A run's folder and the recipe in it.
+    """A run's folder and the recipe in it. `report` and `predictor` are what came out of a finished one.
 
     metadata: what run.json holds: `format, kmodels, model, backend, data, smoke, code` and, once the user's data was
         read, its `data_hash`.
+    records: the user's data, where they were read already as the run began.
     """
 
     path: Path
     recipe: Recipe
     metadata: dict
+    records: object = field(default=None, repr=False, compare=False)
 
     @classmethod
-    def create(cls, out: Path, recipe: Recipe, backend: str, data: str | None, smoke: bool) -> "Run":
+    def create(
+        cls, out: Path, recipe: Recipe, backend: str, data: str | None, smoke: bool, records: object = None
+    ) -> "Run":
         """Return a new folder `<out>/<model>-<time>-<hash>/` with its recipe."""
         out = Path(out)
         out.mkdir(parents=True, exist_ok=True)
@@ -55,7 +60,7 @@ class Run:
         }
         files.write_text(path / "recipe.yaml", recipe.to_yaml())
         files.write_json(path / "run.json", metadata)
-        return cls(path, recipe, metadata)
+        return cls(path, recipe, metadata, records)
 
     @classmethod
     def open(cls, path: str | Path) -> "Run":
@@ -102,6 +107,7 @@ class Run:
         """Where TensorBoard's event files are."""
         return self.path / "tensorboard"
 
+    @property
     def report(self) -> dict | None:
         """Return what report.json holds; None while the run is not finished."""
         path = self.path / "report.json"
@@ -110,6 +116,11 @@ class Run:
         except ValueError as error:
             folder = shlex.quote(str(self.path))
             raise UserError(f"{path}: damaged: {error}; without it, --resume {folder} makes it again") from None
+
+    @functools.cached_property
+    def predictor(self):
+        """The trained model with its pre- and post-processing, as `kmodels.load` returns it."""
+        return kmodels.load(self.path)
 
     @contextlib.contextmanager
     def lock(self):

@@ -14,6 +14,8 @@ def nearest(word: str, choices: Iterable[str]) -> str | None:
 def nearest_key(key: str, keys: Iterable[str]) -> str | None:
     """Find the dotted key whose last word is most like that of `key`, in the same section if it can be.
 
+    A word may also be cut short (`batch`) or stand for first letters (`lr` for learning_rate).
+
     Parameters
     ----------
     key : str
@@ -30,7 +32,12 @@ def nearest_key(key: str, keys: Iterable[str]) -> str | None:
 
     def likeness(name: str) -> float:
         own_section, _, own_word = name.rpartition(".")
-        return difflib.SequenceMatcher(None, word, own_word).ratio() + 0.1 * (section == own_section)
+        alike = difflib.SequenceMatcher(None, word, own_word).ratio()
+        if len(word) > 1 and word == "".join(part[:1] for part in own_word.split("_")):
+            alike = 1.0
+        elif len(word) > 2 and own_word.startswith(word):
+            alike = max(alike, 0.8)
+        return alike + 0.1 * (section == own_section) + 0.05 * (not section and own_section == "train")
 
     best = max(keys, key=likeness, default=None)
     return best if best is not None and likeness(best) >= ALIKE else None

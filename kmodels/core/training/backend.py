@@ -6,9 +6,11 @@ import os
 import platform
 import shutil
 import sys
+import tempfile
 from importlib import metadata
 
 from kmodels.core.spec.errors import UserError
+from kmodels.core.spec.suggest import did_you_mean
 
 NAMES = ("tensorflow", "jax", "torch")
 WIDE_OPEN = 1e4  # what a gate gets whose sigmoid is to be 1
@@ -32,27 +34,56 @@ def select(name: str | None = None, small_operations: bool = False, fastest: tup
     fastest: as in `choice`.
     Raises UserError when it is not installed, or when Keras already runs on another one.
     """
-    have = installed()
     asked, _ = choice(name, fastest)
-    if not have:
-        raise UserError(f"no backend is installed: pip install tensorflow (or one of {', '.join(NAMES[1:])})")
-    if asked not in NAMES:
-        raise UserError(f"backend {asked!r} is unknown; allowed: {', '.join(NAMES)}")
-    if asked not in have:
-        raise UserError(f"backend {asked!r} is not installed (pip install {asked}); here: {', '.join(have)}")
+    check(asked)
     if "keras" in sys.modules:
         running = current()
         if name and name != running:
             raise UserError(f"Keras already runs on {running} in this process; {name} needs a new one")
         return running
     os.environ["KERAS_BACKEND"] = asked
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up chatter
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start-up chatter: what fails raises, too
     if small_operations:
         os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
         os.environ.setdefault("TF_NUM_INTEROP_THREADS", str(os.cpu_count() or 1))
     else:
         os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    with _quiet():
+        import keras  # noqa: F401
     return asked
+
+
+def check(name: str) -> None:
+    """Raise UserError where the backend `name` cannot be used here."""
+    have = installed()
+    if not have:
+        raise UserError(f"no backend is installed: pip install tensorflow (or one of {', '.join(NAMES[1:])})")
+    if name not in NAMES:
+        raise UserError(f"backend {name!r} is unknown{did_you_mean(name, NAMES)}; allowed: {', '.join(NAMES)}")
+    if name not in have:
+        raise UserError(f"backend {name!r} is not installed (pip install {name}); here: {', '.join(have)}")
+
+
+@contextlib.contextmanager
+def _quiet():
+    """Inside, nothing that is written to standard error is seen unless an error is raised.
+
+    Libraries written in C say what they miss as they are loaded, whatever log level is set: TensorFlow, which Keras
+    loads beside the other backends, does. Python cannot keep them from it but by giving them another file.
+    """
+    with tempfile.TemporaryFile() as aside:
+        sys.stderr.flush()
+        kept = os.dup(2)
+        os.dup2(aside.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            aside.seek(0)
+            os.write(kept, aside.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
 
 
 def choice(name: str | None, fastest: tuple[str, ...] = ()) -> tuple[str, str]:
@@ -80,7 +111,8 @@ def seed_everything(seed: int) -> None:
     """Fix every source of randomness, so that the same recipe gives the same weights on the same machine."""
     import keras
 
-    keras.utils.set_random_seed(seed)
+    with _quiet():  # Keras loads TensorFlow here on every backend, where it is installed
+        keras.utils.set_random_seed(seed)
     if current() == "tensorflow":
         import tensorflow
 

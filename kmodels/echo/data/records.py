@@ -5,8 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kmodels.core.training import batching
-from kmodels.echo.data.batvision import PARTS, Pair, read_depth
+from kmodels.echo.data.batvision import Pair, read_depth
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,11 +79,3 @@ def files(pairs: EchoPairs) -> list[Path]:
     """List every file that the pairs were read from: CSVs, recordings, depths."""
     tables = dict.fromkeys(pair.table for pair in pairs.sources)
     return [*tables, *(file for pair in pairs.sources for file in pair.files)]
-
-
-def split(pairs: EchoPairs, recipe) -> dict[str, np.ndarray]:
-    """Split into rows of train, validation and test: by room, or by the CSVs, as recipe.data.split_by says."""
-    if recipe.data.split_by == "files":
-        names = ("train", "validation", "test")
-        return {name: np.flatnonzero(pairs.part == part) for name, part in zip(names, PARTS, strict=True)}
-    return batching.split_groups(pairs.groups, recipe.data.split, recipe.seed)

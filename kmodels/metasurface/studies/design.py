@@ -18,7 +18,7 @@ from kmodels.core.spec.errors import UserError
 
 def main(argv=None) -> int:
     """Run the verb; returns the exit status."""
-    options = cli.parser("metasurface.design", __doc__)
+    options = cli.parser("metasurface.studies.design", __doc__)
     options.add_argument("--run", required=True, metavar="RUN", help="run folder of fit")
     options.add_argument("--target", default="bayer", metavar="T", help="bayer (default), blue, green or red")
     options.add_argument("--out", required=True, metavar="FILE", help="designs, .h5")

@@ -18,7 +18,7 @@ from kmodels.core.spec.errors import UserError
 
 def main(argv=None) -> int:
     """Run the verb; returns the exit status."""
-    options = cli.parser("metasurface.pack", __doc__)
+    options = cli.parser("metasurface.studies.pack", __doc__)
     options.add_argument("--data", required=True, metavar="PATH", help="a folder of HDF5 files")
     options.add_argument("--out", required=True, metavar="FILE", help="all of them, .h5")
     return cli.run(options, _pack, argv)

@@ -23,7 +23,7 @@ SHIPPED = Path(__file__).parents[1] / "data" / "rigorous.h5"
 
 def main(argv=None) -> int:
     """Run the verb; returns the exit status."""
-    options = cli.parser("metasurface.transfer", __doc__)
+    options = cli.parser("metasurface.studies.transfer", __doc__)
     options.add_argument("--run", required=True, metavar="RUN", help="run folder of fit")
     options.add_argument("--data", default=SHIPPED, metavar="PATH", help="rigorous structures (default: the package's)")
     options.add_argument("--out", required=True, metavar="FILE", help="the scores, .json")

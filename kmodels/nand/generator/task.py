@@ -1,14 +1,9 @@
 """The contents page of the nand.generator model."""
 
-import numpy as np
-
-from kmodels.core.spec.errors import UserError
 from kmodels.core.spec.task import GeneratorTask
-from kmodels.core.training import batching
-from kmodels.nand.data.load import SUFFIXES, load
-from kmodels.nand.data.records import CODES
-from kmodels.nand.data.rules import RuleChecker
 from kmodels.nand.generator.data.encode import encode, training_examples
+from kmodels.nand.generator.data.load import SUFFIXES, load
+from kmodels.nand.generator.data.split import split
 from kmodels.nand.generator.evaluation import sampling
 from kmodels.nand.generator.evaluation.baselines import baselines
 from kmodels.nand.generator.evaluation.diagnostics import diagnostics
@@ -19,26 +14,6 @@ from kmodels.nand.generator.gates import GATES
 from kmodels.nand.generator.network.generator import build
 from kmodels.nand.generator.recipe import GeneratorRecipe
 from kmodels.nand.generator.simulator import SIMULATION
-
-
-def split(trace, recipe) -> dict[str, np.ndarray]:
-    """Split the rows of the valid sequences by pair.
-
-    Raises
-    ------
-    UserError
-        For a sequence that its file calls valid and the recipe's rules do not.
-    """
-    checked = RuleChecker(recipe.data).check(trace)
-    wrong = checked.invalid & ~trace.invalid
-    if wrong.any():
-        row = int(np.argmax(wrong))
-        raise UserError(
-            f"sequence {trace.name[row]}: labelled valid, but step {checked.violation_index[row]} breaks a rule "
-            f"of the recipe, {CODES[checked.violation_code[row]]} (see data.program_order, data.read_offset_limit)"
-        )
-    parts = batching.split_groups(trace.pair, recipe.data.split, recipe.seed)
-    return {name: rows[~trace.invalid[rows]] for name, rows in parts.items()}
 
 
 def notes(recipe: GeneratorRecipe) -> list[str]:

@@ -51,7 +51,7 @@ def inputs(days, rows, known) -> dict[str, np.ndarray]:
 
 def main(argv=None) -> int:
     """Run the study; return the exit status."""
-    options = cli.parser("precip.usefulness", __doc__)
+    options = cli.parser("precip.studies.usefulness", __doc__)
     options.add_argument("--run", required=True, metavar="RUN", help="folder that fit has written, of a precip model")
     options.add_argument("--seeds", type=int, default=5, metavar="N", help="pairs of downscalers (default: 5)")
     options.add_argument("--epochs", type=int, default=12, metavar="N", help="of each downscaler (default: 12)")

@@ -130,7 +130,7 @@ class Renamed(NandRecipe):
 def notices(monkeypatch):
     """What was noticed in this test; notices of earlier tests do not count."""
     said = []
-    parse._notice.cache_clear()
+    parse.notice.cache_clear()
     monkeypatch.setattr("kmodels.core.cli.console.notice", said.append)
     return said
 

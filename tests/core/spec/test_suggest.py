@@ -18,4 +18,6 @@ def test_the_nearest_key_is_in_the_same_section_if_it_can_be():
     assert nearest_key("data.widht", KEYS) == "data.width" and nearest_key("model.widht", KEYS) == "model.width"
     assert nearest_key("other.widht", KEYS) in ("model.width", "data.width")
     assert nearest_key("train.zebra", KEYS) is None and nearest_key("a.b", []) is None
+    assert nearest_key("bs", ["data.base", "train.batch_size"]) == "train.batch_size", "first letters"
+    assert nearest_key("batch", ["data.blocks", "train.batch_size"]) == "train.batch_size", "cut short"
     assert did_you_mean_key("epoch", KEYS) == "; did you mean train.epochs?" and did_you_mean_key("q", KEYS) == ""

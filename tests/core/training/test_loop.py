@@ -9,11 +9,11 @@ import pytest
 from helpers.checks import fails_cleanly, only_run, report_of
 from helpers.killing import kill_predictions, same_run, saved_state, started
 
-from kmodels import fit
 from kmodels.core.runs.run import Run
 from kmodels.core.spec.errors import UserError
 from kmodels.core.training import callbacks, loop
 from kmodels.core.training.state import TrainingState
+from kmodels.fit import main as fit
 from kmodels.nand.recipe import NandRecipe
 
 TINY = ("--model", "nand", "--smoke", "--data.n_sequences", "1200", "--train.batch_size", "32", "--train.epochs", "3")
@@ -35,7 +35,7 @@ def kill_when_saved(out, process, least: int, later: float) -> None:
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
     out = tmp_path_factory.mktemp("undisturbed")
-    assert fit.main([*TINY, "--out", str(out)]) == 0
+    assert fit([*TINY, "--out", str(out)]) == 0
     return only_run(out)
 
 
@@ -59,7 +59,7 @@ def test_sigkill_then_resume_gives_exactly_the_same_weights(undisturbed, killed,
     per_epoch = int(saved_state(undisturbed)["step"]) // 3
     step = int(saved_state(run)["step"])
     assert not (run / "report.json").exists() and step < 3 * per_epoch, "killed too late to prove anything"
-    assert fit.main(["--resume", str(run)]) == 0
+    assert fit(["--resume", str(run)]) == 0
     same_run(run, undisturbed)
 
 
@@ -81,20 +81,20 @@ def test_ctrl_c_and_sigterm_save_at_once_and_say_how_to_go_on(signum, undisturbe
 
     monkeypatch.setattr(callbacks.LossGuard, "on_train_batch_end", interrupted)
     out = tmp_path / "two words"
-    assert fit.main([*TINY, "--out", str(out)]) == 128 + signum
+    assert fit([*TINY, "--out", str(out)]) == 128 + signum
     monkeypatch.undo()
     run = only_run(out)
     said = capsys.readouterr().out
     assert f"epoch 2 of 3, step {per_epoch + 5}; nothing is lost" in said and f"--resume '{run}'" in said
     assert int(saved_state(run)["step"]) == per_epoch + 5
     assert signal.getsignal(signum) is handler, "put back"
-    assert fit.main(["--resume", str(run)]) == 0
+    assert fit(["--resume", str(run)]) == 0
     same_run(run, undisturbed)
 
 
 def test_resuming_a_finished_run_only_shows_it(undisturbed, capsys):
     before = (undisturbed / "report.json").read_bytes()
-    assert fit.main(["--resume", str(undisturbed)]) == 0
+    assert fit(["--resume", str(undisturbed)]) == 0
     assert "accuracy" in capsys.readouterr().out and (undisturbed / "report.json").read_bytes() == before
 
 
@@ -176,7 +176,7 @@ def test_a_state_of_another_model_is_refused(undisturbed, tmp_path, capsys):
     (run / "report.json").unlink()
     recipe = (run / "recipe.yaml").read_text().replace("hidden: 16", "hidden: 8")
     (run / "recipe.yaml").write_text(recipe)
-    fails_cleanly(capsys, fit.main(["--resume", str(run)]), "another model")
+    fails_cleanly(capsys, fit(["--resume", str(run)]), "another model")
 
 
 def test_a_newer_run_and_a_run_of_an_unknown_model_are_refused(undisturbed, tmp_path):

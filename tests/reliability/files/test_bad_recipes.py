@@ -12,12 +12,12 @@ from kmodels.core.spec.recipe import leaves
 COUNT = 200
 SCRIPT = """
 import contextlib, io, json, sys, time
-from kmodels import fit
+from kmodels.fit import main as fit
 found = []
 for words in json.load(open(sys.argv[1])):
     said, began = io.StringIO(), time.process_time()
     with contextlib.redirect_stderr(said):
-        status = fit.main(words)
+        status = fit(words)
     found.append((status, said.getvalue(), time.process_time() - began))
 json.dump(found, open(sys.argv[2], "w"))
 sys.exit(77 if {"keras", "tensorflow", "jax", "torch"} & set(sys.modules) else 0)

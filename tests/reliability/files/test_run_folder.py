@@ -10,7 +10,6 @@ import pytest
 from helpers.checks import equal_arrays, fails_cleanly, run_python
 from helpers.small_training import PER_EPOCH, run, state, trained
 
-from kmodels import fit
 from kmodels.core.io import files
 from kmodels.core.runs import pipeline
 from kmodels.core.runs.run import Run
@@ -18,6 +17,7 @@ from kmodels.core.spec import registry
 from kmodels.core.spec.errors import UserError
 from kmodels.core.training import backend
 from kmodels.core.training.tensorboard import Monitor
+from kmodels.fit import main as fit
 
 HEADER = "sequence,step,op,die,plane,block,page\n"
 
@@ -39,7 +39,7 @@ def on_a_file(tmp_path):
 
 def test_a_resumed_run_refuses_other_data(on_a_file, tmp_path, capsys):
     write_trace(tmp_path / "mine.csv", page=1)  # one page of one operation
-    said = fails_cleanly(capsys, fit.main(["--resume", str(on_a_file.path)]), "not the data that", on_a_file.path)
+    said = fails_cleanly(capsys, fit(["--resume", str(on_a_file.path)]), "not the data that", on_a_file.path)
     assert said.count("\n") == 1 and str(tmp_path / "mine.csv") in said
     write_trace(tmp_path / "mine.csv")
     pipeline.data_of(registry.task("nand"), Run.open(on_a_file.path))
@@ -48,17 +48,15 @@ def test_a_resumed_run_refuses_other_data(on_a_file, tmp_path, capsys):
 def test_data_may_move_but_not_change(on_a_file, tmp_path, capsys):
     task, there = registry.task("nand"), tmp_path / "there.csv"
     (tmp_path / "mine.csv").rename(there)
-    fails_cleanly(capsys, fit.main(["--resume", str(on_a_file.path)]), "mine.csv: no such file", "--data PATH")
+    fails_cleanly(capsys, fit(["--resume", str(on_a_file.path)]), "mine.csv: no such file", "--data PATH")
     moved = Run.open(on_a_file.path).is_external(str(there))
     moved.note_data(pipeline.data_of(task, moved).sha256)
     assert Run.open(on_a_file.path).metadata["data"] == str(there)
     write_trace(there, page=1)
     words = ["--resume", str(on_a_file.path), "--data", str(there)]
-    fails_cleanly(capsys, fit.main(words), "there.csv: not the data that")
+    fails_cleanly(capsys, fit(words), "there.csv: not the data that")
     simulated = run(tmp_path / "simulated")
-    fails_cleanly(
-        capsys, fit.main(["--resume", str(simulated.path), "--data", str(there)]), "trained on simulated data"
-    )
+    fails_cleanly(capsys, fit(["--resume", str(simulated.path), "--data", str(there)]), "trained on simulated data")
 
 
 HOLDING = "import sys, time; from kmodels.core.runs.run import Run\nwith Run.open(sys.argv[1]).lock(): {inside}"
@@ -69,7 +67,7 @@ def test_a_second_process_is_told_who_has_the_run(tmp_path, capsys):
     with one.lock():
         done = run_python("-c", HOLDING.format(inside="pass"), one.path)
         assert done.returncode == 1 and f"process {os.getpid()} on " in done.stderr.splitlines()[-1]
-        fails_cleanly(capsys, fit.main(["--resume", str(one.path)]), one.path, f"process {os.getpid()} on ", "wait")
+        fails_cleanly(capsys, fit(["--resume", str(one.path)]), one.path, f"process {os.getpid()} on ", "wait")
     run_python("-c", HOLDING.format(inside="pass"), one.path, check=0)
     run_python("-c", HOLDING.format(inside="import os; os._exit(9)"), one.path, check=9)  # as killed
     with one.lock():
