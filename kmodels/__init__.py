@@ -24,9 +24,10 @@ __version__ = "0.1.0"
 _FUNCTIONS = ("fit", "read", "simulate")  # each in the module of its name, which is also the verb on the command line
 _MODELS = ("echo", "metasurface", "nand", "plume", "precip")
 _attribute, __dir__, __all__ = lazy_loader.attach(
-    __name__, submodules=(*_MODELS, "layers"), submod_attrs={name: [name] for name in _FUNCTIONS}
+    __name__,
+    submodules=(*_MODELS, "layers"),
+    submod_attrs={name: [name] for name in _FUNCTIONS} | {"core.runs.predictor": ["load"]},
 )
-__all__ += ["load"]
 
 
 def __getattr__(name: str):
@@ -53,26 +54,3 @@ class _Package(types.ModuleType):
 
 
 sys.modules[__name__].__class__ = _Package
-
-
-def load(run):
-    """Return the trained model of a run folder, with its pre- and post-processing.
-
-    Parameters
-    ----------
-    run : str or Path
-        A folder that `fit` has written, on any backend.
-
-    Returns
-    -------
-    kmodels.core.runs.predictor.Predictor
-        `.predict(data).frame()` tabulates a prediction, `.predict(data).write(path)` saves it.
-
-    Raises
-    ------
-    kmodels.core.spec.errors.UserError
-        Where the folder is no finished run, or a newer kmodels wrote it.
-    """
-    from kmodels.core.runs.predictor import Predictor
-
-    return Predictor.open(run)

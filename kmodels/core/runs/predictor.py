@@ -10,6 +10,27 @@ from kmodels.core.spec.errors import UserError
 from kmodels.core.training import backend
 
 
+def load(run: str | Path) -> "Predictor":
+    """Return the trained model of a run folder, with its pre- and post-processing.
+
+    Parameters
+    ----------
+    run : str or Path
+        A folder that `fit` has written, on any backend.
+
+    Returns
+    -------
+    Predictor
+        `.predict(data).frame()` tabulates a prediction, `.predict(data).write(path)` saves it.
+
+    Raises
+    ------
+    kmodels.core.spec.errors.UserError
+        Where the folder is no finished run, or a newer kmodels wrote it.
+    """
+    return Predictor.open(run)
+
+
 class Predictor:
     """What `kmodels.load(run)` returns: files or records in, predictions in the field's own words out.
 

@@ -12,7 +12,7 @@ from kmodels.core.spec.errors import UserError
 from kmodels.echo.data import batvision
 from kmodels.echo.data import load as loader
 from kmodels.echo.data.load import load
-from kmodels.echo.data.records import split
+from kmodels.echo.data.split import split
 from kmodels.echo.recipe import EchoRecipe
 from kmodels.echo.simulator.recordings import simulate
 

@@ -8,10 +8,11 @@ from kmodels.core.runs import pipeline
 from kmodels.core.spec.errors import UserError
 from kmodels.nand.data import load
 from kmodels.nand.generator.data.encode import make_vocabulary
+from kmodels.nand.generator.data.split import split
 from kmodels.nand.generator.evaluation import baselines, metrics, prediction
 from kmodels.nand.generator.gates import GATES
 from kmodels.nand.generator.recipe import GeneratorRecipe
-from kmodels.nand.generator.task import TASK, split
+from kmodels.nand.generator.task import TASK
 from kmodels.nand.simulator import sequences
 
 RECIPE = GeneratorRecipe().with_changes({"data": {"seq_len": 30}})
