@@ -23,6 +23,8 @@ log.addHandler(logging.NullHandler())  # else logging prints errors to stderr a 
 out = Console(highlight=False, soft_wrap=True)
 
 LOG_WIDTH = 80  # columns of a table in the log
+GAP = 2  # columns between those of a table
+WIDEST = 10_000  # columns: room for any cell
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 MARKS = {"passed": "[green]passed[/]", "failed": "[red]FAILED[/]", "not_measured": "[yellow]not measured[/]"}
@@ -104,7 +106,7 @@ def gates_table(gates: list[dict]) -> Table:
     return table
 
 
-def new_table(title: str) -> Table:
+def new_table(title: str | None) -> Table:
     """An empty table in the house's style."""
     return Table(title=title, title_justify="left", box=None, pad_edge=False)
 
@@ -123,26 +125,31 @@ def show(table: Table) -> None:
 
 def _fitting(table: Table, console: Console) -> list[Table]:
     """The table, or, where it is too wide, tables of some of its columns, each with the first column again."""
-    if Measurement.get(console, console.options, table).minimum <= console.width:
-        return [table]
-    first, *others = table.columns
-    parts = [[first]]
+    first, *others = [(column, _width(table, column, console)) for column in table.columns]
+    parts, room = [[first]], console.width - first[1]
     for column in others:
-        if len(parts[-1]) > 1 and _width(table, [*parts[-1], column], console) > console.width:
+        if room < GAP + column[1] and len(parts[-1]) > 1:
             parts.append([first])
+            room = console.width - first[1]
         parts[-1].append(column)
-    return [_of_columns(table, part, table.title if k == 0 else None) for k, part in enumerate(parts)]
+        room -= GAP + column[1]
+    if len(parts) == 1:
+        return [table]
+    return [
+        _of_columns(table, [column for column, _ in part], "" if k else table.title) for k, part in enumerate(parts)
+    ]
 
 
-def _width(table: Table, columns: list, console: Console) -> int:
-    part = _of_columns(table, columns, None)
-    return Measurement.get(console, console.options.update(max_width=10_000), part).minimum
+def _width(table: Table, column, console: Console) -> int:
+    """How wide a column must be at least: as its longest word, or, where it is not to be folded, its longest cell."""
+    alone = _of_columns(table, [column], None)
+    measured = Measurement.get(console, console.options.update(max_width=WIDEST), alone)
+    return measured.maximum if column.no_wrap else measured.minimum
 
 
 def _of_columns(table: Table, columns: list, title: str | None) -> Table:
     """A table of some columns of another one."""
-    part = new_table(title or "")
-    part.title = title
+    part = new_table(title)
     for column in columns:
         part.add_column(column.header, no_wrap=column.no_wrap, justify=column.justify)
     for row in zip(*(column.cells for column in columns), strict=True):
