@@ -56,7 +56,7 @@ def _bench(args, words) -> int:
     models, parts = [args.model] if args.model else registry.NAMES, [args.part] if args.part else PARTS
     todo = bench.jobs(models, [args.backend] if args.backend else backend.installed(), parts, effort, args.processes)
     if len(todo) == 1 or args.backend:
-        backend.select(todo[0].backend, registry.recipe_type(todo[0].model).SMALL_OPERATIONS)
+        backend.start(todo[0].backend, registry.recipe_type(todo[0].model).SMALL_OPERATIONS)
     started = time.monotonic()
     with console.progress("measuring") as bar:
         found = bench.measured(todo, effort, bar)

@@ -39,7 +39,7 @@ def _climb(args, words) -> int:
         raise UserError(f"--seeds {args.seeds}: at least 1")
     from kmodels.core.training import backend
 
-    backend.select(args.backend, base.SMALL_OPERATIONS, base.FASTEST)
+    backend.start(args.backend, base.SMALL_OPERATIONS, base.FASTEST)
     from kmodels.core.cli import console
     from kmodels.core.report import review
     from kmodels.core.runs import climb

@@ -114,7 +114,7 @@ def _begun(recipe, data, out, backend_name, smoke) -> tuple:
     backend.check(asked)
     _check_path(data)
     records = user_data.checked(recipe, data)
-    chosen = backend.select(backend_name, recipe.SMALL_OPERATIONS, recipe.FASTEST)
+    chosen = backend.start(backend_name, recipe.SMALL_OPERATIONS, recipe.FASTEST)
     return Run.create(out, recipe, chosen, data, smoke, records), f"backend: {chosen}, {why}"
 
 
@@ -134,7 +134,7 @@ def _resumed(args, words):
         raise UserError(f"{run.path}: a run of {run.metadata['model']}, not of {args.model}")
     if args.backend not in (None, run.metadata["backend"]):
         raise UserError(f"{run.path}: begun on {run.metadata['backend']}; the same weights come out only there")
-    backend.select(run.metadata["backend"], run.recipe.SMALL_OPERATIONS)
+    backend.start(run.metadata["backend"], run.recipe.SMALL_OPERATIONS)
     return run
 
 

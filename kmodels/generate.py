@@ -37,7 +37,7 @@ def _generate(args, words) -> int:
     from kmodels.core.training import backend
 
     run, out = Run.open(args.run), Path(args.out)
-    backend.select(args.backend, run.recipe.SMALL_OPERATIONS)
+    backend.start(args.backend, run.recipe.SMALL_OPERATIONS)
     task = registry.task(run.metadata["model"])
     if not isinstance(task, GeneratorTask):
         raise UserError(f"{args.run}: a run of {task.name}, which generates nothing")

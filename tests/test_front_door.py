@@ -13,7 +13,7 @@ from kmodels.core.cli import parse
 from kmodels.core.spec.errors import UserError
 from kmodels.nand.recipe import NandRecipe
 
-SMALL = {"data.n_sequences": 200, "data.seq_len": 20, "model.hidden": 4, "model.layers": 1, "train.epochs": "1"}
+SMALL = {"data.n_sequences": 200, "data.seq_len": 20, "model.hidden": 4, "model.num_layers": 1, "train.epochs": "1"}
 
 
 @pytest.mark.parametrize(
@@ -96,12 +96,12 @@ def test_values_are_pythons_own_or_words_of_a_command_line():
         "data.split": np.array([0.5, 0.25, 0.25]),
         "data.strategies": ("page_hop",),
         "model.encoding": "slots",
-        "model": {"hidden": 8, "layers": 1},
+        "model": {"hidden": 8, "num_layers": 1},
     }
     recipe = parse.resolve(NandRecipe, [parse.keywords(NandRecipe, values)])
     assert (recipe.train.epochs, recipe.train.learning_rate) == (3, 1e-3)
     assert recipe.data.split == (0.5, 0.25, 0.25) and recipe.data.strategies == ("page_hop",)
-    assert (recipe.model.hidden, recipe.model.layers, recipe.model.encoding) == (8, 1, "slots")
+    assert (recipe.model.hidden, recipe.model.num_layers, recipe.model.encoding) == (8, 1, "slots")
 
 
 @pytest.mark.parametrize("function", [kmodels.fit, kmodels.read, kmodels.simulate, kmodels.load])

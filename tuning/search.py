@@ -111,14 +111,14 @@ def _record(args, study, out) -> Record:
                 raise UserError(f"{out}: begun with --{name} {was}, so that its trials can be compared")
         if args.smoke and not found.asked.smoke:
             raise UserError(f"{out}: not begun with --smoke")
-        backend.select(found.asked.backend, study.base.SMALL_OPERATIONS)
+        backend.start(found.asked.backend, study.base.SMALL_OPERATIONS)
         limit = args.max_trials or found.max_trials
         return Record(out, study, found.asked, limit, found.keep if args.keep is None else args.keep)
     tuner = args.tuner or study.tuner
     limit = args.max_trials or study.max_trials
     if limit is None and tuner in ("random", "bayesian"):
         raise UserError(f"--tuner {tuner}: how many trials? --max-trials N")
-    chosen = backend.select(args.backend, study.base.SMALL_OPERATIONS)
+    chosen = backend.start(args.backend, study.base.SMALL_OPERATIONS)
     asked = Asked(study.name, tuner, chosen, files.absolute(args.data), args.smoke)
     return Record.create(out, study, asked, limit, 3 if args.keep is None else args.keep)
 
@@ -211,7 +211,7 @@ def _work(args, study, out) -> int:
             raise UserError(f"{out}: no search there; a worker shares the chief's folder --out")
         time.sleep(1)
     record = Record.open(out, study)
-    backend.select(record.asked.backend, study.base.SMALL_OPERATIONS)
+    backend.start(record.asked.backend, study.base.SMALL_OPERATIONS)
     from kmodels.core.training.callbacks import Stopped
     from tuning import trial
 

@@ -217,7 +217,7 @@ def load_predictor(args, model: str | None = None):
     run = Run.open(args.run)
     if model not in (None, run.metadata["model"]):
         raise UserError(f"{args.run}: a run of {run.metadata['model']}, not of {model}")
-    backend.select(args.backend, run.recipe.SMALL_OPERATIONS)
+    backend.start(args.backend, run.recipe.SMALL_OPERATIONS)
     from kmodels.core.runs.predictor import Predictor
 
     return Predictor.open(args.run)

@@ -48,7 +48,7 @@ class Predictor:
         if not file.exists():
             go_on = console.command("kmodels.fit", "--resume", run.path)
             raise UserError(f"{run.path}: not finished, it has no model.keras; go on with {go_on}")
-        backend.select(small_operations=run.recipe.SMALL_OPERATIONS)
+        backend.start(small_operations=run.recipe.SMALL_OPERATIONS)
         task = registry.task(run.metadata["model"])
         try:
             model = legacy.load_model(file)

@@ -48,9 +48,15 @@ def select(name: str | None = None, small_operations: bool = False, fastest: tup
         os.environ.setdefault("TF_NUM_INTEROP_THREADS", str(os.cpu_count() or 1))
     else:
         os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    return asked
+
+
+def start(name: str | None = None, small_operations: bool = False, fastest: tuple[str, ...] = ()) -> str:
+    """Choose the backend as `select` does, and import Keras on it, without the lines that libraries print then."""
+    chosen = select(name, small_operations, fastest)
     with _quiet():
         import keras  # noqa: F401
-    return asked
+    return chosen
 
 
 def check(name: str) -> None:

@@ -59,7 +59,7 @@ def _ablation(args, words) -> int:
     base = parse.resolve(PrecipRecipe, [parse.command_line(PrecipRecipe, words)])
     from kmodels.core.training import backend
 
-    backend.select(args.backend, base.SMALL_OPERATIONS)
+    backend.start(args.backend, base.SMALL_OPERATIONS)
     from kmodels.core.cli import console
     from kmodels.core.report import review
     from kmodels.core.runs import climb

@@ -138,7 +138,7 @@ def notices(monkeypatch):
 def test_old_keys_and_choices_of_a_file_are_read(tmp_path, notices):
     path = tmp_path / "old.yaml"
     path.write_text(
-        "train: {rounds: 7, precision: mixed_bfloat16}\nmodel: {encoding: raw, reading: time}\n"
+        "train: {rounds: 7, precision: mixed_bfloat16}\nmodel: {encoding: raw, sequence_order: time}\n"
         "data: {device: {pages: 100}, strategies: [hop, stale, read_unwritten]}\n"
     )
     for _ in range(2):  # noticed once
