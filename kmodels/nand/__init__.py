@@ -1,4 +1,4 @@
-"""Is this sequence of NAND flash commands legal, and if not, where does it break which rule?
+"""Classify NAND flash command sequences as legal or not, and find where they break which rule.
 
 A block is erased, then its pages are programmed in order, then read back near the write frontier. With E "erased"
 and w "pages written so far", for a block:
@@ -24,6 +24,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "network.classifier": ["NandClassifier"],
         "data.encode": ["NandPreprocessor"],
+        "data.load": ["load"],
         "recipe": ["NandRecipe"],
     },
 )

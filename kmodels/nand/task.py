@@ -47,7 +47,7 @@ def transfer(recipe: NandRecipe) -> NandRecipe:
 
 
 class NandTask(Task):
-    """Is this NAND flash command sequence legal, and where does it break which rule?"""
+    """Classify NAND flash command sequences, and find where they break which rule."""
 
     name = "nand"
     question = "Is this NAND flash command sequence legal, and where does it break which rule?"

@@ -66,7 +66,7 @@ class _Table:
 
 
 def _read(path: Path) -> _Table:
-    """The table of a file, columns checked by name."""
+    """Read the table of a file, columns checked by name."""
     kind = "a Parquet file" if path.suffix.lower() == ".parquet" else "a CSV table"
     with reading(path, kind):
         if path.suffix.lower() == ".parquet":
@@ -83,7 +83,7 @@ def _read(path: Path) -> _Table:
 
 
 def _trace(table: _Table, data) -> Trace:
-    """A checked table as padded arrays."""
+    """Turn a table into padded arrays, and check it."""
     missing = [name for name in COLUMNS if name not in table.frame.columns]
     if missing:
         raise UserError(f"{table.file}: no column {', '.join(missing)}; needed: {', '.join(COLUMNS)}")
@@ -135,20 +135,20 @@ def _sequences(table: _Table):
 
 
 def _operations(table: _Table) -> np.ndarray:
-    """The operations as numbers."""
+    """Read the operations as numbers."""
     op = pd.Categorical(table.frame["op"], categories=OPERATIONS).codes
     table.refuse(op < 0, "op", f"an operation is one of {', '.join(OPERATIONS)}")
     return op
 
 
 def _numbers(table: _Table, column: str) -> np.ndarray:
-    """A column as floats, NaN where there is no number."""
+    """Read a column as floats, NaN where there is no number."""
     with reading(table.file, f"numbers of {column}"):  # text can hold one larger than any float
         return pd.to_numeric(table.frame[column], errors="coerce").to_numpy("float64", na_value=np.nan)
 
 
 def _integers(table: _Table, column: str, count: int, blank: np.ndarray | None = None) -> np.ndarray:
-    """A column of integers in 0 .. count - 1; rows in `blank` may be empty and become -1."""
+    """Read a column of integers in 0 .. count - 1; rows in `blank` may be empty and become -1."""
     numbers = _numbers(table, column)
     allowed = f"an integer in 0..{count - 1}"
     unusable = ~np.isfinite(numbers) | (numbers != np.floor(np.nan_to_num(numbers)))
@@ -163,7 +163,7 @@ def _integers(table: _Table, column: str, count: int, blank: np.ndarray | None =
 
 
 def _pages(table: _Table, op: np.ndarray, count: int) -> np.ndarray:
-    """The pages; -1 for an erase, which has none whatever the file says."""
+    """Read the pages; -1 for an erase, which has none whatever the file says."""
     erase = op == ERASE
     page = _integers(table, "page", count, blank=erase)
     table.refuse((page < 0) & ~erase, "page", f"outside the geometry: expected an integer in 0..{count - 1}")
@@ -171,7 +171,7 @@ def _pages(table: _Table, op: np.ndarray, count: int) -> np.ndarray:
 
 
 def _pairs(table: _Table, start: np.ndarray) -> np.ndarray:
-    """The pair of each sequence: as the file says, else each sequence for itself."""
+    """Read the pair of each sequence: as the file says, else each sequence for itself."""
     if "pair" not in table.frame.columns:
         return np.arange(start.sum())
     table.refuse(table.frame["pair"].isna().to_numpy(), "pair", "every row names its pair, or leave the column out")
@@ -179,7 +179,7 @@ def _pairs(table: _Table, start: np.ndarray) -> np.ndarray:
 
 
 def _labels(table: _Table, start: np.ndarray, step: np.ndarray) -> dict:
-    """The labels that the table has, one for each sequence."""
+    """Read the labels that the table has, one for each sequence."""
     if "valid" not in table.frame.columns:
         return {}
     for name in ("valid", "strategy", "violation_index"):

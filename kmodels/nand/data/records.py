@@ -70,7 +70,7 @@ class Trace:
         return (self.op != PAD).sum(axis=1)
 
     def slots(self) -> np.ndarray:
-        """Number each operation's block by first appearance in its sequence: (n, time), 0, 1, 2, ..."""
+        """Give each operation the number of its block by first appearance in its sequence: (n, time), 0, 1, 2, ..."""
         return first_appearance((self.die, self.plane, self.block), self.op != PAD)
 
     def frame(self) -> pd.DataFrame:
@@ -97,7 +97,7 @@ class Trace:
 
 
 def first_appearance(keys: tuple[np.ndarray, ...], real: np.ndarray) -> np.ndarray:
-    """Number the distinct keys of each row by first appearance; 0 where not `real`. All arrays (n, time)."""
+    """Rank the distinct keys of each row by first appearance; 0 where not `real`. All arrays (n, time)."""
     time = real.shape[1]
     counts = [int(part.max(initial=0)) + 1 for part in keys]
     # The narrowest type that holds key * time: sorting it is what costs here.

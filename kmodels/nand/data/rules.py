@@ -181,7 +181,7 @@ def replay(trace: Trace, rules) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _replayed(trace: Trace, rules) -> tuple[np.ndarray, np.ndarray]:
-    """The same of a batch; halved when its maps of written pages would take too much memory."""
+    """Replay a batch; halve it when its maps of written pages would take too much memory."""
     slot = trace.slots()
     n, n_slots = len(trace), int(slot.max(initial=0)) + 1
     if rules.program_order != "strict" and n > 1 and n * n_slots * rules.geometry.pages > LARGEST_BITMAP:

@@ -1,4 +1,4 @@
-"""Which NAND flash command sequences are legal, and how are new ones generated?
+"""Learn which NAND flash command sequences are legal, and generate new ones.
 
 An operation is a token (op, slot, page offset): slot is the number of its block by first appearance, and the offset is
 page - w with w the block's next page. The network gives the probability of each next token,

@@ -25,7 +25,7 @@ def notes(recipe: GeneratorRecipe) -> list[str]:
 
 
 class NandGeneratorTask(GeneratorTask):
-    """Which NAND flash command sequences are legal, and how are new ones generated?"""
+    """Learn which NAND flash command sequences are legal, and generate new ones."""
 
     name = "nand.generator"
     question = "Which NAND flash command sequences are legal, and how are new ones generated?"

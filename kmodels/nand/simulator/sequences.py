@@ -181,7 +181,7 @@ def _legacy_twins(rng, valid, strategy, data):
 
 
 def _sample_operation(rng, device, data, t):
-    """A random legal operation for each device, (op, slot, page); the first ones erase the blocks in turn."""
+    """Sample a legal operation for each device, (op, slot, page); the first ones erase the blocks in turn."""
     n = device.n
     if t < data.num_blocks:
         return np.full(n, ERASE), np.full(n, t), np.full(n, -1)
@@ -197,7 +197,7 @@ def _sample_operation(rng, device, data, t):
 
 
 def _programmable(rng, frontier, data):
-    """A page that may be programmed: w, or under the looser orders now and then a page or more further."""
+    """Choose a page that may be programmed: w, or under the looser orders now and then a page or more further."""
     if data.program_order == "strict":
         return frontier
     skip = np.where(rng.random(len(frontier)) < 0.2, rng.integers(1, LONGEST_HOP + 1, len(frontier)), 0)
@@ -213,12 +213,12 @@ def _readable(rng, device, slot, frontier, data):
 
 
 def _below(rng, limit):
-    """A random integer in 0 .. limit - 1 for each limit; 0 where the limit is not positive."""
+    """Sample an integer in 0 .. limit - 1 for each limit; 0 where the limit is not positive."""
     return (rng.random(len(limit)) * np.maximum(limit, 1)).astype("int32")
 
 
 def _choose_place(rng, valid, strategy, data):
-    """A random operation of the right type at which the strategy can break its rule: (index, whether there is one)."""
+    """Choose an operation of the right type at which the strategy can break its rule: (index, whether there is one)."""
     op, frontier, last = valid.op, valid.frontier, data.geometry.pages - 1
     rules = {
         PAGE_HOP: (op == PROGRAM) & (frontier < last),
@@ -234,7 +234,7 @@ def _choose_place(rng, valid, strategy, data):
 
 
 def _illegal_page(rng, frontier, strategy, data):
-    """The page that breaks the rule, given w: w+1..w+3, 0..w-1, w..w+3 or 0..w-1-L."""
+    """Choose the page that breaks the rule, given w: w+1..w+3, 0..w-1, w..w+3 or 0..w-1-L."""
     n = len(frontier)
     hop = frontier + rng.integers(1, LONGEST_HOP + 1, n)
     unwritten = frontier + rng.integers(0, LONGEST_HOP + 1, n)
@@ -261,7 +261,7 @@ def distinct_blocks(rng, n, data):
 
 
 def _pairs(valid, twin, blocks, strategy, index, rows, data) -> Trace:
-    """The confirmed `rows` as a labelled trace, valid and corrupted in turn."""
+    """Make a labelled trace of the confirmed `rows`, valid and corrupted in turn."""
     nothing = np.full(len(index), NONE)
     parts = []
     for rolled, invalid, code, at in ((valid, False, nothing, nothing - 1), (twin, True, strategy, index)):

@@ -46,7 +46,7 @@ def baselines(recipe, parts: dict[str, Trace]) -> dict[str, Scores]:
 
 
 def _generate(log_p: np.ndarray, recipe, vocabulary: Vocabulary, constrained: bool) -> Trace:
-    """Sequences of a table of ln p(token | token before)."""
+    """Generate sequences by a table of ln p(token | token before)."""
 
     def language_model(size):
         return log_p.__getitem__
@@ -57,12 +57,12 @@ def _generate(log_p: np.ndarray, recipe, vocabulary: Vocabulary, constrained: bo
 
 
 def _previous(token: np.ndarray, vocabulary: Vocabulary) -> np.ndarray:
-    """The token before each operation: (n, time)."""
+    """Give the token before each operation: (n, time)."""
     return np.concatenate([np.full((len(token), 1), vocabulary.start), token[:, :-1]], axis=1)
 
 
 def _count_pairs(token: np.ndarray, vocabulary: Vocabulary) -> np.ndarray:
-    """How often each token follows each, and start: (size + 1, size); UNSEEN where it never does."""
+    """Count how often each token follows each, and start: (size + 1, size); UNSEEN where it never does."""
     real = token != END
     counts = np.full((vocabulary.size + 1, vocabulary.size), UNSEEN)
     np.add.at(counts, (_previous(token, vocabulary)[real], token[real]), 1)
