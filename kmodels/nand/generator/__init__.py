@@ -21,6 +21,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "network.generator": ["NandGenerator"],
         "data.encode": ["GeneratorPreprocessor"],
+        "evaluation.sampling": ["generate"],
         "recipe": ["GeneratorRecipe"],
     },
 )
