@@ -35,7 +35,8 @@ class NandGenerator(TermModel):
 
     The attributes `vocabulary` and `rules` say what a token means; `rules` has the fields of a recipe's data section.
 
-    Export: EXPORT_NOTE
+    Export: `export(path, format="tf_saved_model")` needs the tensorflow or jax backend: torch takes no dictionary of
+    outputs. Save the model, load it on one of those and export it there.
 
     Parameters
     ----------
