@@ -43,8 +43,8 @@ class NandClassifier(TermModel):
 
     `threshold` is a variable: the probability from which a sequence counts as invalid, 0.5 at the start.
 
-    Export: `export(path, format="tf_saved_model")` needs the tensorflow backend: jax cannot trace the gradient of `GroupedRNN`,
-    and torch takes no dictionary of outputs. Save the model, load it on tensorflow and export it there.
+    Export: `export(path, format="tf_saved_model")` needs the tensorflow backend: jax cannot trace the gradient of
+    `GroupedRNN`, and torch takes no dictionary of outputs. Save the model, load it on tensorflow and export it there.
 
     Parameters
     ----------
