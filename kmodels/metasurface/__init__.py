@@ -1,4 +1,4 @@
-"""metasurface: which colour reaches which pixel?
+"""Metasurface: which colour reaches which pixel below a pattern of silicon nitride.
 
     pattern of silicon nitride above four pixels  ->  transmittance of each pixel, wavelength by wavelength
 

@@ -22,7 +22,7 @@ from kmodels.metasurface.simulator.structures import SIMULATION
 
 
 def decode(model, structures, outputs) -> Spectra:
-    """The network's outputs on the wavelengths that were asked for."""
+    """Pick the network's outputs at the structures' wavelengths."""
     facts, n = model.facts, len(structures)
 
     def asked(values):
@@ -34,7 +34,7 @@ def decode(model, structures, outputs) -> Spectra:
 
 
 def notes(recipe: MetasurfaceRecipe) -> list[str]:
-    """What a reader of the report must know about where its figures come from."""
+    """List what a reader of the report must know about its figures."""
     orders = recipe.data.orders
     rigorous = f"simulated spectra are those of fmmax with {orders} Fourier orders: converged to about 0.01 at 1 um"
     scalar = (

@@ -118,7 +118,7 @@ def read(file: h5py.File, path: Path) -> Stored:
 
 
 def _dataset(file: h5py.File, path: Path, name: str, kinds: str) -> h5py.Dataset | None:
-    """A dataset of numbers, None where the file has none of that name.
+    """Find a dataset of numbers; None where the file has none of that name.
 
     Links to other files are refused: a data file must not make this program read what it names.
     """

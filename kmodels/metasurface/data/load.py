@@ -86,7 +86,7 @@ def _refuse_pointer(file: Path) -> None:
 
 
 def _hdf5(file: Path, data, labels: bool) -> Part:
-    """The structures of an HDF5 file."""
+    """Read the structures of an HDF5 file."""
     with reading(file, "HDF5"), h5py.File(file, "r") as opened:
         stored = hdf5.read(opened, file)
         _check_geometry(file, opened.attrs, data)
@@ -115,7 +115,7 @@ def _check_geometry(file: Path, attributes, data) -> None:
 
 
 def _pixel_order(stored: hdf5.Stored, data, labels: bool) -> str:
-    """The file's order of colours, which must be the recipe's."""
+    """Check the file's order of colours, which must be the recipe's."""
     found, expected = stored.pixel_order, data.pixel_order
     if (found is None and labels) or found not in (None, expected):
         given = "missing" if found is None else repr(found)
@@ -138,7 +138,7 @@ def _wavelength(file: Path, wavelength: np.ndarray | None, data, labels: bool) -
 
 
 def _pair(file: Path, data, labels: bool) -> Part:
-    """The structures of a NumPy pair."""
+    """Read the structures of a NumPy pair."""
     patterns_file, spectra_file = legacy_numpy.pair_of(file)
     patterns = legacy_numpy.read_patterns(patterns_file)
     _check_patterns(patterns_file, patterns.shape, data)

@@ -163,7 +163,7 @@ def attention(pattern, scores, wavelength) -> Figure:
 
 
 def _pattern(axis, pattern, pixel_order: str = "") -> None:
-    """A pattern with the borders and colours of the camera pixels."""
+    """Plot a pattern with the borders and colours of the camera pixels."""
     n = pattern.shape[0]
     axis.imshow(pattern, cmap="Greys", vmin=0, vmax=1.6, extent=(0, n, n, 0))
     axis.axhline(n / 2, color=ORANGE, lw=0.7)

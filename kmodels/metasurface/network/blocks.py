@@ -35,5 +35,5 @@ def dropout(x, rate: float, dtype):
 
 
 def _ends(x, axis: int, width: int):
-    """The first and the last `width` places of axis 1 or 2."""
+    """Take the first and the last `width` places of axis 1 or 2."""
     return (x[:, :width], x[:, -width:]) if axis == 1 else (x[:, :, :width], x[:, :, -width:])

@@ -55,7 +55,7 @@ def encode_pattern(
 
 
 def _residual(x, channels: int, stride: int, dropout_rate: float, dtype, name: str):
-    """x + conv 1 x 1 (norm, SiLU (conv 3 x 3 (x))); the shortcut is a 1 x 1 convolution where shapes change."""
+    """Compute x + conv 1 x 1 (norm, SiLU (conv 3 x 3 (x))); the shortcut is a 1 x 1 convolution where shapes change."""
     inner = norm_silu(periodic_conv(x, channels, 3, stride, dtype, f"{name}_3x3"), dtype, name)
     inner = dropout(inner, dropout_rate, dtype)
     inner = periodic_conv(inner, channels, 1, 1, dtype, f"{name}_1x1", use_bias=True)

@@ -88,5 +88,5 @@ class DetectorLogits(keras.layers.Layer):
 
 
 def _small():
-    """The initializer of the last kernels: every pattern's spectra start close to the learned spectrum."""
+    """Make the initializer of the last kernels: every pattern's spectra start close to the learned spectrum."""
     return keras.initializers.RandomNormal(stddev=0.02)

@@ -34,7 +34,7 @@ def upgrade_config(class_name: str, config: dict) -> dict:
 
 
 def _upgrade_network(config: dict) -> dict:
-    """The recipe's `model` and `data` fields, once two dictionaries, as arguments of `MetasurfaceNet`."""
+    """Turn the recipe's `model` and `data` fields, once two dictionaries, into named arguments."""
     dropped = ("network", "optics", "policy")
     own = {name: value for name, value in config.items() if name not in dropped}
     network = dict(config["network"])
@@ -46,5 +46,5 @@ def _upgrade_network(config: dict) -> dict:
 
 
 def _optics(optics: dict) -> dict:
-    """The geometry; its `wavelength` is `band` today."""
+    """Rename `wavelength` of the geometry to `band`."""
     return {"band" if name == "wavelength" else name: value for name, value in optics.items()}

@@ -106,7 +106,7 @@ class SplitStepPropagation(keras.layers.Layer):
         return {"cover": self.cover, "gap": self.gap, "spacer": self.spacer, "solid": "silicon_nitride"}
 
     def _set_orders(self) -> None:
-        """Transforms between grid points and orders that reach the pixels: pairs of a real and an imaginary part."""
+        """Set transforms between grid points and orders that reach the pixels: pairs of real and imaginary part."""
         grid = self.grid
         highest = int(LARGEST_INDEX * self.period / self.band[0])
         orders = np.arange(-highest, highest + 1)
@@ -136,7 +136,7 @@ class SplitStepPropagation(keras.layers.Layer):
         return ops.concatenate([pixels, _interpolate(between, reflected)], axis=-1)
 
     def _through(self, fill, index):
-        """The field behind all slices, without the phase of the reference index; (batch, nodes, grid, grid) each."""
+        """Propagate through all slices, without the phase of the reference index: (batch, nodes, grid, grid) each."""
         step = self.height / self.slices
         reference, vacuum = _tensors(self.reference, self.vacuum)
         phase = (index - reference) * (vacuum * step)
@@ -148,7 +148,7 @@ class SplitStepPropagation(keras.layers.Layer):
         return field
 
     def _screen(self, k: int, phase, fill):
-        """The phase of screen k, the learned one included."""
+        """Compute the phase of screen k, the learned one included."""
         learned = ops.reshape(self.cell_phases[k], (self.nodes, 3, 1, 1))
         centred = fill - 0.5
         return phase + learned[:, 0] + centred * (learned[:, 1] + centred * learned[:, 2])
@@ -167,13 +167,13 @@ class SplitStepPropagation(keras.layers.Layer):
         return behind, ops.mean(flux * passed, axis=(2, 3)), ops.mean(flux * (1 - passed), axis=(2, 3))
 
     def _polynomials(self, wavelength):
-        """The weight of each node at each wavelength: (batch, w, nodes)."""
+        """Compute the weight of each node at each wavelength: (batch, w, nodes)."""
         place = ops.clip((2 * np.pi / wavelength - self.center) / self.reach, -1.0, 1.0)
         order = ops.arange(self.nodes, dtype="float32")
         return ops.matmul(ops.cos(ops.expand_dims(ops.arccos(place), -1) * order), self.coefficients)
 
     def _pixels(self, orders, wavelength):
-        """The light in the pixels, before it is scaled to the total transmittance: (batch, w, 4)."""
+        """Compute the light in the pixels, before it is scaled to the total transmittance: (batch, w, 4)."""
         solid, gap, spacer = (squared_index(m, wavelength) for m in ("silicon_nitride", self.gap, self.spacer))
         vacuum2, (transverse,) = ops.square(2 * np.pi / wavelength), _tensors(self.transverse)
         above, below = (

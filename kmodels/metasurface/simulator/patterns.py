@@ -97,7 +97,7 @@ def _open(pattern: np.ndarray, disc: np.ndarray) -> np.ndarray:
 
 
 def _convolved(pattern: np.ndarray, spectrum: np.ndarray) -> np.ndarray:
-    """The periodic convolution with something of this spectrum."""
+    """Compute the periodic convolution with something of this spectrum."""
     return scipy.fft.irfft2(scipy.fft.rfft2(pattern.astype("float64")) * spectrum, pattern.shape)
 
 

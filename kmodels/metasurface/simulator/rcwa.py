@@ -117,7 +117,7 @@ def _plane_waves(orders: np.ndarray) -> np.ndarray:
 
 
 def _compiled(function):
-    """The function compiled by jax in double precision: NumPy in, NumPy out."""
+    """Compile the function by jax in double precision: NumPy in, NumPy out."""
     from kmodels.core.training import backend
 
     return backend.compiled_in_double(function)

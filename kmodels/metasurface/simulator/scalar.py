@@ -87,7 +87,7 @@ class ScalarSolver:
         return cells.sum((1, 3)), width * width
 
     def _block(self, block: slice, count: np.ndarray, fill: np.ndarray):
-        """(transmitted (w, 2, 2), reflected (w,)) at some wavelengths.
+        """Solve some wavelengths: (transmitted (w, 2, 2), reflected (w,)).
 
         A cell has one of a few indices, so that what depends on it is computed once each and looked up.
         """
