@@ -94,15 +94,17 @@ def test_wrong_arguments_are_named(arguments, error, message):
         PlumeNet(**arguments)
 
 
-def test_wrong_targets_are_named(trained, arrays):
+def test_wrong_targets_are_named(arrays):
     x, y = arrays
+    network = PlumeNet(**SMALL)
     for targets, message in (
         ({"next": y["future"]}, "target 'future' is missing"),
         ({"future": y["future"][:, :2]}, "target 'future' has the shape"),
         (y["future"], "targets must be a dictionary"),
     ):
+        network.compile("adam")  # tensorflow would generalise the shapes of a step that it has traced before
         with pytest.raises(ValueError, match=message):
-            trained.evaluate(x, targets, verbose=0)
+            network.evaluate(x, targets, verbose=0)
 
 
 def test_the_package_exports_its_network():
