@@ -4,6 +4,7 @@ CF Metadata Conventions 1.11, https://cfconventions.org.
 """
 
 import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -55,11 +56,45 @@ class CfFile:
             variable.attrs = {name: _plain(name, value) for name, value in variable.attrs.items()}
 
     def refuse(self, name: str, rule: str) -> NoReturn:
-        """Raise UserError for a variable."""
+        """Raise UserError for a variable: `path: name: rule`.
+
+        Parameters
+        ----------
+        name : str
+            Of the variable.
+        rule : str
+            What is allowed, and what came.
+
+        Raises
+        ------
+        UserError
+            Always.
+        """
         raise UserError(f"{self.path}: {name}: {rule}")
 
-    def refuse_values(self, name: str, bad, values, rule, dims, **more) -> None:
-        """Raise UserError for the first bad value of a variable, if there is one; see `refusal.refuse_values`."""
+    def refuse_values(
+        self,
+        name: str,
+        bad: np.ndarray,
+        values: np.ndarray,
+        rule: str | Callable[[tuple], str],
+        dims: Sequence[str],
+        **more,
+    ) -> None:
+        """Raise UserError for the first bad value of a variable, if there is one.
+
+        Parameters
+        ----------
+        name : str
+            Of the variable.
+        bad, values, rule, dims, **more
+            As in `refusal.refuse_values`.
+
+        Raises
+        ------
+        UserError
+            For the first bad value, in the order of the array.
+        """
         refuse_values(self.path, name, bad, values, rule, dims, **more)
 
     def find(self, name: str, standard_names: tuple[str, ...] = ()) -> str | None:
@@ -99,6 +134,11 @@ class CfFile:
         key : str
             `X`, `Y`, `Z`, `T`, `latitude`, `longitude` or `vertical`, as cf-xarray knows them by standard name, axis
             and units. Bounds do not count. Whether other variables name one as their coordinate does not matter.
+
+        Returns
+        -------
+        list of str
+            Their names in the file.
         """
         every = self.data.set_coords(list(self.data.data_vars)).cf
         bounds = {name for names in every.bounds.values() for name in names}
@@ -118,12 +158,48 @@ class CfFile:
         return self.numbers(self.data[found[0]])
 
     def numbers(self, variable: xr.DataArray) -> np.ndarray:
-        """Read a variable, or a part of it, as float64."""
+        """Read a variable, or a part of it, as float64.
+
+        Parameters
+        ----------
+        variable : xarray.DataArray
+            Of `data`, or a selection of it.
+
+        Returns
+        -------
+        numpy.ndarray
+            Float64, of the variable's shape and in its own units.
+
+        Raises
+        ------
+        UserError
+            Where the file is damaged or the values are no numbers.
+        """
         with reading(self.path, f"numbers of {variable.name}"):
             return variable.to_numpy().astype("float64")
 
     def factor(self, name: str, wanted: str, of_water: bool = False) -> float:
-        """Work out what turns a variable into a unit; raises UserError where its own is missing or of another kind."""
+        """Compute what turns a variable's numbers into another unit.
+
+        Parameters
+        ----------
+        name : str
+            Of the variable; its unit is the attribute `units`.
+        wanted : str
+            The unit to turn them into.
+        of_water : bool
+            As in `units.factor`.
+
+        Returns
+        -------
+        float
+            What to multiply by.
+
+        Raises
+        ------
+        UserError
+            Where the variable's unit is missing or cannot be converted.
+        """
         given = self.data[name].attrs.get("units")
         try:
             if given is not None:
@@ -135,7 +211,7 @@ class CfFile:
 
 
 def _plain(name: str, value):
-    """An attribute without the arrays of one element and the bytes that some programs write."""
+    """Make an attribute plain, without the arrays of one element and the bytes that some programs write."""
     if isinstance(value, np.ndarray | list | tuple) and np.size(value) == 1:
         value = np.ravel(value)[0]
     if isinstance(value, bytes):

@@ -9,24 +9,35 @@ import json
 import os
 import platform
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import psutil
 
 from kmodels.core.spec.errors import UserError
 
+if TYPE_CHECKING:
+    import pandas
+
 ASIDE = ".aside-"  # what the names of all that is not yet whole begin with
 
 
 def absolute(path: str | None) -> str | None:
-    """The path from the root, which means the same wherever a later process is started; None of none."""
+    """Make a path absolute, so that it means the same wherever a later process is started; None stays None."""
     return None if path is None else str(Path(path).expanduser().resolve())
 
 
 @contextlib.contextmanager
-def relabel_oserror(path: Path):
-    """Give an OSError from inside, such as a full disk, the name that was to be written, not that of a file aside."""
+def relabel_oserror(path: Path) -> Iterator[None]:
+    """Give an OSError from inside, such as a full disk, the name that was to be written, not that of a file aside.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        What was to be written.
+    """
     try:
         yield
     except OSError as error:
@@ -36,10 +47,20 @@ def relabel_oserror(path: Path):
 
 
 @contextlib.contextmanager
-def reading(path: Path | str, kind: str):
-    """Inside, whatever a library raises about a damaged file becomes one line: a UserError that names the file.
+def reading(path: Path | str, kind: str) -> Iterator[None]:
+    """Turn whatever a library raises about a damaged file, inside, into one line that names the file.
 
-    kind: what it should be, such as "a NumPy array". The system's own errors, such as no permission, stay.
+    Parameters
+    ----------
+    path : pathlib.Path or str
+        The file.
+    kind : str
+        What it should be, such as "a NumPy array".
+
+    Raises
+    ------
+    UserError
+        For any error from inside but the system's own, such as no permission, which stay as they are.
     """
     try:
         yield
@@ -52,22 +73,65 @@ def reading(path: Path | str, kind: str):
         raise UserError(f"{path}: cannot be read as {kind}: {reason}") from None
 
 
-def refuse_bombs(path: Path, archive) -> None:
-    """Refuse an open .npz with an array, as its directory says, larger than half of the free memory."""
+def refuse_bombs(path: Path, archive: np.lib.npyio.NpzFile) -> None:
+    """Refuse an open .npz with an array, as its directory says, larger than half of the free memory.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file, for the error.
+    archive : numpy.lib.npyio.NpzFile
+        The file, open; none of its arrays is read.
+
+    Raises
+    ------
+    UserError
+        For the first such array.
+    """
     for member in archive.zip.infolist():
         refuse_giant(f"{path}: {member.filename.removesuffix('.npy')}", member.file_size)
 
 
 def refuse_giant(place: str, size: int) -> None:
-    """Refuse what would take, in so many bytes, more than half of the free memory."""
+    """Refuse what would take more than half of the free memory.
+
+    Parameters
+    ----------
+    place : str
+        Names it in the error.
+    size : int
+        Bytes that it would take.
+
+    Raises
+    ------
+    UserError
+        Where that is too much.
+    """
     if 2 * size > psutil.virtual_memory().available:
         raise UserError(f"{place}: {size / 1e9:.3g} GB, more than half of the free memory")
 
 
 def read_array(path: Path, place: str | None = None, on_disk: bool = False) -> np.ndarray:
-    """The numbers of an .npy file, nothing executed. place: what an error names; the path where it is None.
+    """Read the numbers of an .npy file; nothing in it is executed.
 
-    on_disk: leave them there until they are looked at.
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+    place : str, optional
+        What an error names; the path by default.
+    on_disk : bool
+        Whether to leave the numbers on disk until they are looked at.
+
+    Returns
+    -------
+    numpy.ndarray
+        Booleans, integers or floats, of the file's shape and type.
+
+    Raises
+    ------
+    UserError
+        Where the file is damaged or holds no array of numbers.
     """
     with reading(place or path, "a NumPy array"):
         values = np.load(path, mmap_mode="r" if on_disk else None, allow_pickle=False)
@@ -77,17 +141,33 @@ def read_array(path: Path, place: str | None = None, on_disk: bool = False) -> n
 
 
 def array_bytes(values: np.ndarray) -> bytes:
-    """The bytes of an .npy file: NumPy's own writing to disk does not say why it failed."""
+    """Serialise an array as the bytes of an .npy file: NumPy's own writing to disk does not say why it failed."""
     buffer = io.BytesIO()
     np.save(buffer, values, allow_pickle=False)
     return buffer.getvalue()
 
 
 @contextlib.contextmanager
-def rows_on_disk(path: Path, shape: tuple[int, ...], dtype: str = "float32"):
-    """Yield append(row), which writes an .npy file of this shape, of any size, row by row.
+def rows_on_disk(
+    path: Path, shape: tuple[int, ...], dtype: str = "float32"
+) -> Iterator[Callable[[np.ndarray], object]]:
+    """Write an .npy file of any size row by row.
 
     A memory map would end the process, without a word, where the disk is full.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file, written in place.
+    shape : tuple of int
+        Of the whole array, rows first.
+    dtype : str
+        Of its numbers.
+
+    Yields
+    ------
+    callable
+        `append(row)`, to be called once a row, in order.
     """
     with path.open("wb") as file:
         header = {"descr": np.dtype(dtype).str, "fortran_order": False, "shape": shape}
@@ -96,8 +176,20 @@ def rows_on_disk(path: Path, shape: tuple[int, ...], dtype: str = "float32"):
 
 
 @contextlib.contextmanager
-def atomic_write(path: Path):
-    """Yield a temporary path beside `path`; when the block ends well it takes `path`'s place, else it is removed."""
+def atomic_write(path: Path) -> Iterator[Path]:
+    """Write a file whole or not at all.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file; its folder is made.
+
+    Yields
+    ------
+    pathlib.Path
+        A temporary path beside `path`, of the same suffix. When the block ends well it takes `path`'s place, else it
+        is removed.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     start = f"{ASIDE}{path.name}-{platform.node()}-"
@@ -118,7 +210,7 @@ def atomic_write(path: Path):
 
 
 def is_gone(process: str) -> bool:
-    """Whether a process of this machine, named by its number, runs no more."""
+    """Tell whether a process of this machine, named by its number, runs no more."""
     return process.isdigit() and not psutil.pid_exists(int(process))
 
 
@@ -134,13 +226,21 @@ def write_text(path: Path, text: str) -> None:
         aside.write_text(text, encoding="utf-8")
 
 
-def write_json(path: Path, value) -> None:
-    """Write `value` as indented JSON; NaN is refused, so that every reader can read it."""
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as indented JSON, whole or not at all; NaN is a ValueError, so that every reader can read it."""
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
-def write_table(path: Path, table) -> None:
-    """Write a DataFrame as .parquet or, for any other suffix, as CSV with six decimals; whole or not at all."""
+def write_table(path: Path, table: "pandas.DataFrame") -> None:
+    """Write a table without its index, whole or not at all.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        Ends in .parquet for that format; CSV with six decimals for any other suffix.
+    table : pandas.DataFrame
+        What to write.
+    """
     with atomic_write(path) as aside:
         if Path(path).suffix == ".parquet":
             table.to_parquet(aside, index=False)
@@ -149,7 +249,18 @@ def write_table(path: Path, table) -> None:
 
 
 def sha256(*paths: Path) -> str:
-    """The hash of the named files' contents, in the order given; of a folder those of all its files, sorted."""
+    """Hash the contents of files, in the order given.
+
+    Parameters
+    ----------
+    *paths : pathlib.Path
+        Files; a folder stands for all files in it and below, sorted.
+
+    Returns
+    -------
+    str
+        SHA-256, 64 hexadecimal digits.
+    """
     digest = hashlib.sha256()
     for path in map(Path, paths):
         inside = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
@@ -161,10 +272,22 @@ def sha256(*paths: Path) -> str:
 
 
 @contextlib.contextmanager
-def file_lock(path: Path, wait: float = 0.0):
-    """Yield whether this process holds `path` alone while inside, after at most so many seconds.
+def file_lock(path: Path, wait: float = 0.0) -> Iterator[bool]:
+    """Hold a file alone, against other processes.
 
     The system frees it when a process dies. The file says which process holds it.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The lock's file; made where it is missing.
+    wait : float
+        How long to wait for another process to free it [s].
+
+    Yields
+    ------
+    bool
+        Whether this process holds it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+", encoding="utf-8") as file:

@@ -5,6 +5,7 @@ import math
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import h5netcdf
@@ -50,11 +51,21 @@ for path in sys.stdin.read().split("\\0"):
 
 
 @contextlib.contextmanager
-def created(path: Path):
-    """A new NetCDF-4 file, open for writing. The same content is the same bytes: it does not hold the time of day.
+def created(path: Path) -> Iterator[h5netcdf.File]:
+    """Create a NetCDF-4 file. The same content is the same bytes: it does not hold the time of day.
 
     It is made in memory and written, whole or not at all, as it ends: on a full disk the HDF5 library ends the process,
     without a word.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+
+    Yields
+    ------
+    h5netcdf.File
+        The file, open for writing.
     """
     root, in_memory = h5p.create(h5p.FILE_CREATE), h5p.create(h5p.FILE_ACCESS)
     root.set_obj_track_times(False)
@@ -70,10 +81,19 @@ def created(path: Path):
 
 
 def refuse_crashing(paths: list[Path]) -> None:
-    """Refuse files on which the HDF5 library itself crashes, or turns in circles, as a flipped bit can make it do, and
-    those whose chunks would fill the memory.
+    """Refuse files that crash the HDF5 library or have chunks that would fill the memory.
 
-    Told by a process that may die of it.
+    A flipped bit can make the library crash or turn in circles: a process that may die of it tries first.
+
+    Parameters
+    ----------
+    paths : list of pathlib.Path
+        Files of any format; those that are not HDF5 are left out.
+
+    Raises
+    ------
+    UserError
+        For the first such file.
     """
     hdf5 = [str(path) for path in paths if path.is_file() and h5py.is_hdf5(path)]
     if not hdf5:
@@ -115,7 +135,15 @@ def refuse_other_files(path: Path) -> None:
 
 
 def is_external(file: h5py.File, name: str) -> bool:
-    """Whether what a name in an open file stands for, or a part of its values, lies in another file."""
+    """Tell whether what a name in an open file stands for, or a part of its values, lies in another file.
+
+    Parameters
+    ----------
+    file : h5py.File
+        Open for reading.
+    name : str
+        Of a data set or a group in it.
+    """
     if isinstance(file.get(name, getlink=True), h5py.ExternalLink):
         return True
     item = file.get(name)  # through soft links, which may lead to external ones; None where they lead nowhere
@@ -126,6 +154,23 @@ def is_external(file: h5py.File, name: str) -> bool:
 
 
 def refuse_bomb(path: Path, name: str, claimed: int, size: int) -> None:
-    """Refuse an array of `claimed` bytes where compression cannot have made a file of `size` bytes of it."""
+    """Refuse an array that is larger than compression can have made of its file.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file, for the error.
+    name : str
+        Of the array, for the error.
+    claimed : int
+        Bytes of the array.
+    size : int
+        Bytes of the file.
+
+    Raises
+    ------
+    UserError
+        Where `claimed` is more than 1100 times `size`.
+    """
     if claimed > MOST_COMPRESSED * size:
         raise UserError(f"{path}: {name}: claims {claimed / 1e9:.3g} GB, more than a file of {size} bytes can hold")

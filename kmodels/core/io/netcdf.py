@@ -13,10 +13,19 @@ CONVENTIONS = "CF-1.11"
 
 
 def save(path: str | Path, data: xr.Dataset, chunks: dict[str, tuple[int, ...]], fill: float | None = None) -> None:
-    """Write a data set, whole or not at all.
+    """Write a data set as NetCDF-4, whole or not at all.
 
-    chunks: the shape of a chunk, by name, of the variables to compress. fill: what stands for NaN in those; the
-    others get no missing value, which coordinates must not have and xarray would make up.
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        The file.
+    data : xarray.Dataset
+        What to write, attributes included.
+    chunks : dict of str to tuple of int
+        The shape of a chunk, by name, of the variables to compress.
+    fill : float, optional
+        What stands for NaN in those; the others get no missing value, which coordinates must not have and xarray would
+        make up.
     """
     encoding = {name: {"_FillValue": None} for name in data.variables}
     for name, shape in chunks.items():
@@ -27,7 +36,20 @@ def save(path: str | Path, data: xr.Dataset, chunks: dict[str, tuple[int, ...]],
 
 
 def global_attributes(title: str, model: str) -> dict[str, str]:
-    """The global attributes of a file that a model of this package writes."""
+    """Make the global attributes of a file that a model of this package writes.
+
+    Parameters
+    ----------
+    title : str
+        What the file holds.
+    model : str
+        Its name, as the registry has it.
+
+    Returns
+    -------
+    dict of str to str
+        `Conventions`, `title`, `source` and `history`.
+    """
     return {
         "Conventions": CONVENTIONS,
         "title": title,
@@ -37,9 +59,24 @@ def global_attributes(title: str, model: str) -> dict[str, str]:
 
 
 def opened(path: Path) -> xr.Dataset:
-    """A file as xarray sees it, nothing read, times as numbers; raises UserError where it cannot be read.
+    """Open a file with xarray; nothing is read, and times are numbers.
 
     NetCDF-4 goes through h5netcdf, NetCDF-3 through SciPy, a folder that ends in .zarr through zarr.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file or Zarr store.
+
+    Returns
+    -------
+    xarray.Dataset
+        Its variables, lazy.
+
+    Raises
+    ------
+    UserError
+        Where it cannot be read, takes values from other files, or claims more than its bytes can hold.
     """
     if path.suffix.lower() == ".zarr":
         kind, engine = "Zarr", "zarr"

@@ -1,6 +1,6 @@
 """The first bad value of an array or a table is refused in one line: where it stands, what it is, and the rule."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ def refuse_values(
     bad: np.ndarray,
     values: np.ndarray,
     rule: str | Callable[[tuple], str],
-    dims=(),
+    dims: Sequence[str] = (),
     *,
     first: int = 0,
     unit: str = "",
@@ -86,7 +86,7 @@ def refuse_rows(place: Callable[[int], str], column: str, bad: np.ndarray, cells
 
 
 def _shown(value) -> str:
-    """A cell as it looks in the file: a column with gaps comes as floats, so 3 as 3.0."""
+    """Write a cell as it looks in the file: a column with gaps comes as floats, so 3 as 3.0."""
     if pd.isna(value):
         return "(empty)"
     if isinstance(value, str):

@@ -15,7 +15,7 @@ NEXT = re.compile(r"(?<=\d)(?=[A-Za-z(])|(?<=\w)\.(?=[A-Za-z])")  # as in m-2s-1
 
 
 def factor(given: str, wanted: str, of_water: bool = False) -> float:
-    """Work out what turns numbers in one unit into another.
+    """Compute what turns numbers in one unit into another.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def _factor(given: str, wanted: str, of_water: bool) -> float:
 
 
 def _parsed(text: str):
-    """A unit of pint."""
+    """Read a unit with pint."""
     spelled = unicodedata.normalize("NFKC", text).replace("\N{MINUS SIGN}", "-").replace("%", " percent ").strip()
     spelled = NEXT.sub(" ", POWER.sub("**", spelled))
     if len(spelled) > LONGEST or NO_UNIT.search(spelled):
@@ -67,7 +67,7 @@ def _parsed(text: str):
 
 @functools.cache
 def _registry():
-    """pint's units, with what files of the geosciences call differently."""
+    """Build the units of pint, with what files of the geosciences call differently."""
     import pint
 
     registry = pint.UnitRegistry(on_redefinition="ignore")
