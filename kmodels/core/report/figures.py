@@ -2,6 +2,7 @@
 
 import base64
 import io
+from typing import Any
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -10,8 +11,23 @@ from matplotlib.figure import Figure
 BLUE, ORANGE, GREEN, RED, GREY = "#2f6db3", "#d9822b", "#3a8a4f", "#b8383d", "#7a7a7a"
 
 
-def figure(width: float = 6.0, height: float = 4.0, rows: int = 1, columns: int = 1):
-    """Return a figure of inches width x height and its axes (an array when there are several)."""
+def figure(width: float = 6.0, height: float = 4.0, rows: int = 1, columns: int = 1) -> tuple[Figure, Any]:
+    """Make an empty figure in the style of all models, at 100 dots per inch.
+
+    Parameters
+    ----------
+    width, height : float
+        Of the whole figure [inches].
+    rows, columns : int
+        Of axes.
+
+    Returns
+    -------
+    made : matplotlib.figure.Figure
+        The figure; it belongs to no window and no global state.
+    axes : matplotlib.axes.Axes or numpy.ndarray
+        Its axes; an array, as `Figure.subplots` gives it, where there are several.
+    """
     made = Figure(figsize=(width, height), dpi=100, layout="constrained")
     FigureCanvasAgg(made)
     axes = made.subplots(rows, columns)
@@ -21,25 +37,38 @@ def figure(width: float = 6.0, height: float = 4.0, rows: int = 1, columns: int 
 
 
 def png(made: Figure) -> bytes:
-    """Return the figure as a PNG file's bytes, the same for the same figure."""
+    """Render a figure as the bytes of a PNG file, the same for the same figure."""
     buffer = io.BytesIO()
     made.savefig(buffer, format="png", metadata={"Software": None})
     return buffer.getvalue()
 
 
 def data_uri(made: Figure) -> str:
-    """Return the figure as text that an HTML page can hold."""
+    """Render a figure as text that an HTML page can hold."""
     return "data:image/png;base64," + base64.b64encode(png(made)).decode()
 
 
 def rgb(made: Figure) -> np.ndarray:
-    """Return the figure's pixels: (height, width, 3) uint8."""
+    """Render a figure's pixels, (height, width, 3) uint8."""
     made.canvas.draw()
     return np.asarray(made.canvas.buffer_rgba())[..., :3].copy()
 
 
 def learning_curves(history: list[dict], monitor: str = "val_loss") -> Figure:
-    """Training and validation loss by epoch, and the epoch that was kept: the one with the lowest `monitor`."""
+    """Plot training and validation loss by epoch, and mark the epoch that was kept.
+
+    Parameters
+    ----------
+    history : list of dict
+        A row an epoch, with `epoch`, `loss`, `val_loss` and `monitor`.
+    monitor : str
+        The figure whose lowest value says which epoch was kept.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        The losses, on a logarithmic axis.
+    """
     made, axes = figure(6, 3.6)
     epochs = [row["epoch"] for row in history]
     validation = [row["val_loss"] for row in history]
@@ -54,9 +83,23 @@ def learning_curves(history: list[dict], monitor: str = "val_loss") -> Figure:
 
 
 def reliability_curve(probability: np.ndarray, positive: np.ndarray, bins: int = 10) -> Figure:
-    """Observed frequency of the positive class against its predicted probability, with the number in each bin.
+    """Plot the observed frequency of the positive class against its predicted probability, and the number in each bin.
 
-    probability: (n,) in [0, 1]. positive: (n,) bool. On the diagonal, probabilities mean what they say.
+    On the diagonal, probabilities mean what they say.
+
+    Parameters
+    ----------
+    probability : numpy.ndarray
+        (n,) in [0, 1].
+    positive : numpy.ndarray of bool
+        (n,).
+    bins : int
+        Of equal width in probability.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        The curve above, the counts below.
     """
     made, (upper, lower) = figure(4.6, 4.6, rows=2)
     lower.set_box_aspect(0.25)

@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import jinja2
 
@@ -9,10 +10,31 @@ from kmodels.core.cli import console
 from kmodels.core.io import files
 from kmodels.core.report import figures
 from kmodels.core.runs import provenance
+from kmodels.core.spec.task import Scores, Task
+
+if TYPE_CHECKING:
+    from kmodels.core.runs.run import Run
 
 
-def judged(task, scores, baselines, measured: bool) -> dict:
-    """Metrics, intervals, baselines and gates, as a report holds them."""
+def judged(task: Task, scores: Scores, baselines: dict[str, Scores], measured: bool) -> dict:
+    """Judge the gates of a task, beside metrics, intervals and baselines as a report holds them.
+
+    Parameters
+    ----------
+    task : Task
+        Whose gates are judged.
+    scores : Scores
+        Of the model, on held-out data.
+    baselines : dict of str to Scores
+        By name.
+    measured : bool
+        False leaves every gate open: a smoke run is too small to judge.
+
+    Returns
+    -------
+    dict
+        `metrics`, `intervals`, `baselines` and `gates`, for JSON; what is not a finite number is None.
+    """
     return {
         "metrics": _finite(scores.values),
         "intervals": {name: [float(low), float(high)] for name, (low, high) in scores.intervals.items()},
@@ -21,8 +43,29 @@ def judged(task, scores, baselines, measured: bool) -> dict:
     }
 
 
-def assemble(task, run, scores, baselines, history, **facts) -> dict:
-    """Return the content of report.json. facts: data_hash, data, sizes, duration_s, notes."""
+def assemble(
+    task: Task, run: "Run", scores: Scores, baselines: dict[str, Scores], history: list[dict], **facts: Any
+) -> dict:
+    """Assemble the content of report.json.
+
+    Parameters
+    ----------
+    task : Task
+        That was trained.
+    run : Run
+        Whose recipe it was trained by.
+    scores, baselines
+        As for `judged`.
+    history : list of dict
+        A row an epoch.
+    **facts
+        `data_hash`, `data`, `sizes`, `duration_s` [s], `training_s` [s] and `notes`.
+
+    Returns
+    -------
+    dict
+        For JSON.
+    """
     return {
         "model": task.name,
         "question": task.question,
@@ -38,12 +81,24 @@ def assemble(task, run, scores, baselines, history, **facts) -> dict:
 
 
 def _finite(values: dict) -> dict:
-    """Plain numbers for JSON; what is not finite is not measured."""
+    """Make plain numbers for JSON; what is not finite is not measured."""
     return {k: float(v) if v is not None and math.isfinite(v) else None for k, v in values.items()}
 
 
 def write(report: dict, pictures: dict, folder: Path, headline: tuple[str, ...]) -> None:
-    """Write figures/*.png, report.html and, last, report.json: its presence says that the run is finished."""
+    """Write figures/*.png, report.html and, last, report.json: its presence says that the run is finished.
+
+    Parameters
+    ----------
+    report : dict
+        As `assemble` makes it.
+    pictures : dict of str to matplotlib.figure.Figure
+        By title.
+    folder : pathlib.Path
+        The run's.
+    headline : tuple of str
+        Metrics of the page's table, in order.
+    """
     for name, made in pictures.items():
         files.write_bytes(folder / "figures" / f"{_slug(name)}.png", figures.png(made))
     files.write_text(folder / "report.html", html(report, pictures, headline))
@@ -55,7 +110,7 @@ def _slug(name: str) -> str:
 
 
 def verdict(gates: list[dict]) -> str:
-    """Return the gates in one sentence."""
+    """Sum up judged gates in one sentence."""
     count = {status: sum(g["status"] == status for g in gates) for status in ("passed", "failed", "not_measured")}
     if count["failed"]:
         return f"{count['failed']} of {len(gates)} gates FAILED"
@@ -65,7 +120,18 @@ def verdict(gates: list[dict]) -> str:
 
 
 def html(report: dict, pictures: dict, headline: tuple[str, ...]) -> str:
-    """One self-contained page."""
+    """Render a report as one self-contained page.
+
+    Parameters
+    ----------
+    report, pictures, headline
+        As for `write`.
+
+    Returns
+    -------
+    str
+        HTML, with the pictures in it.
+    """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,

@@ -14,7 +14,20 @@ DRAWN, SHOWN, TABLED = 3, 4, 5
 
 
 def of_step(record: dict, before: dict | None) -> str:
-    """review_step{k}.md: what changed, what it did to each figure, which gates it met, what it cost."""
+    """Write the review of a rung: what changed, what it did to each figure, which gates it met, what it cost.
+
+    Parameters
+    ----------
+    record : dict
+        Of the rung, as `metrics_step{k}.json` holds it.
+    before : dict or None
+        Of the rung that it is compared with.
+
+    Returns
+    -------
+    str
+        Markdown, the content of `review_step{k}.md`.
+    """
     parts = [
         f"# Step {record['step']}, {record['name']}: {record['verdict'].replace('_', ' ')}",
         f"What changed: {record['change']}.",
@@ -32,7 +45,7 @@ def of_step(record: dict, before: dict | None) -> str:
 
 
 def _changed(record, before) -> str:
-    """Return the recipe's fields that differ from the rung before."""
+    """Tabulate the recipe's fields that differ from the rung before."""
     if before is None:
         return ""
     new, old = tables.flat(record["recipe"]), tables.flat(before["recipe"])
@@ -56,7 +69,7 @@ def _figures(record, before) -> str:
 
 
 def _ratios(record) -> list[str]:
-    """Return the quotients of what several seeds gave."""
+    """Tabulate the quotients of what several seeds gave."""
     if not record.get("ratios"):
         return []
     rows = [["figure", "now / before", "95% interval over seeds"]]
@@ -85,7 +98,18 @@ def _where(record) -> str:
 
 
 def of_ladder(records: list[dict]) -> str:
-    """Return the climb as a Markdown table: each step's main figures, the prototype's, gates and cost."""
+    """Write a climb as a Markdown table: each step's main figures, the prototype's, gates and cost.
+
+    Parameters
+    ----------
+    records : list of dict
+        Of the rungs in order, as `metrics_step{k}.json` holds them.
+
+    Returns
+    -------
+    str
+        The table, and where it was measured.
+    """
     names = records[0]["figures"][:TABLED]
     prototype = [name for name in names if any(name in record["prototype"] for record in records)]
     columns = {"step": lambda record: f"{record['step']} {record['name']}"}
@@ -106,7 +130,7 @@ def _verdicts(record) -> str:
 
 
 def _of_prototype(found: dict[str, float], names: list[str]) -> str:
-    """Return what the prototype measured at a step; "open" where it measured nothing."""
+    """Write what the prototype measured at a step; "open" where it measured nothing."""
     return " / ".join(f"{found[name]:.2f}" if name in found else "-" for name in names) if found else "open"
 
 
@@ -117,7 +141,7 @@ def _with_interval(record, name) -> str:
 
 
 def summary(records: list[dict]) -> Table:
-    """Return the climb on a terminal of 80 columns."""
+    """Tabulate a climb for a terminal of 80 columns; `records` as for `of_ladder`."""
     names = records[0]["figures"][:SHOWN]
     table = console.new_table("the climb")
     for column in ("step", *(name.replace("_", "\n") for name in names), "gates", "time"):
@@ -133,7 +157,13 @@ def summary(records: list[dict]) -> Table:
 
 
 def picture(records: list[dict]) -> Figure:
-    """Return the main figures over the steps with their intervals, and what the prototype measured."""
+    """Plot the main figures over the steps with their intervals, and what the prototype measured.
+
+    Parameters
+    ----------
+    records : list of dict
+        As for `of_ladder`; the first three of a record's `figures` are plotted.
+    """
     made, axes = figures.figure(8, 4)
     steps = [record["step"] for record in records]
     colours = (figures.BLUE, figures.ORANGE, figures.GREEN)

@@ -5,13 +5,27 @@ from kmodels.core.spec.gate import bound_of, bounds_of, strictest
 
 
 def table(rows: list[list[str]]) -> str:
-    """Return a Markdown table; the first row is its head."""
+    """Write a Markdown table.
+
+    Parameters
+    ----------
+    rows : list of list of str
+        Cells; the first row is the head.
+    """
     lines = [rows[0], ["---"] * len(rows[0]), *rows[1:]]
     return "\n".join("| " + " | ".join(row) + " |" for row in lines)
 
 
 def flat(recipe: dict, prefix: str = "") -> dict:
-    """Return a nested recipe as {"train.epochs": 3}."""
+    """Flatten a nested recipe to dotted keys, {"train.epochs": 3}.
+
+    Parameters
+    ----------
+    recipe : dict
+        Nested by section.
+    prefix : str
+        Put before every key.
+    """
     found = {}
     for key, value in recipe.items():
         found |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
@@ -19,7 +33,7 @@ def flat(recipe: dict, prefix: str = "") -> dict:
 
 
 def gates(judged: list[dict]) -> str:
-    """Gates with value, bound and verdict."""
+    """Tabulate judged gates in Markdown with value, bound, source and verdict."""
     rows = [["gate", "value", "bound", "source", ""]]
     for gate in judged:
         rows.append(
@@ -35,7 +49,20 @@ def gates(judged: list[dict]) -> str:
 
 
 def results(report: dict, headline: tuple[str, ...]) -> str:
-    """Return the results beside their baselines, with where they come from."""
+    """Tabulate a report's metrics in Markdown beside intervals, gates and baselines.
+
+    Parameters
+    ----------
+    report : dict
+        What report.json holds.
+    headline : tuple of str
+        The metrics, in order.
+
+    Returns
+    -------
+    str
+        The table, and where it was measured.
+    """
     rows = [
         ["metric", report["model"], "95% interval", "gate", *(name.replace("_", " ") for name in report["baselines"])]
     ]
@@ -54,7 +81,7 @@ def results(report: dict, headline: tuple[str, ...]) -> str:
 
 
 def measured(report: dict) -> str:
-    """Where and when a report's figures were measured, and what it took."""
+    """Say where and when a report's figures were measured, and what it took."""
     machine, held_out = report["hardware"], report["sizes"]["test"]
     return (
         f"Measured {report['date'][:10]} on {report['backend']}, seed {report['seed']}, {held_out} held-out examples, "
@@ -64,7 +91,18 @@ def measured(report: dict) -> str:
 
 
 def bench(report: dict) -> str:
-    """Return the tables of a bench, one after another, and where they were measured."""
+    """Tabulate a bench in Markdown.
+
+    Parameters
+    ----------
+    report : dict
+        What `kmodels.bench` writes.
+
+    Returns
+    -------
+    str
+        Its tables (speed, alternatives and layers, data, growth), and where they were measured.
+    """
     makers = _speed_rows, _other_rows, _data_rows, _growth_rows
     made = [table(rows) for rows in (make(report["models"]) for make in makers) if len(rows) > 1]
     machine = report["hardware"]
@@ -74,7 +112,7 @@ def bench(report: dict) -> str:
 
 
 def _speed_rows(models) -> list[list[str]]:
-    """Return a row for each model and backend, and for each form of the reference."""
+    """Make a row for each model and backend, and for each form of the reference."""
     head = "model|backend|training step|/ PyTorch|share of peak|latency, batch 1|/ PyTorch|latency, batch 64|/ PyTorch"
     rows = [f"{head}|whole training|memory|input-pipeline stall".split("|")]
     for model, parts in models.items():
@@ -102,7 +140,7 @@ def _speed_cells(speed) -> list[str]:
 
 
 def _reference_cells(speed, name) -> list[str]:
-    """Return the reference's own times, in the process of the last backend that was measured in turn with it."""
+    """Write the reference's own times, in the process of the last backend that was measured in turn with it."""
     train, share = speed["train"], speed["peak_share"].get(name)
     cells = [_time(train[name]), "", f"{share['median']:.0%}" if share else ""]
     for part in speed["predict"].values():
@@ -111,7 +149,7 @@ def _reference_cells(speed, name) -> list[str]:
 
 
 def _other_rows(models) -> list[list[str]]:
-    """Layers and other ways to train: ours against what it is compared with."""
+    """Make the rows of layers and other ways to train: ours against what it is compared with."""
     rows = [["model", "backend", "against", "ours", "other", "ratio"]]
     for model, parts in models.items():
         for backend, speed in parts.get("speed", {}).items():
@@ -121,7 +159,7 @@ def _other_rows(models) -> list[list[str]]:
 
 
 def _data_rows(models) -> list[list[str]]:
-    """Examples a second."""
+    """Make the rows of examples a second."""
     rows = [["model", "simulated, examples/s", "loaded, examples/s"]]
     for model, parts in models.items():
         if "data" in parts:
@@ -130,7 +168,7 @@ def _data_rows(models) -> list[list[str]]:
 
 
 def _growth_rows(models) -> list[list[str]]:
-    """How the cost of a training step grows, with slopes of logarithms."""
+    """Make the rows of how the cost of a training step grows, with slopes of logarithms."""
     rows = [["model", "backend", "grows with", "step", "memory", "slope of time", "of memory", "of operations"]]
     for model, parts in models.items():
         for backend, axes in parts.get("growth", {}).items():
@@ -154,5 +192,5 @@ def _ratio(spread) -> str:
 
 
 def _spread(spread, form) -> str:
-    """Return the median, and in brackets the lowest and highest of the rounds."""
+    """Write the median, and in brackets the lowest and highest of the rounds."""
     return f"{form} ({form}-{form})".format(spread["median"], spread["low"], spread["high"])

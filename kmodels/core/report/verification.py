@@ -4,9 +4,24 @@ import numpy as np
 
 
 def bootstrap_weights(groups: np.ndarray, seed: int, resamples: int = 1000) -> np.ndarray:
-    """How often each example stands in each resample, groups (pairs, rooms, days) drawn whole: (resamples, n) float32.
+    """Count how often each example stands in each resample of a bootstrap, groups drawn whole.
 
-    Examples of a group are not independent, so an interval that draws them singly would be too narrow.
+    Examples of a group (a pair, a room, a day) are not independent, so an interval that draws them singly would be too
+    narrow.
+
+    Parameters
+    ----------
+    groups : numpy.ndarray
+        (n,) of any type: the group of each example.
+    seed : int
+        Of the resampling.
+    resamples : int
+        How many are drawn.
+
+    Returns
+    -------
+    numpy.ndarray
+        (resamples, n) float32 counts.
     """
     names, member = np.unique(groups, return_inverse=True)
     rng = np.random.default_rng([seed, 0xB007])
@@ -15,10 +30,26 @@ def bootstrap_weights(groups: np.ndarray, seed: int, resamples: int = 1000) -> n
 
 
 def interval(values: np.ndarray, n_groups: int) -> tuple[float, float] | None:
-    """Return the central 95% of resampled values of a share; None where fewer than half of them are defined.
+    """Compute the central 95% of resampled values of a share.
 
-    Where every resample gives 1 (or 0) the bootstrap says nothing; no failure in n groups bounds the share of
-    failures by 3/n (rule of three, Hanley and Lippman-Hand 1983).
+    Where every resample gives 1 (or 0) the bootstrap says nothing; no failure in n groups bounds the share of failures
+    by 3/n, the rule of three [1]_.
+
+    Parameters
+    ----------
+    values : numpy.ndarray
+        (resamples,) in [0, 1], not a number where the share is not defined.
+    n_groups : int
+        Independent groups of examples.
+
+    Returns
+    -------
+    tuple of float or None
+        (low, high); None where fewer than half of the values are defined.
+
+    References
+    ----------
+    .. [1] J. A. Hanley and A. Lippman-Hand, If nothing goes wrong, is everything all right? JAMA 249, 1983.
     """
     values = values[np.isfinite(values)] if np.isfinite(values).mean() >= 0.5 else values[:0]
     if not len(values):
@@ -29,9 +60,19 @@ def interval(values: np.ndarray, n_groups: int) -> tuple[float, float] | None:
 
 
 def intervals(resampled: dict[str, np.ndarray], n_groups: int) -> dict[str, tuple[float, float]]:
-    """Return the central 95% of each score's resampled values, of those defined in more than half of the resamples.
+    """Compute the central 95% of each score's resampled values.
 
-    resampled: {name: (resamples,)}, not a number where a score is not defined. None at all of fewer than two groups.
+    Parameters
+    ----------
+    resampled : dict of str to numpy.ndarray
+        {name: (resamples,)}, not a number where a score is not defined.
+    n_groups : int
+        Independent groups of examples.
+
+    Returns
+    -------
+    dict of str to tuple of float
+        {name: (low, high)} of the scores defined in more than half of the resamples; empty for fewer than two groups.
     """
     return {
         name: tuple(np.quantile(drawn[np.isfinite(drawn)], [0.025, 0.975]).tolist())
@@ -41,9 +82,19 @@ def intervals(resampled: dict[str, np.ndarray], n_groups: int) -> dict[str, tupl
 
 
 def ratio_interval(new: np.ndarray, old: np.ndarray) -> tuple[float, float, float]:
-    """Average new / old over pairs, such as seeds, geometrically, with its 95% interval by Student's t on logarithms.
+    """Compute the geometric mean of new / old over pairs, such as seeds, with its 95% interval.
 
-    new, old: (n,) above 0, n >= 2.
+    The interval is Student's t on the logarithms.
+
+    Parameters
+    ----------
+    new, old : numpy.ndarray
+        (n,) above 0, n >= 2.
+
+    Returns
+    -------
+    tuple of float
+        (mean, low, high).
     """
     from scipy import special
 
@@ -53,17 +104,48 @@ def ratio_interval(new: np.ndarray, old: np.ndarray) -> tuple[float, float, floa
 
 
 def expected_calibration_error(probability: np.ndarray, positive: np.ndarray, bins: int = 15) -> float:
-    """sum_b n_b / n |mean probability_b - frequency_b| over equal-width bins (Naeini et al. 2015). In [0, 1]."""
+    """Compute sum_b n_b / n |mean probability_b - frequency_b| over bins of equal width [1]_.
+
+    Parameters
+    ----------
+    probability : numpy.ndarray
+        (n,) in [0, 1], of the positive class.
+    positive : numpy.ndarray of bool
+        (n,).
+    bins : int
+        Of equal width in probability.
+
+    Returns
+    -------
+    float
+        In [0, 1]; 0 is best.
+
+    References
+    ----------
+    .. [1] M. P. Naeini, G. F. Cooper and M. Hauskrecht, Obtaining well calibrated probabilities using Bayesian
+       binning. AAAI, 2015.
+    """
     index = np.minimum((probability * bins).astype(int), bins - 1)
     gap = np.bincount(index, probability - positive, bins)
     return float(np.abs(gap).sum() / len(probability))
 
 
 def best_threshold(probability: np.ndarray, positive: np.ndarray) -> float:
-    """Return the threshold with the highest balanced accuracy; `probability >= threshold` counts as positive.
+    """Find the threshold with the highest balanced accuracy; `probability >= threshold` counts as positive.
 
-    Of equally good ones the middle of the widest gap between probabilities, which errs least on new data. 0.5 where
-    only one class is there.
+    Of equally good ones it is the middle of the widest gap between probabilities, which errs least on new data.
+
+    Parameters
+    ----------
+    probability : numpy.ndarray
+        (n,) in [0, 1], of the positive class.
+    positive : numpy.ndarray of bool
+        (n,).
+
+    Returns
+    -------
+    float
+        In [0, 1]; 0.5 where only one class is there.
     """
     n_positive = int(positive.sum())
     if n_positive in (0, len(positive)):

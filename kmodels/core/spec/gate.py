@@ -10,10 +10,22 @@ _COMPARE = {">=": operator.ge, "<=": operator.le}
 
 @dataclass(frozen=True)
 class Gate:
-    """`metric direction bound [unit]`, and who asks for it.
+    """A bound on one held-out metric: `metric direction bound [unit]`, and who asks for it.
 
-    metric: a key of the report's metrics. source: the prototype (the research note that the
-    model comes from), a paper, or this project.
+    Attributes
+    ----------
+    name : str
+        What is bounded, for people.
+    metric : str
+        A key of the report's metrics.
+    bound : float
+        In `unit`.
+    source : str
+        The prototype (the research note that the model comes from), a paper, or this project.
+    direction : {">=", "<="}
+        On which side of the bound the metric must lie.
+    unit : str
+        "1" for counts and shares.
     """
 
     name: str
@@ -24,9 +36,19 @@ class Gate:
     unit: str = "1"
 
     def judge(self, metrics: dict[str, float | None], measured: bool = True) -> dict:
-        """Return the gate's row in a report: passed, failed or not_measured. NaN never passes.
+        """Compare a metric with the bound; NaN never passes.
 
-        measured=False leaves the status open whatever the value is: a smoke run is too small to judge.
+        Parameters
+        ----------
+        metrics : dict of str to float or None
+            Of held-out data.
+        measured : bool
+            False leaves the status open whatever the value is: a smoke run is too small to judge.
+
+        Returns
+        -------
+        dict
+            The gate's row in a report; its `status` is passed, failed or not_measured.
         """
         value = metrics.get(self.metric)
         if value is None or not measured:
@@ -58,6 +80,6 @@ def bounds_of(rows: list[dict]) -> str:
 
 
 def strictest(rows: list[dict]) -> str:
-    """Return the status of gates that are judged together: failed before not_measured before passed."""
+    """Sum up the status of gates that are judged together: failed before not_measured before passed."""
     statuses = {row["status"] for row in rows}
     return next((status for status in ("failed", "not_measured") if status in statuses), "passed")

@@ -12,11 +12,21 @@ from kmodels.core.spec.recipe import Recipe
 class Step:
     """One rung: what changed against the rung before, as a sentence and as fields, and the gates to pass.
 
-    gates: on the metrics of the held-out data; `<metric>_gain` is a metric's difference to the rung before,
-    `<metric>_ratio` its quotient.
-    prototype: what the prototype's research note measured on this rung. findings(recipe, records): what the data
-    itself shows, as sentences for the review. compare_to: the rung that it is compared with, where that is not the one
-    before.
+    Attributes
+    ----------
+    name, change : str
+        What it is called, and what changed as a sentence without its full stop.
+    changes : dict
+        Fields of the recipe, nested by section.
+    gates : tuple of Gate
+        On the metrics of the held-out data; `<metric>_gain` is a metric's difference to the rung before,
+        `<metric>_ratio` its quotient.
+    prototype : dict of str to float
+        What the prototype's research note measured on this rung.
+    findings : callable or None
+        ``findings(recipe, records)``: what the data itself shows, as sentences for the review.
+    compare_to : int or None
+        The rung that it is compared with, where that is not the one before.
     """
 
     name: str
@@ -32,19 +42,32 @@ class Step:
 class Ladder:
     """Rungs in order. Changes add up: the recipe of rung k holds those of all rungs below it.
 
-    figures: the metrics that tell the story of the climb, in order; the first two or three are drawn.
+    Attributes
+    ----------
+    steps : tuple of Step
+        The rungs, from 0.
+    figures : tuple of str
+        The metrics that tell the story of the climb, in order; the first two or three are plotted.
     """
 
     steps: tuple[Step, ...]
     figures: tuple[str, ...]
 
     def compared_with(self, step: int) -> int | None:
-        """Return the rung that rung `step` is compared with; none for the first."""
+        """Name the rung that rung `step` is compared with; None for the first."""
         other = self.steps[step].compare_to
         return other if other is not None else step - 1 if step else None
 
     def recipe(self, base: Recipe, step: int) -> Recipe:
-        """Return the recipe of rung `step`, counted from 0, upon the recipe `base`."""
+        """Build the recipe of a rung.
+
+        Parameters
+        ----------
+        base : Recipe
+            What the changes are put upon.
+        step : int
+            The rung, counted from 0.
+        """
         for rung in self.steps[: step + 1]:
             base = base.with_changes(rung.changes)
         return base

@@ -39,23 +39,34 @@ class TrainSection(Section):
     )
 
     def kept_epochs(self, done: int) -> set[int]:
-        """Of `done` epochs those whose states are kept to the end, beside the best and the last."""
+        """Choose, of `done` epochs, those whose states are kept to the end, beside the best and the last."""
         return set()
 
 
 class Recipe(Section):
     """The base of every model's recipe: sections `data`, `model` and `train`, and a seed.
 
-    VARIANTS: named sets of changed fields, `{"flawed": {"model": {"encoding": "normalized"}}}`.
-    SMOKE: the changes that make the whole path run in seconds.
-    SMALL_OPERATIONS: whether the model runs many small operations a step (see `backend.select`).
-    FASTEST: backends in the order of the time that a whole training takes on a CPU; empty: not measured.
+    Attributes
+    ----------
+    VARIANTS : dict
+        Named sets of changed fields, `{"flawed": {"model": {"encoding": "normalized"}}}`.
+    SMOKE : dict
+        The changes that make the whole path run in seconds.
+    SMALL_OPERATIONS : bool
+        Whether the model runs many small operations a step (see `backend.select`).
+    FASTEST : tuple of str
+        Backends in the order of the time that a whole training takes on a CPU; empty: not measured.
+    RENAMED : dict of str to str
+        `{"train.precision": "train.dtype"}`, old key to new one; of a field or of a section.
+    RENAMED_CHOICES : dict
+        `{"model.pooling": {"worst": "attention_max"}}`, by the new key: old value to new one.
+    RENAMED_VARIANTS : dict of str to str
+        Old name of a variant to its new one.
 
+    Notes
+    -----
     What was called otherwise in earlier versions is still read (see `kmodels.core.cli.parse.with_current_names`); a
-    subclass adds its own to those of its base:
-    RENAMED: `{"train.precision": "train.dtype"}`, old key to new one; of a field or of a section.
-    RENAMED_CHOICES: `{"model.pooling": {"worst": "attention_max"}}`, by the new key: old value to new one.
-    RENAMED_VARIANTS: old name of a variant to its new one.
+    subclass adds its own RENAMED tables to those of its base.
     """
 
     VARIANTS: ClassVar[dict[str, dict[str, Any]]] = {}
@@ -71,29 +82,45 @@ class Recipe(Section):
 
     @classmethod
     def renamed(cls, table: str = "RENAMED") -> dict:
-        """Return what one of the RENAMED tables holds in this class and in its bases."""
+        """Merge one of the RENAMED tables of this class with those of its bases."""
         merged = {}
         for base in reversed(cls.__mro__):
             merged |= vars(base).get(table, {})
         return merged
 
     def to_yaml(self) -> str:
-        """Return the recipe as YAML text, every field written out."""
+        """Write the recipe as YAML text, every field included."""
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
 
     def digest(self) -> str:
-        """Eight hexadecimal digits that change when any field changes."""
+        """Hash the recipe to eight hexadecimal digits, which change when any field changes."""
         text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
     def with_changes(self, changes: dict[str, Any]) -> "Recipe":
-        """Return a recipe with some fields replaced: `recipe.with_changes({"train": {"epochs": 3}})`."""
+        """Replace some fields: `recipe.with_changes({"train": {"epochs": 3}})`.
+
+        Parameters
+        ----------
+        changes : dict
+            Nested by section; fields that it does not name stay.
+
+        Returns
+        -------
+        Recipe
+            A new one, of the same class.
+
+        Raises
+        ------
+        pydantic.ValidationError
+            For a field that there is not, or a value that is not allowed.
+        """
         merged = merge(self.model_dump(mode="json"), changes)
         return type(self).model_validate_json(json.dumps(merged))
 
 
 def merge(base: dict, changes: dict) -> dict:
-    """Return `base` with the leaves of `changes` put over it; neither is altered."""
+    """Put the leaves of `changes` over those of `base`, both nested dictionaries; neither is altered."""
     merged = dict(base)
     for key, value in changes.items():
         both = isinstance(value, dict) and isinstance(merged.get(key), dict)
@@ -102,7 +129,20 @@ def merge(base: dict, changes: dict) -> dict:
 
 
 def leaves(section: type[Section], prefix: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Every settable key of a recipe type, dotted, with its pydantic field: `{"train.epochs": FieldInfo}`."""
+    """List every settable key of a recipe type, dotted, with its pydantic field.
+
+    Parameters
+    ----------
+    section : type of Section
+        A recipe or one of its sections.
+    prefix : tuple of str
+        Sections above it.
+
+    Returns
+    -------
+    dict of str to pydantic.fields.FieldInfo
+        `{"train.epochs": FieldInfo}`.
+    """
     found = {}
     for name, field in section.model_fields.items():
         path = (*prefix, name)

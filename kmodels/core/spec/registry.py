@@ -6,53 +6,77 @@ A dot stands for a folder within: `nand.generator` is in `kmodels/nand/generator
 
 import importlib
 import importlib.util
+from collections.abc import Callable
 
 from kmodels.core.spec.errors import UserError
+from kmodels.core.spec.recipe import Recipe
 from kmodels.core.spec.suggest import did_you_mean
 
 NAMES = ("nand", "nand.generator", "plume", "precip", "metasurface", "echo")
 
 
 def families(name: str) -> list[str]:
-    """Return the variants of model `name` that are models of their own: `generator` for `nand.generator`."""
+    """List the variants of model `name` that are models of their own: `generator` for `nand.generator`."""
     return [other.removeprefix(f"{name}.") for other in NAMES if other.startswith(f"{name}.")]
 
 
 def chosen(name: str | None, variant: str | None) -> tuple[str | None, str | None]:
-    """Return the model and the variant of its recipe that `--model name --variant variant` mean."""
+    """Tell which model, and which variant of its recipe, `--model name --variant variant` mean.
+
+    Parameters
+    ----------
+    name, variant : str or None
+        As they were given.
+
+    Returns
+    -------
+    tuple of str or None
+        (model, variant of its recipe).
+    """
     return (f"{name}.{variant}", None) if variant in families(name) else (name, variant)
 
 
 def check(name: str) -> None:
-    """Raise UserError where there is no model `name`."""
+    """Refuse a name that no model has.
+
+    Raises
+    ------
+    UserError
+        That lists the models and names the nearest.
+    """
     if name not in NAMES:
         raise UserError(f"there is no model {name!r}{did_you_mean(str(name), NAMES)}; models: {', '.join(NAMES)}")
 
 
 def variants(name: str) -> list[str]:
-    """All that `--variant` takes with `--model name`: variants of its recipe, and models of their own."""
+    """List all that `--variant` takes with `--model name`: variants of its recipe, and models of their own."""
     return [*recipe_type(name).VARIANTS, *families(name)]
 
 
-def recipe_type(name: str):
-    """Return the recipe class of model `name`. Imports no backend."""
+def recipe_type(name: str) -> type[Recipe]:
+    """Import the recipe class of model `name`; imports no backend."""
     return importlib.import_module(f"kmodels.{name}.recipe").RECIPE
 
 
-def simulator(name: str):
-    """`simulate(recipe, folder, report)` of model `name`. Imports no backend."""
+def simulator(name: str) -> Callable:
+    """Import `simulate(recipe, folder, report)` of model `name`; imports no backend."""
     return importlib.import_module(f"kmodels.{name}.simulator").simulate
 
 
-def loader(name: str):
-    """`load(path, recipe, labels=True)` of model `name`: its records. Imports no backend."""
+def loader(name: str) -> Callable:
+    """Import `load(path, recipe, labels=True)` of model `name`, which returns its records; imports no backend."""
     return importlib.import_module(f"kmodels.{name}.data.load").load
 
 
-def splitter(name: str):
-    """`split(records, recipe)` of model `name`: row indices of its parts. Imports no backend.
+def splitter(name: str) -> Callable:
+    """Import `split(records, recipe)` of model `name`; imports no backend.
 
     Where the model's data/ has no `split`, records that share a group stay together.
+
+    Returns
+    -------
+    callable
+        Gives {"train", "validation", "test"} -> row indices.
     """
     own = f"kmodels.{name}.data.split"
     return importlib.import_module(own).split if importlib.util.find_spec(own) else _split_by_groups
@@ -65,5 +89,5 @@ def _split_by_groups(records, recipe):
 
 
 def task(name: str):
-    """Return the Task of model `name`. Imports Keras: choose the backend first."""
+    """Import the Task of model `name`. It imports Keras: choose the backend first."""
     return importlib.import_module(f"kmodels.{name}.task").TASK

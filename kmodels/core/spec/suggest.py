@@ -44,7 +44,7 @@ def nearest_key(key: str, keys: Iterable[str]) -> str | None:
 
 
 def did_you_mean(word: str, choices: Iterable[str], quoted: bool = False) -> str:
-    """Write the end of an error: `; did you mean NAME?`, or nothing where no choice is much alike.
+    """Write the end of an error that names the nearest choice.
 
     Parameters
     ----------
@@ -54,6 +54,11 @@ def did_you_mean(word: str, choices: Iterable[str], quoted: bool = False) -> str
         What there is.
     quoted : bool
         Whether the name stands in quotation marks, as values do and keys do not.
+
+    Returns
+    -------
+    str
+        `; did you mean NAME?`, or nothing where no choice is much alike.
     """
     return _question(nearest(word, choices), quoted)
 

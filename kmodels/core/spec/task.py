@@ -1,6 +1,7 @@
 """A Task asks one scientific question: what the pipeline needs of a model, and the shapes of what it hands on."""
 
 import abc
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
@@ -23,8 +24,8 @@ class Records(Protocol):
 
     def __len__(self) -> int: ...
 
-    def take(self, rows) -> "Records":
-        """Return the examples with these indices."""
+    def take(self, rows: Any) -> "Records":
+        """Select the examples with these indices."""
         ...
 
 
@@ -33,8 +34,8 @@ class Examples(Protocol):
 
     def __len__(self) -> int: ...
 
-    def take(self, rows) -> tuple[dict, dict]:
-        """Return (inputs, targets) of these rows, as dictionaries of arrays with the rows first."""
+    def take(self, rows: Any) -> tuple[dict, dict]:
+        """Select rows as (inputs, targets), dictionaries of arrays with the rows first."""
         ...
 
 
@@ -52,13 +53,29 @@ class Prediction(Protocol):
 
 @dataclass(frozen=True)
 class Scores:
-    """Metrics by name; None where a metric is not defined for this data. Intervals are 95%, [low, high]."""
+    """Metrics by name; None where a metric is not defined for this data.
+
+    Attributes
+    ----------
+    values : dict of str to float or None
+        The metrics.
+    intervals : dict of str to tuple of float
+        95% intervals, (low, high), of those that have one.
+    """
 
     values: dict[str, float | None]
     intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     def merge(self, other: "Scores", prefix: str = "") -> "Scores":
-        """Return these scores and the other ones, under names that begin with `prefix`."""
+        """Add other scores, under names that begin with `prefix`.
+
+        Parameters
+        ----------
+        other : Scores
+            Win where both have a name.
+        prefix : str
+            Put before the other names.
+        """
         values = {prefix + name: value for name, value in other.values.items()}
         intervals = {prefix + name: pair for name, pair in other.intervals.items()}
         return Scores(self.values | values, self.intervals | intervals)
@@ -134,7 +151,7 @@ class Task(abc.ABC):
     # -- data -------------------------------------------------------------------------------------------------
 
     @abc.abstractmethod
-    def load(self, path, recipe, labels: bool = True) -> Records:
+    def load(self, path: str | Path, recipe: Recipe, labels: bool = True) -> Records:
         """Load a user's or the simulator's files; refuse bad input by file, row, value and rule.
 
         Parameters
@@ -145,66 +162,154 @@ class Task(abc.ABC):
             What the data must agree with.
         labels : bool
             False: what is to be learned may be missing.
+
+        Returns
+        -------
+        Records
+            The examples, in physical units.
+
+        Raises
+        ------
+        UserError
+            For the first fault.
         """
 
-    def simulate(self, recipe, folder: Path, progress) -> dict[str, str]:
-        """Write the field's own files into `folder`; return facts to print, such as rates.
+    def simulate(self, recipe: Recipe, folder: Path, progress: Callable[[int, int], None]) -> dict[str, str]:
+        """Write simulated data as the field's own files.
 
-        progress(done, total) shows how far it is.
+        Parameters
+        ----------
+        recipe : Recipe
+            Says how much, and of what.
+        folder : pathlib.Path
+            Where the files go.
+        progress : callable
+            ``progress(done, total)`` shows how far it is.
+
+        Returns
+        -------
+        dict of str to str
+            Facts to print, such as rates.
         """
         return registry.simulator(self.name)(recipe, folder, progress)
 
-    def split(self, records, recipe) -> dict[str, Any]:
-        """Part the rows into train, validation and test, which share no group of `records.groups`."""
+    def split(self, records: Records, recipe: Recipe) -> dict[str, Any]:
+        """Part the rows into train, validation and test, which share no group of `records.groups`.
+
+        Parameters
+        ----------
+        records : Records
+            All of them.
+        recipe : Recipe
+            Its `data.split` says how large the parts are.
+
+        Returns
+        -------
+        dict of str to numpy.ndarray
+            Row indices of "train", "validation" and "test".
+        """
         from kmodels.core.training import batching
 
         return batching.split_groups(records.groups, recipe.data.split, recipe.seed)
 
-    def data_files(self, records) -> list[Path] | None:
-        """Name every file that the records were read from, where those named by `suffixes` only name further ones."""
+    def data_files(self, records: Records) -> list[Path] | None:
+        """Name every file that the records were read from.
+
+        Returns
+        -------
+        list of pathlib.Path or None
+            None where those that end in one of `suffixes` are all; else the files that they name, too.
+        """
         return None
 
     @abc.abstractmethod
-    def encode(self, records, recipe) -> Examples:
+    def encode(self, records: Records, recipe: Recipe) -> Examples:
         """Turn records into what the network is given."""
 
-    def training_examples(self, records, recipe) -> Examples:
+    def training_examples(self, records: Records, recipe: Recipe) -> Examples:
         """Turn records into what the network is trained on."""
         return self.encode(records, recipe)
 
     # -- network ----------------------------------------------------------------------------------------------
 
     @abc.abstractmethod
-    def build(self, recipe, steps: int) -> "keras.Model":
-        """Build the compiled network of a recipe, for a training of so many steps."""
+    def build(self, recipe: Recipe, steps: int) -> "keras.Model":
+        """Build the compiled network of a recipe.
 
-    def adapt(self, model, records) -> None:
+        Parameters
+        ----------
+        recipe : Recipe
+            Its `model` and `train` sections say how.
+        steps : int
+            Of the whole training, for schedules.
+
+        Returns
+        -------
+        keras.Model
+            A `TermModel`, compiled with `optimizer.Adam` or a kind of it.
+        """
+
+    def adapt(self, model: "keras.Model", records: Records) -> None:
         """Set in a new network what it takes from its training records as it finds them, such as their mean."""
         return None
 
-    def callbacks(self, recipe, data: TrainingData) -> list["keras.callbacks.Callback"]:
+    def callbacks(self, recipe: Recipe, data: TrainingData) -> list["keras.callbacks.Callback"]:
         """Make what acts between the epochs of a training: schedules, freezing, calibration, hard-negative mining."""
         return []
 
     # -- evaluation -------------------------------------------------------------------------------------------
 
     @abc.abstractmethod
-    def decode(self, model, records, outputs: dict) -> Prediction:
-        """Put the network's outputs into the field's own words and units."""
+    def decode(self, model: "keras.Model", records: Records, outputs: dict) -> Prediction:
+        """Put the network's outputs into the field's own words and units.
 
-    def predict(self, model, records, recipe, progress=None) -> Prediction:
-        """Predict and decode. All inference that the metrics need happens here."""
+        Parameters
+        ----------
+        model : keras.Model
+            Whose outputs they are.
+        records : Records
+            n examples that it was given.
+        outputs : dict of str to numpy.ndarray
+            Each (n, ...).
+        """
+
+    def predict(
+        self, model: "keras.Model", records: Records, recipe: Recipe, progress: Callable[[int, int], None] | None = None
+    ) -> Prediction:
+        """Predict and decode. All inference that the metrics need happens here.
+
+        Parameters
+        ----------
+        model : keras.Model
+            The trained network.
+        records : Records
+            What to predict for.
+        recipe : Recipe
+            That it was trained by.
+        progress : callable, optional
+            ``progress(done, total)`` shows how far it is.
+        """
         from kmodels.core.training import inference
 
         outputs = inference.predict(model, self.encode(records, recipe), recipe.train.batch_size, progress)
         return self.decode(model, records, outputs)
 
     @abc.abstractmethod
-    def metrics(self, splits: dict[str, Any], prediction, seed: int) -> Scores:
-        """Score a prediction for `splits["test"]`; `seed` is that of the bootstrap."""
+    def metrics(self, splits: dict[str, Any], prediction: Any, seed: int) -> Scores:
+        """Score a prediction for held-out data.
+
+        Parameters
+        ----------
+        splits : dict of str to Records
+            "test" is what was predicted; others are there where the data was split.
+        prediction : Prediction
+            For `splits["test"]`.
+        seed : int
+            Of the bootstrap.
+        """
 
     @abc.abstractmethod
-    def baselines(self, recipe, splits: dict[str, Any]) -> dict[str, Scores]:
+    def baselines(self, recipe: Recipe, splits: dict[str, Any]) -> dict[str, Scores]:
         """Score the baselines on `splits["test"]`; those that learn are left out where there is no "train"."""
 
     def compare(self, scores: Scores, baselines: dict[str, Scores]) -> Scores:
@@ -212,27 +317,58 @@ class Task(abc.ABC):
         return scores
 
     def diagnostics(self, evaluated: EvaluationInput) -> tuple[dict[str, float], dict[str, "Figure"]]:
-        """Make scalars and pictures of an epoch, for TensorBoard."""
+        """Compute scalars and plot pictures of an epoch, for TensorBoard.
+
+        Returns
+        -------
+        scalars : dict of str to float
+            By name.
+        pictures : dict of str to matplotlib.figure.Figure
+            By title.
+        """
         return {}, {}
 
     def figures(self, evaluated: EvaluationInput) -> dict[str, "Figure"]:
-        """Make the report's pictures, by title."""
+        """Plot the report's pictures, by title."""
         return {}
 
-    def extended_evaluation(self, model, splits: dict[str, Any], recipe) -> ExtendedEvaluation:
-        """Evaluate what one prediction of each held-out record does not show, such as roll-outs."""
+    def extended_evaluation(self, model: "keras.Model", splits: dict[str, Any], recipe: Recipe) -> ExtendedEvaluation:
+        """Evaluate what one prediction of each held-out record does not show, such as roll-outs.
+
+        Parameters
+        ----------
+        model : keras.Model
+            The trained network.
+        splits : dict of str to Records
+            As for `metrics`.
+        recipe : Recipe
+            The run's.
+        """
         return ExtendedEvaluation()
 
-    def transfer_recipe(self, recipe) -> Recipe | None:
-        """Return the recipe of simulated data outside what was trained on, scored as `transfer_*`; None: none."""
+    def transfer_recipe(self, recipe: Recipe) -> Recipe | None:
+        """Make the recipe of simulated data outside what was trained on, scored as `transfer_*`; None for none."""
         return None
 
-    def notes(self, recipe) -> list[str]:
+    def notes(self, recipe: Recipe) -> list[str]:
         """Say what a reader of the report must know about where its figures come from."""
         return []
 
-    def hints(self, history: list[dict], recipe) -> list[str]:
-        """Say what the course of a training shows, and what to try."""
+    def hints(self, history: list[dict], recipe: Recipe) -> list[str]:
+        """Say what the course of a training shows, and what to try.
+
+        Parameters
+        ----------
+        history : list of dict
+            A row an epoch.
+        recipe : Recipe
+            The run's.
+
+        Returns
+        -------
+        list of str
+            A sentence each.
+        """
         return []
 
 
@@ -248,8 +384,15 @@ class Forecaster(Task):
         group.add_argument("--lead", type=int, metavar="N", help="forecast N frames, each from the one before")
 
     @abc.abstractmethod
-    def forecast(self, model, records, recipe, leads: int, progress=None) -> Prediction:
-        """Forecast so many steps."""
+    def forecast(
+        self,
+        model: "keras.Model",
+        records: Records,
+        recipe: Recipe,
+        leads: int,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Prediction:
+        """Forecast `leads` steps, each from the one before; the other arguments are those of `predict`."""
 
 
 class EnsembleTask(Task):
@@ -274,17 +417,51 @@ class EnsembleTask(Task):
         add("--seed", type=int, metavar="S", help="equal seeds sample the same fields (default: 0)")
 
     @abc.abstractmethod
-    def needs_labels(self, **options) -> bool:
+    def needs_labels(self, **options: Any) -> bool:
         """Tell whether records must be loaded with what is to be learned, for these options of `sample`."""
 
     @abc.abstractmethod
-    def sample(self, model, records, recipe, progress=None, **options) -> Prediction:
-        """Draw an ensemble for each record; options are those of `add_options` that were given."""
+    def sample(
+        self,
+        model: "keras.Model",
+        records: Records,
+        recipe: Recipe,
+        progress: Callable[[int, int], None] | None = None,
+        **options: Any,
+    ) -> Prediction:
+        """Draw an ensemble for each record.
+
+        Parameters
+        ----------
+        model, records, recipe, progress
+            As for `predict`.
+        **options
+            Those of `add_options` that were given.
+        """
 
 
 class GeneratorTask(Task):
     """A task whose model writes new records."""
 
     @abc.abstractmethod
-    def generate(self, model, recipe, n: int, seed: int, **options) -> Records:
-        """Generate n records, with `write(path)`."""
+    def generate(self, model: "keras.Model", recipe: Recipe, n: int, seed: int, **options: Any) -> Records:
+        """Generate new records.
+
+        Parameters
+        ----------
+        model : keras.Model
+            The trained network.
+        recipe : Recipe
+            That it was trained by.
+        n : int
+            How many records.
+        seed : int
+            Equal seeds generate the same ones.
+        **options
+            The model's own.
+
+        Returns
+        -------
+        Records
+            With `write(path)`.
+        """
