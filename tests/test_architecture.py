@@ -1,5 +1,6 @@
 """Who may import whom, and how fast the light things are."""
 
+import re
 import resource
 import subprocess
 import sys
@@ -13,6 +14,37 @@ def test_imports_run_one_way():
     words = [sys.executable, "-c", "import sys; from importlinter.cli import lint_imports_command as c; sys.exit(c())"]
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_no_folder_is_crowded_and_the_contracts_are_few():
+    """At most a dozen files beside sub-folders, and at most twenty lines of import contracts."""
+    for folder in [ROOT / "kmodels", *(ROOT / "kmodels").rglob("*/")]:
+        files = [path for path in folder.iterdir() if path.is_file() and path.suffix != ".pyc"]
+        assert folder.name == "__pycache__" or len(files) <= 12, folder
+    contracts = (ROOT / "pyproject.toml").read_text().partition("contracts = [")[2].partition("\n]")[0]
+    assert 0 < len(contracts.strip().splitlines()) <= 20
+
+
+@pytest.mark.parametrize("model", ["nand", "nand/generator", "plume", "precip", "metasurface", "echo"])
+def test_every_model_has_the_same_rooms(model):
+    folder = ROOT / "kmodels" / model
+    names = {path.name.removesuffix(".py") for path in folder.iterdir() if path.name != "__pycache__"}
+    wanted = {"__init__", "task", "recipe", "gates", "data", "simulator", "network", "evaluation"}
+    assert wanted <= names <= wanted | {"ladder", "studies", "generator", "README.md"}, names
+
+
+PRIVATE = (
+    r"Keeper|kept_by|Judged|Examined|what_others_tell|seed_document|seed_arrays|KeptRuns|practi[sc]e|_bury|LAST_WORDS|"
+    r"ZOMBIE|twin net|PyTorch twins?|rivals?|no_more\(|is_whole|the seed's|the seed document|oracle_flags"
+)
+
+
+def test_private_words_are_gone():
+    """Words that only this project used; files that earlier versions wrote are still read by theirs."""
+    for path in sorted([*(ROOT / "kmodels").rglob("*.py"), *(ROOT / "tuning").rglob("*.py")]):
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            old_name = "RENAMED" in line or path.name in ("recipe.py", "legacy.py")
+            assert old_name or not re.search(rf"\b(?:{PRIVATE})", line), f"{path}:{number}: {line}"
 
 
 def test_style():
