@@ -4,8 +4,8 @@ The prototype turned both between its versions 1 and 2: w_max from 2 to 10, beta
 version 3, whose beta is fixed: with `beta: elbo` the divergence has the weight that makes the loss a bound, whatever
 beta_kl says. Grid, network and training are small: what two cores train in a minute.
 
-Trials are compared by the CRPS of fields from the prior, the path that is used later, never by the loss: its weights are what
-is searched. The tail stands beside: P99 and maximum over the real ones, and the error of the wettest cells.
+Trials are compared by the CRPS of fields from the prior, the path that is used later, never by the loss: its weights
+are what is searched. The tail stands beside: P99 and maximum over the real ones, and the error of the wettest cells.
 """
 
 from kmodels.precip.recipe import PrecipRecipe
