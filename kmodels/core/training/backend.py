@@ -7,7 +7,9 @@ import platform
 import shutil
 import sys
 import tempfile
+from collections.abc import Callable
 from importlib import metadata
+from typing import Any
 
 from kmodels.core.spec.errors import UserError
 from kmodels.core.spec.suggest import did_you_mean
@@ -17,22 +19,36 @@ WIDE_OPEN = 1e4  # what a gate gets whose sigmoid is to be 1
 
 
 def installed() -> list[str]:
-    """Return the backends that this Python has, in order of preference."""
+    """List the backends that this Python has, in order of preference."""
     return [name for name in NAMES if importlib.util.find_spec(name) is not None]
 
 
 def select(name: str | None = None, small_operations: bool = False, fastest: tuple[str, ...] = ()) -> str:
-    """Choose the backend before Keras is imported.
+    """Choose the backend before Keras is imported: `name`, else KERAS_BACKEND, else as `choice` says.
 
-    It is `name`, else KERAS_BACKEND, else the fastest, else the first that is installed.
+    For models of large operations TensorFlow gets oneDNN's convolutions, which it would choose by itself on some
+    processors only: on one with AVX-512 and without VNNI a 3 x 3 convolution of 36 to 16 channels and its gradients
+    took 54 ms instead of 333. TF_ENABLE_ONEDNN_OPTS, where it is set, is left as it is.
 
-    small_operations: the model runs hundreds of small operations a step, as recurrent ones do. TensorFlow then runs
-    several of them side by side on a thread each, which took 0.65 times as long on two cores (Bi-GRU of 64 units).
-    For all other models TensorFlow gets oneDNN's convolutions, which it would choose by itself on some processors only:
-    on one with AVX-512 and without VNNI a 3 x 3 convolution of 36 to 16 channels and its gradients took 54 ms instead
-    of 333. Who has set TF_ENABLE_ONEDNN_OPTS is obeyed.
-    fastest: as in `choice`.
-    Raises UserError when it is not installed, or when Keras already runs on another one.
+    Parameters
+    ----------
+    name : str, optional
+        The backend that was asked for.
+    small_operations : bool
+        Whether the model runs hundreds of small operations a step, as recurrent ones do. TensorFlow then runs several
+        of them side by side on a thread each, which took 0.65 times as long on two cores (Bi-GRU of 64 units).
+    fastest : tuple of str
+        As in `choice`.
+
+    Returns
+    -------
+    str
+        The backend that Keras runs on from now on.
+
+    Raises
+    ------
+    UserError
+        Where it is not installed, or Keras already runs on another one.
     """
     asked, _ = choice(name, fastest)
     check(asked)
@@ -52,7 +68,23 @@ def select(name: str | None = None, small_operations: bool = False, fastest: tup
 
 
 def start(name: str | None = None, small_operations: bool = False, fastest: tuple[str, ...] = ()) -> str:
-    """Choose the backend as `select` does, and import Keras on it, without the lines that libraries print then."""
+    """Choose the backend as `select` does, and import Keras on it, without the lines that libraries print then.
+
+    Parameters
+    ----------
+    name, small_operations, fastest
+        As in `select`.
+
+    Returns
+    -------
+    str
+        The backend.
+
+    Raises
+    ------
+    UserError
+        As `select` does.
+    """
     chosen = select(name, small_operations, fastest)
     with _quiet():
         import keras  # noqa: F401
@@ -60,7 +92,13 @@ def start(name: str | None = None, small_operations: bool = False, fastest: tupl
 
 
 def check(name: str) -> None:
-    """Raise UserError where the backend `name` cannot be used here."""
+    """Refuse a backend that cannot be used here.
+
+    Raises
+    ------
+    UserError
+        That says whether it is unknown or not installed, and what is.
+    """
     have = installed()
     if not have:
         raise UserError(f"no backend is installed: pip install tensorflow (or one of {', '.join(NAMES[1:])})")
@@ -72,7 +110,7 @@ def check(name: str) -> None:
 
 @contextlib.contextmanager
 def _quiet():
-    """Inside, nothing that is written to standard error is seen unless an error is raised.
+    """Hide what is written to standard error inside, unless an error is raised.
 
     Libraries written in C say what they miss as they are loaded, whatever log level is set: TensorFlow, which Keras
     loads beside the other backends, does. Python cannot keep them from it but by giving them another file.
@@ -93,9 +131,19 @@ def _quiet():
 
 
 def choice(name: str | None, fastest: tuple[str, ...] = ()) -> tuple[str, str]:
-    """Return the backend that `select` would choose, and why, for people. Ask before it is selected.
+    """Tell which backend `select` would choose, and why. Ask before it is selected.
 
-    fastest: a recipe's backends from the fastest on, as measured on a CPU; where there may be a GPU they say nothing.
+    Parameters
+    ----------
+    name : str or None
+        The backend that was asked for; else KERAS_BACKEND counts.
+    fastest : tuple of str
+        A recipe's backends from the fastest on, as measured on a CPU; where there may be a GPU they say nothing.
+
+    Returns
+    -------
+    backend, reason : str
+        The reason is for people.
     """
     asked = name or os.environ.get("KERAS_BACKEND")
     if asked:
@@ -107,7 +155,7 @@ def choice(name: str | None, fastest: tuple[str, ...] = ()) -> tuple[str, str]:
 
 
 def current() -> str:
-    """Return the backend that Keras runs on."""
+    """Name the backend that Keras runs on."""
     import keras
 
     return keras.config.backend()
@@ -126,15 +174,15 @@ def seed_everything(seed: int) -> None:
 
 
 def compiles() -> bool:
-    """Whether a loaded model's predictions are compiled: on jax alone.
+    """Tell whether a loaded model's predictions are compiled: on jax alone.
 
     On tensorflow XLA, and on torch `torch.compile`, take up to minutes for a recurrent model before the first answer.
     """
     return current() == "jax"
 
 
-def without_gradients():
-    """Return a context in which layers are called for their outputs alone; torch would keep what a gradient needs."""
+def without_gradients() -> contextlib.AbstractContextManager:
+    """Open a context in which layers are called for their outputs alone; torch would keep what a gradient needs."""
     if current() != "torch":
         return contextlib.nullcontext()
     import torch
@@ -142,7 +190,7 @@ def without_gradients():
     return torch.no_grad()
 
 
-def value_and_gradient(function):
+def value_and_gradient(function: Callable) -> Callable:
     """Make x -> (value, d value / d x), NumPy float32, of a function of one tensor that gives one number."""
     return {"tensorflow": _tensorflow_gradient, "jax": _jax_gradient, "torch": _torch_gradient}[current()](function)
 
@@ -181,10 +229,20 @@ def _torch_gradient(function):
     return both
 
 
-def compiled_in_double(function):
-    """Compile a function written in jax, such as a solver's, for the CPU in double precision: NumPy in and out.
+def compiled_in_double(function: Callable) -> Callable:
+    """Compile a function written in jax, such as a solver's, for the CPU in double precision.
 
     It needs jax, whatever backend Keras runs on; what Keras does in this process stays in single precision.
+
+    Parameters
+    ----------
+    function : callable
+        Of jax arrays, built of what jax can trace.
+
+    Returns
+    -------
+    callable
+        The same function, NumPy arrays in and out.
     """
     import jax
     import numpy as np
@@ -198,11 +256,26 @@ def compiled_in_double(function):
     return call
 
 
-def batch_normalized(x, scale, offset, epsilon: float):
-    """Normalise x by its mean and variance over all axes but the last: (normalised, mean, variance), float32.
+def batch_normalized(x: Any, scale: Any, offset: Any, epsilon: float) -> tuple:
+    """Normalise x by its mean and variance over all axes but the last.
 
-    x: (batch, y, x, channels) float32. scale, offset: (channels,). The variance is that of the batch, divided by n.
     Each backend does it in one operation, forward and backward, where Keras has about ten; jax joins them by itself.
+
+    Parameters
+    ----------
+    x : tensor
+        (batch, y, x, channels) float32.
+    scale, offset : tensor
+        (channels,) float32.
+    epsilon : float
+        Added to the variance.
+
+    Returns
+    -------
+    normalised : tensor
+        (batch, y, x, channels) float32.
+    mean, variance : tensor
+        (channels,) float32; the variance is that of the batch, divided by n.
     """
     how = {"tensorflow": _tensorflow_normalized, "torch": _torch_normalized}.get(current(), _normalized)
     return how(x, scale, offset, epsilon)
@@ -231,17 +304,21 @@ def _torch_normalized(x, scale, offset, epsilon):
     return normalised.permute(0, 2, 3, 1), mean.detach(), inverse.detach() ** -2 - epsilon
 
 
-def whole_gru():
-    """Return a function that runs a GRU over all steps in one operation, None where Keras' own loop is as good.
+def whole_gru() -> Callable | None:
+    """Find the function that runs a GRU over all steps in one operation.
 
-    (x (batch, time, features), state (batch, units), mask (batch, time) or None, Keras' cell) -> (outputs
-    (batch, time, units), last output).
+    Returns
+    -------
+    callable or None
+        ``(x, state, mask, cell) -> (outputs, last)`` with x (batch, time, features), state (batch, units), mask
+        (batch, time) or None, Keras' cell, outputs (batch, time, units) and the last of these. None where Keras' own
+        loop is as good.
     """
     return _torch_gru if current() == "torch" else None
 
 
 def _torch_gru(x, state, mask, cell):
-    """In torch's order of gates: reset, update, new.
+    """Run a GRU in torch's order of gates: reset, update, new.
 
     A masked step leaves the state as it is: one more feature, 1 at masked steps, opens the update gate so far that
     its sigmoid is 1 to the last bit.
@@ -266,13 +343,13 @@ def _torch_gru(x, state, mask, cell):
 
 
 def versions() -> dict[str, str]:
-    """Return the versions that decide a result."""
+    """List the versions that decide a result, by package."""
     names = ("kmodels", "keras", current(), "numpy", "pandas", "scikit-learn")
     return {"python": platform.python_version()} | {name: metadata.version(name) for name in names}
 
 
 def threads() -> int:
-    """On how many threads of the processor the backend runs one operation."""
+    """Count the threads of the processor on which the backend runs one operation."""
     if current() == "tensorflow":
         import tensorflow as tf
 
@@ -286,7 +363,7 @@ def threads() -> int:
 
 
 def accelerators() -> list[str]:
-    """Return the names of the accelerators that the backend would train on; empty on a CPU."""
+    """Name the accelerators that the backend would train on; none on a CPU."""
     name = current()
     if name == "tensorflow":
         import tensorflow as tf

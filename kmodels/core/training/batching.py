@@ -14,7 +14,13 @@ import numpy as np
 
 @dataclass(frozen=True)
 class ArrayExamples:
-    """Examples in memory: dictionaries of arrays, rows first."""
+    """Examples in memory.
+
+    Attributes
+    ----------
+    inputs, targets : dict of str to numpy.ndarray
+        Each (n, ...).
+    """
 
     inputs: dict[str, np.ndarray]
     targets: dict[str, np.ndarray]
@@ -22,33 +28,51 @@ class ArrayExamples:
     def __len__(self) -> int:
         return len(next(iter(self.inputs.values())))
 
-    def take(self, rows) -> tuple[dict, dict]:
-        """Return (inputs, targets) of these rows."""
+    def take(self, rows: np.ndarray) -> tuple[dict, dict]:
+        """Select rows as (inputs, targets)."""
         return tuple({k: v[rows] for k, v in part.items()} for part in (self.inputs, self.targets))
 
 
 def steps_per_epoch(n_examples: int, batch_size: int) -> int:
-    """Batches that hold every example once."""
+    """Count the batches that hold every example once."""
     return -(-n_examples // batch_size)
 
 
 @functools.lru_cache(maxsize=2)
 def epoch_order(n_examples: int, seed: int, epoch: int) -> np.ndarray:
-    """Return the order of an epoch's examples: a pure function of its arguments. Not to be written to."""
+    """Draw the order of an epoch's examples: a pure function of its arguments. Not to be written to."""
     return np.random.default_rng([seed, epoch]).permutation(n_examples)
 
 
 def batch_rows(n_examples: int, batch_size: int, seed: int, step: int) -> np.ndarray:
-    """Return the examples that step 0, 1, ... of a training is given."""
+    """Compute which examples step 0, 1, ... of a training is given."""
     epoch, position = divmod(step, steps_per_epoch(n_examples, batch_size))
     return epoch_order(n_examples, seed, epoch)[position * batch_size : (position + 1) * batch_size]
 
 
 def batches(examples, batch_size: int, seed: int, first_step: int = 0) -> Iterator[tuple]:
-    """Endless (inputs, targets, weights); batch k is a pure function of (seed, k), so any step can be resumed.
+    """Yield batches without end; batch k is a pure function of (seed, k), so any step can be resumed.
 
-    Every epoch holds every example once. The last batch of an epoch is filled up with examples of weight 0, so
-    that all batches have one shape and nothing is compiled twice.
+    Every epoch holds every example once. The last batch of an epoch is filled up with examples of weight 0, so that all
+    batches have one shape and nothing is compiled twice.
+
+    Parameters
+    ----------
+    examples : Examples
+        With a length and `take(rows)`.
+    batch_size : int
+        Examples of a batch.
+    seed : int
+        Of the order.
+    first_step : int
+        The first batch to yield.
+
+    Yields
+    ------
+    inputs, targets : dict of str to numpy.ndarray
+        Each (batch_size, ...).
+    weights : numpy.ndarray
+        (batch_size,) float32, 1 or 0.
     """
     for step in itertools.count(first_step):
         rows = batch_rows(len(examples), batch_size, seed, step)
@@ -59,8 +83,19 @@ def batches(examples, batch_size: int, seed: int, first_step: int = 0) -> Iterat
 class ReadAhead:
     """Items made by a thread while the ones before are used, in their order.
 
-    items: any iterable. ahead: how many may lie ready. `waited` counts the seconds for which somebody waited for an
-    item: 0 where reading is faster than what is done with it. An error of `items` is raised where it is waited for.
+    An error of `items` is raised where it is waited for.
+
+    Parameters
+    ----------
+    items : iterable
+        Is read in the thread.
+    ahead : int
+        How many items may lie ready.
+
+    Attributes
+    ----------
+    waited : float
+        Seconds for which somebody waited for an item: 0 where reading is faster than what is done with it.
     """
 
     END = object()
@@ -109,15 +144,27 @@ class ReadAhead:
                 return self._ready.put(item, timeout=0.1)
 
 
-def filled(rows, size):
-    """`rows` repeated from the start until there are `size` of them."""
+def filled(rows: np.ndarray, size: int) -> np.ndarray:
+    """Repeat `rows` from the start until there are `size` of them."""
     return np.resize(rows, size)
 
 
 def split_groups(groups: np.ndarray, fractions: tuple[float, float, float], seed: int) -> dict[str, np.ndarray]:
-    """Row indices of train, validation and test that share no group (a pair, a room, a run, a day).
+    """Part rows into train, validation and test, which share no group (a pair, a room, a run, a day).
 
-    groups: (rows,) of any type. fractions: of the groups, in that order.
+    Parameters
+    ----------
+    groups : numpy.ndarray
+        (rows,) of any type: the group of each row.
+    fractions : tuple of float
+        Of the groups, in that order.
+    seed : int
+        Of the draw.
+
+    Returns
+    -------
+    dict of str to numpy.ndarray
+        Row indices of "train", "validation" and "test".
     """
     names, member = np.unique(groups, return_inverse=True)
     order = np.random.default_rng([seed, 0x5B117]).permutation(len(names))

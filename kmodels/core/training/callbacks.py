@@ -4,6 +4,7 @@
 They share a `TrainingState`. A task's callback may write figures into an epoch's `logs`; the history takes them up.
 """
 
+import contextlib
 import math
 import shlex
 import signal
@@ -24,7 +25,13 @@ LOOK_SECONDS = 0.25  # between two looks at the loss: each waits for the device,
 
 
 class Stopped(Exception):  # noqa: N818 - not an error: somebody asked for it
-    """Training was stopped by a signal; its state is saved."""
+    """A training was stopped by a signal; its state is saved.
+
+    Attributes
+    ----------
+    signum : int
+        The signal.
+    """
 
     def __init__(self, signum: int, where: str):
         super().__init__(where)
@@ -32,7 +39,13 @@ class Stopped(Exception):  # noqa: N818 - not an error: somebody asked for it
 
 
 class LossGuard(keras.callbacks.Callback):
-    """Counts steps, shows the loss, and ends a training in which something is no longer a finite number."""
+    """Counts steps, shows the loss, and ends a training in which something is no longer a finite number.
+
+    Parameters
+    ----------
+    state : TrainingState
+        Of the training.
+    """
 
     def __init__(self, state: TrainingState):
         super().__init__()
@@ -50,7 +63,7 @@ class LossGuard(keras.callbacks.Callback):
         """Refuse a gradient that was not finite before anything is made of the epoch."""
         self.check()
 
-    def look(self, logs) -> None:
+    def look(self, logs: Mapping) -> None:
         """Show the loss and refuse one that is not finite: means over the epoch stay so once they were."""
         figures = {name: float(inference.as_numpy(value)) for name, value in logs.items()}
         if not math.isfinite(figures["loss"]):
@@ -59,9 +72,19 @@ class LossGuard(keras.callbacks.Callback):
         self.looked = time.monotonic()
 
     def check(self, figures: Mapping = MappingProxyType({})) -> None:
-        """End the training where a gradient was, or one of these figures is, no finite number: by name, step, rows.
+        """End the training where a gradient was, or one of these figures is, no finite number.
 
         A state is saved behind this question only, so that every saved state is finite.
+
+        Parameters
+        ----------
+        figures : mapping of str to float
+            Further figures to look at.
+
+        Raises
+        ------
+        UserError
+            By name, step and rows.
         """
         step = int(self.model.optimizer.not_finite)
         bad = [name for name, value in figures.items() if not math.isfinite(value)]
@@ -117,7 +140,13 @@ class ValidationListener(keras.callbacks.Callback):
     """A task's callback that chooses something on validation data, such as a threshold."""
 
     def on_validation_outputs(self, outputs: dict) -> None:
-        """Choose, given the network's outputs for all validation examples; after each epoch, and once at the end."""
+        """Choose something, after each epoch and once at the end.
+
+        Parameters
+        ----------
+        outputs : dict of str to numpy.ndarray
+            The network's outputs for all validation examples, each (n, ...).
+        """
         raise NotImplementedError
 
 
@@ -141,7 +170,14 @@ class LiveWeights(keras.callbacks.Callback):
 class EpochRecord(keras.callbacks.Callback):
     """Makes an epoch's row of the history: losses, their weights and shares, gradients, time, validation figures.
 
-    report(row): told every row, for showing it.
+    Parameters
+    ----------
+    state : TrainingState
+        Of the training.
+    guard : LossGuard
+        Refuses figures that are not finite.
+    report : callable
+        ``report(row)`` is told every row, for showing it.
     """
 
     def __init__(self, state: TrainingState, guard: LossGuard, report: Callable[[dict], None]):
@@ -167,7 +203,7 @@ class EpochRecord(keras.callbacks.Callback):
         self.report(row)
 
     def _contributions(self, logs) -> dict[str, float]:
-        """Of each loss term the weight, the weighted mean over the epoch and its share of the loss."""
+        """Compute of each loss term the weight, the weighted mean over the epoch and its share of the loss."""
         weights = {name: float(weight) for name, weight in self.model.term_weights.items()}
         parts = {name: weight * float(logs[name]) for name, weight in weights.items()}
         total = sum(parts.values()) or 1.0
@@ -176,7 +212,7 @@ class EpochRecord(keras.callbacks.Callback):
         return {prefix + name: value for prefix, of in named.items() for name, value in of.items()} | shares
 
     def _gradients(self) -> dict[str, float]:
-        """Return the last step's gradient norm, and the share of the epoch's steps in which it was clipped."""
+        """Read the last step's gradient norm, and the share of the epoch's steps in which it was clipped."""
         optimizer = self.model.optimizer
         norm, clipped = float(optimizer.gradient_norm), float(optimizer.clipped)
         optimizer.clipped.assign(0.0)
@@ -207,8 +243,8 @@ class Stop(keras.callbacks.Callback):
             where = f"epoch {epoch + bool(done)} of {self.state.train.epochs}, step {self.state.step}"
             raise Stopped(self.signum, where)
 
-    def signals(self):
-        """Inside, Ctrl-C and SIGTERM let the step end and save; a second one acts at once."""
+    def signals(self) -> contextlib.AbstractContextManager:
+        """Let the step end and save on Ctrl-C or SIGTERM inside; a second one acts at once."""
         return _Signals(self)
 
 

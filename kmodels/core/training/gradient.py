@@ -8,10 +8,18 @@ from kmodels.core.training import backend
 
 
 def gradient(function: Callable) -> Callable[[np.ndarray], tuple[float, np.ndarray]]:
-    """Return x -> (function(x), d function / d x at x), compiled where that is quick.
+    """Differentiate a function with respect to its input, compiled where that is quick.
 
-    function: of one float32 tensor, built of `keras.ops` and layers; returns one number, a tensor of shape ().
-    The returned function takes and gives NumPy arrays; x keeps one shape from call to call. Weights do not change.
+    Parameters
+    ----------
+    function : callable
+        Of one float32 tensor, built of `keras.ops` and layers; returns one number, a tensor of shape (). Its weights do
+        not change.
+
+    Returns
+    -------
+    callable
+        ``x -> (function(x), d function / d x at x)``, NumPy in and out; x keeps one shape from call to call.
     """
     of_tensor = backend.value_and_gradient(function)
 

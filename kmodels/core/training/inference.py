@@ -1,6 +1,7 @@
 """A model's outputs for all examples, in their order, in batches of one shape."""
 
 from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
@@ -9,8 +10,27 @@ from keras import ops
 from kmodels.core.training import batching
 
 
-def predict(model, examples, batch_size: int, progress: Callable[[int, int], None] | None = None) -> dict:
-    """Return the model's outputs for all examples, in their order, as a dictionary of arrays."""
+def predict(
+    model: keras.Model, examples: Any, batch_size: int, progress: Callable[[int, int], None] | None = None
+) -> dict:
+    """Predict for all examples, in their order, in batches of one shape.
+
+    Parameters
+    ----------
+    model : keras.Model
+        With a dictionary of outputs.
+    examples : Examples
+        n of them.
+    batch_size : int
+        Examples of a batch.
+    progress : callable, optional
+        ``progress(done, total)`` shows how far it is.
+
+    Returns
+    -------
+    dict of str to numpy.ndarray
+        Each (n, ...).
+    """
     parts = []
     for rows, inputs, _ in _in_order(examples, batch_size):
         parts.append(_outputs(model, inputs, len(rows)))
@@ -19,8 +39,25 @@ def predict(model, examples, batch_size: int, progress: Callable[[int, int], Non
     return _joined(parts)
 
 
-def predict_and_score(model, examples, batch_size: int) -> tuple[dict, dict[str, float]]:
-    """Return the outputs for all examples, and the mean of every loss term over them with their weighted sum `loss`."""
+def predict_and_score(model: keras.Model, examples: Any, batch_size: int) -> tuple[dict, dict[str, float]]:
+    """Predict for all examples, and average the loss terms over them.
+
+    Parameters
+    ----------
+    model : TermModel
+        With a dictionary of outputs.
+    examples : Examples
+        n of them, with targets.
+    batch_size : int
+        Examples of a batch.
+
+    Returns
+    -------
+    outputs : dict of str to numpy.ndarray
+        Each (n, ...).
+    losses : dict of str to float
+        The mean of every loss term, and their weighted sum `loss`.
+    """
     parts, terms = [], []
     for rows, inputs, targets in _in_order(examples, batch_size):
         n = len(rows)
@@ -33,18 +70,18 @@ def predict_and_score(model, examples, batch_size: int) -> tuple[dict, dict[str,
     return _joined(parts), {"loss": loss} | means
 
 
-def as_tensors(arrays):
-    """Any structure of NumPy arrays as the backend's tensors."""
+def as_tensors(arrays: Any) -> Any:
+    """Turn the NumPy arrays of any structure into the backend's tensors."""
     return keras.tree.map_structure(ops.convert_to_tensor, arrays)
 
 
-def as_numpy(tensor) -> np.ndarray:
-    """Any backend's tensor as a NumPy array."""
+def as_numpy(tensor: Any) -> np.ndarray:
+    """Turn any backend's tensor into a NumPy array."""
     return ops.convert_to_numpy(tensor)
 
 
 def _in_order(examples, batch_size):
-    """(rows, inputs, targets) of batches in order, each filled up to the full size."""
+    """Yield (rows, inputs, targets) of batches in order, each filled up to the full size."""
     for start in range(0, len(examples), batch_size):
         rows = np.arange(start, min(start + batch_size, len(examples)))
         yield rows, *examples.take(batching.filled(rows, batch_size))

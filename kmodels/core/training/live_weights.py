@@ -47,7 +47,19 @@ def read(folder: Path, names: list[str], edit: dict[str, float]) -> dict[str, fl
 
 
 def weights(path: Path, names: list[str]) -> dict[str, float]:
-    """Return the weights that a file gives to loss terms.
+    """Read the weights that a file gives to loss terms.
+
+    Parameters
+    ----------
+    path : Path
+        A YAML file.
+    names : list of str
+        The loss terms that there are.
+
+    Returns
+    -------
+    dict of str to float
+        {term: weight}.
 
     Raises
     ------

@@ -1,19 +1,25 @@
 """Training that can be stopped anywhere and goes on as if it had not been."""
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import keras
 
+from kmodels.core.spec.recipe import Recipe
+from kmodels.core.spec.task import Examples
 from kmodels.core.training import batching
 from kmodels.core.training.callbacks import Checkpoint, EpochRecord, LiveWeights, LossGuard, Stop
 from kmodels.core.training.state import TrainingState
 
+if TYPE_CHECKING:
+    from kmodels.core.runs.run import Run
+
 
 def train(
-    model,
-    examples,
-    recipe,
-    run,
+    model: keras.Model,
+    examples: Examples,
+    recipe: Recipe,
+    run: "Run",
     callbacks: Sequence[keras.callbacks.Callback],
     report: Callable[[dict], None] = lambda row: None,
     monitor: str = "val_loss",

@@ -1,7 +1,11 @@
 """Adam that remembers what its gradients were like."""
 
+from typing import Any
+
 import keras
 from keras import ops
+
+from kmodels.core.spec.recipe import TrainSection
 
 
 @keras.saving.register_keras_serializable("kmodels")
@@ -47,7 +51,7 @@ class Adam(keras.optimizers.Adam):
         super().apply(grads, trainable_variables)
 
 
-def adam(train, steps: int, kind: type[Adam] = Adam, **options) -> Adam:
+def adam(train: TrainSection, steps: int, kind: type[Adam] = Adam, **options: Any) -> Adam:
     """Make the optimizer of a recipe's `train` section.
 
     Parameters
@@ -57,7 +61,9 @@ def adam(train, steps: int, kind: type[Adam] = Adam, **options) -> Adam:
     steps : int
         Of the whole training, for the schedule of the learning rate.
     kind : type
-        Another kind of Adam; `options` are its own.
+        Another kind of Adam.
+    **options
+        Its own.
     """
     rate = train.learning_rate
     if train.schedule == "cosine":

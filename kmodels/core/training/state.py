@@ -3,6 +3,9 @@
 import itertools
 import math
 import time
+from collections.abc import Iterable
+
+import keras
 
 from kmodels.core.spec.errors import UserError
 from kmodels.core.training import batching
@@ -46,16 +49,16 @@ class TrainingState:
 
     @property
     def inside(self) -> int:
-        """Steps done of the epoch that is under way; 0 between two epochs."""
+        """Count the steps done of the epoch that is under way; 0 between two epochs."""
         return self.step % self.per_epoch
 
     @property
     def seconds(self) -> float:
-        """Spent on the training so far, by all processes [s]."""
+        """Measure the time spent on the training so far, by all processes [s]."""
         return self._earlier + time.monotonic() - self._started
 
     def best(self) -> dict:
-        """Return the row of the best epoch; the earliest of equals."""
+        """Find the row of the best epoch; the earliest of equals."""
         return best_epoch(self.history, self.monitor)
 
     def finished(self) -> bool:
@@ -66,7 +69,7 @@ class TrainingState:
         return bool(self.train.patience and done and done - self._last_gain() >= self.train.patience)
 
     def _last_gain(self) -> int:
-        """Return the last epoch whose figure was lower than every earlier one's by more than min_delta."""
+        """Find the last epoch whose figure was lower than every earlier one's by more than min_delta."""
         gain, lowest = 0, math.inf
         for row in self.history:
             if row[self.monitor] < lowest - self.train.min_delta:
@@ -74,15 +77,15 @@ class TrainingState:
         return gain
 
     def epochs_to_keep(self) -> set[int]:
-        """Return the epochs whose states stay on disk beside the newest."""
+        """Choose the epochs whose states stay on disk beside the newest."""
         best = {self.best()["epoch"]} if self.history else set()
         return self.train.kept_epochs(len(self.history)) | best
 
     def metadata(self) -> dict:
-        """Return what is saved beside the variables, by the names of `run.STATE`."""
+        """Collect what is saved beside the variables, by the names of `run.STATE`."""
         return {"history": self.history, "seconds": self.seconds, "live": self.edit}
 
-    def restore(self, model) -> None:
+    def restore(self, model: keras.Model) -> None:
         """Take up the newest saved state, if there is one."""
         saved = self.run.load_state()
         if saved is None:
@@ -94,24 +97,39 @@ class TrainingState:
         if self.inside:
             self.running_metrics = values[-len(model.metrics_variables) :]
 
-    def restore_best(self, model) -> None:
+    def restore_best(self, model: keras.Model) -> None:
         """Put the best epoch's weights into the model."""
         values, _ = self.run.load_state(self.best()["epoch"] * self.per_epoch)
         assign(variables(model), values)
 
 
 def best_epoch(history: list[dict], monitor: str) -> dict:
-    """Return the row of the epoch with the lowest `monitor`, the earliest of equals."""
+    """Find the row of the epoch with the lowest `monitor`, the earliest of equals.
+
+    Parameters
+    ----------
+    history : list of dict
+        A row an epoch.
+    monitor : str
+        A figure that each row has.
+    """
     return min(history, key=lambda row: row[monitor])
 
 
-def variables(model) -> list:
+def variables(model: keras.Model) -> list:
     """List all that training changes, in a fixed order: weights, random seeds, optimizer, running metrics."""
     return [*model.variables, *model.optimizer.variables, *model.metrics_variables]
 
 
-def assign(targets, values) -> None:
+def assign(targets: Iterable, values: Iterable) -> None:
     """Give variables their saved values.
+
+    Parameters
+    ----------
+    targets : iterable of keras.Variable
+        In the order of `variables`.
+    values : iterable of numpy.ndarray
+        One a variable, of its shape.
 
     Raises
     ------

@@ -15,9 +15,15 @@ class Monitor:
     """Writes an epoch's scalars and pictures to an event file.
 
     Written at once and from this thread: SummaryWriter's own thread would die alone, and wait for ever, on a full disk.
-    first_epoch: where the training begins or goes on; what a killed one wrote from there on is hidden, not shown twice.
     TensorBoard reads the files of a folder by their names, which end in a clock's second: they begin with a number, so
     that neither a clock that was set back nor a second start within a second changes their order.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Of the event files; it is made.
+    first_epoch : int
+        Where the training begins or goes on; what a killed one wrote from there on is hidden, not shown twice.
     """
 
     def __init__(self, folder: Path, first_epoch: int = 1):
@@ -26,11 +32,21 @@ class Monitor:
         self._write(first_epoch, session_log=SessionLog(status=SessionLog.START))
 
     def recipe(self, text: str) -> None:
-        """Return the recipe, as text."""
+        """Write the recipe, as text."""
         self._write(0, summary=summary.text("recipe", f"```\n{text}\n```"))
 
     def epoch(self, epoch: int, scalars: dict[str, float], pictures: dict[str, Figure]) -> None:
-        """All that is known after an epoch, and safely on disk when this returns."""
+        """Write what is known after an epoch; it is safely on disk when this returns.
+
+        Parameters
+        ----------
+        epoch : int
+            From 1.
+        scalars : dict of str to float
+            By tag.
+        pictures : dict of str to matplotlib.figure.Figure
+            By tag.
+        """
         for name, value in scalars.items():
             self._write(epoch, summary=summary.scalar(name, value))
         for name, figure in pictures.items():

@@ -1,6 +1,8 @@
 """A Keras model whose loss is a weighted sum of named terms."""
 
 import random
+from collections.abc import Iterable
+from typing import Any
 
 import keras
 from keras import ops
@@ -38,7 +40,7 @@ class TermModel(keras.Model):
         """Make the model of a configuration: its values are the constructor's arguments."""
         return cls(**config)
 
-    def scalar(self, name: str, value: float = 0.0):
+    def scalar(self, name: str, value: float = 0.0) -> keras.Variable:
         """Add a variable that is not trained, such as a weight or a switch, and is saved with the model.
 
         Parameters
@@ -57,7 +59,18 @@ class TermModel(keras.Model):
         return self.add_weight(name=name, shape=(), dtype="float32", initializer=start, trainable=False, autocast=False)
 
     def terms(self, x, y, y_pred) -> dict:
-        """Compute the loss terms of each example, unweighted: {name: (batch,)}."""
+        """Compute the loss terms of each example, unweighted.
+
+        Parameters
+        ----------
+        x, y, y_pred : dict of str to tensor
+            Inputs, targets and outputs, each (batch, ...).
+
+        Returns
+        -------
+        dict of str to tensor
+            {name: (batch,)}, by the names of `term_weights`.
+        """
         raise TypeError(f"{type(self).__name__} must say what its loss terms are")
 
     def target_shapes(self) -> dict[str, tuple[int | None, ...]]:
@@ -128,14 +141,16 @@ def _length(size: int | None) -> str:
     return "any" if size is None else str(size)
 
 
-def check_choice(owner: str, name: str, value, allowed) -> None:
+def check_choice(owner: str, name: str, value: Any, allowed: Iterable) -> None:
     """Refuse a constructor's argument that is none of the choices there are, and name the nearest.
 
     Parameters
     ----------
     owner : str
         The class whose argument it is.
-    name, value
+    name : str
+        Of the argument.
+    value : object
         Of the argument.
     allowed : iterable
         The choices.
@@ -151,7 +166,7 @@ def check_choice(owner: str, name: str, value, allowed) -> None:
         raise ValueError(f"{owner}: {name} = {value!r}; allowed: {', '.join(map(repr, allowed))}{hint}")
 
 
-def policy_name(dtype) -> str:
+def policy_name(dtype: Any) -> str:
     """Name the dtype policy that a layer given `dtype` would have; Keras' global policy for None."""
     policy = keras.config.dtype_policy() if dtype is None else keras.dtype_policies.get(dtype)
     return policy.name
