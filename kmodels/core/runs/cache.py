@@ -10,9 +10,11 @@ import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from kmodels.core.io import files
 from kmodels.core.spec.errors import UserError
+from kmodels.core.spec.recipe import Recipe
 
 MANIFEST = "manifest.json"
 NOBODY = 0  # the process of a folder that was left to whoever comes next
@@ -20,14 +22,35 @@ LEFTOVER_AGE = 24 * 3600.0  # seconds after which an unfinished folder is nobody
 
 
 def root() -> Path:
-    """Where simulated data is kept: KMODELS_CACHE, else ~/.cache/kmodels."""
+    """Find where simulated data is kept: KMODELS_CACHE, else ~/.cache/kmodels."""
     return Path(os.environ.get("KMODELS_CACHE") or Path.home() / ".cache" / "kmodels").expanduser()
 
 
-def get_or_simulate(task, recipe, report: Callable[[int, int], None], say: Callable[[str], None]) -> Path:
-    """Return the folder with this recipe's simulated data, made now if it is not there whole.
+def get_or_simulate(task: Any, recipe: Recipe, report: Callable[[int, int], None], say: Callable[[str], None]) -> Path:
+    """Find the folder with a recipe's simulated data; simulate it now if it is not there whole.
 
     The key is a hash of what the data depends on: the model, its simulator's version, `data` and the seed.
+
+    Parameters
+    ----------
+    task : Task
+        Whose simulator is used.
+    recipe : Recipe
+        Its `data` section and its seed count.
+    report : callable
+        ``report(done, total)`` shows how far it is.
+    say : callable
+        ``say(text)`` tells of damaged data.
+
+    Returns
+    -------
+    pathlib.Path
+        The folder.
+
+    Raises
+    ------
+    UserError
+        Where the cache has no room or may not be written.
     """
     key = {
         "task": task.name,
@@ -46,7 +69,7 @@ def get_or_simulate(task, recipe, report: Callable[[int, int], None], say: Calla
 
 
 def is_complete(folder: Path) -> bool:
-    """Whether every file that the manifest names is there with its size."""
+    """Tell whether every file that the manifest of a folder names is there with its size."""
     try:
         sizes = json.loads((folder / MANIFEST).read_text())["bytes"]
         return all((folder / name).stat().st_size == size for name, size in sizes.items())
@@ -54,11 +77,28 @@ def is_complete(folder: Path) -> bool:
         return False
 
 
-def make(folder: Path, fill: Callable[[Path], object], key: str = ""):
-    """Fill a folder aside and rename it into place; who comes second keeps the first one's. Returns fill's answer.
+def make(folder: Path, fill: Callable[[Path], object], key: str = "") -> Any:
+    """Fill a folder aside and rename it into place; who comes second keeps the first one's.
 
-    Where an earlier call for this folder and key was interrupted or killed, `fill` is given what that one left.
-    Raises UserError where the folder is to be in the cache, and that has no room or may not be written.
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The folder to make.
+    fill : callable
+        ``fill(aside)`` writes into a folder; where an earlier call for the same folder and key was interrupted or
+        killed, into the one that it left.
+    key : str
+        What the content depends on, where the folder's name does not say it.
+
+    Returns
+    -------
+    object
+        What `fill` returns.
+
+    Raises
+    ------
+    UserError
+        Where the folder is to be in the cache, and that has no room or may not be written.
     """
     try:
         return _made(folder, fill, key)
@@ -70,7 +110,7 @@ def make(folder: Path, fill: Callable[[Path], object], key: str = ""):
 
 
 def _is_of(top: Path, folder: Path, place: str) -> bool:
-    """Whether `place`, which could not be written, is `top`, in it or above it, and not a file that was read."""
+    """Tell whether `place`, which could not be written, is `top`, in it or above it, and not a file that was read."""
     return folder.is_relative_to(top) and (Path(place).is_relative_to(top) or top.is_relative_to(place))
 
 
@@ -94,7 +134,7 @@ def _made(folder, fill, key):
 
 
 def _aside(folder: Path, key: str) -> Path:
-    """Return a folder to fill: the one that an interrupted call for the same folder and key left, else an empty one."""
+    """Find a folder to fill: the one that an interrupted call for the same folder and key left, else an empty one."""
     own = _aside_name(folder, key, os.getpid())
     for left in folder.parent.glob(glob.escape(_aside_name(folder, key, "").name) + "*"):
         process = left.name.split("-")[-2]
@@ -106,7 +146,7 @@ def _aside(folder: Path, key: str) -> Path:
 
 
 def _aside_name(folder: Path, key: str, process: int | str) -> Path:
-    """Named after what is made and by whom; a name that ends in "-" is the beginning of all such names."""
+    """Name a folder after what is made and by whom; a name that ends in "-" is the beginning of all such names."""
     start = f"{files.ASIDE}{folder.name}-{key}-{platform.node()}-"
     return folder.with_name(start + (f"{process}-{os.urandom(4).hex()}" if process != "" else ""))
 
@@ -137,8 +177,23 @@ def _remove_leftovers(parent: Path) -> None:
 def data_files(path: str | Path, suffixes: tuple[str, ...]) -> list[Path]:
     """List the data files that a path names, sorted.
 
-    The file itself, or what a folder holds that ends in one of these; where it holds none, what the folders in it hold.
-    Raises UserError when there is none.
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        A file, or a folder.
+    suffixes : tuple of str
+        What the names of data files end in, in lower case.
+
+    Returns
+    -------
+    list of pathlib.Path
+        The file itself, or what the folder holds; where it holds none, what the folders in it hold. Hidden ones are
+        left out.
+
+    Raises
+    ------
+    UserError
+        When there is none.
     """
     path = Path(path).expanduser()
     if not path.exists():
@@ -153,5 +208,5 @@ def data_files(path: str | Path, suffixes: tuple[str, ...]) -> list[Path]:
 
 
 def _is_shown(file: Path, folder: Path) -> bool:
-    """Whether neither the file nor a folder on the way to it is hidden."""
+    """Tell whether neither the file nor a folder on the way to it is hidden."""
     return not any(name.startswith(".") for name in file.relative_to(folder).parts)

@@ -18,11 +18,23 @@ from kmodels.core.training import backend
 
 @dataclass(frozen=True)
 class LadderRun:
-    """What is climbed, and where its records go: `metrics_step{k}.json`, `review_step{k}.md`, `runs/step{k}/`.
+    """A ladder to climb, and where its records go: `metrics_step{k}.json`, `review_step{k}.md`, `runs/step{k}/`.
 
-    ladder: the task's own, or another. base: the recipe that the ladder's changes are put upon. smoke: too small to
-    judge. n_seeds: trainings of a rung, with the seeds base.seed, base.seed + 1, ...; a gate is passed when every one
-    of them passes it.
+    Attributes
+    ----------
+    task : Task
+        Whose metrics are judged.
+    ladder : Ladder
+        The task's own, or another.
+    base : Recipe
+        That the ladder's changes are put upon.
+    out : pathlib.Path
+        The folder of the records.
+    n_seeds : int
+        Trainings of a rung, with the seeds base.seed, base.seed + 1, ...; a gate is passed when every one of them
+        passes it.
+    smoke : bool
+        Whether recipes are made too small to judge.
     """
 
     task: Task
@@ -33,14 +45,14 @@ class LadderRun:
     smoke: bool = False
 
     def recipes(self, k: int) -> list:
-        """Return the recipes of rung k, one a seed."""
+        """Build the recipes of rung k, one a seed."""
         recipe = self.ladder.recipe(self.base, k)
         if self.smoke:
             recipe = recipe.with_changes(self.task.recipe.SMOKE)
         return [recipe.with_changes({"seed": self.base.seed + s}) for s in range(self.n_seeds)]
 
     def record(self, k: int) -> dict | None:
-        """Return what metrics_step{k}.json holds, where it was measured with this recipe and this code; else None."""
+        """Read metrics_step{k}.json, where it was measured with this recipe and this code; else None."""
         path = self.out / f"metrics_step{k}.json"
         if not path.exists():
             return None
@@ -48,15 +60,31 @@ class LadderRun:
         return found if found["key"] == self.key(k) else None
 
     def key(self, k: int) -> dict:
-        """Return what a rung's figures depend on."""
+        """Collect what the figures of rung k depend on."""
         digests = [recipe.digest() for recipe in self.recipes(k)]
         return {"recipes": digests, "code": provenance.code(), "backend": backend.current(), "smoke": self.smoke}
 
 
 def climb(what: LadderRun, first: int, last: int, keep_going: bool) -> tuple[list[dict], bool]:
-    """LadderRun the rungs first .. last. Returns the records of all rungs climbed so far, and whether a gate failed.
+    """Climb the rungs first .. last: train, judge, record.
 
     A rung that was climbed before with the same recipe and code is not trained again; an interrupted one goes on.
+
+    Parameters
+    ----------
+    what : LadderRun
+        The ladder, and where its records go.
+    first, last : int
+        Rungs, counted from 0.
+    keep_going : bool
+        Whether to climb on where a gate fails.
+
+    Returns
+    -------
+    records : list of dict
+        Of all rungs climbed so far, in order, as `metrics_step{k}.json` holds them.
+    failed : bool
+        Whether a gate failed on the rungs first .. last.
     """
     for k in range(first, last + 1):
         other = what.ladder.compared_with(k)
@@ -110,13 +138,13 @@ def _step(what: LadderRun, k: int, before: dict | None) -> dict:
 
 
 def _trained(what: LadderRun, k: int, recipe) -> dict:
-    """Return the report of rung k's recipe."""
+    """Train rung k's recipe, or find it trained, and return its report."""
     _, report = pipeline.train_or_resume(what.out / "runs" / f"step{k}", recipe, smoke=what.smoke)
     return report
 
 
 def _findings(what, step, k) -> list[str]:
-    """Return what the step has to say about its own data."""
+    """Ask the step what its own data shows."""
     if step.findings is None:
         return []
     recipe = what.recipes(k)[0]
@@ -124,7 +152,7 @@ def _findings(what, step, k) -> list[str]:
 
 
 def _with_gains(metrics: dict, before: dict | None) -> dict:
-    """Return the metrics and, as `<metric>_gain` and `<metric>_ratio`, how they differ from the rung before's."""
+    """Add to the metrics, as `<metric>_gain` and `<metric>_ratio`, how they differ from the rung before's."""
     old = before["metrics"] if before else {}
     both = [name for name, value in metrics.items() if value is not None and old.get(name) is not None]
     gains = {f"{name}_gain": metrics[name] - old[name] for name in both}
@@ -132,7 +160,7 @@ def _with_gains(metrics: dict, before: dict | None) -> dict:
 
 
 def _ratios(names, each: list[dict], before: dict | None) -> dict:
-    """Of each figure, seed by seed, the quotient to the rung it is compared with: {name: [mean, low, high]}."""
+    """Compute each figure's quotient to the rung it is compared with, seed by seed: {name: [mean, low, high]}."""
     if before is None or len(each) < 2 or len(before["each"]) != len(each):
         return {}
     pairs = {
@@ -143,7 +171,7 @@ def _ratios(names, each: list[dict], before: dict | None) -> dict:
 
 
 def _strictest(judged: list[dict]) -> dict:
-    """Of one gate judged with several seeds the worst: failed before not measured before passed."""
+    """Choose, of one gate judged with several seeds, the worst: failed before not measured before passed."""
     order = {"failed": 0, "not_measured": 1, "passed": 2}
     sign = 1 if judged[0]["direction"] == ">=" else -1
     return min(judged, key=lambda row: (order[row["status"]], sign * (row["value"] or 0.0)))
@@ -154,13 +182,13 @@ def _mean(values: list) -> float | None:
 
 
 def _hull(intervals: list[dict]) -> dict:
-    """Return the interval that holds those of all seeds."""
+    """Compute the interval that holds those of all seeds."""
     names = [name for name in intervals[0] if all(name in one for one in intervals)]
     return {name: [min(one[name][0] for one in intervals), max(one[name][1] for one in intervals)] for name in names}
 
 
 def _write_summary(what: LadderRun, records: list[dict]) -> None:
-    """ladder.json, ladder.md and ladder.png: the whole climb as it stands."""
+    """Write ladder.json, ladder.md and ladder.png: the whole climb as it stands."""
     if not records:
         return
     files.write_json(what.out / "ladder.json", {"model": what.task.name, "steps": records})

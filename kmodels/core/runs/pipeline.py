@@ -15,7 +15,8 @@ from kmodels.core.runs.run import Run
 from kmodels.core.runs.validation import Validation
 from kmodels.core.spec import registry
 from kmodels.core.spec.errors import UserError
-from kmodels.core.spec.task import EvaluationInput, Scores, Task, TrainingData
+from kmodels.core.spec.recipe import Recipe
+from kmodels.core.spec.task import EvaluationInput, Records, Scores, Task, TrainingData
 from kmodels.core.training import backend, batching
 from kmodels.core.training.loop import train
 from kmodels.core.training.tensorboard import Monitor
@@ -23,9 +24,20 @@ from kmodels.core.training.tensorboard import Monitor
 
 @dataclass(frozen=True)
 class DataSplits:
-    """Loaded data and its split. paths: the files; rows: {"train", "validation", "test"} -> row indices.
+    """Loaded data and its split.
 
-    hashed: the files that tell this data from other data.
+    Attributes
+    ----------
+    paths : list of pathlib.Path
+        The files.
+    simulated : bool
+        Whether they were simulated by the recipe.
+    records : Records
+        All of them.
+    rows : dict of str to numpy.ndarray
+        Row indices of "train", "validation" and "test".
+    hashed : list of pathlib.Path
+        The files that tell this data from other data.
     """
 
     paths: list[Path]
@@ -36,27 +48,41 @@ class DataSplits:
 
     @cached_property
     def sha256(self) -> str:
-        """Of the files in `hashed`, all of which are read for it."""
+        """Hash the files in `hashed`, all of which are read for it."""
         return files.sha256(*self.hashed)
 
-    def part(self, name: str):
-        """Return the records of one part."""
+    def part(self, name: str) -> Records:
+        """Select the records of one part."""
         return self.records.take(self.rows[name])
 
     def all(self) -> dict:
-        """Return the records of every part, by name."""
+        """Select the records of every part, by name."""
         return {name: self.part(name) for name in self.rows}
 
     def describe(self) -> str:
-        """Where the data comes from, in words."""
+        """Say where the data comes from."""
         names = ", ".join(path.name for path in self.paths)
         return "simulated by this recipe" if self.simulated else f"{names} of the user"
 
 
-def load_splits(task: Task, recipe, path: str | None, records=None) -> DataSplits:
+def load_splits(task: Task, recipe: Recipe, path: str | None, records: Records | None = None) -> DataSplits:
     """Load simulated data (made once, cached) or the user's, through the same loader, and split it.
 
-    records: those of `path`, where they were loaded already.
+    Parameters
+    ----------
+    task : Task
+        Whose loader is used.
+    recipe : Recipe
+        Of the run.
+    path : str or None
+        The user's file or folder; None for simulated data.
+    records : Records, optional
+        Those of `path`, where they were loaded already.
+
+    Raises
+    ------
+    UserError
+        Where the data cannot be used, or a part would be empty.
     """
     simulated = path is None
     if simulated:
@@ -72,7 +98,20 @@ def load_splits(task: Task, recipe, path: str | None, records=None) -> DataSplit
 
 
 def data_of(task: Task, run: Run) -> DataSplits:
-    """Return a run's data. The user's must be what it was when the run began: its rows would be split anew."""
+    """Load a run's data. The user's must be what it was when the run began: its rows would be split anew.
+
+    Parameters
+    ----------
+    task : Task
+        Of the run.
+    run : Run
+        Says where the data is.
+
+    Raises
+    ------
+    UserError
+        Where the user's data has changed, or cannot be used.
+    """
     parts = load_splits(task, run.recipe, run.metadata["data"], run.records)
     if not parts.simulated:
         run.check_data(parts.sha256)
@@ -80,7 +119,25 @@ def data_of(task: Task, run: Run) -> DataSplits:
 
 
 def fit(run: Run) -> dict:
-    """Train the run's recipe, judge it, write its report; returns the report. Goes on where the run was stopped."""
+    """Train a run's recipe, evaluate it and write its report. It goes on where the run was stopped.
+
+    Parameters
+    ----------
+    run : Run
+        A new one, or one that was stopped.
+
+    Returns
+    -------
+    dict
+        The report, as report.json holds it.
+
+    Raises
+    ------
+    UserError
+        For bad data, or a loss that is no longer finite.
+    kmodels.core.training.callbacks.Stopped
+        On Ctrl-C or SIGTERM, once the state is saved.
+    """
     started = time.monotonic()
     task = registry.task(run.metadata["model"])
     recipe = run.recipe
@@ -125,8 +182,27 @@ def fit(run: Run) -> dict:
     return result
 
 
-def train_or_resume(folder: Path, recipe, data: str | None = None, smoke: bool = False) -> tuple[Run, dict]:
-    """Return a run of this recipe in `folder` and its report: a finished one, one taken up again, or a new one."""
+def train_or_resume(folder: Path, recipe: Recipe, data: str | None = None, smoke: bool = False) -> tuple[Run, dict]:
+    """Find a run of a recipe in a folder, finished or not, or begin one, and train it to the end.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Of runs.
+    recipe : Recipe
+        What to train.
+    data : str, optional
+        The user's file or folder; simulated data by default.
+    smoke : bool
+        Whether a new run is too small to judge.
+
+    Returns
+    -------
+    run : Run
+        The run.
+    report : dict
+        Its report.
+    """
     run = Run.find_existing(folder, recipe, backend.current(), data)
     run = run or Run.create(folder, recipe, backend.current(), data, smoke)
     keras.utils.clear_session()
@@ -166,13 +242,13 @@ def _train(task, model, run, data: TrainingData, history) -> list[dict]:
 
 
 def _stalled(history) -> float:
-    """Return the share of all epochs' time in which the training waited for its input."""
+    """Compute the share of all epochs' time in which the training waited for its input."""
     seconds = sum(row["seconds"] for row in history)
     return sum(row["waiting_for_data"] * row["seconds"] for row in history) / seconds
 
 
 def _tag(name: str) -> str:
-    """TensorBoard groups by what stands before the slash."""
+    """Name a figure for TensorBoard, which groups by what stands before the slash."""
     if "/" in name:
         return name
     return f"validation/{name.removeprefix('val_')}" if name.startswith("val_") else f"training/{name}"
@@ -185,7 +261,19 @@ def _headline(task, row) -> str:
 
 @dataclass(frozen=True)
 class EvaluationResult:
-    """What an evaluation gave: scores of the model and the baselines, what figures are made of, pictures and files."""
+    """What an evaluation gave.
+
+    Attributes
+    ----------
+    evaluated : EvaluationInput
+        Records, prediction and scores, of which figures are made.
+    baselines : dict of str to Scores
+        By name.
+    pictures : dict of str to matplotlib.figure.Figure
+        Further ones for the report, by title.
+    files : dict of str to bytes
+        Further ones for the run's `figures/`, by name.
+    """
 
     evaluated: EvaluationInput
     baselines: dict[str, Scores]
@@ -198,19 +286,31 @@ class EvaluationResult:
         return self.evaluated.scores
 
 
-def evaluate(task: Task, model, recipe, splits: DataSplits) -> EvaluationResult:
-    """Score the model and the baselines on held-out data, and make what figures need."""
+def evaluate(task: Task, model: keras.Model, recipe: Recipe, splits: DataSplits) -> EvaluationResult:
+    """Score the model and the baselines on held-out data, and make what figures need.
+
+    Parameters
+    ----------
+    task : Task
+        Of the model.
+    model : keras.Model
+        The trained network.
+    recipe : Recipe
+        That it was trained by.
+    splits : DataSplits
+        The run's data; "test" is held out.
+    """
     transfer = task.transfer_recipe(recipe) if splits.simulated else None
     return _evaluate(task, model, recipe, splits.all(), transfer)
 
 
-def evaluate_records(task: Task, model, recipe, records) -> EvaluationResult:
-    """Do the same on records of the user's, all of them held out."""
+def evaluate_records(task: Task, model: keras.Model, recipe: Recipe, records: Records) -> EvaluationResult:
+    """Evaluate as `evaluate` does, on records of the user's, all of them held out."""
     return _evaluate(task, model, recipe, {"test": records}, None)
 
 
 def _evaluate(task, model, recipe, splits, transfer) -> EvaluationResult:
-    """transfer: the recipe of simulated data from outside; None where there is none to be had."""
+    """Evaluate; transfer is the recipe of simulated data from outside, None where there is none to be had."""
     test = splits["test"]
     prediction = task.predict(model, test, recipe)
     baselines = task.baselines(recipe, splits)
@@ -227,7 +327,17 @@ def _evaluate(task, model, recipe, splits, transfer) -> EvaluationResult:
 
 
 def show(result: dict, task: Task, folder: Path) -> None:
-    """Return the end of a fit, on the terminal: metrics beside baselines, gates, where to look."""
+    """Show the end of a fit on the terminal: metrics beside baselines, gates, where to look.
+
+    Parameters
+    ----------
+    result : dict
+        The report.
+    task : Task
+        Of the run.
+    folder : pathlib.Path
+        The run's.
+    """
     console.show(console.metrics_table(result, task.headline))
     console.show(console.gates_table(result["gates"]))
     console.out.print()
@@ -239,5 +349,5 @@ def show(result: dict, task: Task, folder: Path) -> None:
 
 
 def status(result: dict) -> int:
-    """Return the exit status of a judged run: 1 when a gate failed, else 0."""
+    """Compute the exit status of a judged run: 1 when a gate failed, else 0."""
     return int(any(gate["status"] == "failed" for gate in result["gates"]))

@@ -1,17 +1,20 @@
 """A trained model with its pre- and post-processing, out of a run folder."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from kmodels.core.cli import console
 from kmodels.core.runs import legacy
 from kmodels.core.runs.run import Run
 from kmodels.core.spec import registry
 from kmodels.core.spec.errors import UserError
+from kmodels.core.spec.task import Prediction, Records
 from kmodels.core.training import backend
 
 
 def load(run: str | Path) -> "Predictor":
-    """Return the trained model of a run folder, with its pre- and post-processing.
+    """Load the trained model of a run folder, with its pre- and post-processing.
 
     Parameters
     ----------
@@ -34,7 +37,16 @@ def load(run: str | Path) -> "Predictor":
 class Predictor:
     """What `kmodels.load(run)` returns: files or records in, predictions in the field's own words out.
 
-    task, recipe: what was asked and chosen. model: the Keras model itself. run: its folder.
+    Attributes
+    ----------
+    task : Task
+        What was asked.
+    recipe : Recipe
+        What was chosen.
+    model : keras.Model
+        The network itself.
+    run : Run
+        Its folder.
     """
 
     def __init__(self, task, recipe, model, run: Run):
@@ -42,7 +54,18 @@ class Predictor:
 
     @classmethod
     def open(cls, path: str | Path) -> "Predictor":
-        """Load the model of a finished run, on whatever backend runs here."""
+        """Load the model of a finished run, on whatever backend runs here.
+
+        Parameters
+        ----------
+        path : str or Path
+            The run's folder.
+
+        Raises
+        ------
+        UserError
+            Where the folder is no finished run, or a newer kmodels wrote it.
+        """
         run = Run.open(path)
         file = run.path / "model.keras"
         if not file.exists():
@@ -58,20 +81,54 @@ class Predictor:
         model.jit_compile = backend.compiles()
         return cls(task, run.recipe, model, run)
 
-    def load(self, data, labels: bool = False):
-        """Load records from a path or from whatever the task's loader takes (for nand also a DataFrame)."""
+    def load(self, data: Any, labels: bool = False) -> Records:
+        """Load records with the task's loader.
+
+        Parameters
+        ----------
+        data : path
+            Or whatever else the loader takes (for nand also a DataFrame).
+        labels : bool
+            Whether what is to be learned must be there.
+
+        Raises
+        ------
+        UserError
+            For bad data.
+        """
         return self.task.load(data, self.recipe, labels=labels)
 
-    def predict(self, data, progress=None):
-        """Predict for a path, a DataFrame or records: `.frame()` tabulates the prediction, `.write(path)` saves it."""
+    def predict(self, data: Any, progress: Callable[[int, int], None] | None = None) -> Prediction:
+        """Predict with the trained network.
+
+        Parameters
+        ----------
+        data : path, DataFrame or Records
+            What to predict for; see `load`.
+        progress : callable, optional
+            ``progress(done, total)`` shows how far it is.
+
+        Returns
+        -------
+        Prediction
+            `.frame()` tabulates it, `.write(path)` saves it.
+        """
         return self.task.predict(self.model, self._records(data), self.recipe, progress)
 
-    def forecast(self, data, leads: int, progress=None):
-        """Return the same for a model that forecasts: so many steps, each from the one before."""
+    def forecast(self, data: Any, leads: int, progress: Callable[[int, int], None] | None = None) -> Prediction:
+        """Forecast `leads` steps, each from the one before, with a model that forecasts; else as `predict`."""
         return self.task.forecast(self.model, self._records(data), self.recipe, leads, progress)
 
-    def sample(self, data, progress=None, **options):
-        """Draw an ensemble for each record, from a model that samples; options are those of the task's `sample`."""
+    def sample(self, data: Any, progress: Callable[[int, int], None] | None = None, **options: Any) -> Prediction:
+        """Draw an ensemble for each record, from a model that samples.
+
+        Parameters
+        ----------
+        data, progress
+            As for `predict`.
+        **options
+            Those of the task's `sample`.
+        """
         labels = self.task.needs_labels(**options)
         return self.task.sample(self.model, self._records(data, labels), self.recipe, progress, **options)
 

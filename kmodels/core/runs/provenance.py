@@ -17,7 +17,7 @@ NAMES = ("date", "commit", "backend", "versions", "hardware")
 
 
 def here() -> dict:
-    """Return what whoever reads a figure of this process must know, by NAMES."""
+    """Collect what whoever reads a figure of this process must know, by NAMES."""
     values = (
         datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
         commit(),
@@ -29,15 +29,20 @@ def here() -> dict:
 
 
 def of(report: dict) -> dict:
-    """Return the same of a report."""
+    """Select what `here` collected from a report."""
     return {name: report[name] for name in NAMES}
 
 
 def commit() -> str | None:
-    """Return the git commit of this code, with "+changes" when files differ from it; None outside a checkout.
+    """Ask git for the commit of this code.
 
-    Reports in configs/reports/ may differ: they are what is measured, and one of many figures may just have been put
-    there.
+    Reports in configs/reports/ may differ from it: they are what is measured, and one of many figures may just have
+    been put there.
+
+    Returns
+    -------
+    str or None
+        The commit, with "+changes" when files differ from it; None outside a checkout.
     """
     here = Path(__file__).resolve().parents[3]
     if not (here / ".git").exists():
@@ -57,13 +62,13 @@ def commit() -> str | None:
 
 
 def code() -> str:
-    """Return a hash of the package's source: figures measured with another one are measured again."""
+    """Hash the package's source: figures measured with another one are measured again."""
     package = Path(__file__).resolve().parents[2]
     return files.sha256(*sorted(package.rglob("*.py")))[:16]
 
 
 def hardware() -> dict:
-    """Processor, cores, memory and accelerators."""
+    """Describe processor, cores, memory and accelerators."""
     return {
         "processor": _processor(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
@@ -82,6 +87,6 @@ def _processor() -> str:
 
 
 def peak_memory_gb() -> float:
-    """Return the largest memory that this process has held so far [GB]."""
+    """Measure the largest memory that this process has held so far [GB]."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return round(peak * (1 if sys.platform == "darwin" else 1024) / 1e9, 3)

@@ -9,6 +9,7 @@ import shlex
 import shutil
 import tempfile
 import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -30,9 +31,17 @@ STATE = ("step", "history", "seconds", "live")  # what is saved beside a trainin
 class Run:
     """A run's folder and the recipe in it. `report` and `predictor` are what came out of a finished one.
 
-    metadata: what run.json holds: `format, kmodels, model, backend, data, smoke, code` and, once the user's data was
-        read, its `data_hash`.
-    records: the user's data, where they were read already as the run began.
+    Attributes
+    ----------
+    path : pathlib.Path
+        The folder.
+    recipe : Recipe
+        As recipe.yaml holds it.
+    metadata : dict
+        What run.json holds: `format, kmodels, model, backend, data, smoke, code` and, once the user's data was read,
+        its `data_hash`.
+    records : Records or None
+        The user's data, where they were read already as the run began.
     """
 
     path: Path
@@ -44,7 +53,23 @@ class Run:
     def create(
         cls, out: Path, recipe: Recipe, backend: str, data: str | None, smoke: bool, records: object = None
     ) -> "Run":
-        """Return a new folder `<out>/<model>-<time>-<hash>/` with its recipe."""
+        """Create a folder `<out>/<model>-<time>-<hash>/` with a recipe.
+
+        Parameters
+        ----------
+        out : pathlib.Path
+            Of runs; it is made.
+        recipe : Recipe
+            What is to be trained.
+        backend : str
+            That Keras runs on.
+        data : str or None
+            The user's file or folder; None for simulated data.
+        smoke : bool
+            Whether the run is too small to judge.
+        records : Records, optional
+            Those of `data`, where they were read already.
+        """
         out = Path(out)
         out.mkdir(parents=True, exist_ok=True)
         time = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
@@ -64,7 +89,13 @@ class Run:
 
     @classmethod
     def open(cls, path: str | Path) -> "Run":
-        """Return the run in an existing folder. Raises UserError when it is none, or of a newer format."""
+        """Open the run in an existing folder.
+
+        Raises
+        ------
+        UserError
+            When it is none, or of a newer format.
+        """
         path = Path(path).expanduser()
         try:
             metadata = json.loads((path / "run.json").read_text(encoding="utf-8"))
@@ -88,7 +119,20 @@ class Run:
 
     @classmethod
     def find_existing(cls, folder: Path, recipe: Recipe, backend: str, data: str | None = None) -> "Run | None":
-        """Return the newest run of this recipe, code, backend and data in `folder`; None where there is none."""
+        """Find the newest run of a recipe, of this code, in a folder.
+
+        Parameters
+        ----------
+        folder : pathlib.Path
+            Of runs.
+        recipe, backend, data
+            As for `create`; a run counts where all of them agree.
+
+        Returns
+        -------
+        Run or None
+            None where there is none.
+        """
         wanted = {"backend": backend, "data": files.absolute(data), "code": provenance.code()}
         for path in sorted(Path(folder).glob("*/run.json"), reverse=True):
             metadata = json.loads(path.read_text(encoding="utf-8"))
@@ -99,17 +143,17 @@ class Run:
 
     @property
     def checkpoints(self) -> Path:
-        """Where training states are kept."""
+        """The folder of training states."""
         return self.path / "checkpoints"
 
     @property
     def tensorboard(self) -> Path:
-        """Where TensorBoard's event files are."""
+        """The folder of TensorBoard's event files."""
         return self.path / "tensorboard"
 
     @property
     def report(self) -> dict | None:
-        """Return what report.json holds; None while the run is not finished."""
+        """The content of report.json; None while the run is not finished."""
         path = self.path / "report.json"
         try:
             return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
@@ -123,10 +167,13 @@ class Run:
         return kmodels.load(self.path)
 
     @contextlib.contextmanager
-    def lock(self):
-        """Inside, this process alone works on the run, and what it says is in the run's log.
+    def lock(self) -> Iterator[None]:
+        """Keep other processes from the run while inside, and write what is said into the run's log.
 
-        Raises UserError that names the process that does so already.
+        Raises
+        ------
+        UserError
+            That names the process which works on the run already.
         """
         lock = self.path / ".lock"
         with files.file_lock(lock) as alone:
@@ -140,13 +187,25 @@ class Run:
                 lock.unlink(missing_ok=True)
 
     def with_data_path(self, data: str) -> "Run":
-        """Return the same run, whose user's data now lies at this path."""
+        """Make the same run, whose user's data now lies at another path.
+
+        Raises
+        ------
+        UserError
+            Where the run was trained on simulated data.
+        """
         if self.metadata["data"] is None:
             raise UserError(f"{self.path}: trained on simulated data; --data belongs to runs that were begun with it")
         return replace(self, metadata=self.metadata | {"data": files.absolute(data)})
 
     def check_data(self, found: str) -> None:
-        """Refuse the user's data when its hash is not what it was as the run began."""
+        """Refuse the user's data when its hash is not what it was as the run began.
+
+        Raises
+        ------
+        UserError
+            That says how to go on.
+        """
         known = self.metadata.get("data_hash", found)
         if found != known:
             raise UserError(
@@ -163,7 +222,16 @@ class Run:
     def save_state(self, step: int, variables: list[np.ndarray], metadata: dict, keep: set[int]) -> None:
         """Save a training state as checkpoints/step-<step>/, whole or not at all; drop all others but `keep`.
 
-        variables: in the order of `training.variables`. about: JSON values, by the names of STATE.
+        Parameters
+        ----------
+        step : int
+            Steps done.
+        variables : list of numpy.ndarray
+            In the order of `training.state.variables`.
+        metadata : dict
+            JSON values, by the names of STATE.
+        keep : set of int
+            Steps whose states stay.
         """
         self.checkpoints.mkdir(exist_ok=True)
         aside = Path(tempfile.mkdtemp(dir=self.checkpoints, prefix=files.ASIDE))
@@ -182,12 +250,28 @@ class Run:
                 shutil.rmtree(path, ignore_errors=True)
 
     def saved_steps(self) -> list[int]:
-        """Return the steps of all saved training states, rising."""
+        """List the steps of all saved training states, rising."""
         names = (path.name.removeprefix("step-") for path in self.checkpoints.glob("step-*"))
         return sorted(int(name) for name in names if name.isdigit())
 
     def load_state(self, step: int | None = None) -> tuple[list[np.ndarray], dict] | None:
-        """Return the state saved at `step`, or the newest; None when there is none."""
+        """Load a training state.
+
+        Parameters
+        ----------
+        step : int, optional
+            Its step; the newest by default.
+
+        Returns
+        -------
+        tuple or None
+            (variables, metadata) as they were given to `save_state`; None when there is no state.
+
+        Raises
+        ------
+        UserError
+            Where it is damaged.
+        """
         if step is None:
             saved = self.saved_steps()
             if not saved:

@@ -1,19 +1,60 @@
 """The user's data, read and split by the model's own loader before any backend is there."""
 
+from pathlib import Path
+from typing import Any
+
 from kmodels.core.spec import registry
 from kmodels.core.spec.errors import UserError
+from kmodels.core.spec.recipe import Recipe
 
 
-def load(recipe, path, labels: bool = True):
-    """Return the records of a user's file or folder. Raises UserError for what cannot be used.
+def load(recipe: Recipe, path: str | Path, labels: bool = True) -> Any:
+    """Load the records of a user's file or folder.
 
-    labels: whether what is to be learned must be there.
+    Parameters
+    ----------
+    recipe : Recipe
+        Of the model.
+    path : str or pathlib.Path
+        The file or folder.
+    labels : bool
+        Whether what is to be learned must be there.
+
+    Returns
+    -------
+    Records
+        As the model's loader makes them.
+
+    Raises
+    ------
+    UserError
+        For what cannot be used.
     """
     return registry.loader(recipe.task)(path, recipe, labels=labels)
 
 
-def split(recipe, records, path) -> dict:
-    """Return the rows of each part: train, validation, test. Raises UserError where a part would be empty."""
+def split(recipe: Recipe, records: Any, path: str | Path) -> dict:
+    """Split records into train, validation and test.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Of the model.
+    records : Records
+        All of them.
+    path : str or pathlib.Path
+        Where they are from, for the error.
+
+    Returns
+    -------
+    dict of str to numpy.ndarray
+        Row indices of each part.
+
+    Raises
+    ------
+    UserError
+        Where a part would be empty.
+    """
     rows = registry.splitter(recipe.task)(records, recipe)
     empty = [name for name, index in rows.items() if len(index) == 0]
     if empty:
@@ -21,8 +62,8 @@ def split(recipe, records, path) -> dict:
     return rows
 
 
-def checked(recipe, path):
-    """Return the records of `path`, good enough to train on; None for simulated data, which needs no check."""
+def checked(recipe: Recipe, path: str | Path | None) -> Any:
+    """Load the records of `path` and check that they can be trained on; None for simulated data (path None)."""
     if path is None:
         return None
     records = load(recipe, path)

@@ -43,7 +43,7 @@ class Validation(keras.callbacks.Callback):
         self.pictures.update(pictures)
         logs.update({f"val_{name}": value for name, value in {**losses, **scalars}.items()})
 
-    def choose(self, model) -> None:
+    def choose(self, model: keras.Model) -> None:
         """Let the listeners choose once more, for the weights that the model has now."""
         if self.listeners:
             self._tell(inference.predict(model, self.examples, self.recipe.train.batch_size))
