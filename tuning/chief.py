@@ -7,6 +7,7 @@ another address is given; give one of a network that only you are on.
 
 import logging
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -26,7 +27,14 @@ FAREWELL = 10.0  # seconds for other workers to learn that there is no more to d
 class Chief(OracleServicer):
     """Serves one oracle. Calls come one at a time, from one thread; `serve` looks at the workers in between.
 
-    patience, idle [s]: see PATIENCE and IDLE. deadline [s]: after so long it ends in any case.
+    Parameters
+    ----------
+    oracle : Restartable
+        That hands out the trials.
+    deadline : float
+        After so long it ends in any case [s].
+    patience, idle : float
+        See PATIENCE and IDLE [s].
     """
 
     def __init__(self, oracle, deadline: float, patience: float = PATIENCE, idle: float = IDLE):
@@ -40,7 +48,7 @@ class Chief(OracleServicer):
     # -- what workers call, in the pool's thread ----------------------------------------------------------------
 
     def CreateTrial(self, request, context):  # noqa: N802 - gRPC's names
-        """Return the next trial of a worker."""
+        """Hand a worker its next trial."""
         with self._noting_faults():
             self.seen[request.tuner_id] = time.monotonic()
             answer = super().CreateTrial(request, context)
@@ -49,19 +57,19 @@ class Chief(OracleServicer):
             return answer
 
     def UpdateTrial(self, request, context):  # noqa: N802
-        """Return what a trial measured."""
+        """Note what a trial measured."""
         self._sign_of_life(request.trial_id, context)
         with self._noting_faults():
             return super().UpdateTrial(request, context)
 
     def EndTrial(self, request, context):  # noqa: N802
-        """How a trial ended."""
+        """Note how a trial ended."""
         self._sign_of_life(request.trial.trial_id, context)
         with self._noting_faults():
             return super().EndTrial(request, context)
 
     def GetTrial(self, request, context):  # noqa: N802
-        """Return what a worker asks every few seconds of its trial, to say that it lives."""
+        """Answer what a worker asks every few seconds of its trial, to say that it lives."""
         self._sign_of_life(request.trial_id, context)
         with self._noting_faults():
             return super().GetTrial(request, context)
@@ -75,7 +83,7 @@ class Chief(OracleServicer):
 
     @contextmanager
     def _noting_faults(self):
-        """Return gRPC keeps a servicer's exceptions to itself: a full disk would be a search that stands still."""
+        """Note exceptions, which gRPC keeps to itself: a full disk would be a search that stands still."""
         try:
             yield
         except Exception as error:
@@ -85,7 +93,18 @@ class Chief(OracleServicer):
     # -- the loop -----------------------------------------------------------------------------------------------
 
     def listen(self, address: str) -> str:
-        """Begin to serve at HOST:PORT, port 0 for any free one; returns the address."""
+        """Begin to serve at HOST:PORT, port 0 for any free one.
+
+        Returns
+        -------
+        str
+            The address, with the port that it got.
+
+        Raises
+        ------
+        UserError
+            Where it cannot listen there.
+        """
         logging.getLogger("grpc").setLevel(logging.CRITICAL)  # faults are told once, by whoever serves
         self.server = grpc.server(self.pool, options=[("grpc.so_reuseport", 0)])
         protos.get_service_grpc().add_OracleServicer_to_server(self, self.server)
@@ -99,11 +118,22 @@ class Chief(OracleServicer):
         self.server.start()
         return f"{host}:{port}"
 
-    def serve(self, lost=lambda: [], after=lambda: None) -> str | None:
-        """Serve until every trial has ended; returns None, or why it ended before.
+    def serve(
+        self, lost: Callable[[], list[str | None]] = lambda: [], after: Callable[[], object] = lambda: None
+    ) -> str | None:
+        """Serve until every trial has ended, or there is nothing to wait for.
 
-        lost() -> workers known to have died since the last call, and None in the list when no worker is left.
-        after(): called when trials have ended.
+        Parameters
+        ----------
+        lost : callable
+            Gives the workers known to have died since the last call, and None in the list when no worker is left.
+        after : callable
+            Called when trials have ended.
+
+        Returns
+        -------
+        str or None
+            Why it ended before every trial had; else None.
         """
         began, ended = time.monotonic(), len(self.oracle.end_order)
         try:
@@ -143,7 +173,7 @@ class Chief(OracleServicer):
         return time.monotonic() - self.seen.get(worker, 0.0)
 
     def _hopeless(self, began: float, nobody: bool) -> str | None:
-        """Why there is nothing to wait for."""
+        """Say why there is nothing to wait for; None where there is."""
         now = time.monotonic()
         if nobody:
             return "no worker is left"

@@ -10,7 +10,17 @@ SAVE_SECONDS = 30.0  # seconds that a stopped worker has to save its state
 
 
 class Crew:
-    """n workers, each `python -m tuning.search` with these words, its output in `folder`/worker-<k>.log."""
+    """Workers on this machine, each `python -m tuning.search`, its output in `folder`/worker-<k>.log.
+
+    Parameters
+    ----------
+    n : int
+        How many.
+    words : list of str
+        Of the command line.
+    folder : pathlib.Path
+        The search's.
+    """
 
     def __init__(self, n: int, words: list[str], folder: Path):
         self.processes, self.gone = [], set()
@@ -21,14 +31,14 @@ class Crew:
                 self.processes.append(subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT))
 
     def lost(self) -> list[str | None]:
-        """Return the workers that ended since the last call; and None when none is left."""
+        """List the workers that ended since the last call; and None when none is left."""
         found = [one for one in self.processes if one.poll() is not None and one.pid not in self.gone]
         self.gone |= {one.pid for one in found}
         nobody = len(self.gone) == len(self.processes)
         return [*(named(one.pid) for one in found), *([None] if nobody else [])]
 
     def last_words(self) -> str:
-        """Return the last line that any worker wrote which was stopped by a fault; empty when there is none."""
+        """Find the last line that any worker wrote which was stopped by a fault; empty when there is none."""
         for process, log in zip(self.processes, self.logs, strict=True):
             lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
             if process.poll() and lines:

@@ -11,9 +11,20 @@ from tuning.study import Study
 
 
 def write(folder: Path, values: dict, metrics: dict[str, float], study: Study) -> None:
-    """Write an event file: the values of a trial and what they gave, as `trial/<metric>`; nothing of one that failed.
+    """Write an event file: the values of a trial and what they gave, as `trial/<metric>`.
 
     The table's columns are those of the study, whatever this trial measured: TensorBoard takes them from any one trial.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Of the event file; it is made.
+    values : dict
+        Of the trial, by the names of its parameters.
+    metrics : dict of str to float
+        What the trial measured; empty for one that failed.
+    study : Study
+        Of the trial.
     """
     folder.mkdir(parents=True, exist_ok=True)
     columns = {hp.name: hp.default for hp in study.declared().space}

@@ -14,6 +14,7 @@ What differs from Keras Tuner 1.4.8, and why:
 import itertools
 import json
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import keras_tuner
@@ -31,7 +32,15 @@ ENDED = (TrialStatus.COMPLETED, TrialStatus.FAILED)
 
 
 class Restartable:
-    """Mixed into an Oracle: see the head of this file. `limit`: the most trials; None for all of a grid."""
+    """Mixed into an Oracle: see the head of this file.
+
+    Attributes
+    ----------
+    path : pathlib.Path
+        The file with the state.
+    limit : int or None
+        The most trials; None for all of a grid.
+    """
 
     def begin(self, path: Path, limit: int | None) -> None:
         """Keep the state in `path`, and take up what stands there."""
@@ -49,10 +58,10 @@ class Restartable:
         files.write_json(self.path, self.get_state())
 
     def _save_trial(self, trial):
-        """Nothing: `save` follows wherever it matters."""
+        """Do nothing: `save` follows wherever it matters."""
 
     def get_state(self):
-        """Return the search and all its trials."""
+        """Collect the state of the search and of all its trials."""
         return super().get_state() | {"trials": [trial.get_state() for trial in self.trials.values()]}
 
     def set_state(self, state):
@@ -72,7 +81,7 @@ class Restartable:
         return failed if len(failed) >= MOST_FAILURES else []
 
     def create_trial(self, tuner_id):
-        """Return this worker's next trial. STOPPED: there are no more; IDLE: ask again, one that runs may come back."""
+        """Choose this worker's next trial. STOPPED: there are no more; IDLE: ask again, one that runs may come back."""
         full = self.limit is not None and len(self.trials) >= self.limit and not self._retry_queue
         if self.failures or (full and tuner_id not in self.ongoing_trials):
             trial = Trial(keras_tuner.HyperParameters(), trial_id="", status=TrialStatus.STOPPED)
@@ -110,14 +119,14 @@ class Restartable:
         return trial
 
     def _check_consecutive_failures(self):
-        """Nothing is raised: see `failures`."""
+        """Raise nothing: see `failures`."""
 
     def _random_values(self):
-        """Return the base's values first, then values drawn at random; None when there are no new ones."""
+        """Choose the base's values first, then values drawn at random; None when there are no new ones."""
         return super()._random_values() if self.trials else self._active(lambda hp: hp.default)
 
     def _active(self, value_of) -> dict:
-        """{name: value_of(hp)} of the parameters that are active with these values."""
+        """Choose {name: value_of(hp)} of the parameters that are active with these values."""
         hps = keras_tuner.HyperParameters()
         for hp in self.hyperparameters.space:
             hps.merge([hp])
@@ -141,7 +150,7 @@ class Bayesian(Restartable, keras_tuner.oracles.BayesianOptimizationOracle):
     """Recipes of which a Gaussian process expects the most."""
 
     def populate_space(self, trial_id):
-        """Values of the next trial."""
+        """Choose the values of the next trial."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             answer = super().populate_space(trial_id)
@@ -154,14 +163,14 @@ class Grid(Restartable, keras_tuner.Oracle):
     """Every combination, the last parameter changing fastest."""
 
     def populate_space(self, trial_id):
-        """Values of the first combination that was not tried."""
+        """Choose the values of the first combination that was not tried."""
         for values in self.combinations():
             if not self._duplicate(values):
                 return {"status": TrialStatus.RUNNING, "values": values}
         return {"status": TrialStatus.STOPPED, "values": None}
 
-    def combinations(self):
-        """All of them, as dictionaries of the active values."""
+    def combinations(self) -> Iterator[dict]:
+        """Yield every combination, as a dictionary of the active values."""
         names = [hp.name for hp in self.hyperparameters.space]
         choices = [hp.values if isinstance(hp, Choice) else sorted(hp.values) for hp in self.hyperparameters.space]
         for chosen in itertools.product(*choices):
@@ -169,8 +178,20 @@ class Grid(Restartable, keras_tuner.Oracle):
             yield self._active(lambda hp, values=values: values[hp.name])
 
 
-def make(study: Study, tuner: str, limit: int | None, path: Path):
-    """Return the Oracle of a study's search, with what an earlier process found."""
+def make(study: Study, tuner: str, limit: int | None, path: Path) -> Restartable:
+    """Make the oracle of a study's search, with what an earlier process found.
+
+    Parameters
+    ----------
+    study : Study
+        What is searched.
+    tuner : str
+        One of `study.TUNERS`.
+    limit : int or None
+        The most trials; None for all of a grid.
+    path : pathlib.Path
+        The file with the state.
+    """
     space = study.declared()
     common = {
         "objective": keras_tuner.Objective(study.objective, study.direction),

@@ -17,7 +17,17 @@ FORMAT = 1  # of study.json; a reader refuses newer ones
 
 @dataclass(frozen=True)
 class Asked:
-    """What a search is, beside its study: the same for all its processes and for ever."""
+    """What a search is, beside its study: the same for all its processes and for ever.
+
+    Attributes
+    ----------
+    study, tuner, backend : str
+        Their names.
+    data : str or None
+        The user's file or folder; None for simulated data.
+    smoke : bool
+        Whether trials are too small to judge.
+    """
 
     study: str
     tuner: str
@@ -28,7 +38,21 @@ class Asked:
 
 @dataclass(frozen=True)
 class Record:
-    """A search's folder."""
+    """A search's folder.
+
+    Attributes
+    ----------
+    path : pathlib.Path
+        The folder.
+    study : Study
+        What is searched.
+    asked : Asked
+        How.
+    max_trials : int or None
+        The most trials; None for all of a grid.
+    keep : int
+        How many of the best trials keep their weights.
+    """
 
     path: Path
     study: Study
@@ -38,7 +62,13 @@ class Record:
 
     @classmethod
     def create(cls, path: Path, study: Study, asked: Asked, max_trials: int | None, keep: int) -> "Record":
-        """Return a new search. Raises UserError where there is one already."""
+        """Begin a new search; the arguments are its attributes.
+
+        Raises
+        ------
+        UserError
+            Where there is one in the folder already.
+        """
         if (path / "study.json").exists():
             raise UserError(f"{path}: there is a search already; --resume goes on with it, --out takes another folder")
         record = cls(path, study, asked, max_trials, keep)
@@ -47,7 +77,13 @@ class Record:
 
     @classmethod
     def open(cls, path: Path, study: Study) -> "Record":
-        """Return the search in `path`. Raises UserError where there is none, or where it is of another study."""
+        """Open the search in `path`.
+
+        Raises
+        ------
+        UserError
+            Where there is none, or where it is of another study.
+        """
         try:
             found = json.loads((path / "study.json").read_text(encoding="utf-8"))
             version, asked = found["format"], Asked(**found["asked"])
@@ -84,28 +120,28 @@ class Record:
         return self.path / "oracle.json"
 
     def trials(self) -> list[dict]:
-        """Return the trials begun so far, in order, as Keras Tuner records them; read without Keras."""
+        """Read the trials begun so far, in order, as Keras Tuner records them; without Keras."""
         if not self.state.exists():
             return []
         return json.loads(self.state.read_text(encoding="utf-8"))["trials"]
 
     def folder(self, trial_id: str) -> Path:
-        """Return the folder of a trial."""
+        """Name the folder of a trial."""
         return self.path / f"trial_{trial_id}"
 
     def run(self, trial_id: str) -> Path | None:
-        """Return the folder of a trial's run: the finished one, else the newest; None before it begins."""
+        """Find the folder of a trial's run: the finished one, else the newest; None before it begins."""
         runs = sorted(path.parent for path in self.folder(trial_id).rglob("run.json"))
         finished = [run for run in runs if (run / "report.json").exists()]
         return (finished or runs or [None])[-1]
 
     def report(self, trial_id: str) -> dict | None:
-        """Return the report of a trial."""
+        """Read the report of a trial; None while there is none."""
         run = self.run(trial_id)
         path = run / "report.json" if run else None
         return json.loads(path.read_text(encoding="utf-8")) if path and path.exists() else None
 
     def ranked(self) -> list[dict]:
-        """Return the trials that have a score, the best first."""
+        """List the trials that have a score, the best first."""
         scored = [trial for trial in self.trials() if trial["status"] == "COMPLETED"]
         return sorted(scored, key=lambda trial: trial["score"], reverse=self.study.direction == "max")

@@ -33,7 +33,7 @@ from tuning.study import NAMES, TUNERS, load
 ADDRESS = "127.0.0.1:8470"
 
 
-def main(argv=None) -> int:
+def main(argv: list[str] | None = None) -> int:
     """Run the verb; returns the exit status."""
     options = cli.parser("search", __doc__)
     options.prog = "tuning.search"
@@ -99,7 +99,7 @@ def _check(args) -> None:
 
 
 def _record(args, study, out) -> Record:
-    """Return the search to make or to go on with, and its backend chosen."""
+    """Find the search to make or to go on with, and choose its backend."""
     from kmodels.core.training import backend
 
     if args.resume:
@@ -124,7 +124,7 @@ def _record(args, study, out) -> Record:
 
 
 def _alone(record: Record) -> tuple[str | None, int]:
-    """Every trial in this process; why it ended early, if it did, and the exit status."""
+    """Run every trial in this process; tells why it ended early, if it did, and the exit status."""
     from kmodels.core.training.callbacks import Stopped
     from tuning import oracles, trial
 
@@ -138,7 +138,7 @@ def _alone(record: Record) -> tuple[str | None, int]:
 
 
 def _ended(oracle, early: str | None = None) -> tuple[str | None, int]:
-    """Why a search ended early, if it did, and the exit status."""
+    """Tell why a search ended early, if it did, and the exit status."""
     if early is None and oracle.failures:
         early = f"{len(oracle.failures)} trials failed in a row; error.txt in their folders says why"
     return early, int(early is not None)
@@ -160,7 +160,7 @@ def _announce(record, oracle) -> None:
 
 
 def _lead(args, record: Record) -> tuple[str | None, int]:
-    """Hand out trials until all have ended; why it ended early, if it did, and the exit status."""
+    """Hand out trials until all have ended; tells why it ended early, if it did, and the exit status."""
     from kmodels.core.cli import console
     from tuning import oracles, trial
     from tuning.chief import Chief

@@ -22,14 +22,28 @@ EPOCHS = "tuner/epochs"  # what Hyperband calls the epochs that it grants a tria
 class Study:
     """What is searched, and by what it is judged.
 
-    base: the recipe that the search begins with; its first trial, but for a grid, which goes in order.
-    space(hp) -> Recipe: `base` with the values that Keras Tuner's `hp` gives. Its parameters are named by their keys
-        in the recipe, `hp.Choice("model.hidden", ...)`, and default to `base`'s values.
-    objective, direction: a figure of validation data, as a row of a report's history names it, in the epoch that is
-        kept. Never a sum whose weights are searched: trials would be compared by different measures.
-    tuner, max_trials: how it is searched unless somebody says otherwise; a grid is searched whole with None.
-    beside: further figures of that row, for the table.
-    held_out: metrics of the report, for the table; none of them chooses.
+    Attributes
+    ----------
+    name, question : str
+        What it is called, and what it asks.
+    base : Recipe
+        That the search begins with; its first trial, but for a grid, which goes in order.
+    space : callable
+        ``space(hp) -> Recipe``: `base` with the values that Keras Tuner's `hp` gives. Its parameters are named by their
+        keys in the recipe, `hp.Choice("model.hidden", ...)`, and default to `base`'s values.
+    objective : str
+        A figure of validation data, as a row of a report's history names it, in the epoch that is kept. Never a sum
+        whose weights are searched: trials would be compared by different measures.
+    direction : {"min", "max"}
+        Of the objective.
+    tuner : str
+        How it is searched unless somebody says otherwise; one of TUNERS.
+    max_trials : int or None
+        The most trials unless somebody says otherwise; a grid is searched whole with None.
+    beside : tuple of str
+        Further figures of that row, for the table.
+    held_out : tuple of str
+        Metrics of the report, for the table; none of them chooses.
     """
 
     name: str
@@ -43,17 +57,33 @@ class Study:
     beside: tuple[str, ...] = ()
     held_out: tuple[str, ...] = ()
 
-    def recipe(self, hp, smoke: bool = False) -> Recipe:
-        """Return a trial's recipe with the values of `hp`. smoke: tiny; what is searched stays as it is."""
+    def recipe(self, hp: Any, smoke: bool = False) -> Recipe:
+        """Make a trial's recipe with the values of `hp`.
+
+        Parameters
+        ----------
+        hp : keras_tuner.HyperParameters
+            Of the trial.
+        smoke : bool
+            Whether the recipe is made tiny; what is searched stays as it is.
+        """
         made = self.space(hp)
         if smoke:
             made = made.with_changes(_without(type(made).SMOKE, hp.values))
         return made.with_changes({"train": {"epochs": hp.values[EPOCHS]}}) if EPOCHS in hp.values else made
 
-    def declared(self):
-        """Keras Tuner's HyperParameters with the whole space, every parameter at its default.
+    def declared(self) -> Any:
+        """Declare the whole space, every parameter at its default.
 
-        Raises UserError where a name is no key of the recipe, or the defaults are not the base's values.
+        Returns
+        -------
+        keras_tuner.HyperParameters
+            With the parameters of the space.
+
+        Raises
+        ------
+        UserError
+            Where a name is no key of the recipe, or the defaults are not the base's values.
         """
         from keras_tuner import HyperParameters
 
@@ -73,7 +103,13 @@ class Study:
 
 
 def load(name: str) -> Study:
-    """Return the study of this name, or of a Python file that defines STUDY."""
+    """Load the study of a name, or of a Python file that defines STUDY.
+
+    Raises
+    ------
+    UserError
+        Where there is none, or the file fails.
+    """
     if name.endswith(".py"):
         return _of_file(Path(name).expanduser())
     if name not in NAMES:
@@ -97,7 +133,7 @@ def _of_file(path: Path) -> Study:
 
 
 def nested(values: dict[str, Any]) -> dict:
-    """{"train.epochs": 3} as {"train": {"epochs": 3}}, for `Recipe.with_changes`."""
+    """Nest dotted keys, {"train.epochs": 3} as {"train": {"epochs": 3}}, for `Recipe.with_changes`."""
     found: dict = {}
     for key, value in values.items():
         for part in reversed(key.split(".")):
@@ -107,7 +143,7 @@ def nested(values: dict[str, Any]) -> dict:
 
 
 def _without(changes: dict, keys, prefix: str = "") -> dict:
-    """Nested changes without those of these dotted keys."""
+    """Drop those of these dotted keys from nested changes."""
     kept = {}
     for name, value in changes.items():
         if isinstance(value, dict):

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
+from rich.table import Table
 
 from kmodels.core.cli import console
 from kmodels.core.io import files
@@ -34,13 +36,13 @@ def frame(record: Record) -> pd.DataFrame:
 
 
 def _measured(trial: dict, name: str) -> float | None:
-    """Return a figure that a trial reported."""
+    """Read a figure that a trial reported; None where it did not."""
     history = trial["metrics"]["metrics"].get(name)
     return history["observations"][-1]["value"][0] if history and history["observations"] else None
 
 
 def searched(record: Record) -> list[str]:
-    """Return the names of what is searched, in the order of the space."""
+    """List the names of what is searched, in the order of the space."""
     names: dict[str, None] = {}
     for trial in record.trials():
         names |= dict.fromkeys(key for key in trial["hyperparameters"]["values"] if key not in HIDDEN)
@@ -48,12 +50,12 @@ def searched(record: Record) -> list[str]:
 
 
 def _varied(made: pd.DataFrame, record: Record) -> list[str]:
-    """Those of what is searched of which several values were tried."""
+    """List those of what is searched of which several values were tried."""
     return [name for name in searched(record) if made[name].nunique() > 1]
 
 
 def ranked(made: pd.DataFrame, record: Record) -> pd.DataFrame:
-    """Return the best first, those without a score last."""
+    """Sort trials, the best first, those without a score last."""
     study = record.study
     return made.sort_values(study.objective, ascending=study.direction == "min", na_position="last", kind="stable")
 
@@ -62,7 +64,7 @@ def ranked(made: pd.DataFrame, record: Record) -> pd.DataFrame:
 
 
 def write(record: Record) -> pd.DataFrame:
-    """Write trials.csv, summary.json, the pictures and <study>.best.yaml into the search's folder; the trials."""
+    """Write trials.csv, summary.json, pictures and <study>.best.yaml into the search's folder; return the trials."""
     made, path = frame(record), record.path
     files.write_text(path / "trials.csv", made.to_csv(index=False))
     best = record.ranked()[:1]
@@ -77,7 +79,7 @@ def write(record: Record) -> pd.DataFrame:
 
 
 def _content(made, record, best) -> dict:
-    """Return what summary.json holds: enough for a reader who has nothing else."""
+    """Assemble what summary.json holds: enough for a reader who has nothing else."""
     study, report = record.study, record.report(best["trial_id"])
     plain = made.astype(object).where(made.notna(), None)
     return {
@@ -100,7 +102,7 @@ def _plain(value):
 
 
 def _recipe(record: Record, best: dict) -> str:
-    """Return the best trial's recipe with a head that says where it comes from."""
+    """Write the best trial's recipe with a head that says where it comes from."""
     study, text = record.study, (record.run(best["trial_id"]) / "recipe.yaml").read_text(encoding="utf-8")
     done = sum(trial["status"] == "COMPLETED" for trial in record.trials())
     warning = ", of a smoke search: too small to judge" if record.asked.smoke else ""
@@ -114,8 +116,16 @@ def _recipe(record: Record, best: dict) -> str:
 # -- for people ---------------------------------------------------------------------------------------------------
 
 
-def table(made: pd.DataFrame, record: Record):
-    """Return the best trials, for a terminal."""
+def table(made: pd.DataFrame, record: Record) -> Table:
+    """Tabulate the best trials for a terminal.
+
+    Parameters
+    ----------
+    made : pandas.DataFrame
+        As `frame` makes it.
+    record : Record
+        Of the search.
+    """
     names = [record.study.objective, *searched(record), "seconds"]
     shown = console.new_table(f"{record.study.name}: {len(made)} trials, the best first")
     for name in ("trial", *names):
@@ -133,7 +143,7 @@ def _cell(value) -> str:
 
 
 def closing(record: Record) -> list[str]:
-    """Return what to know and where to look, a line each."""
+    """Say what to know and where to look, a line each."""
     counts: dict[str, int] = {}
     for trial in record.trials():
         counts[trial["status"].lower()] = counts.get(trial["status"].lower(), 0) + 1
@@ -149,7 +159,7 @@ def closing(record: Record) -> list[str]:
 
 
 def of_summary(content: dict) -> str:
-    """Return the trials of a summary.json as a Markdown table, the best first, and where they were measured."""
+    """Tabulate the trials of a summary.json in Markdown, the best first, and say where they were measured."""
     rows = pd.DataFrame(content["trials"])
     rows = rows.sort_values(content["objective"], ascending=content["direction"] == "min", na_position="last")
     held_out = [name for name in rows if name.startswith("test_")]
@@ -169,8 +179,16 @@ def of_summary(content: dict) -> str:
 # -- pictures -----------------------------------------------------------------------------------------------------
 
 
-def parallel_coordinates(made: pd.DataFrame, record: Record):
-    """Plot an axis a parameter and one for the score; a line a trial, the darker the better, the best in orange."""
+def parallel_coordinates(made: pd.DataFrame, record: Record) -> Figure:
+    """Plot an axis a parameter and one for the score; a line a trial, the darker the better, the best in orange.
+
+    Parameters
+    ----------
+    made : pandas.DataFrame
+        As `frame` makes it.
+    record : Record
+        Of the search.
+    """
     from matplotlib import colormaps
 
     done = ranked(made[made["status"] == "completed"], record)[::-1]  # the best is drawn last
@@ -214,8 +232,16 @@ class _Scale:
         return (value - low) / (high - low)
 
 
-def heat_maps(made: pd.DataFrame, record: Record):
-    """Return the objective, and each figure beside it, over the two parameters that are searched."""
+def heat_maps(made: pd.DataFrame, record: Record) -> Figure:
+    """Plot the objective, and each figure beside it, over the two parameters that are searched.
+
+    Parameters
+    ----------
+    made : pandas.DataFrame
+        As `frame` makes it.
+    record : Record
+        Of the search.
+    """
     across, down = _varied(made, record)
     names = [name for name in (record.study.objective, *record.study.beside) if made[name].notna().any()]
     columns = min(3, len(names))

@@ -3,6 +3,9 @@
 import contextlib
 import shutil
 import traceback
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
 
 from kmodels.core.cli import console
 from kmodels.core.io import files
@@ -18,11 +21,30 @@ ENDED = ("COMPLETED", "FAILED")
 LOST_CHIEF_SECONDS = 90.0  # seconds in which a worker without a chief has noticed, saved its state and stopped
 
 
-def work(record: Record, oracle, worker: str, during=contextlib.nullcontext, after=lambda: None) -> None:
+def work(
+    record: Record,
+    oracle: Any,
+    worker: str,
+    during: Callable[..., AbstractContextManager] = contextlib.nullcontext,
+    after: Callable[[], object] = lambda: None,
+) -> None:
     """Run trials until the oracle has no more.
 
-    during(trial_id): a context around each; after(): called behind it. A trial that fails says so to the oracle. A
-    stop, or a fault of the machine such as a full disk, ends the work; the trial is the next one of a resumed search.
+    A trial that fails says so to the oracle. A stop, or a fault of the machine such as a full disk, ends the work; the
+    trial is the next one of a resumed search.
+
+    Parameters
+    ----------
+    record : Record
+        Of the search.
+    oracle : Restartable or worker.Client
+        That hands out the trials.
+    worker : str
+        What this process is called.
+    during : callable
+        ``during(trial_id)``: a context around each trial.
+    after : callable
+        Called behind each trial.
     """
     while (trial := oracle.create_trial(worker)).status != "STOPPED":
         with during(trial.trial_id):
@@ -51,8 +73,26 @@ def _run(record, oracle, trial) -> None:
     oracle.end_trial(trial)
 
 
-def measured(record: Record, trial) -> dict[str, float]:
-    """Train a trial's recipe in its folder, or go on where it was stopped; its figures in the epoch that is kept."""
+def measured(record: Record, trial: Any) -> dict[str, float]:
+    """Train a trial's recipe in its folder, or go on where it was stopped.
+
+    Parameters
+    ----------
+    record : Record
+        Of the search.
+    trial : keras_tuner.engine.trial.Trial
+        The trial.
+
+    Returns
+    -------
+    dict of str to float
+        The study's figures in the epoch that is kept.
+
+    Raises
+    ------
+    UserError
+        Where the objective is no figure of an epoch.
+    """
     study, asked = record.study, record.asked
     recipe = study.recipe(trial.hyperparameters, asked.smoke)
     folder = record.folder(trial.trial_id)
@@ -80,7 +120,7 @@ def prune(record: Record) -> None:
 
 
 def shown(values: dict) -> str:
-    """Return the values of a trial in a line."""
+    """Write the values of a trial in a line."""
     return "  ".join(f"{name} {_short(value)}" for name, value in values.items() if not name.startswith("tuner/"))
 
 

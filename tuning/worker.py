@@ -5,6 +5,7 @@ import platform
 import signal
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import grpc
@@ -21,12 +22,20 @@ ASK_AGAIN = 1.0  # seconds, while trials of others run that may come back
 
 
 def named(process: int) -> str:
-    """Return what the worker is called that is this process of this machine."""
+    """Name the worker that is this process of this machine."""
     return f"{platform.node()}-{process}"
 
 
 class Client:
-    """The chief's oracle, as a worker sees it: three of Keras Tuner's calls, and a sign of life."""
+    """The chief's oracle, as a worker sees it: three of Keras Tuner's calls, and a sign of life.
+
+    Parameters
+    ----------
+    address : str
+        HOST:PORT of the chief.
+    wait, beat, patience : float
+        See WAIT, BEAT and PATIENCE [s].
+    """
 
     def __init__(self, address: str, wait: float = WAIT, beat: float = BEAT, patience: float = PATIENCE):
         self.address, self.wait, self.beat, self.patience = address, wait, beat, patience
@@ -36,7 +45,7 @@ class Client:
         self.service = protos.get_service()
 
     def create_trial(self, worker: str) -> Trial:
-        """Return the next trial; waits while there is none yet."""
+        """Ask for the next trial; waits while there is none yet."""
         while True:
             answer = self._ask(self.stub.CreateTrial, self.service.CreateTrialRequest(tuner_id=worker))
             trial = Trial.from_proto(answer.trial)
@@ -62,8 +71,8 @@ class Client:
             ) from None
 
     @contextmanager
-    def living(self, trial_id: str):
-        """While inside, tell the chief every few seconds that this trial is being worked at.
+    def living(self, trial_id: str) -> Iterator[None]:
+        """Tell the chief every few seconds, while inside, that this trial is being worked at.
 
         A worker whose chief has gone would train for nobody: it is stopped as by SIGTERM, which saves its state.
         """

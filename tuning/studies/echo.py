@@ -11,7 +11,7 @@ BASE = EchoRecipe()
 
 
 def space(hp) -> EchoRecipe:
-    """Weights of base and residual; the length of the warm-up."""
+    """Choose weights of base and residual, and the length of the warm-up."""
     train = BASE.train
     chosen = {
         "train.lambda_sparse": hp.Choice(

@@ -10,7 +10,7 @@ BASE = MetasurfaceRecipe()
 
 
 def space(hp) -> MetasurfaceRecipe:
-    """Weights of the loss terms beside the squared error's, which stays; tokens."""
+    """Choose weights of the loss terms beside the squared error's, which stays, and the number of tokens."""
     train = BASE.train
     chosen = {
         "train.w_rel": hp.Choice("train.w_rel", [0.0, 0.03, 0.1, 0.3], default=train.w_rel),

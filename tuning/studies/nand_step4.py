@@ -12,7 +12,7 @@ BASE = LADDER.recipe(NandRecipe(), 3).with_changes({"train": {"epochs": 8, "batc
 
 
 def space(hp) -> NandRecipe:
-    """Widths, depth, dropout, learning rate."""
+    """Choose widths, depth, dropout and learning rate."""
     model, train = BASE.model, BASE.train
     chosen = {
         "model.embedding": hp.Choice("model.embedding", [16, 32, 64], default=model.embedding),

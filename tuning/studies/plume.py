@@ -10,7 +10,7 @@ BASE = PlumeRecipe()
 
 
 def space(hp) -> PlumeRecipe:
-    """Channels, layers, learning rate."""
+    """Choose channels, layers and learning rate."""
     chosen = {
         "model.filters": hp.Choice("model.filters", [6, 12, 24], default=BASE.model.filters),
         "model.num_layers": hp.Choice("model.num_layers", [1, 2, 3], default=BASE.model.num_layers),

@@ -26,7 +26,7 @@ BASE = PrecipRecipe().with_changes(PrecipRecipe.VARIANTS["v3"]).with_changes(SMA
 
 
 def space(hp) -> PrecipRecipe:
-    """Four by four; the prototype's versions 1 and 2 are two of the sixteen."""
+    """Choose one of four by four; the prototype's versions 1 and 2 are two of the sixteen."""
     chosen = {
         "train.w_max": hp.Choice("train.w_max", [2.0, 5.0, 10.0, 20.0], default=BASE.train.w_max),
         "train.beta_kl": hp.Choice("train.beta_kl", [0.002, 0.01, 0.05, 0.25], default=BASE.train.beta_kl),
