@@ -8,9 +8,13 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kmodels.benchmarks import measure
 from kmodels.core.spec import registry
+
+if TYPE_CHECKING:
+    from kmodels.benchmarks.speed import Bench
 
 PARTS = ("data", "speed", "growth")
 # The stated spread of a ratio goes from the lowest to the highest of its processes, and this far beyond. Of the ratios
@@ -22,7 +26,17 @@ OUTSIDE = 0.05  # share of the ratios that may
 
 @dataclass(frozen=True)
 class Job:
-    """One part of a bench."""
+    """One part of a bench.
+
+    Attributes
+    ----------
+    model : str
+        As the registry has it.
+    backend : str
+        That the part runs on.
+    part : str
+        One of PARTS.
+    """
 
     model: str
     backend: str
@@ -32,15 +46,32 @@ class Job:
         return f"{self.part} of {self.model} on {self.backend}"
 
     def command(self, effort: str, out: Path) -> list[str]:
-        """Return the call of the verb that does this alone."""
+        """Compose the call of the verb that does this job alone.
+
+        Parameters
+        ----------
+        effort : {"smoke", "normal", "full"}
+            How long is measured.
+        out : pathlib.Path
+            Where the report goes.
+        """
         words = ["--model", self.model, "--backend", self.backend, "--part", self.part, "--out", str(out)]
         return [sys.executable, "-m", "kmodels.bench", *words, *([] if effort == "normal" else [f"--{effort}"])]
 
 
 def jobs(models: list[str], backends: list[str], parts: list[str], effort: str, processes: int = 1) -> list[Job]:
-    """Return what there is to do, model by model, then all speeds again and again.
+    """List what there is to do, model by model, then all speeds again and again.
 
-    Data has no backend, and growth is seen on one; effort "full": on each. processes: that measure a speed.
+    Data has no backend, and growth is seen on one; with effort "full" on each.
+
+    Parameters
+    ----------
+    models, backends, parts : list of str
+        What is measured.
+    effort : {"smoke", "normal", "full"}
+        How long is measured.
+    processes : int
+        That measure each speed.
     """
     every = {"data": backends[:1], "speed": backends, "growth": backends if effort == "full" else backends[:1]}
     once = [Job(model, backend, part) for model in models for part in parts for backend in every[part]]
@@ -48,9 +79,21 @@ def jobs(models: list[str], backends: list[str], parts: list[str], effort: str, 
 
 
 def measured(todo: list[Job], effort: str, report: Callable[[int, int, str], None]) -> dict:
-    """Run these jobs and report: one in this process, whose backend is chosen; several each in its own.
+    """Run jobs and report: one in this process, whose backend is chosen; several each in its own.
 
-    report(done, total, text) shows progress. A process that fails is named in the report, and the others go on.
+    Parameters
+    ----------
+    todo : list of Job
+        What to run, in order.
+    effort : {"smoke", "normal", "full"}
+        How long is measured.
+    report : callable
+        ``report(done, total, text)`` shows how far it is.
+
+    Returns
+    -------
+    dict
+        The bench's report. A process that failed is named under `failed`; the others go on.
     """
     if len(todo) == 1:
         report(0, 1, str(todo[0]))
@@ -64,15 +107,21 @@ def measured(todo: list[Job], effort: str, report: Callable[[int, int, str], Non
 
 
 def joined(before: dict, now: dict) -> dict:
-    """Two reports in one: what both have is the later one's, but ratios are those of all processes."""
+    """Join two reports: what both have is the later one's, but ratios are those of all processes.
+
+    Parameters
+    ----------
+    before, now : dict
+        The earlier and the later one, whole or in parts.
+    """
     if "values" in before and "values" in now:
         return measure.of_processes(before["values"] + now["values"])
     both = {key: joined(before[key], now[key]) for key in before.keys() & now.keys() if isinstance(now[key], dict)}
     return before | now | both
 
 
-def case(model: str):
-    """Return the Bench of a model. Imports Keras: choose the backend first."""
+def case(model: str) -> "Bench":
+    """Import the Bench of a model. It imports Keras: choose the backend first."""
     return importlib.import_module(f"kmodels.benchmarks.cases.{model.replace('.', '_')}").BENCH
 
 
@@ -90,7 +139,7 @@ def _here(job: Job, effort: str) -> dict:
 
 
 def _child(job: Job, effort: str) -> dict:
-    """Return the report of one job by a process of its own, or only that it failed and why."""
+    """Run one job in a process of its own and return its report, or only that it failed and why."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "part.json"
         done = subprocess.run(job.command(effort, out), capture_output=True, text=True)
@@ -101,7 +150,13 @@ def _child(job: Job, effort: str) -> dict:
 
 
 def fastest(speeds: dict[str, dict]) -> list[str]:
-    """Return the backends in the order of the time that a whole training takes, by `speed.speed` of each."""
+    """Order the backends by the time that a whole training takes.
+
+    Parameters
+    ----------
+    speeds : dict of str to dict
+        {backend: what `speed.speed` measured}.
+    """
     return sorted(speeds, key=lambda backend: speeds[backend]["training"])
 
 
@@ -109,7 +164,7 @@ def fastest(speeds: dict[str, dict]) -> list[str]:
 
 
 def ratios(report: dict) -> dict[str, dict]:
-    """Every ratio of a report with its spread, by a name for people: `nand on jax: training step`."""
+    """Collect every ratio of a report with its spread, by a name for people: `nand on jax: training step`."""
     found = {}
     for model, backend, speed in _speeds(report):
         where = f"{model} on {backend}: "
@@ -129,7 +184,18 @@ def _speeds(report):
 
 
 def disagreements(report: dict, earlier: dict) -> list[str]:
-    """Of the ratios that both have, those whose medians lie outside the earlier spread, each in a sentence."""
+    """Find the ratios whose medians lie outside an earlier bench's spread, of those that both have.
+
+    Parameters
+    ----------
+    report, earlier : dict
+        As `measured` returns them.
+
+    Returns
+    -------
+    list of str
+        A sentence each.
+    """
     now, then = ratios(report), ratios(earlier)
     return [
         f"{name}: {now[name]['median']:.2f}, and {old['median']:.2f} ({old['low']:.2f}-{old['high']:.2f}) before"
@@ -139,10 +205,10 @@ def disagreements(report: dict, earlier: dict) -> list[str]:
 
 
 def agrees(report: dict, earlier: dict) -> bool:
-    """Whether no more ratios lie outside the earlier spread than may."""
+    """Tell whether no more ratios lie outside the earlier spread than may; arguments as for `disagreements`."""
     return len(disagreements(report, earlier)) <= OUTSIDE * shared(report, earlier)
 
 
 def shared(report: dict, earlier: dict) -> int:
-    """How many ratios both have."""
+    """Count the ratios that both reports have."""
     return len(ratios(report).keys() & ratios(earlier).keys())

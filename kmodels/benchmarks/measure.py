@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 SIDE = 1024  # of the matrices whose product says how fast the machine can be
 
@@ -11,11 +12,26 @@ SIDE = 1024  # of the matrices whose product says how fast the machine can be
 def time_interleaved(
     calls: dict[str, Callable[[], object]], rounds: int = 7, seconds: float = 60.0, block: float = 0.1
 ) -> dict[str, np.ndarray]:
-    """Run A B C A B C ..., each once before to warm up: {name: (rounds,) seconds of one call}.
+    """Time calls in turn, A B C A B C ..., each once before to warm up.
 
-    rounds: at most so many; none begins after `seconds`; one is always timed. block: a turn is as many calls as
-    take this long [s], so that what one leaves running, such as threads that wait, costs the next one little.
     Each callable must return only when its work is done.
+
+    Parameters
+    ----------
+    calls : dict of str to callable
+        What to time, by name.
+    rounds : int
+        At most so many; one is always timed.
+    seconds : float
+        No round begins after so long [s].
+    block : float
+        A turn is as many calls as take this long [s], so that what one leaves running, such as threads that wait,
+        costs the next one little.
+
+    Returns
+    -------
+    dict of str to numpy.ndarray
+        {name: (rounds,)}, seconds of one call.
     """
     turns = {name: Turn(call, block) for name, call in calls.items()}
     taken = {name: [] for name in calls}
@@ -29,9 +45,16 @@ def time_interleaved(
 
 
 class Turn:
-    """As many calls as take `block` seconds, made each time that it is called itself: the seconds of one call.
+    """As many calls as take a given time, made each time that it is called itself: the seconds of one call.
 
-    It is called twice when it is made: to compile and to fill caches, and to learn how long it takes.
+    The call is made twice when this is made: to compile and to fill caches, and to learn how long it takes.
+
+    Parameters
+    ----------
+    call : callable
+        What to time.
+    block : float
+        Length of a turn [s].
     """
 
     def __init__(self, call: Callable[[], object], block: float):
@@ -40,15 +63,15 @@ class Turn:
         self.count = max(1, round(block / max(self(), 1e-7)))
 
     def __call__(self) -> float:
-        """One turn."""
+        """Run one turn."""
         start = time.perf_counter()
         for _ in range(self.count):
             self.call()
         return (time.perf_counter() - start) / self.count
 
 
-def spread(values) -> dict[str, float]:
-    """Return the median of what was measured in several rounds, and the lowest and highest of them."""
+def spread(values: ArrayLike) -> dict[str, float]:
+    """Compute the median of what was measured in several rounds, and the lowest and highest of them."""
     return {
         "median": float(np.median(values)),
         "low": float(np.min(values)),
@@ -57,21 +80,31 @@ def spread(values) -> dict[str, float]:
     }
 
 
-def ratio(ours, theirs) -> dict:
-    """Divide ours by theirs, of this process: of the fastest turns, since all else only slows one.
+def ratio(ours: ArrayLike, theirs: ArrayLike) -> dict:
+    """Divide our time by theirs, both of this process: of the fastest turns, since all else only slows one.
 
     (Threads that one leaves waiting can double the time of the other for turns on end.)
+
+    Parameters
+    ----------
+    ours, theirs : numpy.ndarray
+        (rounds,) seconds.
+
+    Returns
+    -------
+    dict
+        As `of_processes` returns it, of one process.
     """
     return of_processes([float(np.min(ours) / np.min(theirs))])
 
 
 def of_processes(values: list[float]) -> dict:
-    """Return what one figure was in each process that measured it, and their spread."""
+    """Collect what one figure was in each process that measured it, and their spread."""
     return spread(values) | {"values": values}
 
 
 def matrix_product() -> Callable[[], np.ndarray]:
-    """Return a function that multiplies two float32 matrices by NumPy, on all cores: MATRIX_OPERATIONS of them."""
+    """Make a function that multiplies two float32 matrices by NumPy, on all cores: MATRIX_OPERATIONS of them."""
     a = np.random.default_rng(0).random((SIDE, SIDE), "float32")
     return lambda: a @ a
 

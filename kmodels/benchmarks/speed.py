@@ -6,7 +6,7 @@ import itertools
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,10 +28,16 @@ BATCHES = (0.5, 1.0, 2.0)  # of the recipe's own, to see growth
 class Bench:
     """What is measured of one model beside what every model has.
 
-    sample: a field of the recipe's data section that says how much data there is, and how much is measured on.
-    grows: {what grows: {size: the changes of the recipe that make it so}}, from small to large.
-    alternatives: {name: changes of the recipe}: other ways to train; an epoch is compared with one of the default.
-    layers: {name: function that makes (our layer, the one it is compared with, shape of the input)}.
+    Attributes
+    ----------
+    sample : tuple of str and int
+        A field of the recipe's data section that says how much data there is, and how much is measured on.
+    grows : dict
+        {what grows: {size: the changes of the recipe that make it so}}, from small to large.
+    alternatives : dict
+        {name: changes of the recipe}: other ways to train; an epoch is compared with one of the default.
+    layers : dict of str to callable
+        {name: function that makes (our layer, the one it is compared with, shape of the input)}.
     """
 
     sample: tuple[str, int]
@@ -42,7 +48,15 @@ class Bench:
 
 @dataclass(frozen=True)
 class Effort:
-    """How long is measured. rounds, seconds, block: as in `measure.time_interleaved`. fitted: steps of a fit."""
+    """How long is measured.
+
+    Attributes
+    ----------
+    rounds, seconds, block
+        As in `measure.time_interleaved`.
+    fitted : int
+        Steps of a fit.
+    """
 
     rounds: int = 5
     seconds: float = 5.0
@@ -50,7 +64,7 @@ class Effort:
     fitted: int = 20
 
     def time_interleaved(self, calls: dict[str, Callable]) -> dict[str, np.ndarray]:
-        """Seconds of one call by name, `measure.time_interleaved`."""
+        """Time calls in turn, by `measure.time_interleaved`: seconds of one call by name."""
         return measure.time_interleaved(calls, self.rounds, self.seconds, self.block)
 
 
@@ -62,7 +76,7 @@ EFFORTS = {
 
 
 def recipe_of(task: Task, bench: Bench, smoke: bool) -> Recipe:
-    """Return the default recipe with less data; with smoke tiny sizes, whose figures mean nothing."""
+    """Make the default recipe with less data; with smoke tiny sizes, whose figures mean nothing."""
     name, count = bench.sample
     return task.recipe().with_changes(task.recipe.SMOKE if smoke else {"data": {name: count}})
 
@@ -71,7 +85,24 @@ def recipe_of(task: Task, bench: Bench, smoke: bool) -> Recipe:
 
 
 def rates(task: Task, bench: Bench, recipe: Recipe, effort: Effort) -> dict:
-    """Examples a second that are simulated and written, and that are loaded and made into batches."""
+    """Measure the examples a second that are simulated and written, and that are loaded and made into batches.
+
+    Parameters
+    ----------
+    task : Task
+        Of the model.
+    bench : Bench
+        Not used.
+    recipe : Recipe
+        Whose data is simulated.
+    effort : Effort
+        How long is measured.
+
+    Returns
+    -------
+    dict
+        `simulate` and `load`, each a spread of examples a second.
+    """
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / "made"
 
@@ -97,7 +128,15 @@ def rates(task: Task, bench: Bench, recipe: Recipe, effort: Effort) -> dict:
 
 
 class BenchmarkCase:
-    """A model, and examples of its training data as batches of any size."""
+    """A model, and examples of its training data as batches of any size.
+
+    Parameters
+    ----------
+    task : Task
+        Of the model.
+    recipe : Recipe
+        That it is built by.
+    """
 
     def __init__(self, task: Task, recipe: Recipe):
         path = cache.get_or_simulate(task, recipe, lambda done, total: None, lambda text: None)
@@ -110,34 +149,50 @@ class BenchmarkCase:
             task.adapt(self.model, training)
 
     def batch(self, size: int) -> tuple[dict, dict]:
-        """Return (inputs, targets) of so many training examples."""
+        """Take (inputs, targets) of so many training examples."""
         return self.examples.take(batching.filled(np.arange(min(size, len(self.examples))), size))
 
     def train(self, size: int) -> Callable[[], float]:
-        """Return a function that takes one training step and returns the loss."""
+        """Make a function that takes one training step on `size` examples and returns the loss."""
         batch = inference.as_tensors(self.batch(size))
         return lambda: float(np.ravel(self.model.train_on_batch(*batch))[0])
 
-    def fit(self, steps: int, callbacks=()) -> None:
-        """Train on the same batch again and again."""
+    def fit(self, steps: int, callbacks: Sequence[keras.callbacks.Callback] = ()) -> None:
+        """Train on the same batch again and again, for so many steps."""
         batch = self.batch(self.recipe.train.batch_size)
         batches = (batch for _ in itertools.count())
         self.model.fit(batches, steps_per_epoch=steps, callbacks=list(callbacks), shuffle=False, verbose=0)
 
     def inputs(self, size: int) -> dict:
-        """Return what is predicted for so many examples."""
+        """Take what is predicted for so many examples."""
         return self.known.take(batching.filled(np.arange(min(size, len(self.known))), size))[0]
 
     def predict(self, size: int) -> Callable[[], dict]:
-        """Return a function that returns the model's outputs as NumPy arrays."""
+        """Make a function that predicts for `size` examples and returns the outputs as NumPy arrays."""
         inputs = inference.as_tensors(self.inputs(size))
         return lambda: self.model.predict_on_batch(inputs)
 
 
 def speed(task: Task, bench: Bench, recipe: Recipe, effort: Effort) -> dict:
-    """Time a training step and predictions, in turn with the PyTorch reference and a matrix product; memory; stalls.
+    """Time a training step and predictions, in turn with the PyTorch reference and a matrix product.
 
-    Times are in seconds; ratios above 1: ours is slower. Memory is that of the process before it knew of PyTorch.
+    Ratios above 1: ours is slower. Memory is that of the process before it knew of PyTorch.
+
+    Parameters
+    ----------
+    task : Task
+        Of the model.
+    bench : Bench
+        Its alternatives and layers.
+    recipe : Recipe
+        That it is built by.
+    effort : Effort
+        How long is measured.
+
+    Returns
+    -------
+    dict
+        Times [s], ratios, peak memory [GB] and the share of time in which a fit waited for its input.
     """
     subject, size = BenchmarkCase(task, recipe), recipe.train.batch_size
     first = _seconds(lambda: subject.fit(1))
@@ -179,7 +234,17 @@ class InterleavedFit(keras.callbacks.Callback):
 
     A step inside `fit` is what a training takes: outside, jax copies its state into the model and back every time.
 
-    others: {name: function}. times: {name: [seconds of one call]}, of the steps as "ours".
+    Parameters
+    ----------
+    others : dict of str to callable
+        What takes turns with the steps, by name.
+    effort : Effort
+        How long is measured.
+
+    Attributes
+    ----------
+    times : dict of str to list of float
+        {name: [seconds of one call]}, of the steps as "ours".
     """
 
     def __init__(self, others: dict[str, Callable], effort: Effort):
@@ -189,7 +254,7 @@ class InterleavedFit(keras.callbacks.Callback):
         self.count, self.taken = None, 0  # steps of a turn; those taken in this one
 
     def on_train_batch_end(self, batch, logs=None):
-        """Keras has fetched the figures of the step before it calls: it is done."""
+        """Count and time the step: Keras has fetched its figures before it calls, so it is done."""
         seconds = time.perf_counter() - self.started if batch else 0.0
         self.taken += 1
         if batch == 0:  # compiled, maybe
@@ -212,20 +277,20 @@ class InterleavedFit(keras.callbacks.Callback):
 
 
 def _compared(times: dict[str, np.ndarray]) -> dict:
-    """Seconds of each, and ours as a ratio to each."""
+    """Summarise the seconds of each, and ours as a ratio to each."""
     found = {name: measure.spread(values) for name, values in times.items() if name != "product"}
     ratios = {name: measure.ratio(times["ours"], times[name]) for name in found if name != "ours"}
     return found | {"ratio": ratios}
 
 
 def _at_default(examples, task, bench, recipe) -> int:
-    """How many training examples the default recipe would have."""
+    """Count the training examples that the default recipe would have."""
     name, _ = bench.sample
     return round(len(examples) * getattr(task.recipe().data, name) / getattr(recipe.data, name))
 
 
 def _fitted(subject: BenchmarkCase, steps: int) -> dict:
-    """Return a step's seconds inside `fit`, and the share of them in which its input was not ready."""
+    """Measure a step's seconds inside `fit`, and the share of them in which its input was not ready."""
     recipe = subject.recipe
     ahead = batching.ReadAhead(batching.batches(subject.examples, recipe.train.batch_size, recipe.seed))
     try:
@@ -238,7 +303,7 @@ def _fitted(subject: BenchmarkCase, steps: int) -> dict:
 
 
 def _alternative(subject: BenchmarkCase, changes: dict, effort: Effort) -> dict:
-    """Return an epoch of the default against one of the recipe with changes: steps times seconds, turn by turn."""
+    """Time an epoch of the default against one of the recipe with changes: steps times seconds, turn by turn."""
     alternative = BenchmarkCase(subject.task, subject.recipe.with_changes(changes))
     each = {"ours": subject, "alternative": alternative}
     times = effort.time_interleaved({name: one.train(one.recipe.train.batch_size) for name, one in each.items()})
@@ -247,7 +312,7 @@ def _alternative(subject: BenchmarkCase, changes: dict, effort: Effort) -> dict:
 
 
 def _layers(ours, theirs, shape, effort: Effort) -> dict:
-    """Return a training step of one layer against one of another, on noise of this shape."""
+    """Time a training step of one layer against one of another, on noise of this shape."""
     times = effort.time_interleaved({"ours": _layer_step(ours, shape), "theirs": _layer_step(theirs, shape)})
     return _pair(times["ours"], times["theirs"])
 
@@ -270,11 +335,27 @@ def _layer_step(layer, shape):
 
 
 def growth(task: Task, bench: Bench, recipe: Recipe, effort: Effort) -> dict:
-    """Return {what grows: {sizes, seconds, memory_gb and operations of a training step, slopes}}.
+    """Measure how the cost of a training step grows.
 
     A slope is that of the logarithms between the smallest and the largest size: 1 where twice the size costs twice.
     Memory is the most that the process held in a first step, above what it held before the first model; what one
     size leaves behind counts for the next.
+
+    Parameters
+    ----------
+    task : Task
+        Of the model.
+    bench : Bench
+        Says what grows beside the batch.
+    recipe : Recipe
+        That it is built by.
+    effort : Effort
+        How long is measured.
+
+    Returns
+    -------
+    dict
+        {what grows: {sizes, seconds, memory_gb and operations of a training step, slopes}}.
     """
     empty = psutil.Process().memory_info().rss
     batch, base = recipe.train.batch_size, BenchmarkCase(task, recipe)
@@ -293,14 +374,14 @@ def growth(task: Task, bench: Bench, recipe: Recipe, effort: Effort) -> dict:
 
 
 def _grown(steps: dict[int, dict]) -> dict:
-    """{size: figures of a step there} as lists, with slopes."""
+    """Gather {size: figures of a step there} as lists, with slopes."""
     sizes, rows = list(steps), list(steps.values())
     found = {name: [row[name] for row in rows] for name in rows[0]}
     return {"sizes": sizes, **found, "slopes": {name: _slope(sizes, values) for name, values in found.items()}}
 
 
 def _step_of(subject: BenchmarkCase, size: int, empty: int, effort: Effort) -> dict:
-    """Seconds, memory and operations of a step on batches of this size; empty: bytes that are not counted."""
+    """Measure seconds, memory and operations of a step on batches of this size; empty: bytes that are not counted."""
     gc.collect()
     train = subject.train(size)
     with _watched() as memory:

@@ -9,7 +9,7 @@ SHAPE = (2, 6, 21, 45, 45, 16)  # (batch, time, z, y, x, channels)
 
 
 def _conv_lstms(shape=SHAPE, filters=16):
-    """Ours and Keras' own."""
+    """Make our layer and Keras' own."""
     return *(layer(filters, 3, padding="same") for layer in (ConvLSTM3D, keras.layers.ConvLSTM3D)), shape
 
 
