@@ -154,8 +154,8 @@ def half_period_weights(n: int) -> np.ndarray:
     """
     x = (np.arange(n) + 0.5) / n
     odd = np.arange(1, n // 2, 2)
-    wave = (2 / (np.pi * odd) * np.sin(2 * np.pi * np.outer(x, odd))).sum(axis=1)
-    return np.stack([0.5 + wave, 0.5 - wave]) / n
+    square = (2 / (np.pi * odd) * np.sin(2 * np.pi * np.outer(x, odd))).sum(axis=1)
+    return np.stack([0.5 + square, 0.5 - square]) / n
 
 
 def transverse(n: int, period: float) -> np.ndarray:
@@ -175,7 +175,7 @@ def _angular_spectrum(k_above: np.ndarray, k: np.ndarray, k_t2: np.ndarray, dist
 
     t = 2 sqrt(k_z k_z') / (k_z + k_z') goes to 0 there: without it spectra jump where an order starts to exist.
     """
-    above, below = (np.sqrt(np.maximum(wave[:, None, None] ** 2 - k_t2, 0.0)) for wave in (k_above, k))
+    above, below = (np.sqrt(np.maximum(k0[:, None, None] ** 2 - k_t2, 0.0)) for k0 in (k_above, k))
     t = 2 * np.sqrt(above * below) / np.maximum(above + below, np.finfo(float).tiny)
     return (t * np.exp(1j * distance * below)).astype("complex64")
 

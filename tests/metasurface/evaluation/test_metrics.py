@@ -161,7 +161,7 @@ def test_a_router_is_scored_by_the_light_in_pixels_of_its_colour():
 
 
 class _LightThroughGaps:
-    """In the network's place: each pixel gets the share of gaps above it, a quarter at most."""
+    """In the network's place: each pixel gets the fraction of gaps above it, a quarter at most."""
 
     def __call__(self, inputs, training):
         gaps = ops.reshape(1 - inputs["pattern"], (-1, 2, 16, 2, 16))

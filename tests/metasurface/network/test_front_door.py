@@ -85,8 +85,8 @@ def test_config_names_every_argument_of_the_constructor():
 
 
 def test_defaults_are_those_of_the_default_recipe():
-    ours, recipes = (net.get_config() for net in (MetasurfaceNet(), MetasurfaceNet.from_recipe(MetasurfaceRecipe())))
-    different = {name for name in ours if ours[name] != recipes[name]}
+    own, recipes = (net.get_config() for net in (MetasurfaceNet(), MetasurfaceNet.from_recipe(MetasurfaceRecipe())))
+    different = {name for name in own if own[name] != recipes[name]}
     assert different == {"name", "augment"}
 
 

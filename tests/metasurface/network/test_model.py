@@ -1,4 +1,4 @@
-"""The diffraction net: its symmetries, what its fields do, and its loss."""
+"""MetasurfaceNet: its symmetries, the effect of its arguments, and its loss."""
 
 import numpy as np
 import pytest
@@ -50,7 +50,7 @@ def quadrants(patterns):
 
 
 @pytest.mark.parametrize("mode", ["random", "canonical"])
-def test_what_is_said_of_a_moved_pattern_is_put_back_to_its_pixels(mode):
+def test_predictions_for_a_moved_pattern_are_permuted_back(mode):
     """With a function in the network's place that has the symmetries, no orientation can be seen from outside."""
     patterns = random_patterns(64).astype("float32")
     layer, back = orientation.Orientation(mode, seed=1), orientation.BackToPixels()
@@ -91,21 +91,21 @@ def layer_names(model):
     return {layer.name for layer in model.layers}
 
 
-def test_the_seeds_flaws_are_in_the_net_and_are_mended_one_by_one():
-    seed = LADDER.recipe(RECIPE(), 0).with_changes({"model": RECIPE.SMOKE["model"]})
+def test_each_step_of_the_ladder_changes_one_point_of_the_prototype():
+    prototype = LADDER.recipe(RECIPE(), 0).with_changes({"model": RECIPE.SMOKE["model"]})
     names = {}
     for step in (0, 1, 2, 3, 6, 7):
-        changed = LADDER.recipe(seed, step)
+        changed = LADDER.recipe(prototype, step)
         names[step] = build(changed, 1)
     assert names[0].get_layer("positions").vectors.shape[0] == 17
     assert names[7].get_layer("positions").vectors.shape[0] == 65
     assert "memory_0_norm" not in layer_names(names[0]) and "memory_0_norm" in layer_names(names[1])
     assert names[0].get_layer("film").mode == "shift" and names[2].get_layer("film").mode == "scale_shift"
-    assert names[0].get_layer("shares").kernel.shape == (16, 4)  # 16 features that four detectors share
+    assert names[0].get_layer("shares").kernel.shape == (16, 4)  # 16 features that four detectors have in common
     assert names[3].get_layer("shares").kernel.shape == (4, 16) and names[3].get_layer("heads").units == 64
     dropouts = [sum(name.startswith("dropout") for name in layer_names(names[k])) for k in (0, 6)]
     assert dropouts == [4, 0]
-    rungs = [LADDER.recipe(seed, k).train for k in (0, 4, 5)]
+    rungs = [LADDER.recipe(prototype, k).train for k in (0, 4, 5)]
     assert [(r.clip_norm, r.w_curvature) for r in rungs] == [(0.5, 0.0), (1.0, 0.0), (0.5, 0.1)]
 
 
@@ -114,7 +114,7 @@ def test_size_of_the_full_recipe():
     assert build(full, 1).count_params() == pytest.approx(6.45e6, rel=0.03)
 
 
-def test_a_plain_pytorch_twin_agrees():
+def test_the_pytorch_reference_agrees():
     """The same weights: spectra and the loss to 1e-4."""
     torch = pytest.importorskip("torch")
     from kmodels.benchmarks.torch_reference.metasurface import TorchDiffractionNet, loss_of
@@ -125,16 +125,16 @@ def test_a_plain_pytorch_twin_agrees():
         shape = tuple(variable.shape)
         variable.assign(inference.as_numpy(variable) + RNG.normal(0, 0.1, shape).astype("float32"))
     patterns, truth = random_patterns(5), RNG.uniform(0, 0.5, (5, 2, 2, 7)).astype("float32")
-    twin = TorchDiffractionNet(recipe.data, recipe.model)
-    twin.load({v.path.removeprefix(f"{model.name}/"): inference.as_numpy(v) for v in model.variables})
-    ours = predicted(model, patterns)
+    reference = TorchDiffractionNet(recipe.data, recipe.model)
+    reference.load({v.path.removeprefix(f"{model.name}/"): inference.as_numpy(v) for v in model.variables})
+    predictions = predicted(model, patterns)
     with torch.no_grad():
-        theirs = twin(torch.tensor(patterns, dtype=torch.float32))
+        expected = reference(torch.tensor(patterns, dtype=torch.float32))
         weights = [float(weight) for weight in model.term_weights.values()]
-        loss = float(loss_of(torch.tensor(truth), theirs, weights))
-    assert np.ptp(ours, axis=0).max() > 0.01
-    np.testing.assert_allclose(ours, theirs.numpy(), atol=1e-4)
-    terms = losses.spectral_terms(truth, ours, model.pixel_weights)
+        loss = float(loss_of(torch.tensor(truth), expected, weights))
+    assert np.ptp(predictions, axis=0).max() > 0.01
+    np.testing.assert_allclose(predictions, expected.numpy(), atol=1e-4)
+    terms = losses.spectral_terms(truth, predictions, model.pixel_weights)
     found = sum(w * inference.as_numpy(term).mean() for w, term in zip(weights, terms.values(), strict=True))
     assert found == pytest.approx(loss, rel=1e-4)
 

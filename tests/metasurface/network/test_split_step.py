@@ -17,7 +17,7 @@ PATTERNS = np.stack(
 )
 
 
-def shares_of(layer, patterns=PATTERNS):
+def transmittance_of(layer, patterns=PATTERNS):
     wavelength = np.tile(WAVELENGTH, (len(patterns), 1))
     return ops.convert_to_numpy(layer(patterns[..., None].astype("float32"), wavelength))
 
@@ -27,7 +27,7 @@ def layer_of(slices=DATA.slices, nodes=28):
     return SplitStepPropagation(slices, nodes, band=DATA.wavelength, **optics)
 
 
-def test_untrained_they_are_the_scalar_solver():
+def test_untrained_it_is_the_scalar_solver():
     """Both with three slices; what is left is the polynomial between the nodes, less with more of them."""
     solver = ScalarSolver(DATA, WAVELENGTH)
     solved = [solver.solve(pattern) for pattern in PATTERNS]
@@ -36,36 +36,36 @@ def test_untrained_they_are_the_scalar_solver():
     assert pixels[:3].std() > 0.04
     errors = []
     for nodes in (12, 28):
-        found = shares_of(layer_of(nodes=nodes))
+        found = transmittance_of(layer_of(nodes=nodes))
         errors.append(np.abs(found[..., :4] - pixels).mean())
     np.testing.assert_allclose(found[..., 4], reflected, atol=5e-4)
     np.testing.assert_allclose(found[3:, :, :4], pixels[3:], atol=1e-4)  # uniform films: Airy / 4
     assert errors[1] < errors[0] < 2e-3 and errors[1] < 3e-4
 
 
-def test_whatever_is_learned_keeps_the_light():
+def test_energy_is_conserved_for_any_learned_phases():
     layer = layer_of(nodes=6)
-    before = shares_of(layer)
+    before = transmittance_of(layer)
     for weight in layer.trainable_weights:
         assert not np.any(ops.convert_to_numpy(weight))
         weight.assign(np.random.default_rng(1).normal(0, 1.0, weight.shape).astype("float32"))
-    after = shares_of(layer)
+    after = transmittance_of(layer)
     np.testing.assert_allclose(after.sum(-1), 1.0, atol=1e-5)
     assert np.abs(after - before).max() > 0.05 and after.min() > -0.02
 
 
-def test_a_wavelength_is_answered_whatever_else_is_asked():
+def test_wavelengths_are_independent():
     layer = layer_of(nodes=6)
     wavelength = np.tile(WAVELENGTH[[7, 2, 11]], (5, 1))
     some = ops.convert_to_numpy(layer(PATTERNS[..., None].astype("float32"), wavelength))
-    np.testing.assert_allclose(some, shares_of(layer)[:, [7, 2, 11]], atol=1e-5)
+    np.testing.assert_allclose(some, transmittance_of(layer)[:, [7, 2, 11]], atol=1e-5)
 
 
 @pytest.mark.parametrize("outputs, back", [(4, ops.sigmoid), (5, ops.softmax)])
-def test_logits_are_those_of_the_shares(outputs, back):
-    shares = np.array([[[0.1, 0.2, 0.05, 0.35, 0.3]]], "float32")
-    found = ops.convert_to_numpy(back(logits_of(shares, outputs)))
-    np.testing.assert_allclose(found, shares[..., :outputs], rtol=1e-5)
+def test_logits_are_the_inverse_of_the_activation(outputs, back):
+    values = np.array([[[0.1, 0.2, 0.05, 0.35, 0.3]]], "float32")
+    found = ops.convert_to_numpy(back(logits_of(values, outputs)))
+    np.testing.assert_allclose(found, values[..., :outputs], rtol=1e-5)
     assert np.isfinite(ops.convert_to_numpy(logits_of(np.array([[[0.0, 1.0, 0, 0, 0]]], "float32"), outputs))).all()
 
 
