@@ -1,7 +1,5 @@
 """What a climb looks like to a reader: the review of a rung, the table of the ladder, its picture."""
 
-import functools
-
 from matplotlib.figure import Figure
 from rich.table import Table
 
@@ -11,6 +9,7 @@ from kmodels.core.spec.gate import bound_of
 
 # A ladder's first figures are its main ones: so many are drawn, shown on a terminal, and in the Markdown table.
 DRAWN, SHOWN, TABLED = 3, 4, 5
+ABREAST = 3  # figures with intervals in one table
 
 
 def of_step(record: dict, before: dict | None) -> str:
@@ -98,7 +97,7 @@ def _where(record) -> str:
 
 
 def of_ladder(records: list[dict]) -> str:
-    """Write a climb as a Markdown table: each step's main figures, the prototype's, gates and cost.
+    """Write a climb as Markdown tables: each step's main figures, then its gates, the prototype's figures and cost.
 
     Parameters
     ----------
@@ -108,25 +107,45 @@ def of_ladder(records: list[dict]) -> str:
     Returns
     -------
     str
-        The table, and where it was measured.
+        The tables, none wider than a page, and where it was measured.
     """
     names = records[0]["figures"][:TABLED]
-    prototype = [name for name in names if any(name in record["prototype"] for record in records)]
-    columns = {"step": lambda record: f"{record['step']} {record['name']}"}
-    columns |= {name.replace("_", " "): functools.partial(_with_interval, name=name) for name in names}
-    if prototype:
-        title = "prototype: " + " / ".join(name.replace("_", " ") for name in prototype)
-        columns[title] = lambda record: _of_prototype(record["prototype"], prototype)
+    made = [_figures_table(records, names[k : k + ABREAST]) for k in range(0, len(names), ABREAST)]
+    made.append(_course_table(records, names))
     if any(record["gates"] for record in records):
-        columns["gates"] = _verdicts
-    columns["time"] = lambda record: f"{record['duration_s']:.0f} s"
-    rows = [list(columns), *([made(record) for made in columns.values()] for record in records)]
+        made.append(_gates_table(records))
     total = sum(record["duration_s"] for record in records)
-    return f"{tables.table(rows)}\n\n{_where(records[-1])} The whole climb: {total / 60:.0f} minutes."
+    return "\n\n".join([*made, f"{_where(records[-1])} The whole climb: {total / 60:.0f} minutes."])
 
 
-def _verdicts(record) -> str:
-    return "; ".join(f"{bound_of(gate)} {gate['status'].replace('_', ' ')}" for gate in record["gates"])
+def _step_name(record) -> str:
+    return f"{record['step']} {record['name']}"
+
+
+def _figures_table(records, names) -> str:
+    rows = [["step", *(name.replace("_", " ") for name in names)]]
+    return tables.table([*rows, *([_step_name(r), *(_with_interval(r, name) for name in names)] for r in records)])
+
+
+def _course_table(records, names) -> str:
+    """Tabulate what each step's prototype measured, and how long the step took."""
+    known = [name for name in names if any(name in record["prototype"] for record in records)]
+    head = ["prototype: " + " / ".join(name.replace("_", " ") for name in known)] if known else []
+    rows = [["step", *head, "time"]]
+    for record in records:
+        said = [_of_prototype(record["prototype"], known)] if known else []
+        rows.append([_step_name(record), *said, f"{record['duration_s']:.0f} s"])
+    return tables.table(rows)
+
+
+def _gates_table(records) -> str:
+    """Tabulate every step's gates by name."""
+    rows = [["step", "gate", "value", "bound", ""]]
+    for record in records:
+        for gate in record["gates"]:
+            verdict = gate["status"].replace("_", " ")
+            rows.append([_step_name(record), gate["name"], console.number(gate["value"]), bound_of(gate), verdict])
+    return tables.table(rows)
 
 
 def _of_prototype(found: dict[str, float], names: list[str]) -> str:
