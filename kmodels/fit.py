@@ -105,7 +105,7 @@ def _fit(args, words) -> int:
 
 
 def _begun(recipe, data, out, backend_name, smoke) -> tuple:
-    """(a new run, a line that says why on this backend). Bad data is refused before the backend is loaded."""
+    """Begin a run: (run, a line that says why on this backend). Bad data is refused before the backend is loaded."""
     from kmodels.core.runs import user_data
     from kmodels.core.runs.run import Run
     from kmodels.core.training import backend
@@ -119,7 +119,7 @@ def _begun(recipe, data, out, backend_name, smoke) -> tuple:
 
 
 def _resumed(args, words):
-    """The run to go on with: as it was begun, so nothing about it can be changed."""
+    """Find the run to go on with: as it was begun, so nothing about it can be changed."""
     from kmodels.core.runs.run import Run
     from kmodels.core.training import backend
 

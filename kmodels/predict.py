@@ -54,7 +54,7 @@ def _predict(args, words) -> int:
 
 
 def _allowed(suffixes) -> str:
-    """What --out must be; the suffix "" stands for a folder."""
+    """Say what --out must be; the suffix "" stands for a folder."""
     if suffixes == ("",):
         return "name a folder; it has no suffix"
     return f"the suffix must be one of {', '.join(suffixes)}"

@@ -54,7 +54,7 @@ def notes(recipe: MetasurfaceRecipe) -> list[str]:
 
 
 class MetasurfaceTask(Task):
-    """Which colour reaches which pixel below a pattern of silicon nitride?"""
+    """Predict which colour reaches which pixel below a pattern of silicon nitride."""
 
     name = "metasurface"
     question = "Which colour reaches which pixel below a pattern of silicon nitride?"

@@ -1,4 +1,4 @@
-"""Where will a cloud of pollutant over terrain be in the next minutes?
+"""Forecast where a cloud of pollutant over terrain will be in the next minutes.
 
 ::
 

@@ -21,13 +21,13 @@ from kmodels.plume.simulator.simulate_runs import SIMULATION
 
 
 def decode(model, windows, outputs) -> Forecast:
-    """The network's output as concentrations of the target frame."""
+    """Turn the network's output into concentrations of the target frame."""
     concentration = from_log(np.asarray(outputs["future"], "float32"), model.c0)
     return Forecast(windows, concentration[:, None], np.array([windows.horizon]))
 
 
 def notes(recipe: PlumeRecipe) -> list[str]:
-    """What a reader of the report must know about where its figures come from."""
+    """List what a reader of the report must know about its figures."""
     found = [
         f"FAC2, MG and VG look at cells where truth or forecast is above {FLOOR:g} kg m-3, and count lower values as "
         f"that; FMS compares the volumes above {CLOUD:g} kg m-3"
@@ -41,7 +41,7 @@ def notes(recipe: PlumeRecipe) -> list[str]:
 
 
 class PlumeTask(Forecaster):
-    """Where will a cloud of pollutant over terrain be in the next minutes?"""
+    """Forecast where a cloud of pollutant over terrain will be in the next minutes."""
 
     name = "plume"
     question = "Where will a cloud of pollutant over terrain be in the next minutes?"

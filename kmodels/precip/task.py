@@ -20,12 +20,12 @@ from kmodels.precip.simulator.days import SIMULATION
 
 
 def decode(model, days, outputs) -> Sampler:
-    """The network's output as a sampler of prior samples."""
+    """Make a sampler of prior samples of the network's output."""
     return Sampler.of(model, days, outputs, model.members)
 
 
 def notes(recipe: PrecipRecipe) -> list[str]:
-    """What a reader of the report must know about where its figures come from."""
+    """List what a reader of the report must know about its figures."""
     found = [
         "P95, P99 and what a heavy day is are those of the training days; ratios to the real maximum, mean and P95 are "
         "of heavy days, which are chosen by their truth: a calibrated model has too little rain on them, so "
@@ -37,7 +37,7 @@ def notes(recipe: PrecipRecipe) -> list[str]:
 
 
 class PrecipTask(EnsembleTask):
-    """Which fine fields of daily rain, extremes included, are plausible for one coarse state?"""
+    """Sample fine fields of daily rain, extremes included, that are plausible for one coarse state."""
 
     name = "precip"
     question = "Which fine fields of daily rain, extremes included, are plausible for one coarse state?"

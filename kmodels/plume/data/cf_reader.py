@@ -26,13 +26,29 @@ BLOCK_BYTES = 32 << 20  # of a variable that is read at once
 
 
 def read(path: Path) -> list[StoredRun]:
-    """The runs of a file, none of their frames read. Raises UserError by file, variable, index, value and rule."""
+    """Read the runs of a file, none of their frames.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        CF NetCDF.
+
+    Returns
+    -------
+    list of StoredRun
+        Frames are read when they are asked for.
+
+    Raises
+    ------
+    UserError
+        By file, variable, index, value and rule.
+    """
     with reading(path, "NetCDF"):
         return _runs(_File(path))
 
 
 def _runs(file: "_File") -> list[StoredRun]:
-    """The runs of an open file."""
+    """Read the runs of an open file."""
     concentration = file.variable(CONCENTRATION, FRAMES)
     factor = file.factor(concentration.name, units.CONCENTRATION)
     start, time = file.times()
@@ -94,11 +110,11 @@ class _File(CfFile):
         self.data = self.data.rename(names)
 
     def _axes_of(self, keys: tuple[str, ...]) -> list[str]:
-        """The axes of the first of these kinds that there are any of."""
+        """Find the axes of the first of these kinds that there are any of."""
         return next((found for key in keys if (found := self.axes(key))), [])
 
     def variable(self, name: str, dims: tuple[str, ...] | list) -> xr.DataArray:
-        """A variable with its dimensions in this order, `run` before them where it has one; nothing is read.
+        """Find a variable, with its dimensions in this order, `run` before them where it has one; nothing is read.
 
         dims: those it must have, or a list of the possible tuples.
         """
@@ -114,7 +130,7 @@ class _File(CfFile):
         return variable.transpose("run", *match[0], missing_dims="ignore")
 
     def values(self, name: str, dims: tuple[str, ...], unit: str, run: int | None = None) -> np.ndarray:
-        """A small variable, of one run where `run` is given, in this unit; every element a number."""
+        """Read a small variable, of one run where `run` is given, in this unit; every element a number."""
         variable = self.variable(name, dims)
         factor = self.factor(variable.name, unit)
         fixed = {"run": run} if "run" in variable.dims else {}
@@ -123,13 +139,13 @@ class _File(CfFile):
         return array * factor
 
     def axis(self, name: str) -> np.ndarray:
-        """The cell centres of the axis x, y or z [m]."""
+        """Read the cell centres of the axis x, y or z [m]."""
         if name not in self.data.variables:
             self.refuse(name, "missing; a coordinate variable holds the cell centres in m")
         return self.numbers(self.variable(name, (name,))) * self.factor(name, "m")
 
     def times(self) -> tuple[np.datetime64, np.ndarray]:
-        """(time of the first frame, (frames,) [s] after it)."""
+        """Read the time of the first frame, and that of each, (frames,) [s], after it."""
         if "time" not in self.data.variables:
             self.refuse("time", "missing; a coordinate variable holds the time of each frame")
         given = self.data["time"].attrs.get("units", "(missing)")
@@ -142,7 +158,7 @@ class _File(CfFile):
         return time[0], (time - time[0]) / np.timedelta64(1, "s")
 
     def run_names(self, concentration: xr.DataArray) -> list[str]:
-        """The names of the runs: `run_name`, else the file's with a number."""
+        """Read the names of the runs: `run_name`, else the file's with a number."""
         count = concentration.sizes.get("run", 1)
         if "run_name" in self.data.variables:
             names = [n.decode() if isinstance(n, bytes) else str(n) for n in np.ravel(self.data["run_name"].values)]
@@ -153,17 +169,17 @@ class _File(CfFile):
 
 
 def _is_number(values: np.ndarray) -> np.ndarray:
-    """Whether each value is one that float32 can hold."""
+    """Tell whether each value is one that float32 can hold."""
     return np.abs(values) <= np.finfo("float32").max
 
 
 def _of_run(variable: xr.DataArray, run: int | None) -> xr.DataArray:
-    """The part of a variable that belongs to a run; all of it where runs share it."""
+    """Select the part of a variable that belongs to a run; all of it where runs share it."""
     return variable.isel(run=run) if "run" in variable.dims else variable
 
 
 def _stacks(file: _File, axes: dict[str, np.ndarray], count: int) -> list[Stacks]:
-    """The sources of each of the `count` runs."""
+    """Read the sources of each of the `count` runs."""
     length = {name: file.values(f"stack_{name}", ("stack",), units.LENGTH) for name in ("x", "y", "height")}
     emission = file.values("stack_emission", ("stack",), units.EMISSION)
     for name, values in (*length.items(), ("emission", emission)):
@@ -178,7 +194,7 @@ def _stacks(file: _File, axes: dict[str, np.ndarray], count: int) -> list[Stacks
 
 
 def _run_of_stacks(file: _File, count: int, stacks: int) -> np.ndarray:
-    """(stacks,) the run that each stack belongs to."""
+    """Read the run that each stack belongs to, (stacks,)."""
     if "stack_run" in file.data.variables:
         run = file.variable("stack_run", ("stack",)).to_numpy()
         wrong = ~np.isin(run, np.arange(count))
@@ -190,7 +206,7 @@ def _run_of_stacks(file: _File, count: int, stacks: int) -> np.ndarray:
 
 
 def _wind(file: _File, name: str, run: int, below: np.ndarray) -> np.ndarray | None:
-    """(frames, z) float32 [m s-1] of a run; None where the file has no such wind."""
+    """Read the wind of a run, (frames, z) float32 [m s-1]; None where the file has no such wind."""
     if file.find(name, (name,)) is None:
         return None
     variable = file.variable(name, [("time",), ("time", "z"), FRAMES])
@@ -210,7 +226,7 @@ def _wind(file: _File, name: str, run: int, below: np.ndarray) -> np.ndarray | N
 
 
 def _by_level(block: np.ndarray, below: np.ndarray) -> np.ndarray:
-    """Wind (frames,), (frames, z) or (frames, z, y, x) as (frames, z): a level's mean over its air, else 0."""
+    """Average wind (frames,), (frames, z) or (frames, z, y, x) to (frames, z): a level's mean over its air, else 0."""
     if block.ndim == 1:
         return np.repeat(block[:, None], below.shape[0], axis=1)
     if block.ndim == 2:

@@ -67,7 +67,7 @@ def write_runs(path: str | Path, runs: Sequence[PlumeRun]) -> None:
 
 
 def dataset(runs: Sequence[PlumeRun]) -> xr.Dataset:
-    """Runs of one grid and one time axis as a CF data set in memory."""
+    """Make a CF data set in memory of runs of one grid and one time axis."""
     first = runs[0]
     _refuse_differing(runs)
     stacks = [run.stacks for run in runs]

@@ -108,7 +108,7 @@ def _check_map(path: Path, name: str, values: np.ndarray, shape: tuple[int, int]
 
 
 def _factor(path: Path, unit: str) -> float:
-    """What turns a concentration into kg m-3."""
+    """Compute what turns a concentration into kg m-3."""
     try:
         return factor(unit, units.CONCENTRATION)
     except ValueError:

@@ -16,19 +16,38 @@ from kmodels.core.spec.errors import UserError
 from kmodels.plume.data import aermod, cf_reader, legacy_numpy
 from kmodels.plume.data.records import Windows
 from kmodels.plume.data.run import StoredRun
+from kmodels.plume.recipe import PlumeRecipe
 
 SUFFIXES = (".nc", ".npz", ".pst", ".plt")
 SAME = 1e-3  # lengths and times that differ by less, relatively, are the same
 BLOCK_BYTES = 32 << 20  # of frames that are checked at once
 
 
-def load(path: str | Path, recipe, labels: bool = True) -> Windows:
-    """The windows of all runs in a file, or in a folder's files.
+def load(path: str | Path, recipe: PlumeRecipe, labels: bool = True) -> Windows:
+    """Load the windows of all runs in a file, or in a folder's files.
 
-    With labels: windows start every recipe.data.stride frames from the first on, as long as the target exists.
-    Without: only the past is needed, and the windows are counted back from a run's last frame, the one that a
-    forecast starts from. Every frame is checked once, a block at a time; none stays in memory.
-    Raises UserError that names file, variable, index, value and what is allowed.
+    Every frame is checked once, a block at a time; none stays in memory.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        A file or a folder.
+    recipe : PlumeRecipe
+        Its `data` section says how long a window is.
+    labels : bool
+        With labels, windows start every recipe.data.stride frames from the first on, as long as the target exists.
+        Without, only the past is needed, and the windows are counted back from a run's last frame, the one that a
+        forecast starts from.
+
+    Returns
+    -------
+    Windows
+        Of all runs, which share a grid and a frame interval.
+
+    Raises
+    ------
+    UserError
+        That names file, variable, index, value and what is allowed.
     """
     runs = _runs(data_files(path, SUFFIXES), recipe.data)
     cells = [_cell(run, recipe.data.grid) for run in runs]
@@ -42,7 +61,7 @@ def load(path: str | Path, recipe, labels: bool = True) -> Windows:
 
 
 def _runs(paths: list[Path], data) -> list[StoredRun]:
-    """The runs of the files, each with a name of its own."""
+    """Read the runs of the files, each with a name of its own."""
     refuse_crashing(paths)
     runs = []
     for path in paths:
@@ -66,7 +85,7 @@ def _runs(paths: list[Path], data) -> list[StoredRun]:
 
 
 def _cell(run: StoredRun, grid) -> tuple[float, float, float]:
-    """(dz, dy, dx) [m] of a run; a single level is as high as the recipe says."""
+    """Measure the cell (dz, dy, dx) [m] of a run; a single level is as high as the recipe says."""
     return (
         _step(run, "z", run.z) if len(run.z) > 1 else grid.dz,
         _step(run, "y", run.y),
@@ -75,7 +94,7 @@ def _cell(run: StoredRun, grid) -> tuple[float, float, float]:
 
 
 def _step(run: StoredRun, name: str, values: np.ndarray) -> float:
-    """The distance between neighbours of a coordinate; refuses one that does not rise evenly."""
+    """Measure the distance between neighbours of a coordinate; refuse one that does not rise evenly."""
     if len(values) < 2:
         raise UserError(f"{run.file}: {name}: {len(values)} values; expected 2 or more")
     steps = np.diff(values)
@@ -93,7 +112,7 @@ def _step(run: StoredRun, name: str, values: np.ndarray) -> float:
 
 
 def _frame_seconds(run: StoredRun, data) -> float:
-    """Time between two frames [s]; of a single frame, which has none, the recipe's."""
+    """Measure the time between two frames [s]; of a single frame, which has none, it is the recipe's."""
     return _step(run, "time", run.time) if run.n_frames > 1 else data.frame_seconds
 
 
@@ -152,7 +171,7 @@ def _check_concentration(run: StoredRun) -> None:
 
 
 def _windows(runs: list[StoredRun], data, labels: bool) -> tuple[np.ndarray, np.ndarray]:
-    """(run, first frame) of every window."""
+    """Choose (run, first frame) of every window."""
     needed = data.past + (data.horizon if labels else 0)
     which, first = [], []
     for k, run in enumerate(runs):

@@ -1,4 +1,4 @@
-"""This package's units, which those of files are converted to."""
+"""The units of this package, which those of files are converted to."""
 
 CONCENTRATION = "kg m-3"
 EMISSION = "kg s-1"

@@ -48,7 +48,7 @@ class File(CfFile):
         self.grid = Grid(lat[self._turned], lon[self._turned])
 
     def _coordinate(self, name: str, direction: str) -> xr.DataArray:
-        """The first variable of the file that is latitude or longitude."""
+        """Find the first variable of the file that is latitude or longitude."""
         found = self.coordinates(name)
         if not found:
             self.refuse(name, f"missing; a variable with standard_name {name} or units degrees_{direction} holds it")
@@ -58,7 +58,7 @@ class File(CfFile):
         return variable
 
     def _horizontal(self) -> tuple[str, str]:
-        """The names of the dimensions that run northward and eastward."""
+        """Name the dimensions that run northward and eastward."""
         dims = self._lat.dims + self._lon.dims if self._lat.ndim == 1 else self._lat.dims
         if self._lat.ndim != self._lon.ndim or len(set(dims)) != 2 or not set(self._lon.dims) <= set(dims):
             self.refuse(
@@ -68,7 +68,7 @@ class File(CfFile):
         return dims
 
     def _degrees(self) -> tuple[np.ndarray, np.ndarray]:
-        """lat and lon as they lie in the file, each (y, x)."""
+        """Read latitude and longitude as they lie in the file, each (y, x)."""
         lat, lon = self.numbers(self._lat), self.numbers(self._lon)
         for name, values, variable, most in (("latitude", lat, self._lat, 90.0), ("longitude", lon, self._lon, 360.0)):
             rule = f"expected degrees from {-most:g} to {most:g}"
@@ -108,7 +108,7 @@ class File(CfFile):
         return np.atleast_1d(dates)
 
     def field(self, name: str, with_time: bool) -> xr.DataArray:
-        """A variable as (time, y, x) or (y, x), turned northward and eastward; nothing is read."""
+        """Find a variable as (time, y, x) or (y, x), turned northward and eastward; nothing is read."""
         array = self.data[name].squeeze(
             [d for d in self.data[name].dims if self.data.sizes[d] == 1 and d not in self._wanted(with_time)]
         )
@@ -121,7 +121,7 @@ class File(CfFile):
         return (self.time, self._y, self._x) if with_time else (self._y, self._x)
 
     def map(self, name: str, unit: str) -> np.ndarray:
-        """A variable (y, x) in this unit, every element a number."""
+        """Read a variable (y, x) in this unit, every element a number."""
         field = self.field(name, with_time=False)
         values = self.numbers(field) * self.factor(name, unit)
         self.refuse_values(name, ~np.isfinite(values), values, "expected a number", field.dims)
@@ -129,12 +129,12 @@ class File(CfFile):
 
 
 def date_keys(dates: np.ndarray) -> np.ndarray:
-    """(n,) integers that order dates by year, month and day, whatever their calendar."""
+    """Turn dates into numbers by year, month and day, whatever their calendar: (n,) integers that rise with them."""
     return np.array([(d.year * 100 + d.month) * 100 + d.day for d in dates], int)
 
 
 def land_and_distance(file: File) -> tuple[np.ndarray, np.ndarray | None]:
-    """The land mask (y, x) bool and, where the file has it, the distance to the coast (y, x) [km]."""
+    """Read the land mask (y, x) bool and, where the file has it, the distance to the coast (y, x) [km]."""
     land = file.find("sftlf", ("land_binary_mask", "land_area_fraction"))
     if land is None:
         file.refuse("sftlf", "missing; the share of land in each cell")

@@ -53,7 +53,20 @@ def centres(cells: int, cell: float, first_edge: float) -> np.ndarray:
 
 
 def simulated_axes(grid, block: int) -> dict[str, np.ndarray]:
-    """lat and lon [degrees] of the simulated grid of `block` x `block` fine cells a cell; 1: the fine grid."""
+    """Compute latitude and longitude of the simulated grid [degrees].
+
+    Parameters
+    ----------
+    grid : Grid
+        Of the recipe.
+    block : int
+        A cell is `block` x `block` fine cells; 1: the fine grid.
+
+    Returns
+    -------
+    dict of str to numpy.ndarray
+        `lat` (y,) and `lon` (x,), cell centres.
+    """
     cell = COARSE_DEGREES * block / grid.block
     return {
         name: centres(n // block, cell, edge)

@@ -32,7 +32,27 @@ NAMES = {"train": "train", "val": "validation", "validation": "validation", "tes
 
 
 def read(folder: Path, recipe, labels: bool) -> Days:
-    """The days of a folder for which there is a state and, with labels, a field. Raises UserError by file and rule."""
+    """Read the days of a folder for which there is a state and, with labels, a field.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        With the files that the head of this module lists.
+    recipe : PrecipRecipe
+        Its `data` section says which grid and predictors the files must have.
+    labels : bool
+        Whether fields are needed.
+
+    Returns
+    -------
+    Days
+        Rain is read when it is asked for.
+
+    Raises
+    ------
+    UserError
+        By file and rule.
+    """
     grid = recipe.data.grid
     names = predictors(recipe.data)
     numbers = _numbers(folder / STATES)
@@ -68,18 +88,18 @@ def read(folder: Path, recipe, labels: bool) -> Days:
 
 
 def day_name(number: int) -> str:
-    """The file of a day."""
+    """Name the file of a day."""
     return f"day_{number:06d}.npy"
 
 
 def _numbers(folder: Path) -> np.ndarray:
-    """The days that a folder has files of, rising."""
+    """List the days that a folder has files of, rising."""
     found = (re.fullmatch(r"day_(\d{6})\.npy", p.name) for p in folder.glob("day_*.npy"))
     return np.array(sorted(int(match[1]) for match in found if match), int)
 
 
 def _array(path: Path, shape: tuple[int, ...]) -> np.ndarray:
-    """A file's array; refuses another shape."""
+    """Read a file's array; refuse another shape."""
     if not path.exists():
         raise UserError(f"{path}: no such file")
     values = read_array(path)
@@ -93,14 +113,14 @@ def _refuse(path: Path, name: str, bad: np.ndarray, values: np.ndarray, rule: st
 
 
 def _state(path: Path, shape: tuple[int, ...]) -> np.ndarray:
-    """A day's coarse state, float32."""
+    """Read a day's coarse state, float32."""
     values = _array(path, shape).astype("float32")
     _refuse(path, STATES, ~np.isfinite(values), values, "expected a number")
     return values
 
 
 def _rain(path: Path, land: np.ndarray) -> np.ndarray:
-    """A day's rain."""
+    """Read a day's rain [mm/day]."""
     values = _array(path, land.shape)
     bad = ~((values >= 0) & (values <= MOST_RAIN))
     _refuse(path, FIELDS, bad, values, f"rain is a number, from 0 to {MOST_RAIN:g} mm/day")
@@ -108,7 +128,7 @@ def _rain(path: Path, land: np.ndarray) -> np.ndarray:
 
 
 def _thresholds(path: Path) -> dict[str, float] | None:
-    """Rain by name, None where there is no file."""
+    """Read rain [mm/day] by name, None where there is no file."""
     found = _json(path)
     for name, value in (found or {}).items():
         if not (isinstance(value, int | float) and 0 <= value <= MOST_RAIN):
@@ -117,7 +137,7 @@ def _thresholds(path: Path) -> dict[str, float] | None:
 
 
 def _json(path: Path) -> dict | None:
-    """What a file says by name, None where there is no file."""
+    """Read what a file says by name, None where there is no file."""
     if not path.exists():
         return None
     with reading(path, "JSON"):
@@ -128,7 +148,7 @@ def _json(path: Path) -> dict | None:
 
 
 def _labels(path: Path, numbers: np.ndarray, allowed: dict[str, str] | None = None) -> np.ndarray | None:
-    """(n,) the name of the list that each day is in, "" where it is in none; None where there is no file."""
+    """Name the list that each day is in, (n,), "" where it is in none; None where there is no file."""
     lists = _json(path)
     if lists is None:
         return None

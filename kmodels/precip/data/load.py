@@ -18,6 +18,7 @@ from kmodels.precip.data.records import Days, Domain
 from kmodels.precip.data.series import Series, predictor_series, rain_series, refuse_other_grid, spacing
 from kmodels.precip.data.split import blocks
 from kmodels.precip.data.variables import MOST_RAIN, predictors
+from kmodels.precip.recipe import PrecipRecipe
 
 SUFFIXES = (".nc", ".zarr", *legacy_numpy.PARTS)
 KINDS = ("coarse", "fine", "static")
@@ -27,12 +28,30 @@ KEPT_BYTES = 2 << 30  # of rain that stays in memory
 SAME_PLACE = 0.05  # of a coarse cell: centres nearer than this coincide
 
 
-def load(path: str | Path, recipe, labels: bool = True) -> Days:
-    """The days of a folder for which there are all predictors and, with labels, fine rain.
+def load(path: str | Path, recipe: PrecipRecipe, labels: bool = True) -> Days:
+    """Load the days of a folder for which there are all predictors and, with labels, fine rain.
 
-    Predictors are those of recipe.data (see weather.predictors); grids must nest and have the sizes of
-    recipe.data.grid. Every value is checked once; rain stays in memory where it fits into KEPT_BYTES, else it is read
-    when asked for. Raises UserError that names file, variable, index, value and what is allowed.
+    Every value is checked once; rain stays in memory where it fits into KEPT_BYTES, else it is read when asked for.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        The folder.
+    recipe : PrecipRecipe
+        Predictors are those of recipe.data (see variables.predictors); grids must nest and have the sizes of
+        recipe.data.grid.
+    labels : bool
+        Whether fine rain is needed.
+
+    Returns
+    -------
+    Days
+        In order.
+
+    Raises
+    ------
+    UserError
+        That names file, variable, index, value and what is allowed.
     """
     found = data_files(path, SUFFIXES)
     folder = Path(path).expanduser()
@@ -70,7 +89,7 @@ def load(path: str | Path, recipe, labels: bool = True) -> Days:
 
 
 def _by_kind(folder: Path, paths: list[Path], labels: bool) -> dict[str, list[File]]:
-    """The opened files of each kind; those of fine rain only where they are asked for."""
+    """Open the files of each kind; those of fine rain only where they are asked for."""
     needed = [kind for kind in KINDS if kind != "fine" or labels]
     named = {kind: [p for p in paths if p.name.lower().startswith(kind)] for kind in needed}
     for kind, of_kind in named.items():
@@ -107,7 +126,7 @@ def _check_nested(file: File, fine: Grid, coarse: Grid, block: int) -> None:
 
 
 def _common_days(series: list[Series], folder: Path) -> np.ndarray:
-    """Keys of the days that all series have, rising."""
+    """Find the keys of the days that all series have, rising."""
     first = series[0]
     keys = first.keys
     for other in series[1:]:
@@ -122,14 +141,14 @@ def _common_days(series: list[Series], folder: Path) -> np.ndarray:
 
 
 def _checked_state(series: Series, rows: np.ndarray) -> np.ndarray:
-    """A predictor on these days, (rows, Y, X) float32; every value must be a number."""
+    """Read a predictor on these days, (rows, Y, X) float32; every value must be a number."""
     values = series.read(rows)
     series.refuse(~np.isfinite(values), values, rows, "expected a number")
     return values
 
 
 def _checked_rain(series: Series, rows: np.ndarray, land: np.ndarray):
-    """(a function that reads days, observed (y, x), mean over land (rows,) [mm/day]) of checked rain."""
+    """Check rain: (a function that reads days, observed (y, x), mean over land (rows,) [mm/day])."""
     kept = np.empty((len(rows), *land.shape), "float32") if 4 * len(rows) * land.size <= KEPT_BYTES else None
     per_block = max(1, BLOCK_BYTES // (4 * land.size))
     observed, mean, most = np.ones(land.shape, bool), np.empty(len(rows)), 0.0

@@ -78,7 +78,7 @@ class Series:
 
 
 def _common_grid(files: list[File]) -> Grid:
-    """The grid of files that must share one."""
+    """Find the grid of files that must share one."""
     first = files[0]
     for file in files[1:]:
         refuse_other_grid(file, first.grid, first.path)
@@ -97,24 +97,24 @@ def refuse_other_grid(file: File, grid: Grid, whose: Path) -> None:
 
 
 def spacing(grid: Grid) -> float:
-    """The median step between rows [degrees]."""
+    """Measure the median step between rows [degrees]."""
     return float(np.median(np.abs(np.diff(grid.lat, axis=0)))) if grid.shape[0] > 1 else 1.0
 
 
 def rain_factor(file: File, name: str) -> float:
-    """What turns a variable into rain [mm/day]."""
+    """Compute what turns a variable into rain [mm/day]."""
     if file.data[name].attrs.get("units") == STORED_RAIN_UNITS:
         return DAY  # known without waiting for the library of units
     return file.factor(name, RAIN_UNITS, of_water=True)
 
 
 def rain_series(files: list[File]) -> Series:
-    """The fine rain [mm/day]."""
+    """Join the fine rain of files [mm/day]."""
     return Series(files, "pr", RAIN_NAMES, rain_factor)
 
 
 def predictor_series(files: list[File], name: str) -> Series:
-    """A coarse variable; rain in mm/day, all others in their file's units."""
+    """Join a coarse variable of files; rain in mm/day, all others in their file's units."""
     standard = {file.data[name].attrs.get("standard_name") for file in files if name in file.data.variables}
     is_rain = name == "pr" or bool(standard & set(RAIN_NAMES))
     return Series(files, name, RAIN_NAMES if name == "pr" else (), rain_factor if is_rain else None)
