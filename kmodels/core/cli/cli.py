@@ -13,6 +13,8 @@ import sys
 import textwrap
 import threading
 from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import kmodels
 from kmodels.core.cli import parse
@@ -20,6 +22,9 @@ from kmodels.core.spec import registry
 from kmodels.core.spec.errors import UserError
 from kmodels.core.spec.recipe import Recipe, leaves
 from kmodels.core.spec.suggest import did_you_mean, nearest
+
+if TYPE_CHECKING:
+    from kmodels.core.runs.predictor import Predictor
 
 
 class Terminated(KeyboardInterrupt):
@@ -34,7 +39,15 @@ class _Parser(argparse.ArgumentParser):
 
 
 def parser(verb: str, doc: str) -> argparse.ArgumentParser:
-    """The parser of a verb. Options must be spelt out: --train.epochs is not an abbreviation of anything."""
+    """Make the parser of a verb. Options must be spelt out: --train.epochs is not an abbreviation of anything.
+
+    Parameters
+    ----------
+    verb : str
+        Its name behind `kmodels.`.
+    doc : str
+        What --help says before the options.
+    """
     made = _Parser(
         prog=f"kmodels.{verb}",
         description=doc,
@@ -48,7 +61,7 @@ def parser(verb: str, doc: str) -> argparse.ArgumentParser:
 
 
 def add_recipe_options(options: argparse.ArgumentParser) -> None:
-    """The options that choose a recipe: --model, --config, --variant, --seed, --smoke."""
+    """Add the options that choose a recipe: --model, --config, --variant, --smoke."""
     options.add_argument("--model", metavar="NAME", help=f"which model: {', '.join(registry.NAMES)}")
     options.add_argument("--config", metavar="FILE", help="recipe in YAML; configs/ has some")
     options.add_argument("--variant", metavar="NAME", help="a named recipe of the model, such as a flawed ancestor")
@@ -56,12 +69,25 @@ def add_recipe_options(options: argparse.ArgumentParser) -> None:
 
 
 def add_backend_option(options: argparse.ArgumentParser) -> None:
-    """--backend."""
+    """Add --backend."""
     options.add_argument("--backend", metavar="B", help="tensorflow, jax or torch (else KERAS_BACKEND, else installed)")
 
 
-def recipe(args, words: list[str]) -> Recipe:
-    """The recipe of defaults < --variant < --config < --smoke < command line, or every fault in it."""
+def recipe(args: argparse.Namespace, words: list[str]) -> Recipe:
+    """Build the recipe of defaults < --variant < --config < --smoke < command line.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        With the options of `add_recipe_options`.
+    words : list of str
+        Of the command line that are no options of the verb.
+
+    Raises
+    ------
+    UserError
+        With every fault in it.
+    """
     if args.model is None:
         raise UserError(f"which model? --model {' | '.join(registry.NAMES)}")
     last = functools.partial(parse.command_line, words=words)
@@ -69,9 +95,33 @@ def recipe(args, words: list[str]) -> Recipe:
 
 
 def recipe_of_keywords(
-    function: Callable, model: str, fields: dict, *, variant=None, config=None, seed=None, smoke=False
+    function: Callable,
+    model: str,
+    fields: dict,
+    *,
+    variant: str | None = None,
+    config: str | Path | None = None,
+    seed: int | None = None,
+    smoke: bool = False,
 ) -> Recipe:
-    """The same for a function of Python: `fields` are its keyword arguments that it does not know itself."""
+    """Build the recipe of a function of Python as `recipe` does.
+
+    Parameters
+    ----------
+    function : callable
+        Whose arguments they are.
+    model : str
+        Its name.
+    fields : dict
+        Keyword arguments that the function does not know itself: fields of the recipe by their dotted keys.
+    variant, config, seed, smoke
+        As on the command line.
+
+    Raises
+    ------
+    UserError
+        With every fault in it.
+    """
     own = inspect.signature(function).parameters
     for name in fields:
         if hint := did_you_mean(name, own):
@@ -81,7 +131,7 @@ def recipe_of_keywords(
 
 
 def _recipe(model, variant, config, smoke, last: Callable[[type[Recipe]], parse.RecipeSource]) -> Recipe:
-    """last: what is put over all others, for a type of recipe."""
+    """Build a recipe; last: what is put over all others, for a type of recipe."""
     registry.check(model)
     name, variant = registry.chosen(model, variant)
     kind = registry.recipe_type(name)
@@ -97,7 +147,7 @@ def _recipe(model, variant, config, smoke, last: Callable[[type[Recipe]], parse.
 
 
 def _variant(kind: type[Recipe], name: str, variant: str) -> parse.RecipeSource:
-    """The fields that a variant changes, under its name of today or of before."""
+    """Find the fields that a variant changes, under its name of today or of before."""
     new = kind.renamed("RENAMED_VARIANTS").get(variant, variant)
     if new != variant:
         parse.notice(f"variant {variant} of {name} is now called {new}")
@@ -108,7 +158,22 @@ def _variant(kind: type[Recipe], name: str, variant: str) -> parse.RecipeSource:
 
 
 def run(options: argparse.ArgumentParser, body: Callable, argv: list[str] | None) -> int:
-    """Parse, run `body(args, rest)` and turn what went wrong into a line and an exit status."""
+    """Parse the command line, run a verb, and turn what went wrong into a line and an exit status.
+
+    Parameters
+    ----------
+    options : argparse.ArgumentParser
+        Of the verb, as `parser` makes it.
+    body : callable
+        ``body(args, rest)`` does the work and returns the exit status; `rest` are the words that are no options.
+    argv : list of str or None
+        The words; those of this process by default.
+
+    Returns
+    -------
+    int
+        The exit status: that of `body`, 2 for bad input, 130 or 143 where it was stopped.
+    """
     argv = sys.argv[1:] if argv is None else list(argv)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -132,7 +197,7 @@ def run(options: argparse.ArgumentParser, body: Callable, argv: list[str] | None
 
 @contextlib.contextmanager
 def _sigterm_as_ctrl_c():
-    """Inside, SIGTERM ends a verb as Ctrl-C does, which puts away what was begun; a handler that is there stays."""
+    """End a verb by SIGTERM, inside, as Ctrl-C does, which puts away what was begun; a handler that is there stays."""
 
     def terminate(signum, frame):
         raise Terminated
@@ -169,7 +234,7 @@ def _refuse_misspelt(options, argv) -> None:
 
 
 def _help(options, argv):
-    """The verb's own options, then every field of the model's recipe with unit and default."""
+    """Print the verb's own options, then every field of the model's recipe with unit and default."""
     print(options.format_help())
     if not any(action.dest == "config" for action in options._actions):
         return
@@ -185,7 +250,7 @@ def _help(options, argv):
 
 
 def _variants_help(name: str) -> str:
-    """What --variant takes: each variant with the fields that it changes, each model of its own with what it is for."""
+    """List what --variant takes: each variant with the fields that it changes, each own model with its purpose."""
     kind = registry.recipe_type(name)
     lines = {variant: _changes(changes) for variant, changes in kind.VARIANTS.items()}
     for family in registry.families(name):
@@ -199,17 +264,27 @@ def _variants_help(name: str) -> str:
 
 
 def _changes(changes: dict, prefix: str = "") -> str:
-    """Nested changes of a recipe as `model.encoding normalized, train.epochs 15`."""
+    """Write nested changes of a recipe as `model.encoding normalized, train.epochs 15`."""
     words = []
     for key, value in changes.items():
         words.append(_changes(value, f"{prefix}{key}.") if isinstance(value, dict) else f"{prefix}{key} {value}")
     return ", ".join(words)
 
 
-def load_predictor(args, model: str | None = None):
-    """The Predictor of --run on --backend. A wrong folder is told before a backend is imported.
+def load_predictor(args: argparse.Namespace, model: str | None = None) -> "Predictor":
+    """Load the Predictor of --run on --backend. A wrong folder is told before a backend is imported.
 
-    model: the only one whose runs this verb takes.
+    Parameters
+    ----------
+    args : argparse.Namespace
+        With `run` and `backend`.
+    model : str, optional
+        The only one whose runs this verb takes.
+
+    Raises
+    ------
+    UserError
+        Where the folder is no finished run, or one of another model.
     """
     from kmodels.core.runs.run import Run
     from kmodels.core.training import backend

@@ -7,6 +7,7 @@ import math
 import re
 import shlex
 import sys
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -36,8 +37,8 @@ def say(text: str) -> None:
     log.info(text)
 
 
-def command(module: str, *words) -> str:
-    """How to run a module, as one types it into a shell, whatever signs a path among `words` has."""
+def command(module: str, *words: object) -> str:
+    """Write how to run a module, as one types it into a shell, whatever signs a path among `words` has."""
     return shlex.join([Path(sys.executable).name, "-m", module, *map(str, words)])
 
 
@@ -49,8 +50,8 @@ class _Plain(logging.Formatter):
 
 
 @contextlib.contextmanager
-def logging_to(path: Path):
-    """While inside, everything said goes to this file as well, with the time."""
+def logging_to(path: Path) -> Iterator[None]:
+    """Write everything that is said inside to this file as well, with the time."""
     handler = logging.FileHandler(path, encoding="utf-8")
     handler.setFormatter(_Plain("%(asctime)s %(message)s"))
     log.addHandler(handler)
@@ -62,8 +63,21 @@ def logging_to(path: Path):
 
 
 @contextlib.contextmanager
-def progress(what: str, total: int | None = None):
-    """A progress bar with the time left; yields `report(done, total, text="")`. Nothing is drawn off a terminal."""
+def progress(what: str, total: int | None = None) -> Iterator[Callable]:
+    """Show a progress bar with the time left. Nothing is drawn off a terminal.
+
+    Parameters
+    ----------
+    what : str
+        What is being done.
+    total : int, optional
+        Of what there is to do, where that is known.
+
+    Yields
+    ------
+    callable
+        ``report(done, total, text="")`` moves it.
+    """
     columns = (
         TextColumn("{task.description}"),
         BarColumn(bar_width=20),
@@ -81,7 +95,15 @@ def progress(what: str, total: int | None = None):
 
 
 def metrics_table(report: dict, headline: tuple[str, ...]) -> Table:
-    """Each headline metric with its interval beside the same metric of every baseline."""
+    """Tabulate each headline metric with its interval beside the same metric of every baseline.
+
+    Parameters
+    ----------
+    report : dict
+        What report.json holds.
+    headline : tuple of str
+        The metrics, in order.
+    """
     baselines = report["baselines"]
     table = new_table("held-out data")
     for name in ("metric", "model", "95% interval", *baselines):
@@ -97,7 +119,7 @@ def metrics_table(report: dict, headline: tuple[str, ...]) -> Table:
 
 
 def gates_table(gates: list[dict]) -> Table:
-    """Each gate with its verdict."""
+    """Tabulate each gate with its verdict."""
     table = new_table("gates")
     for column in ("gate", "value", "bound", "source", ""):
         table.add_column(column, no_wrap=column != "gate")
@@ -107,7 +129,7 @@ def gates_table(gates: list[dict]) -> Table:
 
 
 def new_table(title: str | None) -> Table:
-    """An empty table in the house's style."""
+    """Make an empty table in the style of all verbs."""
     return Table(title=title, title_justify="left", box=None, pad_edge=False)
 
 
@@ -124,7 +146,7 @@ def show(table: Table) -> None:
 
 
 def _fitting(table: Table, console: Console) -> list[Table]:
-    """The table, or, where it is too wide, tables of some of its columns, each with the first column again."""
+    """Part a table that is too wide into tables of some of its columns, each with the first column again."""
     first, *others = [(column, _width(table, column, console)) for column in table.columns]
     parts, room = [[first]], console.width - first[1]
     for column in others:
@@ -141,14 +163,14 @@ def _fitting(table: Table, console: Console) -> list[Table]:
 
 
 def _width(table: Table, column, console: Console) -> int:
-    """How wide a column must be at least: as its longest word, or, where it is not to be folded, its longest cell."""
+    """Measure how wide a column must be: as its longest word, or, where it is not to be folded, its longest cell."""
     alone = _of_columns(table, [column], None)
     measured = Measurement.get(console, console.options.update(max_width=WIDEST), alone)
     return measured.maximum if column.no_wrap else measured.minimum
 
 
 def _of_columns(table: Table, columns: list, title: str | None) -> Table:
-    """A table of some columns of another one."""
+    """Make a table of some columns of another one."""
     part = new_table(title)
     for column in columns:
         part.add_column(column.header, no_wrap=column.no_wrap, justify=column.justify)
@@ -158,7 +180,7 @@ def _of_columns(table: Table, columns: list, title: str | None) -> Table:
 
 
 def number(value: float | None) -> str:
-    """A number as people want it in a table: four decimals, large ones with fewer."""
+    """Write a number for a table: four decimals, large ones with fewer; "-" for what is none."""
     if value is None or not math.isfinite(value):
         return "-"
     if value == int(value) and abs(value) >= 10:
@@ -166,18 +188,18 @@ def number(value: float | None) -> str:
     return f"{value:.4f}" if abs(value) < 100 else f"{value:.1f}"
 
 
-def interval(low_high) -> str:
-    """An interval, or nothing."""
+def interval(low_high: Sequence[float] | None) -> str:
+    """Write an interval, or nothing where there is none."""
     return "-".join(number(value) for value in low_high) if low_high else ""
 
 
 def notice(text: str) -> None:
-    """A line that asks for nothing, to the standard error stream, where it does not mix with what a verb writes."""
+    """Print a line that asks for nothing to standard error, where it does not mix with what a verb writes."""
     print(f"notice: {text}", file=sys.stderr)
     log.info("notice: %s", text)
 
 
 def complain(text: str) -> None:
-    """An error, to the standard error stream."""
+    """Print an error to standard error."""
     print(f"error: {text}", file=sys.stderr)
     log.error("error: %s", text)

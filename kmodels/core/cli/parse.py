@@ -25,7 +25,17 @@ DEEPEST_YAML = 12  # levels; a recipe has three
 
 @dataclass
 class RecipeSource:
-    """Values for a recipe from one place, and where each key stood there."""
+    """Values for a recipe from one place, and where each key stood there.
+
+    Attributes
+    ----------
+    values : dict
+        Nested by section.
+    source : str
+        The place, such as a file or the command line.
+    places : dict of tuple of str to str
+        The place of each key, by its path.
+    """
 
     values: dict[str, Any]
     source: str
@@ -41,7 +51,18 @@ _Loader.add_implicit_resolver("tag:yaml.org,2002:float", NUMBER, list("-+0123456
 
 
 def read_yaml(path: str | Path) -> RecipeSource:
-    """The values of a YAML recipe with the line of every key. Raises UserError for anything but plain mappings."""
+    """Read the values of a YAML recipe with the line of every key.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        The file.
+
+    Raises
+    ------
+    UserError
+        For anything but plain mappings.
+    """
     path = Path(path)
     try:
         if path.stat().st_size > LARGEST_YAML:
@@ -76,7 +97,7 @@ def _check_shape(text: str, path: Path) -> None:
 
 
 def _construct(loader, node, keys, layer, path):
-    """Plain Python values of a YAML node; notes the line of every key on the way."""
+    """Construct plain Python values of a YAML node; notes the line of every key on the way."""
     if not isinstance(node, yaml.MappingNode):
         try:
             return loader.construct_object(node, deep=True)
@@ -96,7 +117,7 @@ def _construct(loader, node, keys, layer, path):
 
 
 def recipe_parser(recipe_type: type[Recipe]) -> argparse.ArgumentParser:
-    """An argparse parser with an option for every field, `--train.epochs` and the like, with unit and default."""
+    """Make an argparse parser with an option for every field, `--train.epochs` and the like, with unit and default."""
     settings = type("Settings", (recipe_type, BaseSettings), {"__doc__": recipe_type.__doc__})
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, usage=argparse.SUPPRESS)
     CliSettingsSource(  # puts its options into `parser`
@@ -110,7 +131,25 @@ def recipe_parser(recipe_type: type[Recipe]) -> argparse.ArgumentParser:
 
 
 def command_line(recipe_type: type[Recipe], words: list[str]) -> RecipeSource:
-    """The values that `--section.key value` words give. Unknown keys stay in: `resolve` names them all at once."""
+    """Collect the values that `--section.key value` words give.
+
+    Parameters
+    ----------
+    recipe_type : type of Recipe
+        Of the model.
+    words : list of str
+        Of the command line.
+
+    Returns
+    -------
+    RecipeSource
+        Unknown keys stay in: `resolve` names them all at once.
+
+    Raises
+    ------
+    UserError
+        For a word that is no option.
+    """
     parser = recipe_parser(recipe_type)
     known, unknown = _parse_known(parser, _with_negatives(words))
     fields = leaves(recipe_type)
@@ -127,7 +166,15 @@ def command_line(recipe_type: type[Recipe], words: list[str]) -> RecipeSource:
 
 
 def keywords(recipe_type: type[Recipe], fields: dict[str, Any]) -> RecipeSource:
-    """The values that `fit(..., **{"train.epochs": 3})` gives: Python's own, or the words of a command line."""
+    """Collect the values that `fit(..., **{"train.epochs": 3})` gives.
+
+    Parameters
+    ----------
+    recipe_type : type of Recipe
+        Of the model.
+    fields : dict
+        By dotted key; a value is Python's own, or the words of a command line.
+    """
     known = leaves(recipe_type)
     layer = RecipeSource({}, "keyword arguments")
     for key, value in fields.items():
@@ -141,7 +188,7 @@ def keywords(recipe_type: type[Recipe], fields: dict[str, Any]) -> RecipeSource:
 
 
 def _plain(value):
-    """A Python value as YAML would have given it: numbers and arrays of NumPy become Python's, paths words."""
+    """Turn a Python value into what YAML would have given: numbers and arrays of NumPy become Python's, paths words."""
     if hasattr(value, "tolist"):
         return value.tolist()
     if isinstance(value, dict):
@@ -152,7 +199,7 @@ def _plain(value):
 
 
 def _with_negatives(words: list[str]) -> list[str]:
-    """`--key -1e-3` as `--key=-1e-3`: argparse takes a negative number with an exponent for an option."""
+    """Write `--key -1e-3` as `--key=-1e-3`: argparse takes a negative number with an exponent for an option."""
     joined = []
     for word in words:
         if joined and joined[-1].startswith("--") and "=" not in joined[-1] and word[:1] == "-" and NUMBER.match(word):
@@ -163,7 +210,7 @@ def _with_negatives(words: list[str]) -> list[str]:
 
 
 def _parse_known(parser, words):
-    """Known options by argparse, the rest as a dictionary of `--key value` pairs."""
+    """Parse known options by argparse, the rest as a dictionary of `--key value` pairs."""
 
     def refuse(message):
         raise UserError(f"command line: {message}")
@@ -183,7 +230,7 @@ def _parse_known(parser, words):
 
 
 def _scalar(text):
-    """A word of the command line, read as the same word in a YAML file would be.
+    """Read a word of the command line as the same word in a YAML file would be.
 
     A field that holds several values comes as a list of words: `--key "[a, b]"`, or `--key a --key b`.
     """
@@ -203,9 +250,19 @@ def _nested(path, value):
 
 
 def resolve(recipe_type: type[Recipe], layers: list[RecipeSource]) -> Recipe:
-    """The recipe of the layers put over its defaults, later ones winning.
+    """Build the recipe of the layers put over its defaults, later ones winning.
 
-    Raises UserError that lists every fault with place, key, value, what is allowed and the nearest right key.
+    Parameters
+    ----------
+    recipe_type : type of Recipe
+        Of the model.
+    layers : list of RecipeSource
+        The lowest first.
+
+    Raises
+    ------
+    UserError
+        That lists every fault with place, key, value, what is allowed and the nearest right key.
     """
     layers = [with_current_names(recipe_type, layer) for layer in layers]
     values: dict[str, Any] = {}
@@ -220,14 +277,32 @@ def resolve(recipe_type: type[Recipe], layers: list[RecipeSource]) -> Recipe:
 
 
 def from_stored(recipe_type: type[Recipe], values: dict[str, Any], source: str = "stored recipe") -> Recipe:
-    """The recipe that a report or a `.keras` file holds as a dictionary, whatever names its version had for fields."""
+    """Build the recipe that a report or a `.keras` file holds as a dictionary, whatever its version called the fields.
+
+    Parameters
+    ----------
+    recipe_type : type of Recipe
+        Of the model.
+    values : dict
+        Nested by section.
+    source : str
+        Where they are from, for errors.
+
+    Raises
+    ------
+    UserError
+        Where they are no recipe of today.
+    """
     return resolve(recipe_type, [RecipeSource(values, source)])
 
 
 def with_current_names(recipe_type: type[Recipe], layer: RecipeSource) -> RecipeSource:
-    """The values of `layer` under the names that fields, sections and choices have today; each new name is told once.
+    """Rename the fields, sections and choices of `layer` to what they are called today; each new name is told once.
 
-    Raises UserError when an old key and the new one for it are both given.
+    Raises
+    ------
+    UserError
+        When an old key and the new one for it are both given.
     """
     renamed, choices = recipe_type.renamed(), recipe_type.renamed("RENAMED_CHOICES")
     current = RecipeSource({}, layer.source)
@@ -251,7 +326,7 @@ def with_current_names(recipe_type: type[Recipe], layer: RecipeSource) -> Recipe
 
 
 def _paths(values: dict, path: tuple[str, ...] = ()):
-    """Every (path, value) of nested dictionaries; an empty one counts as a value."""
+    """Yield every (path, value) of nested dictionaries; an empty one counts as a value."""
     for key, value in values.items():
         if isinstance(value, dict) and value:
             yield from _paths(value, (*path, str(key)))
@@ -260,7 +335,7 @@ def _paths(values: dict, path: tuple[str, ...] = ()):
 
 
 def _current_path(renamed: dict[str, str], path: tuple[str, ...]) -> tuple[str, ...]:
-    """The path that stands for `path` today: the longest renamed part of it is replaced, until none is left."""
+    """Find the path that stands for `path` today: its longest renamed part is replaced, until none is left."""
     for length in range(len(path), 0, -1):
         new = renamed.get(".".join(path[:length]))
         if new is not None:
@@ -269,7 +344,7 @@ def _current_path(renamed: dict[str, str], path: tuple[str, ...]) -> tuple[str, 
 
 
 def _current_choice(choices: dict[str, str], value):
-    """The name that a choice, or each of a list of them, has today."""
+    """Find the name that a choice, or each of a list of them, has today."""
     if isinstance(value, list | tuple):
         return [_current_choice(choices, one) for one in value] if choices else value
     return choices.get(value, value) if isinstance(value, str) else value
@@ -284,7 +359,7 @@ def notice(text: str) -> None:
 
 
 def _fault(recipe_type, layers, error) -> str:
-    """One fault in one line."""
+    """Write one fault in one line."""
     path = tuple(str(part) for part in error["loc"])
     key = ".".join(path)
     place = _place(layers, path)
@@ -302,7 +377,7 @@ def _fault(recipe_type, layers, error) -> str:
 
 
 def _place(layers, path) -> str:
-    """Where a key was last set: the most specific place that any layer noted, later layers first."""
+    """Find where a key was last set: the most specific place that any layer noted, later layers first."""
     for length in range(len(path), 0, -1):
         for layer in reversed(layers):
             if path[:length] in layer.places:
@@ -316,7 +391,7 @@ def _short(value) -> str:
 
 
 def _nearest(key: str, fields) -> str:
-    """The right key that was probably meant; the sections where none is much alike."""
+    """Name the right key that was probably meant; the sections where none is much alike."""
     return did_you_mean_key(key, fields) or f"; sections: {', '.join(_sections(fields))}"
 
 
