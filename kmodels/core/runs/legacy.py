@@ -1,7 +1,5 @@
 """Models that earlier versions saved: their names, arguments and files of weights are turned into today's."""
 
-import importlib
-import importlib.util
 import io
 import json
 import tempfile
@@ -52,16 +50,14 @@ def _content(archive: zipfile.ZipFile, name: str) -> bytes:
 
 
 def _names_of(registered: str | None):
-    """Import the module that says what has become of a class: `REGISTERED, upgrade_config`; None for one of today."""
+    """Import the module that says what has become of a network: `REGISTERED, upgrade_config`; None for one of today."""
     if not str(registered).startswith("kmodels>"):  # today's names have the model's: kmodels.plume>PlumeNet
         return None
     for model in registry.NAMES:
-        name = f"kmodels.{model}.network.legacy"
-        if importlib.util.find_spec(name):
-            module = importlib.import_module(name)
-            if registered in module.REGISTERED:
-                registry.task(model)  # its import registers the classes
-                return module
+        module = registry.legacy(model)
+        if registered in module.REGISTERED:
+            registry.task(model)  # its import registers the classes
+            return module
     return None
 
 
@@ -74,7 +70,7 @@ def _build(names, entry: dict):
         "class_name": registered.partition(">")[2],
         "registered_name": registered,
         "module": None,
-        "config": names.upgrade_config(entry["class_name"], entry["config"]),
+        "config": names.upgrade_config(entry["config"]),
     }
     return keras.saving.deserialize_keras_object(today, safe_mode=True)
 

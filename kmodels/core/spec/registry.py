@@ -91,3 +91,8 @@ def _split_by_groups(records, recipe):
 def task(name: str):
     """Import the Task of model `name`. It imports Keras: choose the backend first."""
     return importlib.import_module(f"kmodels.{name}.task").TASK
+
+
+def legacy(name: str):
+    """How model `name` and its arguments were called when earlier versions saved it. Imports Keras."""
+    return importlib.import_module(f"kmodels.{name}.network.legacy")

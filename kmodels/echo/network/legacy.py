@@ -1,23 +1,20 @@
-"""How models that earlier versions saved are read: their names then, and their arguments, as they are called today."""
+"""What runs written by earlier code call the network and its arguments, and what they are called now."""
 
-REGISTERED = {
-    "kmodels>EchoModel": "kmodels.echo>EchoNet",
-    "kmodels>StartMap": "kmodels.echo>StartMap",
-    "kmodels>FusedNormalization": "kmodels.echo>FusedNormalization",
-    "kmodels>FreezableNormalization": "kmodels.echo>FreezableNormalization",
-    "kmodels>FreezingAdam": "kmodels.echo>FreezingAdam",
-}
+REGISTERED = {"kmodels>EchoModel": "kmodels.echo>EchoNet"}
 
 
-def upgrade_config(class_name: str, config: dict) -> dict:
-    """Return today's constructor arguments for a saved configuration.
+def upgrade_config(config: dict) -> dict:
+    """Turn the stored arguments of the network into those of today.
 
     Parameters
     ----------
-    class_name : str
-        "EchoModel" (before), "EchoNet", or another, whose configuration stays as it is.
     config : dict
-        As it was saved.
+        What it was stored with.
+
+    Returns
+    -------
+    dict
+        The arguments of `EchoNet`; those of today as they are.
     """
     if "widths" not in config:
         return config

@@ -1,10 +1,6 @@
-"""How models that earlier versions saved are read: registered names and constructor arguments of then and today."""
+"""What runs written by earlier code call the network and its arguments, and what they are called now."""
 
-REGISTERED = {
-    "kmodels>NandClassifier": "kmodels.nand>NandClassifier",
-    "kmodels>GRU": "kmodels.nand>GRU",
-    "kmodels>SeriesGRU": "kmodels.nand>SeriesGRU",
-}
+REGISTERED = {"kmodels>NandClassifier": "kmodels.nand>NandClassifier"}
 
 RENAMED = {
     "depth": "num_layers",
@@ -15,22 +11,20 @@ RENAMED = {
 POOLING = {"worst": "attention_max"}
 
 
-def upgrade_config(class_name: str, config: dict) -> dict:
+def upgrade_config(config: dict) -> dict:
     """Turn the constructor's arguments of an earlier version into today's.
 
     Parameters
     ----------
-    class_name : str
-        Of the saved object, with or without its package.
     config : dict
         As it was saved.
 
     Returns
     -------
     dict
-        What the class takes today; other classes' configurations, and today's, come back as they are.
+        What the class takes today; today's arguments come back as they are.
     """
-    if class_name.rpartition(">")[2] != "NandClassifier" or "sizes" not in config:
+    if "sizes" not in config:
         return config
     config = dict(config)
     sizes, block = config.pop("sizes"), config.pop("group_column")

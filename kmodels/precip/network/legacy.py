@@ -1,27 +1,24 @@
-"""How models that earlier versions saved are read: their names then, and their arguments, as they are called today."""
+"""What runs written by earlier code call the network and its arguments, and what they are called now."""
 
 from kmodels.core.cli import parse
 from kmodels.precip.network.model import recipe_arguments
 from kmodels.precip.recipe import PrecipRecipe
 
-REGISTERED = {
-    "kmodels>PrecipModel": "kmodels.precip>PrecipVAE",
-    "kmodels>Climate": "kmodels.precip>RainNormalization",
-    "kmodels>Rain": "kmodels.precip>RainDenormalization",
-    "kmodels>FreshNoise": "kmodels.precip>FreshNoise",
-}
-GROUPS = {"climate": "rain_normalization"}
+REGISTERED = {"kmodels>PrecipModel": "kmodels.precip>PrecipVAE"}
 
 
-def upgrade_config(class_name: str, config: dict) -> dict:
-    """Return today's constructor arguments for a saved configuration.
+def upgrade_config(config: dict) -> dict:
+    """Turn the stored arguments of the network, once a whole recipe, into those of today.
 
     Parameters
     ----------
-    class_name : str
-        "PrecipModel" (before), "PrecipVAE", or another, whose configuration stays as it is.
     config : dict
-        As it was saved.
+        What it was stored with.
+
+    Returns
+    -------
+    dict
+        The arguments of `PrecipVAE`; those of today as they are.
     """
     if "recipe" not in config:
         return config

@@ -139,9 +139,9 @@ def test_arguments_of_earlier_versions_are_read():
     before = {"name": "echo", "size": 32, "moments": 1, "coordinates": False, "width": 4, "max_depth": 8.0}
     before |= {"residual_range": 0.2, "policy": "float32"}
     two = before | {"widths": {"base": 2, "residual": 4}, "term_weights": {"recon": 1.0, "base": 0.8, "sparse": 0.2}}
-    net = EchoNet.from_config(upgrade_config("EchoModel", two))
+    net = EchoNet.from_config(upgrade_config(two))
     assert (net.image_size, net.base_width, net.lambda_base, net.lambda_sparse) == (32, 2, 0.8, 0.2)
     one = before | {"widths": {"depth": 4.5}, "term_weights": {"recon": 1.0}}
-    net = EchoNet.from_config(upgrade_config("EchoModel", one))
+    net = EchoNet.from_config(upgrade_config(one))
     assert (net.architecture, net.single_width) == ("single", 4.5)
-    assert upgrade_config("EchoNet", net.get_config()) == net.get_config()
+    assert upgrade_config(net.get_config()) == net.get_config()

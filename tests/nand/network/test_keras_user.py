@@ -136,10 +136,10 @@ def test_arguments_of_earlier_versions_are_upgraded():
         "operation_weight": 10.0,
         "policy": "float32",
     }
-    new = legacy.upgrade_config("kmodels>NandClassifier", old)
+    new = legacy.upgrade_config(old)
     network = NandClassifier.from_config(new)
     assert network.get_config() == new
     assert new["columns"] == {"op": 4, "column_1": 2, "column_2": 4, "slot": 16, "column_4": 65, "column_5": 2}
-    assert legacy.upgrade_config("kmodels.nand>NandClassifier", new) == new
-    untimed = legacy.upgrade_config("NandClassifier", old | {"group_column": None})
+    assert legacy.upgrade_config(new) == new
+    untimed = legacy.upgrade_config(old | {"group_column": None})
     assert untimed["sequence_order"] == "time" and "slot" not in untimed["columns"]

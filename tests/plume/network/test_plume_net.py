@@ -113,5 +113,5 @@ def test_the_package_exports_its_network():
 
 def test_arguments_of_earlier_versions_are_translated():
     old = {"shape": [PAST, *GRID], "depth": 1, "kernel": 3, "policy": "float32", "filters": 2, "name": "plume"}
-    config = PlumeNet.from_config(legacy.upgrade_config("PlumeModel", old)).get_config()
+    config = PlumeNet.from_config(legacy.upgrade_config(old)).get_config()
     assert config == PlumeNet(**SMALL, dtype="float32", name="plume").get_config()

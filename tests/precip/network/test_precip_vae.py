@@ -177,7 +177,7 @@ def test_records_become_arrays(tmp_path):
 def test_configurations_of_earlier_versions(net):
     recipe = RECIPE_SMALL.model_dump(mode="json")
     recipe["data"]["oracle"] = recipe["data"].pop("exact_posterior")
-    arguments = legacy.upgrade_config("PrecipModel", {"name": "precip", "recipe": recipe})
+    arguments = legacy.upgrade_config({"name": "precip", "recipe": recipe})
     assert PrecipVAE(**arguments).get_config() == PrecipVAE.from_recipe(RECIPE_SMALL).get_config()
     config = net.get_config()
-    assert legacy.upgrade_config("PrecipVAE", config) == config
+    assert legacy.upgrade_config(config) == config

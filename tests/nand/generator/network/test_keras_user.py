@@ -90,7 +90,7 @@ def test_arguments_of_earlier_versions_are_upgraded():
         "dropout": 0.0,
         "policy": "float32",
     }
-    new = legacy.upgrade_config("kmodels>NandGenerator", old)
+    new = legacy.upgrade_config(old)
     assert NandGenerator.from_config(new).get_config() == new
     assert new == NandGenerator.from_recipe(recipe).get_config() | {"name": "g"}
-    assert legacy.upgrade_config("kmodels.nand.generator>NandGenerator", new) == new
+    assert legacy.upgrade_config(new) == new
