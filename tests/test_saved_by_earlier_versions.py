@@ -16,10 +16,11 @@ import pandas as pd
 import pytest
 
 import kmodels
-from kmodels import fit, generate, predict
+from kmodels import generate, predict
 from kmodels.core.runs.predictor import Predictor
 from kmodels.core.runs.run import Run
 from kmodels.core.training import backend
+from kmodels.fit import main as resume
 
 SAVED = Path(__file__).parent / "fixtures" / "saved_runs"
 MADE_BY = json.loads((SAVED / "made_by.json").read_text())
@@ -120,7 +121,7 @@ def outputs(folder, predictor):
 def test_run_and_report_are_read(folder):
     run = Run.open(folder)
     assert run.metadata["model"] == run.recipe.task == folder.name
-    report = run.report()
+    report = run.report
     assert report["model"] == folder.name and report["metrics"] and report["history"]
 
 
@@ -195,9 +196,9 @@ def test_an_unfinished_run_goes_on(tmp_path):
     """Stopped after the first of two epochs, its data moved since: it ends with the weights of the unbroken run."""
     begun = SAVED / "nand.unfinished"
     run = shutil.copytree(begun, tmp_path / "run")
-    assert fit.main(["--resume", str(run), "--data", str(SAVED / "nand" / "data" / "trace.csv")]) == 0
+    assert resume(["--resume", str(run), "--data", str(SAVED / "nand" / "data" / "trace.csv")]) == 0
     expected = json.loads((begun / "finished.json").read_text())
-    for row, then in zip(Run.open(run).report()["history"], expected, strict=True):
+    for row, then in zip(Run.open(run).report["history"], expected, strict=True):
         assert {name: row[name] for name in then} == pytest.approx(then, rel=1e-3)
     if is_where_it_was_made():
         values, _ = Run.open(run).load_state()
