@@ -60,8 +60,12 @@ class LossGuard(keras.callbacks.Callback):
             self.look(logs)
 
     def on_epoch_end(self, epoch, logs=None):
-        """Refuse a gradient that was not finite before anything is made of the epoch."""
+        """Refuse a gradient that was not finite before anything is made of the epoch; note the gradients' figures.
+
+        A task's callback behind this one may take steps of its own, which are none of the epoch's.
+        """
         self.check()
+        self.gradients = self._gradients()
 
     def look(self, logs: Mapping) -> None:
         """Show the loss and refuse one that is not finite: means over the epoch stay so once they were."""
@@ -101,6 +105,13 @@ class LossGuard(keras.callbacks.Callback):
             f"{what} is no longer a finite number {where}. Every saved state is finite: --resume {folder} goes on from "
             "the last. Or try a smaller --train.learning_rate or --train.clip_norm"
         )
+
+    def _gradients(self) -> dict[str, float]:
+        """Read the last step's gradient norm, and the share of the epoch's steps in which it was clipped."""
+        optimizer = self.model.optimizer
+        norm, clipped = float(optimizer.gradient_norm), float(optimizer.clipped)
+        optimizer.clipped.assign(0.0)
+        return {"gradient_norm": norm, "clipped_steps": clipped / self.state.per_epoch}
 
     def _describe_rows(self, step: int) -> str:
         """Name the training examples of a step, and which of their arrays is not finite already."""
@@ -195,7 +206,7 @@ class EpochRecord(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         """Add the row. Refuses figures that are not finite."""
         row = {"epoch": epoch + 1, "learning_rate": float(inference.as_numpy(self.model.optimizer.learning_rate))}
-        row |= {name: float(value) for name, value in logs.items()} | self._gradients() | self._contributions(logs)
+        row |= {name: float(value) for name, value in logs.items()} | self.guard.gradients | self._contributions(logs)
         self.guard.check(row)
         row |= {"waiting_for_data": self.stalled, "seconds": time.monotonic() - self.started}
         self.state.history.append(row)
@@ -210,13 +221,6 @@ class EpochRecord(keras.callbacks.Callback):
         shares = {f"share/{name}": part / total for name, part in parts.items()}
         named = {"weight/": weights, "contribution/": parts}
         return {prefix + name: value for prefix, of in named.items() for name, value in of.items()} | shares
-
-    def _gradients(self) -> dict[str, float]:
-        """Read the last step's gradient norm, and the share of the epoch's steps in which it was clipped."""
-        optimizer = self.model.optimizer
-        norm, clipped = float(optimizer.gradient_norm), float(optimizer.clipped)
-        optimizer.clipped.assign(0.0)
-        return {"gradient_norm": norm, "clipped_steps": clipped / self.state.per_epoch}
 
 
 class Stop(keras.callbacks.Callback):

@@ -147,8 +147,8 @@ def test_configurations_of_earlier_versions_are_upgraded():
     network["waves"], network["wave_nodes"] = network.pop("propagation_slices"), network.pop("propagation_nodes")
     old = {n: config[n] for n in outer} | {"network": network, "policy": "float32"}
     old["optics"] = optics | {"wavelength": config["band"]}
-    assert MetasurfaceNet.from_config(upgrade_config("kmodels>DiffractionNet", old)).get_config() == config
-    assert upgrade_config("MetasurfaceNet", config) == config
+    assert MetasurfaceNet.from_config(upgrade_config(old)).get_config() == config
+    assert upgrade_config(config) == config
 
 
 @pytest.mark.skipif(backend.current() != "tensorflow", reason="see the class's docstring")
