@@ -12,6 +12,7 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,6 +23,9 @@ from kmodels.core.runs import provenance
 from kmodels.core.spec import registry
 from kmodels.core.spec.errors import UserError
 from kmodels.core.spec.recipe import Recipe
+
+if TYPE_CHECKING:
+    from kmodels.core.runs.predictor import Predictor
 
 FORMAT = 1  # of the run folder; a reader refuses newer ones
 STATE = ("step", "history", "seconds", "live")  # what is saved beside a training state's variables
@@ -162,7 +166,7 @@ class Run:
             raise UserError(f"{path}: damaged: {error}; without it, --resume {folder} makes it again") from None
 
     @functools.cached_property
-    def predictor(self):
+    def predictor(self) -> "Predictor":
         """The trained model with its pre- and post-processing, as `kmodels.load` returns it."""
         return kmodels.load(self.path)
 

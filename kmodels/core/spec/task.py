@@ -83,7 +83,17 @@ class Scores:
 
 @dataclass(frozen=True)
 class EvaluationInput:
-    """What diagnostics and figures are made of: records, their prediction, and the scores once they exist."""
+    """What diagnostics and figures are made of.
+
+    Attributes
+    ----------
+    records : Records
+        n examples.
+    prediction : Prediction
+        For them.
+    scores : Scores or None
+        Once they exist.
+    """
 
     records: Records
     prediction: Any
@@ -92,7 +102,19 @@ class EvaluationInput:
 
 @dataclass(frozen=True)
 class ExtendedEvaluation:
-    """What one prediction of each held-out record does not show: scores, baselines' scores, pictures, files."""
+    """What one prediction of each held-out record does not show.
+
+    Attributes
+    ----------
+    scores : Scores
+        Of the model.
+    baselines : dict of str to Scores
+        By name, merged with those that there are.
+    pictures : dict of str to matplotlib.figure.Figure
+        For the report, by title.
+    files : dict of str to bytes
+        For the run's `figures/`, by name.
+    """
 
     scores: Scores = field(default_factory=lambda: Scores({}))
     baselines: dict[str, Scores] = field(default_factory=dict)
@@ -102,7 +124,17 @@ class ExtendedEvaluation:
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What a training's callbacks may look at: training records, the examples made of them, validation records."""
+    """What a training's callbacks may look at.
+
+    Attributes
+    ----------
+    records : Records
+        Of the training.
+    examples : Examples
+        Made of them.
+    validation : Records
+        Of the validation.
+    """
 
     records: Records
     examples: Examples
@@ -224,10 +256,23 @@ class Task(abc.ABC):
 
     @abc.abstractmethod
     def encode(self, records: Records, recipe: Recipe) -> Examples:
-        """Turn records into what the network is given."""
+        """Turn records into what the network is given.
+
+        Parameters
+        ----------
+        records : Records
+            n examples in physical units.
+        recipe : Recipe
+            Of the run.
+
+        Returns
+        -------
+        examples : Examples
+            n of them; targets only where the records have labels.
+        """
 
     def training_examples(self, records: Records, recipe: Recipe) -> Examples:
-        """Turn records into what the network is trained on."""
+        """Turn records into what the network is trained on; by default as `encode` does."""
         return self.encode(records, recipe)
 
     # -- network ----------------------------------------------------------------------------------------------
@@ -254,7 +299,20 @@ class Task(abc.ABC):
         return None
 
     def callbacks(self, recipe: Recipe, data: TrainingData) -> list["keras.callbacks.Callback"]:
-        """Make what acts between the epochs of a training: schedules, freezing, calibration, hard-negative mining."""
+        """Make what acts between the epochs of a training: schedules, freezing, calibration, hard-negative mining.
+
+        Parameters
+        ----------
+        recipe : Recipe
+            Of the run.
+        data : TrainingData
+            What the callbacks may look at.
+
+        Returns
+        -------
+        list of keras.callbacks.Callback
+            In the order in which they act.
+        """
         return []
 
     # -- evaluation -------------------------------------------------------------------------------------------
@@ -310,7 +368,20 @@ class Task(abc.ABC):
 
     @abc.abstractmethod
     def baselines(self, recipe: Recipe, splits: dict[str, Any]) -> dict[str, Scores]:
-        """Score the baselines on `splits["test"]`; those that learn are left out where there is no "train"."""
+        """Score the baselines on `splits["test"]`.
+
+        Parameters
+        ----------
+        recipe : Recipe
+            Of the run.
+        splits : dict of str to Records
+            As for `metrics`; baselines that learn are left out where there is no "train".
+
+        Returns
+        -------
+        dict of str to Scores
+            By name.
+        """
 
     def compare(self, scores: Scores, baselines: dict[str, Scores]) -> Scores:
         """Add to the model's scores what sets them against the baselines', such as ratios."""

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -50,7 +51,7 @@ def batch_rows(n_examples: int, batch_size: int, seed: int, step: int) -> np.nda
     return epoch_order(n_examples, seed, epoch)[position * batch_size : (position + 1) * batch_size]
 
 
-def batches(examples, batch_size: int, seed: int, first_step: int = 0) -> Iterator[tuple]:
+def batches(examples: Any, batch_size: int, seed: int, first_step: int = 0) -> Iterator[tuple]:
     """Yield batches without end; batch k is a pure function of (seed, k), so any step can be resumed.
 
     Every epoch holds every example once. The last batch of an epoch is filled up with examples of weight 0, so that all

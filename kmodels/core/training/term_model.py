@@ -58,7 +58,7 @@ class TermModel(keras.Model):
         start = keras.initializers.Constant(value)
         return self.add_weight(name=name, shape=(), dtype="float32", initializer=start, trainable=False, autocast=False)
 
-    def terms(self, x, y, y_pred) -> dict:
+    def terms(self, x: dict, y: dict, y_pred: dict) -> dict:
         """Compute the loss terms of each example, unweighted.
 
         Parameters
