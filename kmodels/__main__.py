@@ -71,7 +71,7 @@ def _usage() -> str:
 
 
 def _why_not(word: str) -> str:
-    """Why this word does nothing, and which one would."""
+    """Say why this word does nothing, and which one would."""
     if word in STUDIES:
         return f"{word} works {IN_A_CLONE}"
     near = nearest(word, [*VERBS, *STUDIES])

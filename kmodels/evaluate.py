@@ -51,7 +51,7 @@ def _evaluate(args, words) -> int:
 
 
 def _checkpoints(args, predictor) -> int:
-    """Every saved state beside the others, so that nobody trusts the best one by one figure blindly."""
+    """Show every saved state beside the others, so that nobody trusts the best one by one figure blindly."""
     from kmodels.core.cli import console
     from kmodels.core.io import files
     from kmodels.core.runs import checkpoints, pipeline

@@ -115,7 +115,7 @@ def _gates(convolved, x, kernel, dropped):
 
 
 def _over_volume(mask):
-    """(batch, time) -> (time, batch, 1, 1, 1, 1) bool."""
+    """Spread a mask over the volume, (batch, time) -> (time, batch, 1, 1, 1, 1) bool."""
     return ops.cast(ops.transpose(mask), "bool")[:, :, None, None, None, None]
 
 

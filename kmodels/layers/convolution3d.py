@@ -62,14 +62,14 @@ def native(x, kernel, padding):
 
 
 def shifted(x, kernel, padding):
-    """One matrix product of the channels for every place of the kernel, summed."""
+    """Convolve by one matrix product of the channels for every place of the kernel, summed."""
     x, size = _padded(x, kernel, padding)
     places = itertools.product(*map(range, kernel.shape[:3]))
     return sum(ops.matmul(_window(x, place, size), kernel[place]) for place in places)
 
 
 def stacked(x, kernel, padding):
-    """As `shifted`, with the kernel's places along x side by side in the channels: a third of the products."""
+    """Convolve as `shifted`, with the kernel's places along x side by side in the channels: a third of the products."""
     x, (nz, ny, nx) = _padded(x, kernel, padding)
     x = ops.concatenate([x[:, :, :, k : k + nx] for k in range(kernel.shape[2])], axis=-1)
     kernel = ops.reshape(kernel, (*kernel.shape[:2], -1, kernel.shape[-1]))

@@ -68,7 +68,7 @@ class Data(Section):
         return self
 
     def wavelengths(self) -> np.ndarray:
-        """(n_wavelengths,) [nm]."""
+        """Compute the wavelengths, (n_wavelengths,) [nm]."""
         return np.linspace(*self.wavelength, self.n_wavelengths)
 
 

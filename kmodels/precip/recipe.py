@@ -165,7 +165,7 @@ class Train(TrainSection):
         return {"posterior": self.crps_members if self.posterior_crps else 1, "prior": self.crps_members}
 
     def kept_epochs(self, done: int) -> set[int]:
-        """Every checkpoint_epochs-th."""
+        """Keep every checkpoint_epochs-th."""
         return set(range(self.checkpoint_epochs, done + 1, self.checkpoint_epochs))
 
     @model_validator(mode="after")

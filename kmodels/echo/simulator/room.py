@@ -129,7 +129,7 @@ def _sample_boxes(rng, data, size, cut) -> list:
 
 
 def _floors(size, cut) -> np.ndarray:
-    """One rectangle, or the two of an L."""
+    """Part the floor into one rectangle, or the two of an L."""
     x, y = size[:2]
     if not any(cut):
         return np.array([[[0.0, 0.0], [x, y]]])

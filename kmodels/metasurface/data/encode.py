@@ -168,7 +168,7 @@ def on_wavelengths(values: np.ndarray, wavelength: np.ndarray, data) -> np.ndarr
 
 
 def _places(wavelength: np.ndarray, data) -> tuple[np.ndarray, np.ndarray]:
-    """Of each wavelength the index on the recipe's grid and the rest, [grid spacings] in steps of OFF_GRID."""
+    """Find of each wavelength the index on the recipe's grid and the rest, [grid spacings] in steps of OFF_GRID."""
     position = (np.asarray(wavelength, "float64") - data.wavelength[0]) / spacing(data)
     position = np.round(position / OFF_GRID) * OFF_GRID
     index = np.clip(np.floor(position + OFF_GRID / 2).astype(int), 0, data.n_wavelengths - 1)

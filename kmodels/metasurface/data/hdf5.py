@@ -133,7 +133,7 @@ def _dataset(file: h5py.File, path: Path, name: str, kinds: str) -> h5py.Dataset
 
 
 def _nanometres(wavelength: h5py.Dataset, path: Path) -> np.ndarray:
-    """(w,) [nm], rising."""
+    """Read the wavelengths, (w,) [nm], rising."""
     units = wavelength.attrs.get("units", "(missing)")
     units = units.decode() if isinstance(units, bytes) else units
     if not isinstance(units, str) or units.strip() not in NANOMETRES:

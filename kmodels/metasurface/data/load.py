@@ -124,7 +124,7 @@ def _pixel_order(stored: hdf5.Stored, data, labels: bool) -> str:
 
 
 def _wavelength(file: Path, wavelength: np.ndarray | None, data, labels: bool) -> np.ndarray:
-    """(w,) [nm] of the file, within the recipe's range; the recipe's where it may be missing."""
+    """Check the file's wavelengths, (w,) [nm], within the recipe's range; the recipe's where they may be missing."""
     if wavelength is None:
         if labels:
             raise UserError(f"{file}: wavelength: missing; expected a dataset (w,) with units")
@@ -243,7 +243,7 @@ def _check_alike(parts: list[Part]) -> None:
 
 
 def _join(parts: list[Part]) -> Structures:
-    """All parts as one set; copies of a structure, transposed, flipped or shifted, have one group."""
+    """Join all parts to one set; copies of a structure, transposed, flipped or shifted, have one group."""
     prints = np.concatenate([part.fingerprints for part in parts])
     _, groups = np.unique(prints, axis=0, return_inverse=True)
     names = [f"{part.file.stem}:{number}" for part in parts for number in part.numbers]

@@ -51,7 +51,7 @@ def move_spectra(spectra: np.ndarray, symmetry: int) -> np.ndarray:
 
 
 def _parts(symmetry: int) -> tuple[bool, tuple[int, ...], tuple[int, int]]:
-    """(transposed, axes flipped, (rows, columns) shifted by half a period: 0 or 1)."""
+    """Decode a symmetry: (transposed, axes flipped, (rows, columns) shifted by half a period: 0 or 1)."""
     if not 0 <= symmetry < COUNT:
         raise ValueError(f"symmetry {symmetry}; expected 0 .. {COUNT - 1}")
     bits = [symmetry >> k & 1 for k in range(5)]

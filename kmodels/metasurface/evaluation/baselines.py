@@ -117,11 +117,11 @@ def cell_fill(structures: Structures) -> np.ndarray:
 
 
 def _centred(cells: np.ndarray) -> np.ndarray:
-    """(n, cells) float64, 0 for half filled."""
+    """Centre the filling of cells: (n, cells) float64, 0 for half filled."""
     return cells.reshape(len(cells), -1).astype("float64") - 0.5
 
 
 def _squared_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """(len(a), len(b)) sums of squared differences."""
+    """Compute sums of squared differences, (len(a), len(b))."""
     a, b = a.reshape(len(a), -1), b.reshape(len(b), -1)
     return np.square(a).sum(1)[:, None] + np.square(b).sum(1) - 2 * a @ b.T

@@ -274,6 +274,6 @@ def _transposed(field):
 
 
 def _interpolate(between, values):
-    """(batch, w, ...) of values at the nodes (batch, nodes, ...), the last axes as one."""
+    """Interpolate (batch, w, ...) of values at the nodes (batch, nodes, ...), the last axes as one."""
     nodes = values.shape[1]
     return ops.matmul(between, ops.reshape(values, (-1, nodes, int(np.prod(values.shape[2:], dtype=int)))))

@@ -102,7 +102,7 @@ def _convolved(pattern: np.ndarray, spectrum: np.ndarray) -> np.ndarray:
 
 
 def _periodic_noise(rng: np.random.Generator, n: int, width: float) -> np.ndarray:
-    """(n, n) white noise smoothed by a Gaussian of this standard deviation [pixels]."""
+    """Sample white noise (n, n) smoothed by a Gaussian of this standard deviation [pixels]."""
     k = 2 * np.pi * np.fft.fftfreq(n)
     spectrum = scipy.fft.rfft2(rng.standard_normal((n, n)))
     gaussian = np.exp(-0.5 * width**2 * (k[:, None] ** 2 + k[: n // 2 + 1] ** 2))

@@ -66,7 +66,7 @@ class RcwaSolver:
         return Solution(transmitted, reflected)
 
     def _at_wavelength(self, pattern, wavelength, permittivity):
-        """(transmittance (2, 2), reflectance) at one wavelength [um]; permittivity: of cover, gap, solid, spacer."""
+        """Solve a wavelength [um]: (transmittance (2, 2), reflectance); permittivity: cover, gap, solid, spacer."""
         fmmax = _fmmax()
         cover, gap, solid, spacer = permittivity
         layers = [
@@ -91,7 +91,7 @@ class RcwaSolver:
         return (flux / total[:, None, None]).mean(0), (-back.sum(0) / total).mean()
 
     def _incident(self) -> np.ndarray:
-        """(2 orders, 2): normal incidence, in one polarisation and in the other."""
+        """Make the incident amplitudes (2 orders, 2): normal incidence, in one polarisation and in the other."""
         n = self.expansion.num_terms
         straight = int(np.flatnonzero((self.expansion.basis_coefficients == 0).all(1))[0])
         amplitudes = np.zeros((2 * n, 2), "complex128")
@@ -99,7 +99,7 @@ class RcwaSolver:
         return amplitudes
 
     def _flux_by_pixel(self, fields):
-        """(polarisation, 2, 2) flux through each quadrant, of the fields' Fourier amplitudes."""
+        """Compute the flux through each quadrant, (polarisation, 2, 2), of the fields' Fourier amplitudes."""
         (ex, ey, _), (hx, hy, _) = ((self.plane_waves @ part for part in field) for field in fields)
         flux = 0.5 * (ex * hy.conj() - ey * hx.conj()).real
         flux = flux.T.reshape(-1, SAMPLES, SAMPLES)
@@ -111,7 +111,7 @@ def _uniform(permittivity):
 
 
 def _plane_waves(orders: np.ndarray) -> np.ndarray:
-    """(points, orders) exp(2 pi i order . r) at the middle of each cell of a grid of SAMPLES x SAMPLES."""
+    """Compute exp(2 pi i order . r), (points, orders), at the middle of each cell of a grid of SAMPLES x SAMPLES."""
     along = np.exp(2j * np.pi * np.multiply.outer((np.arange(SAMPLES) + 0.5) / SAMPLES, orders))  # (place, order, axis)
     return (along[:, None, :, 0] * along[None, :, :, 1]).reshape(SAMPLES**2, -1)
 

@@ -78,7 +78,7 @@ class ScalarSolver:
         return Solution(np.moveaxis(transmitted, 0, -1), reflected)
 
     def _filling(self, pattern: np.ndarray) -> tuple[np.ndarray, int]:
-        """(cells, cells) number of solid pixels in each cell, and how many pixels it has."""
+        """Count the solid pixels in each cell, (cells, cells), and how many pixels it has."""
         size = pattern.shape[-1]
         if pattern.shape != (size, size) or size % self.n_cells:
             raise ValueError(f"pattern of shape {pattern.shape}; expected a square multiple of {self.n_cells}")
@@ -171,7 +171,7 @@ def diffraction_phase(k: np.ndarray, k_t2: np.ndarray, dz: float) -> np.ndarray:
 
 
 def _angular_spectrum(k_above: np.ndarray, k: np.ndarray, k_t2: np.ndarray, distance: float) -> np.ndarray:
-    """(w, n, n) complex64 factors t exp(i k_z distance), 0 beyond the light cone.
+    """Compute the factors t exp(i k_z distance), (w, n, n) complex64, 0 beyond the light cone.
 
     t = 2 sqrt(k_z k_z') / (k_z + k_z') goes to 0 there: without it spectra jump where an order starts to exist.
     """
@@ -181,7 +181,7 @@ def _angular_spectrum(k_above: np.ndarray, k: np.ndarray, k_t2: np.ndarray, dist
 
 
 def _looked_up(table: np.ndarray, index: np.ndarray, dtype="complex64") -> np.ndarray:
-    """(w, n, n) table[w, index]."""
+    """Look up table[w, index], (w, n, n)."""
     return np.take(table.astype(dtype), index, axis=1)
 
 

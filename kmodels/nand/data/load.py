@@ -118,7 +118,7 @@ def _trace(table: _Table, data) -> Trace:
 
 
 def _sequences(table: _Table):
-    """(start: whether a row begins a sequence, step) after checking that steps count 0, 1, 2, ..."""
+    """Check that steps count 0, 1, 2, ...: (start: whether a row begins a sequence, step)."""
     table.refuse(table.frame["sequence"].isna().to_numpy(), "sequence", "every row names its sequence")
     name = table.frame["sequence"]
     start = (name != name.shift()).to_numpy()

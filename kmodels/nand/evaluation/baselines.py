@@ -58,7 +58,7 @@ def _boosted_trees(recipe, parts) -> np.ndarray:
 
 
 def _summarize(trace: Trace, recipe) -> np.ndarray:
-    """(n, operations * columns * 3): a sequence without its order; NaN where it has no such operation."""
+    """Summarise a sequence without its order, (n, operations * columns * 3); NaN where it has no such operation."""
     inputs = encode.encode(trace, recipe).inputs
     values = np.concatenate([inputs[name] for name in sorted(inputs)], axis=-1).astype("float32")
     parts = []

@@ -72,7 +72,7 @@ def mine_hard_negatives(model, trace, examples, recipe) -> dict[str, float]:
 
 
 def _train(model, examples, rows, size) -> None:
-    """One pass over the rows, at the learning rate of now."""
+    """Pass once over the rows, at the learning rate of now."""
     iterations = int(model.optimizer.iterations)
     for start in range(0, len(rows), size):
         some = rows[start : start + size]

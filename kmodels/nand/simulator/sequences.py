@@ -205,7 +205,7 @@ def _programmable(rng, frontier, data):
 
 
 def _readable(rng, device, slot, frontier, data):
-    """One of the last `read_offset_limit` pages; where that one was skipped, the last page written."""
+    """Choose one of the last `read_offset_limit` pages; where that one was skipped, the last page written."""
     page = frontier - 1 - _below(rng, np.minimum(frontier, data.read_offset_limit))
     if data.program_order == "strict":
         return page

@@ -95,7 +95,7 @@ def _lift_above_ground(field, below_ground):
 
 
 def _linear_weights(position):
-    """((cell, its weight), (next cell, its weight)) of linear interpolation at these positions [cells]."""
+    """Compute ((cell, its weight), (next cell, its weight)) of linear interpolation at these positions [cells]."""
     whole = np.floor(position).astype(int)
     part = (position - whole).astype("float32")
     return (whole, 1 - part), (whole + 1, part)

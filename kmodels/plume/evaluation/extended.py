@@ -68,7 +68,7 @@ def rollout_rows(windows: Windows) -> np.ndarray:
 
 
 def _lead_sums(truth: np.ndarray, forecast: Forecast) -> np.ndarray:
-    """(windows, leads, sums), see metrics.window_sums."""
+    """Compute the sums of each window and lead, (windows, leads, sums), see metrics.window_sums."""
     air = air_mask(forecast.windows, np.arange(len(truth)))
     leads = range(truth.shape[1])
     return np.stack([window_sums(truth[:, k], forecast.concentration[:, k], air) for k in leads], axis=1)

@@ -48,7 +48,7 @@ ATTRIBUTES = {
 
 
 def centres(cells: int, cell: float, first_edge: float) -> np.ndarray:
-    """(cells,) centres of cells [degrees] from an edge on."""
+    """Compute the centres of cells, (cells,) [degrees], from an edge on."""
     return first_edge + cell * (np.arange(cells) + 0.5)
 
 

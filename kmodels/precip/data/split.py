@@ -25,15 +25,15 @@ def split(days: Days, recipe) -> dict[str, np.ndarray]:
 
 
 def day_numbers(dates: np.ndarray) -> np.ndarray:
-    """(n,) days that have passed, in the dates' own calendar."""
+    """Count the days that have passed, (n,), in the dates' own calendar."""
     return np.array([d.toordinal(fractional=False) for d in dates], int)
 
 
 def blocks(dates: np.ndarray, block_days: int) -> np.ndarray:
-    """(n,) number of the block of `block_days` days that each date lies in, whatever else the data set holds."""
+    """Find the block of `block_days` days that each date lies in, (n,) its number, whatever else the data set holds."""
     return day_numbers(dates) // block_days
 
 
 def day_in_block(days: Days, block_days: int) -> np.ndarray:
-    """(n,) how many days into its block each day is."""
+    """Count how many days into its block each day is, (n,)."""
     return day_numbers(days.dates) % block_days

@@ -113,7 +113,7 @@ def daily_statistics(ensemble: Ensemble, known: Statistics, brief: bool = False,
 
 
 def _block_statistics(fields, truth, observed, known: Statistics, brief: bool):
-    """(each, histograms, power, ranks) of some days. fields: (days, members, y, x). truth: (days, y, x)."""
+    """Compute (each, histograms, power, ranks) of some days. fields: (days, members, y, x). truth: (days, y, x)."""
     members = fields.shape[1]
     x, y = fields[..., observed].astype("float64"), truth[..., observed].astype("float64")
     mean = x.mean(1)
@@ -168,7 +168,20 @@ def _events(x, y, known: Statistics) -> dict[str, np.ndarray]:
 
 
 def crps(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """(days,) fair continuous ranked probability score; of one member its absolute error. x: (days, members, cells)."""
+    """Compute the fair continuous ranked probability score; of one member its absolute error.
+
+    Parameters
+    ----------
+    x : numpy.ndarray
+        (days, members, cells).
+    y : numpy.ndarray
+        (days, cells).
+
+    Returns
+    -------
+    numpy.ndarray
+        (days,).
+    """
     # Here, because it takes seconds to import.
     from scores.probability import crps_for_ensemble
 
@@ -186,7 +199,7 @@ def _how(x) -> dict:
 
 
 def _above_thresholds(x, y, known: Statistics) -> dict[str, np.ndarray]:
-    """Of each day the parts of the fair CRPS above thresholds."""
+    """Compute of each day the parts of the fair CRPS above thresholds."""
     from scores.probability import tail_tw_crps_for_ensemble
 
     thresholds = {"p95": known.p95, "p99": known.p99}
@@ -197,7 +210,7 @@ def _above_thresholds(x, y, known: Statistics) -> dict[str, np.ndarray]:
 
 
 def _fractions(fields, truth, observed, known: Statistics) -> dict[str, np.ndarray]:
-    """Of each day the mean fractions skill score of its members, and whether it has an event at all."""
+    """Compute of each day the mean fractions skill score of its members, and whether it has an event at all."""
     import xarray as xr
     from scores.spatial import fss_2d
 
@@ -223,7 +236,7 @@ def histogram_of(x: np.ndarray) -> np.ndarray:
 
 
 def _ranks(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """(days, members + 1) share of cells where the truth has each rank among the members, ties split evenly."""
+    """Compute the share of cells where the truth has each rank, (days, members + 1), ties split evenly."""
     below, equal = (x < y[:, None]).sum(1), (x == y[:, None]).sum(1)
     count = x.shape[1] + 1
     counts = np.zeros((len(x), count + 1))

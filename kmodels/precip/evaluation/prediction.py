@@ -95,7 +95,7 @@ class Ensemble:
 
 
 def _places(domain) -> tuple[tuple[str, str], dict]:
-    """(dimensions, coordinates) of a grid: latitudes and longitudes where they are known, 1-D where they can be."""
+    """Make (dimensions, coordinates) of a grid: latitudes and longitudes where known, 1-D where they can be."""
     if domain.lat is None:
         return ("y", "x"), {}
     attributes = {name: dict(cf_writer.ATTRIBUTES[name]) for name in ("lat", "lon")}

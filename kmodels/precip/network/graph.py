@@ -86,12 +86,12 @@ class NetworkBuilder:
         return code
 
     def _coarse_rain(self, state):
-        """(batch, Y, X) [mm/day] that the fields keep; None where they keep none, or it is not known."""
+        """Build the rain that the fields keep, (batch, Y, X) [mm/day]; None for none, or where it is not known."""
         channel = self.architecture.kept_channel
         return None if channel is None else ops.expm1(ops.cast(state[..., channel], "float32"))
 
     def _state_encoder(self, state):
-        """(summary (batch, d_x), the first map (batch, Y, X, channels)) of the scaled coarse state."""
+        """Build (summary (batch, d_x), the first map (batch, Y, X, channels)) of the scaled coarse state."""
         sizes = self.architecture
         first = self._conv(state, sizes.state_filters[0], "state_0")
         x = layers.Flatten(data_format=LAST)(self._conv(first, sizes.state_filters[1], "state_1", strides=2))
@@ -99,7 +99,7 @@ class NetworkBuilder:
         return self._dense(x, sizes.d_x, "summary"), first
 
     def _rain_encoder(self, rain, static):
-        """(batch, d_y) of the scaled rain field."""
+        """Build the summary (batch, d_y) of the scaled rain field."""
         sizes = self.architecture
         x = layers.Concatenate()([rain, static])
         for k, width in enumerate(reversed(WIDTHS)):
@@ -121,7 +121,7 @@ class NetworkBuilder:
     # -- decoder ----------------------------------------------------------------------------------------------
 
     def _decoder(self) -> keras.Model:
-        """(z, summary, map, noise_0, noise_1, ...) -> scaled rain (batch, y, x) float32."""
+        """Build (z, summary, map, noise_0, noise_1, ...) -> scaled rain (batch, y, x) float32."""
         sizes = self.architecture
         shapes = {"z": (sizes.d_z,), "summary": (sizes.d_x,)} | noise_shapes(sizes, sizes.grid)
         if sizes.injected:

@@ -112,7 +112,7 @@ class LossSettings:
         _check("crps_scales", self.crps_scales, min(self.crps_scales, default=0) >= 1, "1 or more")
 
     def term_weights(self, scored: dict[str, str]) -> dict[str, float]:
-        """{loss term: weight}, that of kl after its warm-up. scored: as `scored_laws` gives it."""
+        """Collect {loss term: weight}, that of kl after its warm-up. scored: as `scored_laws` gives it."""
         weights = {
             "reconstruction": self.lambda_reconstruction,
             "mass": self.lambda_mass,
@@ -136,7 +136,7 @@ def final_beta(loss) -> float:
 
 
 def scored_laws(fields: dict[str, int]) -> dict[str, str]:
-    """{law of which several fields are decoded, so that they have a CRPS: how the names of its terms begin}."""
+    """Choose the laws with several decoded fields, so that they have a CRPS: {law: prefix of its terms' names}."""
     prefixes = {"prior": "", "posterior": "posterior_"}
     return {law: prefixes[law] for law, count in fields.items() if count > 1}
 

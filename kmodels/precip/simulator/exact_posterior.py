@@ -61,7 +61,7 @@ class ExactPosterior:
         return self.weather.torus.covariance_with(np.kron(weights, np.ones((self.data.grid.block,) * 2)))
 
     def _noise_covariance(self, n: int) -> np.ndarray:
-        """Of the part of X that does not come from Z: (C n, C n)."""
+        """Compute the covariance of the part of X that does not come from Z, (C n, C n)."""
         torus = self.weather.coarse_torus
         unit = np.eye(n).reshape(n, *self.data.grid.coarse)
         own = np.stack([torus.covariance_with(cell).ravel() for cell in unit])

@@ -22,7 +22,7 @@ from kmodels.precip.recipe import PIECES, PROTOTYPE
 
 
 def recipes() -> dict[str, dict]:
-    """{name: changes to the default recipe}: V3, V3 with one piece, V3 with all."""
+    """Make {name: changes to the default recipe}: V3, V3 with one piece, V3 with all."""
     together = PROTOTYPE
     for piece in PIECES.values():
         together = merge(together, piece)

@@ -127,7 +127,7 @@ class SampleEvaluator:
         return self._resample(distances, len(counts))
 
     def _resample(self, statistic, n):
-        """(value, 95% interval) of a statistic of n sequences' weights, (rows, n) -> (rows,)."""
+        """Compute (value, 95% interval) of a statistic of n sequences' weights, (rows, n) -> (rows,)."""
         value = float(statistic(np.ones((1, n), "float32"))[0])
         return value, verification.interval(statistic(verification.bootstrap_weights(np.arange(n), self.seed)), n)
 

@@ -216,7 +216,7 @@ def count_series(state: str, vocabulary: Vocabulary) -> int:
 
 
 def _column_sizes(state: str, vocabulary: Vocabulary) -> list[int]:
-    """How many values each column of `make_views` takes."""
+    """Count the values that each column of `make_views` takes."""
     if state == "joint":
         return vocabulary.column_sizes
     return [vocabulary.words + 1, vocabulary.words + 1, 2 * vocabulary.slots, vocabulary.slots]
