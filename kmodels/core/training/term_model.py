@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 from kmodels.core.spec.suggest import did_you_mean
+from kmodels.core.training.cloning import carried, clonable
 
 
 class TermModel(keras.Model):
@@ -26,12 +27,19 @@ class TermModel(keras.Model):
     ----------
     term_weights : dict of str to float
         The weight of each loss term at the start.
-    **kwargs
-        `inputs`, `outputs` and `name` of a functional `keras.Model`.
+    inputs, outputs : dict of str to keras.KerasTensor
+        Of a functional `keras.Model`.
+    name : str
+        Of the model.
     """
 
-    def __init__(self, term_weights: dict[str, float], **kwargs):
-        super().__init__(**kwargs)
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        if "__init__" in vars(cls):
+            cls.__init__ = clonable(cls.__init__)
+
+    def __init__(self, term_weights: dict[str, float], inputs, outputs, name: str | None = None):
+        super().__init__(inputs=inputs, outputs=carried(outputs), name=name)
         self.term_weights = {name: self.scalar(f"weight_{name}", value) for name, value in term_weights.items()}
         self.term_means = {name: keras.metrics.Mean(name=name) for name in term_weights}
 
