@@ -1,4 +1,4 @@
-"""A model's outputs for all examples, in their order, in batches of one shape."""
+"""A model's outputs for all examples, in batches of one shape; and gradients with respect to inputs."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from kmodels.core.training import batching
+from kmodels.core.training import backend, batching
 
 
 def predict(
@@ -94,3 +94,26 @@ def _outputs(model, inputs, n):
 
 def _joined(parts):
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def gradient(function: Callable) -> Callable[[np.ndarray], tuple[float, np.ndarray]]:
+    """Differentiate a function with respect to its input, compiled where that is quick.
+
+    Parameters
+    ----------
+    function : callable
+        Of one float32 tensor, built of `keras.ops` and layers; returns one number, a tensor of shape (). Its weights do
+        not change.
+
+    Returns
+    -------
+    callable
+        ``x -> (function(x), d function / d x at x)``, NumPy in and out; x keeps one shape from call to call.
+    """
+    of_tensor = backend.value_and_gradient(function)
+
+    def of_array(x: np.ndarray) -> tuple[float, np.ndarray]:
+        value, slope = of_tensor(np.asarray(x, "float32"))
+        return float(value), slope
+
+    return of_array

@@ -107,6 +107,21 @@ class TermModel(keras.Model):
         self.compile(**keras.saving.deserialize_keras_object(config))
         self.optimizer.build(self.trainable_variables)
 
+    def export(self, filepath, format: str = "tf_saved_model", **kwargs):
+        """Export the network, as `keras.Model.export` does.
+
+        Raises
+        ------
+        ValueError
+            For a SavedModel on torch, where Keras exports no model whose outputs are a dictionary.
+        """
+        if format == "tf_saved_model" and keras.backend.backend() == "torch":
+            raise ValueError(
+                f"{type(self).__name__}: Keras exports no SavedModel of outputs in a dictionary on torch; save the model "
+                f"(.keras), load it on tensorflow or jax, and export it there"
+            )
+        return super().export(filepath, format=format, **kwargs)
+
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """Weigh the terms' means over the batch and add them up; the same code on all three backends.
 

@@ -37,9 +37,7 @@ class EchoNet(TermModel):
     "coarse_depth" [m], the low-passed depth (`kmodels.echo.data.encode.lowpass_depth`).
 
     `export` as a SavedModel works on tensorflow and jax; not on torch, where Keras cannot export a model whose
-    outputs are a dictionary: load the saved model on another backend and export it there. `keras.models.clone_model`
-    returns a plain functional model of the same layers without the loss (Keras 3.15, every backend);
-    ``EchoNet.from_config(net.get_config())`` returns an `EchoNet`.
+    outputs are a dictionary: load the saved model on another backend and export it there.
 
     Parameters
     ----------

@@ -55,8 +55,7 @@ class MetasurfaceNet(TermModel):
     Training: ``net.compile("adam"); net.fit({"pattern": ..., "wavelength": ...}, {"spectra": ...})``.
     Export: ``net.export(path, format="tf_saved_model")`` works on tensorflow; on jax it needs a TensorFlow that reads
     its StableHLO (2.21 does not read `arccos` of JAX 0.10); torch exports no dictionaries: load the saved model on
-    another backend. `keras.models.clone_model` gives a functional model of the same layers without the loss (Keras
-    3.15 does so with every functional subclass); ``MetasurfaceNet.from_config(net.get_config())`` gives this class.
+    another backend.
 
     Parameters
     ----------

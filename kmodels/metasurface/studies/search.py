@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from keras import ops
 
-from kmodels.core.training.gradient import gradient
+from kmodels.core.training.inference import gradient
 from kmodels.layers.fourier_mixing import irfft2, rfft2
 from kmodels.metasurface.simulator.patterns import feature_disc, remove_small_features
 

@@ -46,8 +46,6 @@ class PlumeNet(TermModel):
 
     `export` writes a SavedModel on tensorflow and jax. On torch Keras cannot export it: the outputs are a dictionary
     and torch.export knows no TensorFlow format; load the weights on another backend and export there.
-    `keras.models.clone_model` gives a plain functional model of the same layers, without the loss (Keras 3.15, every
-    backend); ``PlumeNet.from_config(net.get_config())`` gives a `PlumeNet`.
 
     Parameters
     ----------

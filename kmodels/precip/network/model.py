@@ -89,9 +89,7 @@ class PrecipVAE(TermModel):
     Notes
     -----
     `export` works on tensorflow and jax ("tf_saved_model"); on torch Keras refuses models whose outputs are a
-    dictionary: load the `.keras` file on another backend and export it there. `keras.models.clone_model` returns a
-    plain functional model of the same layers without the loss (Keras 3.15, every backend);
-    ``PrecipVAE.from_config(net.get_config())`` returns a `PrecipVAE`.
+    dictionary: load the `.keras` file on another backend and export it there.
 
     References
     ----------

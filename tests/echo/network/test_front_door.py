@@ -69,9 +69,9 @@ def test_config_and_file_give_the_same_network(architecture, tmp_path):
     assert copy.get_config() == net.get_config()
     copy.set_weights(net.get_weights())
     assert_same(predict(copy, x), expected)
-    clone = keras.models.clone_model(net)  # a plain functional model, as Keras has it: the same layers, no loss
-    for layer in clone.layers:
-        layer.set_weights(net.get_layer(layer.name).get_weights())
+    clone = keras.models.clone_model(net)
+    assert type(clone) is EchoNet and clone.get_config() == net.get_config()
+    clone.set_weights(net.get_weights())
     assert_same(predict(clone, x), expected)
     net.compile("adam")
     net.save(tmp_path / "net.keras")

@@ -8,7 +8,7 @@ from keras import ops
 
 from kmodels.core.cli import parse
 from kmodels.core.training import backend, batching, inference
-from kmodels.core.training.gradient import gradient
+from kmodels.core.training.inference import gradient
 from kmodels.echo.data.encode import QUIET, MirroredExamples, lowpass_depth, scale_magnitude
 from kmodels.echo.ladder import LADDER
 from kmodels.echo.network import curriculum, losses, sizes

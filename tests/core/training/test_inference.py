@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from kmodels.core.training.gradient import gradient
+from kmodels.core.training.inference import gradient
 
 
 def test_of_a_closed_form_and_of_a_layer():
