@@ -72,9 +72,10 @@ def clonable(init: Callable) -> Callable:
             graph = keras.Model(inputs, outputs)
             (layer,) = (one for one in graph.layers if isinstance(one, ConstructorArguments))
             kwargs, args = layer.held.value | kwargs, ()
-        else:  # the first two arguments, by position, are the model's own
-            args = tuple(one for one in (inputs, outputs) if one is not UNSET)
-        kwargs |= {} if name is UNSET else {"name": name}
+        else:  # what came by position are the model's own arguments
+            by_position = (inputs, outputs) if isinstance(name, str | None) else (inputs, outputs, name)
+            args = tuple(one for one in by_position if one is not UNSET)
+        kwargs |= {"name": name} if isinstance(name, str | None) else {}
         bound = signature.bind(self, *args, **kwargs)
         bound.apply_defaults()
         token = _arguments.set({key: value for key, value in bound.arguments.items() if key != "self"})

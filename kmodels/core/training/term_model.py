@@ -117,8 +117,8 @@ class TermModel(keras.Model):
         """
         if format == "tf_saved_model" and keras.backend.backend() == "torch":
             raise ValueError(
-                f"{type(self).__name__}: Keras exports no SavedModel of outputs in a dictionary on torch; save the model "
-                f"(.keras), load it on tensorflow or jax, and export it there"
+                f"{type(self).__name__}: Keras exports no SavedModel of outputs in a dictionary on torch; save the "
+                f"model (.keras), load it on tensorflow or jax, and export it there"
             )
         return super().export(filepath, format=format, **kwargs)
 
