@@ -391,8 +391,9 @@ def _short(value) -> str:
 
 
 def _nearest(key: str, fields) -> str:
-    """Name the right key that was probably meant; the sections where none is much alike."""
-    return did_you_mean_key(key, fields) or f"; sections: {', '.join(_sections(fields))}"
+    """Name the right key, or section, that was probably meant; the sections where none is much alike."""
+    sections = _sections(fields)
+    return did_you_mean_key(key, fields) or did_you_mean(key, sections) or f"; sections: {', '.join(sections)}"
 
 
 def _sections(fields) -> list[str]:

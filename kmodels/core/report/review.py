@@ -88,11 +88,33 @@ def _cost(record, before) -> str:
     )
 
 
-def _where(record) -> str:
-    machine, seeds = record["hardware"], ", ".join(str(seed) for seed in record["seeds"])
+def _where(record, seeds: str | None = None) -> str:
     return (
-        f"Measured {record['date'][:10]} on {record['backend']}, {'seed' if len(record['seeds']) == 1 else 'seeds'} "
-        f"{seeds}, {record['held_out']} held-out examples, {machine['cores']} cores of {machine['processor']}."
+        f"Measured {record['date'][:10]} on {record['backend']}, {seeds or _seeds(record)}, "
+        f"{record['held_out']} held-out examples, {tables.machine(record['hardware'])}."
+    )
+
+
+def _seeds(record) -> str:
+    return f"{'seed' if len(record['seeds']) == 1 else 'seeds'} {', '.join(map(str, record['seeds']))}"
+
+
+def _seeds_of_all(records) -> str:
+    """Name the seeds of a climb, and the steps that had others than the last one."""
+    steps = {}
+    for record in records:
+        if record["seeds"] != records[-1]["seeds"]:
+            steps.setdefault(_seeds(record), []).append(str(record["step"]))
+    return ", ".join([_seeds(records[-1]), *(f"{seeds} in step {' and '.join(at)}" for seeds, at in steps.items())])
+
+
+def _how_to_read(records) -> str:
+    """Say what stands in the brackets, and what became of several seeds."""
+    if all(len(record["seeds"]) == 1 for record in records):
+        return "In brackets: 95% intervals."
+    return (
+        "Figures are means over the seeds; the brackets hold the 95% intervals of all seeds; a gate is judged on the "
+        "worst seed."
     )
 
 
@@ -115,7 +137,8 @@ def of_ladder(records: list[dict]) -> str:
     if any(record["gates"] for record in records):
         made.append(_gates_table(records))
     total = sum(record["duration_s"] for record in records)
-    return "\n\n".join([*made, f"{_where(records[-1])} The whole climb: {total / 60:.0f} minutes."])
+    where = _where(records[-1], _seeds_of_all(records))
+    return "\n\n".join([*made, f"{where} The whole climb: {total / 60:.0f} minutes. {_how_to_read(records)}"])
 
 
 def _step_name(record) -> str:

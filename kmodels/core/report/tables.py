@@ -82,12 +82,17 @@ def results(report: dict, headline: tuple[str, ...]) -> str:
 
 def measured(report: dict) -> str:
     """Say where and when a report's figures were measured, and what it took."""
-    machine, held_out = report["hardware"], report["sizes"]["test"]
+    held_out = report["sizes"]["test"]
     return (
         f"Measured {report['date'][:10]} on {report['backend']}, seed {report['seed']}, {held_out} held-out examples, "
-        f"{machine['cores']} cores of {machine['processor']}: {report['duration_s']:.0f} s, "
+        f"{machine(report['hardware'])}: {report['duration_s']:.0f} s, "
         f"peak memory {report['peak_memory_gb']:.2f} GB."
     )
+
+
+def machine(hardware: dict) -> str:
+    """Name the processor, and how many cores of it were used."""
+    return f"{hardware['cores']} core{'' if hardware['cores'] == 1 else 's'} of {hardware['processor']}"
 
 
 def bench(report: dict) -> str:
@@ -105,9 +110,8 @@ def bench(report: dict) -> str:
     """
     makers = _speed_rows, _other_rows, _data_rows, _growth_rows
     made = [table(rows) for rows in (make(report["models"]) for make in makers) if len(rows) > 1]
-    machine = report["hardware"]
     minutes = f": {report['minutes']:.0f} minutes" if "minutes" in report else ""
-    where = f"Measured {report['date'][:10]}, {machine['cores']} cores of {machine['processor']}{minutes}."
+    where = f"Measured {report['date'][:10]}, {machine(report['hardware'])}{minutes}."
     return "\n\n".join([*made, where])
 
 

@@ -13,6 +13,8 @@ from typing import Any
 
 import keras
 
+from kmodels.core.spec.suggest import did_you_mean_key
+
 UNSET = object()
 _arguments = contextvars.ContextVar("arguments", default=None)  # of the model whose constructor runs
 
@@ -76,6 +78,7 @@ def clonable(init: Callable) -> Callable:
             by_position = (inputs, outputs) if isinstance(name, str | None) else (inputs, outputs, name)
             args = tuple(one for one in by_position if one is not UNSET)
         kwargs |= {"name": name} if isinstance(name, str | None) else {}
+        _check_keywords(type(self), kwargs, signature)
         bound = signature.bind(self, *args, **kwargs)
         bound.apply_defaults()
         token = _arguments.set({key: value for key, value in bound.arguments.items() if key != "self"})
@@ -85,6 +88,16 @@ def clonable(init: Callable) -> Callable:
             _arguments.reset(token)
 
     return wrapper
+
+
+def _check_keywords(owner: type, given: dict, signature: inspect.Signature) -> None:
+    """Refuse a keyword that a constructor does not have; Python would name neither the class nor the nearest one."""
+    names = [name for name in signature.parameters if name != "self"]
+    if any(one.kind is one.VAR_KEYWORD for one in signature.parameters.values()):
+        return
+    for name in given:
+        if name not in names:
+            raise TypeError(f"{owner.__name__}: no such argument: {name}{did_you_mean_key(name, names)}")
 
 
 def _is_symbolic(structure) -> bool:

@@ -130,7 +130,7 @@ class TermModel(keras.Model):
         ValueError
             Where `y` is no dictionary with the targets of `target_shapes`, or one of them has another shape.
         """
-        self._check_targets(y)
+        self._check_targets(y, y_pred)
         values = self.terms(x, y, y_pred)
         if sample_weight is None:
             sample_weight = ops.ones_like(next(iter(values.values())))
@@ -145,23 +145,32 @@ class TermModel(keras.Model):
             total = total + self.term_weights[name] * mean
         return total
 
-    def _check_targets(self, y) -> None:
+    def _check_targets(self, y, y_pred) -> None:
         """Refuse targets that the loss terms cannot use, by name; this runs once, while a step is traced."""
-        shapes, owner = self.target_shapes(), type(self).__name__
-        expected = ", ".join(f"{name} (batch, {', '.join(map(_length, shape))})" for name, shape in shapes.items())
+        owner = type(self).__name__
+        shapes = {name: _as_long_as(y_pred.get(name), shape) for name, shape in self.target_shapes().items()}
+        expected = ", ".join(f"{name} ({', '.join(map(_length, ('batch', *shape)))})" for name, shape in shapes.items())
         if not isinstance(y, dict):
             raise ValueError(f"{owner}: targets must be a dictionary with {expected}; got {type(y).__name__}")
         for name, shape in shapes.items():
             if name not in y:
-                raise ValueError(f"{owner}: the target {name!r} is missing; expected {expected}; got {', '.join(y)}")
+                raise ValueError(
+                    f"{owner}: the target {name!r} is missing; expected {expected}; got {', '.join(y) or 'none'}"
+                )
             found = tuple(y[name].shape)[1:]
             agree = (a is None or b is None or a == b for a, b in zip(found, shape, strict=False))
             if len(found) != len(shape) or not all(agree):
                 raise ValueError(f"{owner}: the target {name!r} has the shape {(None, *found)}; expected {expected}")
 
 
-def _length(size: int | None) -> str:
+def _length(size: int | str | None) -> str:
     return "any" if size is None else str(size)
+
+
+def _as_long_as(output, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+    """Fill in the lengths that a target shares with the output of its name, whose axes it has or begins with."""
+    there = () if output is None else tuple(output.shape)[1:]
+    return tuple(there[k] if size is None and k < len(there) else size for k, size in enumerate(shape))
 
 
 def check_choice(owner: str, name: str, value: Any, allowed: Iterable) -> None:

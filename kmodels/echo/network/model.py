@@ -100,7 +100,7 @@ class EchoNet(TermModel):
         name: str | None = None,
     ):
         check_choice("EchoNet", "architecture", architecture, ARCHITECTURES)
-        _check_numbers(image_size, moments, max_depth, residual_range)
+        _check_numbers(image_size, moments, width, base_width, max_depth, residual_range)
         widths, policy = decoder_widths(architecture, width, base_width, single_width), policy_name(dtype)
         spectrogram = keras.Input((image_size, image_size * moments, EARS), name="spectrogram")
         x = layers.Reshape((image_size, image_size, moments * EARS))(spectrogram)
@@ -218,11 +218,13 @@ class EchoNet(TermModel):
         self.start.map.assign(np.log(share / (1 - share)))
 
 
-def _check_numbers(image_size, moments, max_depth, residual_range) -> None:
+def _check_numbers(image_size, moments, width, base_width, max_depth, residual_range) -> None:
     """Refuse numbers that would fail deep inside, or never."""
     for name, value, allowed, rule in (
         ("image_size", image_size, image_size > 0 and image_size % REDUCTION == 0, f"a multiple of {REDUCTION}"),
         ("moments", moments, moments >= 1, "1 or more"),
+        ("width", width, width >= 1, "1 or more"),
+        ("base_width", base_width, base_width >= 1, "1 or more"),
         ("max_depth", max_depth, max_depth > 0, "more than 0 m"),
         ("residual_range", residual_range, 0 < residual_range <= 1, "more than 0, at most 1, of max_depth"),
     ):

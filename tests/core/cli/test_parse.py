@@ -49,6 +49,10 @@ def test_yaml_reads_numbers_as_people_write_them(tmp_path):
     assert resolve(yaml="train: {learning_rate: 1e-4}", tmp_path=tmp_path).train.learning_rate == 1e-4
 
 
+def test_a_misspelt_section_is_named():
+    assert "did you mean train?" in refused("--trian.epochs", "3")
+
+
 def test_deeper_sections_can_be_set():
     assert resolve("--data.geometry.pages", "100").data.geometry.pages == 100
 

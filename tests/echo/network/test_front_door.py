@@ -102,6 +102,7 @@ def test_dtype_is_that_of_the_layers_and_outputs_are_float32():
         ({"residual_range": 1.5}, "residual_range = 1.5; expected more than 0, at most 1"),
         ({"max_depth": 0.0}, "max_depth = 0.0; expected more than 0 m"),
         ({"moments": 0}, "moments = 0; expected 1 or more"),
+        ({"width": 0}, "width = 0; expected 1 or more"),
     ],
 )
 def test_a_wrong_argument_is_named(options, said):

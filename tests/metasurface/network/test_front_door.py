@@ -109,7 +109,7 @@ def test_wrong_arguments_are_refused(arguments, said):
 
 
 def test_an_unknown_argument_is_an_error():
-    with pytest.raises(TypeError, match="d_modle"):
+    with pytest.raises(TypeError, match="MetasurfaceNet: no such argument: d_modle; did you mean d_model"):
         small(d_modle=16)
 
 

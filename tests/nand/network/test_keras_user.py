@@ -83,7 +83,7 @@ def test_wrong_arguments_are_refused_by_name(arguments, message):
 
 
 def test_unknown_arguments_are_refused():
-    with pytest.raises(TypeError, match="hiden"):
+    with pytest.raises(TypeError, match="NandClassifier: no such argument: hiden; did you mean hidden"):
         NandClassifier(hiden=4)
 
 

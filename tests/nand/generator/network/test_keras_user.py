@@ -73,6 +73,10 @@ def test_wrong_targets_are_refused_by_name(arrays):
         network.fit(x, {"tokens": y["token"]}, verbose=0)
     with pytest.raises(ValueError, match="the target 'token' has the shape"):
         network.fit(x, {"token": y["token"][:, 0]}, verbose=0)
+    with pytest.raises(
+        ValueError, match=r"the target 'token' has the shape \(None, \d+\); expected token \(batch, \d+"
+    ):
+        network.fit(x, {"token": y["token"][:, :-1]}, verbose=0)
 
 
 def test_arguments_of_earlier_versions_are_upgraded():
