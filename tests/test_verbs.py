@@ -199,6 +199,13 @@ def test_the_list_of_verbs(capsys):
 
 
 @pytest.mark.parametrize("verb", VERBS)
+def test_the_help_fits_a_terminal_of_80_columns(verb, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert front_door([verb, "--help"]) == 0
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_is_there_and_says_its_version(verb, capsys):
     assert front_door([verb, "--version"]) == front_door(["--version"]) == 0
     assert capsys.readouterr().out == 2 * f"kmodels {kmodels.__version__}\n"

@@ -7,6 +7,7 @@ import inspect
 import io
 import itertools
 import os
+import re
 import shutil
 import signal
 import sys
@@ -50,7 +51,7 @@ def parser(verb: str, doc: str) -> argparse.ArgumentParser:
     """
     made = _Parser(
         prog=f"kmodels.{verb}",
-        description=doc,
+        description=_as_wide_as_the_terminal(doc),
         allow_abbrev=False,
         add_help=False,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -58,6 +59,35 @@ def parser(verb: str, doc: str) -> argparse.ArgumentParser:
     made.add_argument("-h", "--help", action="store_true", help="show this; with --model also its recipe")
     made.add_argument("--version", action="store_true", help="say which kmodels this is")
     return made
+
+
+def _as_wide_as_the_terminal(doc: str) -> str:
+    """Fill the paragraphs of a docstring anew, and break its commands as a shell takes them."""
+    width, filled = _columns(), []
+    for kind, group in itertools.groupby(doc.splitlines(), _kind):
+        lines = list(group)
+        filled += [textwrap.fill(" ".join(lines), width)] if kind == "prose" else [_broken(one, width) for one in lines]
+    return "\n".join(filled)
+
+
+def _kind(line: str) -> str:
+    return "command" if line.startswith((" ", "python ")) else "prose" if line else "blank"
+
+
+def _broken(line: str, width: int) -> str:
+    """Break a command between two options, with a backslash at the end of a line that goes on."""
+    if len(line) <= width:
+        return line
+    indent = line[: len(line) - len(line.lstrip())]
+    held = re.sub(r"(--\S+) (?=[^-&])", "\\1\0", line.lstrip())  # an option and its value stay together
+    words = {"break_long_words": False, "break_on_hyphens": False}
+    lines = textwrap.wrap(held, width - 2, initial_indent=indent, subsequent_indent=f"{indent}    ", **words)
+    return " \\\n".join(lines).replace("\0", " ")
+
+
+def _columns() -> int:
+    """Count the columns of the terminal that text may fill."""
+    return min(shutil.get_terminal_size().columns, 120) - 1
 
 
 def add_recipe_options(options: argparse.ArgumentParser) -> None:
@@ -241,7 +271,8 @@ def _help(options, argv):
     said = dict(itertools.pairwise(argv))
     chosen, _ = registry.chosen(said.get("--model"), said.get("--variant"))
     if chosen not in registry.NAMES:
-        print(f"With --model {' | '.join(registry.NAMES)}, --help also lists every field of its recipe.")
+        more = f"With --model {' | '.join(registry.NAMES)}, --help also lists every field of its recipe."
+        print(textwrap.fill(more, _columns()))
         return
     fields = parse.recipe_parser(registry.recipe_type(chosen))
     print(_variants_help(chosen))
@@ -255,7 +286,7 @@ def _variants_help(name: str) -> str:
     lines = {variant: _changes(changes) for variant, changes in kind.VARIANTS.items()}
     for family in registry.families(name):
         lines[family] = (registry.recipe_type(f"{name}.{family}").__doc__ or "").partition("\n")[0]
-    width = min(shutil.get_terminal_size().columns, 120) - 1
+    width = _columns()
     text = [
         textwrap.fill(f"{variant:<12} {line}", width, initial_indent="  ", subsequent_indent=15 * " ")
         for variant, line in lines.items()

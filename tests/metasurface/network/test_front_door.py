@@ -157,7 +157,8 @@ def test_the_exported_model_predicts_the_same(fitted, tmp_path):
 
     net, _ = fitted
     net.export(tmp_path / "saved", format="tf_saved_model", verbose=False)
-    served = tf.saved_model.load(tmp_path / "saved").serve(X)
+    exported = tf.saved_model.load(tmp_path / "saved")  # held, or its variables are deleted
+    served = exported.serve(X)
     np.testing.assert_allclose(served["spectra"].numpy(), spectra(net), atol=1e-5)
 
 
