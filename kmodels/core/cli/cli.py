@@ -87,7 +87,7 @@ def _broken(line: str, width: int) -> str:
 
 def _columns() -> int:
     """Count the columns of the terminal that text may fill."""
-    return min(shutil.get_terminal_size().columns, 120) - 1
+    return max(20, min(shutil.get_terminal_size().columns, 120) - 1)
 
 
 def add_recipe_options(options: argparse.ArgumentParser) -> None:
