@@ -70,7 +70,7 @@ def fit(
     from kmodels.core.training.callbacks import Stopped
 
     try:
-        _finished(run, lines)
+        _finished(run, lines, new=True)
     except Stopped as stopped:
         raise KeyboardInterrupt(f"stopped in {stopped}; nothing is lost; {_go_on(run)}") from None
     return run
@@ -97,7 +97,7 @@ def _fit(args, words) -> int:
     from kmodels.core.training.callbacks import Stopped
 
     try:
-        return pipeline.status(_finished(run, lines))
+        return pipeline.status(_finished(run, lines, new=not args.resume))
     except Stopped as stopped:
         console.say(f"stopped in {stopped}; nothing is lost")
         console.say(_go_on(run))
@@ -143,8 +143,8 @@ def _check_path(path, hint=""):
         raise UserError(f"{path}: no such file or folder{hint}")
 
 
-def _finished(run, lines) -> dict:
-    """Train the run, or go on with it, and show what came out; returns its report."""
+def _finished(run, lines, new: bool) -> dict:
+    """Train the run, or go on with it, and show what came out; returns its report. new: nothing is lost with it."""
     from kmodels.core.cli import console
     from kmodels.core.runs import pipeline
     from kmodels.core.spec import registry
@@ -157,7 +157,7 @@ def _finished(run, lines) -> dict:
         except KeyboardInterrupt as stopped:  # before training or behind it
             raise type(stopped)(f"stopped; {_go_on(run)}") from None
         except UserError:
-            if not run.tensorboard.exists():  # refused before training began: leave nothing behind
+            if new and not run.tensorboard.exists():  # refused before training began: leave nothing behind
                 shutil.rmtree(run.path)
             raise
         pipeline.show(result, registry.task(run.metadata["model"]), run.path)

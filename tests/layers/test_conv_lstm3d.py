@@ -220,7 +220,7 @@ def test_round_trip_with_any_batch_size(tmp_path):
     agree(again(X[:1]), numbers(model(X))[0][:1])
     found = again.layers[-1]
     assert type(found) is ConvLSTM3D and found.get_config() == ours.get_config()
-    assert keras.saving.get_registered_name(ConvLSTM3D) == "kmodels>ConvLSTM3D"
+    assert keras.saving.get_registered_name(ConvLSTM3D) == "kmodels.layers>ConvLSTM3D"
 
 
 def test_weights_saved_from_keras_load_into_ours(tmp_path):

@@ -49,7 +49,7 @@ def test_data_may_move_but_not_change(on_a_file, tmp_path, capsys):
     task, there = registry.task("nand"), tmp_path / "there.csv"
     (tmp_path / "mine.csv").rename(there)
     fails_cleanly(capsys, fit(["--resume", str(on_a_file.path)]), "mine.csv: no such file", "--data PATH")
-    moved = Run.open(on_a_file.path).is_external(str(there))
+    moved = Run.open(on_a_file.path).with_data_path(str(there))
     moved.note_data(pipeline.data_of(task, moved).sha256)
     assert Run.open(on_a_file.path).metadata["data"] == str(there)
     write_trace(there, page=1)
@@ -146,7 +146,7 @@ def test_a_damaged_record_is_named(tmp_path, content):
 
 def test_what_a_killed_process_was_writing_is_cleared_by_the_next(tmp_path):
     code = (
-        "import os, sys; from pathlib import Path; from kmodels.core import files\n"
+        "import os, sys; from pathlib import Path; from kmodels.core.io import files\n"
         "with files.atomic_write(Path(sys.argv[1])) as aside: aside.write_text('half'); os._exit(9)"
     )
     path = tmp_path / "out.csv"
