@@ -126,7 +126,7 @@ def test_two_benches_agree_where_a_median_lies_in_the_others_spread():
     between = 1 + core_bench.BETWEEN
     assert core_bench.disagreements(now, report_of(spread(0.7, 0.6, 0.91 / between))) == []
     (said,) = core_bench.disagreements(now, report_of(spread(0.7, 0.6, 0.89 / between)))
-    assert said == "nand on jax: training step / reference: 0.90, and 0.70 (0.60-0.77) before"
+    assert said == "nand on jax: training step / eager: 0.90, and 0.70 (0.60-0.77) before"
 
 
 def test_ratios_of_several_processes_have_their_spread():
@@ -165,7 +165,7 @@ def test_what_is_measured_of_a_model_are_recipes_of_it(name):
         assert task.recipe() in recipes and len({recipe.digest() for recipe in recipes}) == len(sizes) > 2
     for changes in asked.alternatives.values():
         assert task.recipe().with_changes(changes) != task.recipe()
-    assert (ROOT / "tests" / "reference" / f"torch_{name.replace('.', '_')}.py").exists()
+    assert (ROOT / "kmodels/benchmarks/torch_reference" / f"{name.replace('.', '_')}.py").exists()
 
 
 def test_layers_are_compared_on_one_shape():
@@ -206,7 +206,7 @@ def test_every_figure_of_a_report_is_in_a_table():
 @pytest.mark.parametrize(
     "words, said",
     [
-        (["--model", "nnd"], "invalid choice: 'nnd'"),
+        (["--model", "nnd"], "no model 'nnd'; did you mean nand?"),
         (["--model", "plume", "--fast"], "--fast"),
         (["--full", "--smoke"], "not allowed with"),
         (["--against", "nowhere.json"], "nowhere.json"),
