@@ -53,7 +53,7 @@ def test_predict_scores_a_users_sequences(runs, tmp_path):
     words = ["--run", str(runs["RUN"]), "--data", str(tmp_path / "mine.csv"), "--out", str(tmp_path / "out.csv")]
     assert predict.main(words) == 0
     found = pd.read_csv(tmp_path / "out.csv")
-    assert found["sequence"].tolist() == ["a", "b"] and found["illegal_step"].tolist() == [-1, 1]
+    assert found["sequence"].tolist() == ["a", "b"] and found["violation_index"].tolist() == [-1, 1]
     assert np.isfinite(found["perplexity"][0]) and found["log_likelihood_per_operation"][1] == -np.inf
 
 
