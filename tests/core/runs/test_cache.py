@@ -108,7 +108,7 @@ def test_an_interrupted_simulation_is_given_what_it_left():
 
 def test_a_killed_simulation_is_continued_a_running_one_is_not(tmp_path):
     code = (
-        "import os, sys; from pathlib import Path; from kmodels.core import cache;"
+        "import os, sys; from pathlib import Path; from kmodels.core.runs import cache;"
         "cache.make(Path(sys.argv[1]), lambda aside: ((aside / 'a').write_text('old'), os._exit(9)))"
     )
     run_python("-c", code, tmp_path / "data", check=9)
