@@ -159,7 +159,7 @@ def test_two_workers_one_killed_and_all_trials_are_accounted_for(tmp_path, capsy
         ((*WORDS, "--role", "worker"), "does as the chief was told"),
         ((*WORDS, "--role", "chief", "--chief", "here"), "HOST:PORT"),
         ((*WORDS, "--data", "nowhere.csv"), "nowhere.csv: no such file"),
-        ((*WORDS, "--trials", "3"), "--trials is not an option"),
+        ((*WORDS, "--trials", "3"), "no such option: --trials; did you mean --max-trials?"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_in_a_line(words, said, tmp_path, capsys):

@@ -87,6 +87,10 @@ BROKEN = {
 }
 
 
+def without_notices(said):
+    return "".join(line for line in said.splitlines(keepends=True) if not line.startswith("notice: "))
+
+
 def test_every_fault_of_a_recipe_is_told_at_once_by_place_key_value_and_what_was_meant(tmp_path):
     rng = random.Random(0)
     mutants = [mutant(rng, tmp_path, k) for k in range(COUNT - len(BROKEN))]
@@ -98,6 +102,7 @@ def test_every_fault_of_a_recipe_is_told_at_once_by_place_key_value_and_what_was
     run_python("-c", SCRIPT, tmp_path / "words.json", tmp_path / "found.json", check=0)
     found = json.loads((tmp_path / "found.json").read_text())
     for (words, wanted), (status, said, seconds) in zip(mutants, found, strict=True):
+        said = without_notices(said)  # a mutated name may happen to be one that an earlier version knew
         assert status == 2 and said.startswith("error: ") and "Traceback" not in said, (words, said)
         for word in wanted:
             assert word in said, (words, word, said)
