@@ -155,7 +155,8 @@ def test_report_holds_what_a_reader_needs(task, smoke_run):
     assert parse.from_stored(task.recipe, report["recipe"]).train.epochs == report["history"][-1]["epoch"]
     for one in report["gates"]:
         assert {"name", "metric", "value", "bound", "unit", "source", "status"} <= set(one)
-    assert set(task.headline) <= set(report["metrics"])
+    assert set(task.headline) <= set(report["metrics"]) and report["headline"] == list(task.headline)
+    assert set(report["units"]) <= set(report["metrics"])
     page = (smoke_run / "report.html").read_text()
     assert page.count("<img") >= 4 and 'src="data:image/png' in page and "http" not in page
     names = {path.name for path in smoke_run.iterdir()}

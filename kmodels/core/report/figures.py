@@ -2,12 +2,16 @@
 
 import base64
 import io
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+HALF = 700  # pixels: a picture that was drawn wider is unreadable in half a page's width
+FLAT = 2.0  # and so is one that is so many times as wide as high
 BLUE, ORANGE, GREEN, RED, GREY = "#2f6db3", "#d9822b", "#3a8a4f", "#b8383d", "#7a7a7a"
 
 
@@ -43,9 +47,51 @@ def png(made: Figure) -> bytes:
     return buffer.getvalue()
 
 
-def data_uri(made: Figure) -> str:
-    """Render a figure as text that an HTML page can hold."""
-    return "data:image/png;base64," + base64.b64encode(png(made)).decode()
+@dataclass(frozen=True)
+class Picture:
+    """A picture as a page holds it.
+
+    Attributes
+    ----------
+    title : str
+        What stands above it.
+    content : bytes
+        Of a PNG or a GIF file.
+    """
+
+    title: str
+    content: bytes
+
+    @property
+    def kind(self) -> str:
+        """Of the file: "png" or "gif"."""
+        return "gif" if self.content.startswith(b"GIF8") else "png"
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height [pixels], as the file's head says."""
+        if self.kind == "gif":
+            return int.from_bytes(self.content[6:8], "little"), int.from_bytes(self.content[8:10], "little")
+        return int.from_bytes(self.content[16:20], "big"), int.from_bytes(self.content[20:24], "big")
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether it needs the page's whole width."""
+        width, height = self.size
+        return width > HALF or width > FLAT * height
+
+    @property
+    def uri(self) -> str:
+        """The picture as text that a page can hold."""
+        return f"data:image/{self.kind};base64," + base64.b64encode(self.content).decode()
+
+
+def different(pictures: Iterable[Picture]) -> list[Picture]:
+    """Leave out pictures that are the same, byte by byte, as one before them."""
+    first = {}
+    for picture in pictures:
+        first.setdefault(picture.content, picture)
+    return list(first.values())
 
 
 def rgb(made: Figure) -> np.ndarray:

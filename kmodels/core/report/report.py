@@ -4,12 +4,10 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import jinja2
-
-from kmodels.core.cli import console
 from kmodels.core.io import files
-from kmodels.core.report import figures
+from kmodels.core.report import figures, pages
 from kmodels.core.runs import provenance
+from kmodels.core.spec import registry
 from kmodels.core.spec.task import Scores, Task
 
 if TYPE_CHECKING:
@@ -76,6 +74,8 @@ def assemble(
         "peak_memory_gb": provenance.peak_memory_gb(),
         **facts,
         **judged(task, scores, baselines, measured=not run.metadata["smoke"]),
+        "headline": list(task.headline),
+        "units": registry.units(task.name),
         "history": history,
     }
 
@@ -85,22 +85,33 @@ def _finite(values: dict) -> dict:
     return {k: float(v) if v is not None and math.isfinite(v) else None for k, v in values.items()}
 
 
-def write(report: dict, pictures: dict, folder: Path, headline: tuple[str, ...]) -> None:
-    """Write figures/*.png, report.html and, last, report.json: its presence says that the run is finished.
+def write(
+    report: dict, drawn: dict, folder: Path, headline: tuple[str, ...], others: dict[str, bytes] | None = None
+) -> None:
+    """Write figures/, report.html and, last, report.json: its presence says that the run is finished.
 
     Parameters
     ----------
     report : dict
         As `assemble` makes it.
-    pictures : dict of str to matplotlib.figure.Figure
-        By title.
+    drawn : dict of str to matplotlib.figure.Figure
+        Pictures by title; one that is the same as another is left out.
     folder : pathlib.Path
         The run's.
     headline : tuple of str
         Metrics of the page's table, in order.
+    others : dict of str to bytes
+        Further files for figures/, by name; a GIF is shown on the page, too.
     """
-    for name, made in pictures.items():
-        files.write_bytes(folder / "figures" / f"{_slug(name)}.png", figures.png(made))
+    others = others or {}
+    pictures = figures.different(figures.Picture(title, figures.png(made)) for title, made in drawn.items())
+    for picture in pictures:
+        files.write_bytes(folder / "figures" / f"{_slug(picture.title)}.png", picture.content)
+    for name, content in others.items():
+        files.write_bytes(folder / "figures" / name, content)
+    pictures += [
+        figures.Picture(f"{Path(name).stem}, animated", one) for name, one in others.items() if name.endswith(".gif")
+    ]
     files.write_text(folder / "report.html", html(report, pictures, headline))
     files.write_json(folder / "report.json", report)
 
@@ -119,12 +130,16 @@ def verdict(gates: list[dict]) -> str:
     return f"all {len(gates)} gates passed"
 
 
-def html(report: dict, pictures: dict, headline: tuple[str, ...]) -> str:
+def html(report: dict, pictures: list[figures.Picture], headline: tuple[str, ...]) -> str:
     """Render a report as one self-contained page.
 
     Parameters
     ----------
-    report, pictures, headline
+    report : dict
+        As `assemble` makes it, or one of an earlier version.
+    pictures : list of figures.Picture
+        In order.
+    headline : tuple of str
         As for `write`.
 
     Returns
@@ -132,17 +147,12 @@ def html(report: dict, pictures: dict, headline: tuple[str, ...]) -> str:
     str
         HTML, with the pictures in it.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"number": console.number, "interval": console.interval}
-    return environment.get_template("report.html.j2").render(
+    return pages.render(
+        "report.html.j2",
         report=report,
         verdict=verdict(report["gates"]),
         headline=headline,
-        pictures={name: figures.data_uri(made) for name, made in pictures.items()},
+        units=pages.units(report),
+        untrained=report.get("untrained") or {},
+        pictures=pictures,
     )

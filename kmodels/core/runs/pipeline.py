@@ -176,9 +176,7 @@ def fit(run: Run) -> dict:
     )
     curves = figures.learning_curves(history, task.monitor)
     pictures = {"learning curves": curves} | task.figures(found.evaluated) | found.pictures
-    for name, content in found.files.items():
-        files.write_bytes(run.path / "figures" / name, content)
-    report.write(result, pictures, run.path, task.headline)
+    report.write(result, pictures, run.path, task.headline, found.files)
     return result
 
 

@@ -82,6 +82,11 @@ def splitter(name: str) -> Callable:
     return importlib.import_module(own).split if importlib.util.find_spec(own) else _split_by_groups
 
 
+def units(name: str) -> dict[str, str]:
+    """Look up the units of model `name`'s metrics, by metric, of those that have one; imports no backend."""
+    return importlib.import_module(f"kmodels.{name}.evaluation.units").UNITS
+
+
 def _split_by_groups(records, recipe):
     from kmodels.core.training import batching
 

@@ -1,0 +1,104 @@
+"""Pages of HTML, each one file that needs nothing from outside, and how figures are written on them."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import jinja2
+
+from kmodels.core.spec import registry
+
+SIGNIFICANT = 4  # digits of a value
+
+
+def render(template: str, **values: object) -> str:
+    """Render a template of this folder's `templates/` as a self-contained page.
+
+    Parameters
+    ----------
+    template : str
+        Its name.
+    **values
+        What stands in it; a name that is missing is an error.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "number": number,
+        "interval": interval,
+        "bound": bound,
+        "value": judged_value,
+        "words": words,
+        "duration": duration,
+    }
+    return environment.get_template(template).render(**values)
+
+
+def words(name: str) -> str:
+    """Write a name as words: `mean_map` as "mean map"."""
+    return name.replace("_", " ")
+
+
+def units(report: dict) -> dict[str, str]:
+    """Look up the units of a report's metrics: its own, or for one of an earlier version those of its model."""
+    if "units" in report:
+        return report["units"]
+    return registry.units(report["model"]) if report["model"] in registry.NAMES else {}
+
+
+def number(value: float | None, digits: int = SIGNIFICANT) -> str:
+    """Write a value with so many significant digits, at least those before its point; "-" for none."""
+    if value is None or not math.isfinite(value):
+        return "-"
+    if abs(value) >= 10**digits or (value == int(value) and abs(value) >= 10):
+        return f"{value:.0f}"
+    if value == 0:
+        return "0"
+    if abs(value) < 1e-4:
+        return f"{value:.{digits - 1}e}"
+    return f"{value:.{max(0, digits - 1 - math.floor(math.log10(abs(value))))}f}"
+
+
+def interval(low_high: Sequence[float] | None) -> str:
+    """Write an interval, "0.9 to 1.1", or nothing where there is none."""
+    return " to ".join(number(value) for value in low_high) if low_high else ""
+
+
+def bound(gate: dict) -> str:
+    """Write a gate's bound as it was given, not rounded: ">= 0.9950001", "0.9 to 1.1 m"."""
+    limits = _limits(gate)
+    text = " to ".join(f"{limit:.15g}" for limit in limits)
+    if len(limits) == 1:
+        text = f"{gate['direction']} {text}"
+    return text if gate["unit"] == "1" else f"{text} {gate['unit']}"
+
+
+def judged_value(gate: dict) -> str:
+    """Write a gate's value, with so many digits that it does not look like a bound which it misses."""
+    value, limits = gate["value"], _limits(gate)
+    if value is None:
+        return "-"
+    for digits in range(SIGNIFICANT, 16):
+        text = number(value, digits)
+        if value in limits or float(text) not in limits:
+            break
+    return text if gate["unit"] == "1" else f"{text} {gate['unit']}"
+
+
+def _limits(gate: dict) -> list[float]:
+    """List a gate's one bound, or the low and the high one."""
+    return gate["bound"] if isinstance(gate["bound"], list | tuple) else [gate["bound"]]
+
+
+def duration(seconds: float | None) -> str:
+    """Write a time: "45 s", "12 min", "3.4 h"; "-" for none."""
+    if seconds is None:
+        return "-"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

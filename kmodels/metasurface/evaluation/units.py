@@ -1,0 +1,3 @@
+"""Units of the metrics that have one; transmittances, and what is made of them, have none."""
+
+UNITS = {"peak_error": "nm", "milliseconds": "ms"}
