@@ -113,19 +113,25 @@ def learning_curves(history: list[dict], monitor: str = "val_loss") -> Figure:
     Returns
     -------
     matplotlib.figure.Figure
-        The losses, on a logarithmic axis.
+        The losses, on a logarithmic axis where they fall to less than a third.
     """
     made, axes = figure(6, 3.6)
     epochs = [row["epoch"] for row in history]
     validation = [row["val_loss"] for row in history]
-    axes.plot(epochs, [row["loss"] for row in history], color=GREY, label="training")
+    training = [row["loss"] for row in history]
+    axes.plot(epochs, training, color=GREY, label="training")
     axes.plot(epochs, validation, color=BLUE, label="validation")
     best = int(np.argmin([row[monitor] for row in history]))
     axes.plot(epochs[best], validation[best], "o", color=ORANGE, label="kept")
-    axes.set(xlabel="epoch", ylabel="loss", yscale="log")
+    axes.set(xlabel="epoch", ylabel="loss", yscale=_scale([*training, *validation]))
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.legend(frameon=False)
     return made
+
+
+def _scale(values: list[float]) -> str:
+    """Choose an axis: a logarithmic one has no readable ticks where its values are close to each other."""
+    return "log" if max(values) > 3 * min(values) > 0 else "linear"
 
 
 def reliability_curve(probability: np.ndarray, positive: np.ndarray, bins: int = 10) -> Figure:

@@ -55,7 +55,7 @@ def number(value: float | None, digits: int = SIGNIFICANT) -> str:
     """Write a value with so many significant digits, at least those before its point; "-" for none."""
     if value is None or not math.isfinite(value):
         return "-"
-    if abs(value) >= 10**digits or (value == int(value) and abs(value) >= 10):
+    if abs(value) >= 10**digits or (value == int(value) and abs(value) >= 2):
         return f"{value:.0f}"
     if value == 0:
         return "0"
