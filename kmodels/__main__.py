@@ -30,6 +30,7 @@ VERBS = {
     "predict": Verb("kmodels.predict", "apply a trained model to a file"),
     "generate": Verb("kmodels.generate", "write new data with a trained generator"),
     "climb": Verb("kmodels.climb", "train and evaluate every step of a model's ladder"),
+    "compare": Verb("kmodels.compare", "put finished runs of one model side by side"),
     "bench": Verb("kmodels.bench", "measure how fast a model's parts are"),
 }
 STUDIES = {

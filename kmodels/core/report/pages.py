@@ -8,6 +8,7 @@ import jinja2
 
 from kmodels.core.spec import registry
 
+MARK = '<meta name="generator" content="kmodels">'  # in the head of every page
 SIGNIFICANT = 4  # digits of a value
 
 
@@ -37,6 +38,12 @@ def render(template: str, **values: object) -> str:
         "duration": duration,
     }
     return environment.get_template(template).render(**values)
+
+
+def is_ours(path: Path) -> bool:
+    """Tell whether a file is a page that `render` made, which may be written anew."""
+    with path.open(encoding="utf-8", errors="replace") as file:
+        return MARK in file.read(1000)
 
 
 def words(name: str) -> str:

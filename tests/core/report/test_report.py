@@ -1,6 +1,7 @@
 """The page and the files of a report."""
 
 import copy
+import html
 import json
 import re
 
@@ -20,7 +21,7 @@ def plume():
 
 def text_of(page: str) -> str:
     """The page's text without tags, in one line."""
-    return " ".join(re.sub(r"<[^>]+>", " ", page.partition("<body>")[2]).split())
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", page.partition("<body>")[2])).split())
 
 
 def drawn(width=6.0, height=4.0):
