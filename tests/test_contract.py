@@ -4,7 +4,9 @@ import keras
 import numpy as np
 import pytest
 from helpers.checks import equal_arrays, examples, report_of, run_python
+from helpers.killing import board_folders, saved_state, scalars_of
 from keras import ops
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from kmodels.core.cli import parse
 from kmodels.core.spec import gate
@@ -165,18 +167,30 @@ def test_report_holds_what_a_reader_needs(task, smoke_run):
 
 
 def test_tensorboard_has_every_diagnostic(task, smoke_run):
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    report = report_of(smoke_run)
+    history = report["history"]
+    result, train, validation, steps, headline = map(scalars_of, board_folders(smoke_run))
+    wanted = {"loss/total", "training/learning_rate", "training/gradient_norm", "training/clipped_steps"}
+    assert wanted <= set(train)
+    epochs = [row["epoch"] for row in history]
+    for tag, points in {**train, **validation}.items():
+        found = [event.step for event in points]
+        # Of the practice some figures exist only after epochs that left something to mine_hard_negatives.
+        assert set(found) <= set(epochs) if tag.startswith("hard_negatives/") else found == epochs, tag
+    for tags, name in ((train, "loss"), (validation, "val_loss")):
+        assert tags["loss/total"][-1].value == pytest.approx(history[-1][name], rel=1e-6)
+    assert all(0 <= row["clipped_steps"] <= 1 for row in history)
+    assert [event.step for event in steps["step/loss"]][-1] == int(saved_state(smoke_run)["step"])
+    for name, value in report["metrics"].items():
+        (point,) = (headline if name in task.headline else result).get(f"held_out/{name}", [None])
+        assert (point is None) == (value is None) and (value is None or point.value == pytest.approx(value)), name
 
+
+def test_tensorboard_has_pictures_and_gates(task, smoke_run):
+    events = EventAccumulator(str(smoke_run / "tensorboard" / "validation"))
+    events.Reload()
+    assert events.Tags()["images"]
     events = EventAccumulator(str(smoke_run / "tensorboard"))
     events.Reload()
-    history = report_of(smoke_run)["history"]
-    scalars = events.Tags()["scalars"]
-    wanted = {"training/loss", "training/learning_rate", "training/gradient_norm", "validation/loss"}
-    assert wanted <= set(scalars)
-    epochs = [row["epoch"] for row in history]
-    for tag in scalars:
-        steps = [event.step for event in events.Scalars(tag)]
-        # Of the practice some figures exist only after epochs that left something to mine_hard_negatives.
-        assert set(steps) <= set(epochs) if tag.startswith("hard_negatives/") else steps == epochs, tag
-    assert events.Scalars("validation/loss")[-1].value == pytest.approx(history[-1]["val_loss"], rel=1e-6)
-    assert events.Tags()["images"]
+    (table,) = events.Tensors("gates/text_summary")
+    assert all(gate["name"].encode() in table.tensor_proto.string_val[0] for gate in report_of(smoke_run)["gates"])

@@ -14,6 +14,7 @@ from kmodels.core.spec import registry
 from kmodels.core.spec.errors import UserError
 from kmodels.core.training.callbacks import Stopped
 from kmodels.core.training.state import best_epoch
+from kmodels.core.training.tensorboard import HPARAMS
 from tuning import hparams
 from tuning.record import Record
 
@@ -104,6 +105,7 @@ def measured(record: Record, trial: Any) -> dict[str, float]:
     if study.objective not in row:
         raise UserError(f"{study.objective} is no figure of an epoch; there are {', '.join(sorted(row))}")
     metrics = {name: float(row[name]) for name in (study.objective, *study.beside) if name in row}
+    shutil.rmtree(run.tensorboard / HPARAMS, ignore_errors=True)  # the table has a row a trial, not a second one a run
     hparams.write(run.tensorboard, trial.hyperparameters.values, metrics, study)
     return metrics
 

@@ -165,14 +165,31 @@ def model_weights(run: Path) -> dict:
 
 
 def curves(run: Path) -> str:
-    """All scalars on TensorBoard, as (epoch, value), but for the clocks; each epoch stands there once."""
+    """All scalars on TensorBoard, as (epoch or step, value), but for the clocks; each stands there once."""
+    found = {
+        f"{folder.name}: {tag}": [(event.step, event.value) for event in points]
+        for folder in board_folders(run)
+        for tag, points in sorted(scalars_of(folder).items())
+        if tag.split("/")[-1] not in CLOCKS
+    }
+    epochs = [row["epoch"] for row in report_of(run)["history"]]
+    for name in ("train", "validation"):
+        points = found[f"{name}: loss/total"]
+        assert [epoch for epoch, _ in points] == epochs, f"epochs of {name} missing or twice on TensorBoard"
+    assert found["steps: step/loss"], "no losses of steps on TensorBoard"
+    assert all(len(dict(points)) == len(points) for points in found.values()), "an epoch or step twice on TensorBoard"
+    return json.dumps(found)
+
+
+def board_folders(run: Path) -> list[Path]:
+    """The folders that TensorBoard shows of a run."""
+    return [run / "tensorboard", *(run / "tensorboard" / name for name in ("train", "validation", "steps", "held_out"))]
+
+
+def scalars_of(folder: Path) -> dict:
+    """{tag: events} of a folder, as TensorBoard reads it."""
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    events = EventAccumulator(str(run / "tensorboard"))
+    events = EventAccumulator(str(folder), size_guidance={"scalars": 0})
     events.Reload()
-    tags = [tag for tag in events.Tags()["scalars"] if tag.split("/")[-1] not in CLOCKS]
-    found = {tag: [(event.step, event.value) for event in events.Scalars(tag)] for tag in sorted(tags)}
-    epochs = [row["epoch"] for row in report_of(run)["history"]]
-    assert [step for step, _ in found["training/loss"]] == epochs, "epochs missing or twice on TensorBoard"
-    assert all(len(dict(points)) == len(points) for points in found.values()), "an epoch twice on TensorBoard"
-    return json.dumps(found)
+    return {tag: events.Scalars(tag) for tag in events.Tags()["scalars"]}

@@ -71,19 +71,20 @@ def trained(run: Run, examples=None, kind=Line, optimizer=Adam, after_epoch=lamb
     examples = examples or points()
     model(inference.as_tensors(examples.take([0])[0]))
     state = run.load_state()
-    monitor = Monitor(run.tensorboard, len(state[1]["history"]) + 1 if state else 1)
+    step, done = (state[1]["step"], len(state[1]["history"])) if state else (0, 0)
+    monitor = Monitor(run.tensorboard, done + 1, step + 1)
 
     def validate(epoch, logs):
         logs["val_loss"] = figure(epoch + 1) if figure else float(inference.as_numpy(model.slope))
 
     def shown(row):
-        monitor.epoch(row["epoch"], {"loss": row["loss"]}, {})
+        monitor.epoch(row["epoch"], row, {})
         after_epoch(model, row)
 
     with run.lock():
         try:
             validation = keras.callbacks.LambdaCallback(on_epoch_end=validate)
-            loop.train(model, examples, run.recipe, run, [validation], shown)
+            loop.train(model, examples, run.recipe, run, [validation], shown, report_steps=monitor.steps)
         finally:
             monitor.close()
     return model

@@ -19,7 +19,9 @@ from kmodels.core.spec.recipe import Recipe
 from kmodels.core.spec.task import EvaluationInput, Records, Scores, Task, TrainingData
 from kmodels.core.training import backend, batching
 from kmodels.core.training.loop import train
-from kmodels.core.training.tensorboard import Monitor
+from kmodels.core.training.tensorboard import Monitor, write_result
+
+STALL = 0.05  # of the training's time, from which on waiting for data is worth a line
 
 
 @dataclass(frozen=True)
@@ -156,8 +158,9 @@ def fit(run: Run) -> dict:
     state = run.load_state()
     earlier = state[1]["seconds"] if state else 0.0
     data = TrainingData(training, examples, validation)
-    history = _train(task, model, run, data, state[1]["history"] if state else None)
-    console.say(f"input-pipeline stall: {_stalled(history):.1%} of the training's time")
+    history = _train(task, model, run, data, state[1] if state else None)
+    if (stalled := _stalled(history)) >= STALL:
+        console.say(f"input-pipeline stall: {stalled:.1%} of the training's time")
     with files.atomic_write(run.path / "model.keras") as aside:
         keras.saving.save_model(model, aside)
     found = evaluate(task, model, recipe, parts)
@@ -176,6 +179,7 @@ def fit(run: Run) -> dict:
     )
     curves = figures.learning_curves(history, task.monitor)
     pictures = {"learning curves": curves} | task.figures(found.evaluated) | found.pictures
+    write_result(run.tensorboard, result, recipe, task.headline)
     report.write(result, pictures, run.path, task.headline, found.files)
     return result
 
@@ -211,28 +215,28 @@ def train_or_resume(folder: Path, recipe: Recipe, data: str | None = None, smoke
         return run, report or fit(run)
 
 
-def _train(task, model, run, data: TrainingData, history) -> list[dict]:
+def _train(task, model, run, data: TrainingData, state: dict | None) -> list[dict]:
     """Train with diagnostics of every epoch on TensorBoard; returns the history.
 
-    history: of the epochs done before the run was stopped; None in a new run.
+    state: what was saved when the run was stopped, with its `step` and `history`; None in a new run.
     """
     recipe = run.recipe
     own = task.callbacks(recipe, data)
     validation = Validation(task, data.validation, recipe, own)
-    monitor = Monitor(run.tensorboard, len(history or []) + 1)
+    step, done = (state["step"], len(state["history"])) if state else (0, 0)
+    monitor = Monitor(run.tensorboard, done + 1, step + 1)
 
     def report(row):
-        figures_of_epoch = {_tag(name): value for name, value in row.items() if name != "epoch"}
-        monitor.epoch(row["epoch"], figures_of_epoch, validation.pictures)
+        monitor.epoch(row["epoch"], row, validation.pictures)
         shown = f"loss {row['loss']:.4f}  val_loss {row['val_loss']:.4f}"
         console.say(
             f"epoch {row['epoch']}/{recipe.train.epochs}  {shown}  {_headline(task, row)}{row['seconds']:.1f} s"
         )
 
-    if history is None:
+    if state is None:
         monitor.recipe(recipe.to_yaml())
     try:
-        history = train(model, data.examples, recipe, run, [*own, validation], report, task.monitor)
+        history = train(model, data.examples, recipe, run, [*own, validation], report, task.monitor, monitor.steps)
     finally:
         monitor.close()
     validation.choose(model)
@@ -243,13 +247,6 @@ def _stalled(history) -> float:
     """Compute the share of all epochs' time in which the training waited for its input."""
     seconds = sum(row["seconds"] for row in history)
     return sum(row["waiting_for_data"] * row["seconds"] for row in history) / seconds
-
-
-def _tag(name: str) -> str:
-    """Name a figure for TensorBoard, which groups by what stands before the slash."""
-    if "/" in name:
-        return name
-    return f"validation/{name.removeprefix('val_')}" if name.startswith("val_") else f"training/{name}"
 
 
 def _headline(task, row) -> str:

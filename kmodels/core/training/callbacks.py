@@ -1,6 +1,7 @@
 """What happens between two steps and two epochs of a training, a duty a callback.
 
-`loop.train` runs them in this order: LossGuard, the task's own, validation, LiveWeights, EpochRecord, Checkpoint, Stop.
+`loop.train` runs them in this order: LossGuard, StepRecord, the task's own, validation, LiveWeights, EpochRecord,
+Checkpoint, Stop.
 They share a `TrainingState`. A task's callback may write figures into an epoch's `logs`; the history takes them up.
 """
 
@@ -21,6 +22,7 @@ from kmodels.core.spec.errors import UserError
 from kmodels.core.training import batching, inference, live_weights
 from kmodels.core.training.state import TrainingState, variables
 
+POINTS = 200  # an epoch, at most, of the losses of single steps
 LOOK_SECONDS = 0.25  # between two looks at the loss: each waits for the device, and training could go on meanwhile
 
 
@@ -52,6 +54,11 @@ class LossGuard(keras.callbacks.Callback):
         self.state = state
         self.bar = _Bar(state.train.epochs, state.per_epoch)
         self.looked = -math.inf
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Forget the steps that a task's callback took behind the last epoch, also in the count of clipped ones."""
+        if not self.state.inside:
+            self.model.optimizer.clipped.assign(0.0)
 
     def on_train_batch_end(self, batch, logs=None):
         """Count; look at the loss at the end of an epoch, before a save, and now and then."""
@@ -109,9 +116,8 @@ class LossGuard(keras.callbacks.Callback):
     def _gradients(self) -> dict[str, float]:
         """Read the last step's gradient norm, and the share of the epoch's steps in which it was clipped."""
         optimizer = self.model.optimizer
-        norm, clipped = float(optimizer.gradient_norm), float(optimizer.clipped)
-        optimizer.clipped.assign(0.0)
-        return {"gradient_norm": norm, "clipped_steps": clipped / self.state.per_epoch}
+        clipped = float(optimizer.clipped) / self.state.per_epoch
+        return {"gradient_norm": float(optimizer.gradient_norm), "clipped_steps": clipped}
 
     def _describe_rows(self, step: int) -> str:
         """Name the training examples of a step, and which of their arrays is not finite already."""
@@ -124,6 +130,71 @@ class LossGuard(keras.callbacks.Callback):
                 if bad:
                     return f"{said}; {name!r} of example {bad[0]} is not finite"
         return said
+
+
+class StepRecord(keras.callbacks.Callback):
+    """Notes the losses of some steps, evenly over an epoch: each step's own, where Keras tells means since its start.
+
+    They stay on the device until the guard looks at the loss, and are read then: no step waits for them.
+
+    Parameters
+    ----------
+    state : TrainingState
+        Of the training.
+    guard : LossGuard
+        That looks at the loss now and then.
+    write : callable
+        ``write({step: {name: loss}})`` is given them, steps counted from 1.
+    """
+
+    def __init__(self, state: TrainingState, guard: LossGuard, write: Callable[[dict], None]):
+        super().__init__()
+        self.state, self.guard, self.write = state, guard, write
+        self.every = math.ceil(state.per_epoch / POINTS)
+        self.noted, self.looked = [], guard.looked
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Begin anew; the means of an epoch that was interrupted are restored behind this."""
+        self.means = None if self.state.inside else {}
+
+    def on_train_batch_begin(self, batch, logs=None):
+        """Take up an epoch that was interrupted."""
+        if self.means is None:
+            self.means = self.model.get_metrics_result()
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Note the means before and behind the step; hand on what there is when the device was waited for anyway."""
+        if not self.state.inside or self.state.inside % self.every == 0:
+            self.noted.append((self.state.step, self.means, logs))
+        self.means = logs
+        if self.guard.looked != self.looked:
+            self.flush()
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Hand on the rest."""
+        self.flush()
+
+    def flush(self) -> None:
+        """Hand on what was noted."""
+        self.looked = self.guard.looked
+        if self.noted:
+            self.write({step: self._own(step, before, behind) for step, before, behind in self.noted})
+        self.noted = []
+
+    def _own(self, step: int, before: Mapping, behind: Mapping) -> dict[str, float]:
+        """Compute a step's own losses from the means over the epoch before and behind it."""
+        last = (step - 1) % self.state.per_epoch  # steps before this one
+        values = {}
+        for name, mean in behind.items():
+            seen, now = self._weight(name, last), self._weight(name, last + 1)
+            earlier = seen * float(inference.as_numpy(before[name])) if last else 0.0
+            values[name] = (now * float(inference.as_numpy(mean)) - earlier) / (now - seen)
+        return values
+
+    def _weight(self, name: str, steps: int) -> int:
+        """Count the examples in so many steps as the mean does; Keras' loss also counts what fills up the last."""
+        examples = steps * self.state.train.batch_size
+        return examples if name == "loss" else min(examples, len(self.state.examples))
 
 
 class EpochSchedule(keras.callbacks.Callback):
@@ -255,9 +326,9 @@ class Stop(keras.callbacks.Callback):
 class Checkpoint(keras.callbacks.Callback):
     """Saves the state at the end of every epoch, and within one when the last save is old or a stop is near."""
 
-    def __init__(self, state: TrainingState, guard: LossGuard, stop: Stop):
+    def __init__(self, state: TrainingState, guard: LossGuard, steps: StepRecord, stop: Stop):
         super().__init__()
-        self.state, self.guard, self.stop = state, guard, stop
+        self.state, self.guard, self.steps, self.stop = state, guard, steps, stop
         self.saved = time.monotonic()
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -272,6 +343,7 @@ class Checkpoint(keras.callbacks.Callback):
         old = time.monotonic() - self.saved > self.state.train.checkpoint_seconds
         if self.state.inside and (self.stop.signum or old):
             self.guard.look(logs)
+            self.steps.flush()  # who goes on from this state writes the steps behind it only
             self.save()
 
     def on_epoch_end(self, epoch, logs=None):

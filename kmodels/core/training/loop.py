@@ -8,7 +8,7 @@ import keras
 from kmodels.core.spec.recipe import Recipe
 from kmodels.core.spec.task import Examples
 from kmodels.core.training import batching
-from kmodels.core.training.callbacks import Checkpoint, EpochRecord, LiveWeights, LossGuard, Stop
+from kmodels.core.training.callbacks import Checkpoint, EpochRecord, LiveWeights, LossGuard, StepRecord, Stop
 from kmodels.core.training.state import TrainingState
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ def train(
     callbacks: Sequence[keras.callbacks.Callback],
     report: Callable[[dict], None] = lambda row: None,
     monitor: str = "val_loss",
+    report_steps: Callable[[dict], None] = lambda losses: None,
 ) -> list[dict]:
     """Train a compiled TermModel by `recipe.train`, from the run's last saved state on; keep its best epoch.
 
@@ -43,6 +44,8 @@ def train(
         Told every epoch's row, for showing it.
     monitor : str
         The figure whose lowest value says which epoch is best.
+    report_steps : callable
+        Told the losses of some steps, see `callbacks.StepRecord`.
 
     Returns
     -------
@@ -58,8 +61,9 @@ def train(
     state = TrainingState(run, recipe, examples, monitor)
     state.restore(model)
     guard, stop = LossGuard(state), Stop(state)
-    record, checkpoint = EpochRecord(state, guard, report), Checkpoint(state, guard, stop)
-    ordered = [guard, *callbacks, LiveWeights(state), record, checkpoint, stop]
+    steps, record = StepRecord(state, guard, report_steps), EpochRecord(state, guard, report)
+    checkpoint = Checkpoint(state, guard, steps, stop)
+    ordered = [guard, steps, *callbacks, LiveWeights(state), record, checkpoint, stop]
     with stop.signals():
         while not state.finished():
             _fit(model, state, ordered, guard.bar)

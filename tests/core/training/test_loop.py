@@ -7,12 +7,13 @@ from types import SimpleNamespace
 
 import pytest
 from helpers.checks import fails_cleanly, only_run, report_of
-from helpers.killing import kill_predictions, same_run, saved_state, started
+from helpers.killing import kill_predictions, same_run, saved_state, scalars_of, started
 
 from kmodels.core.runs.run import Run
 from kmodels.core.spec.errors import UserError
 from kmodels.core.training import callbacks, loop
 from kmodels.core.training.state import TrainingState
+from kmodels.core.training.tensorboard import Monitor
 from kmodels.fit import main as fit
 from kmodels.nand.recipe import NandRecipe
 
@@ -100,20 +101,22 @@ def test_resuming_a_finished_run_only_shows_it(undisturbed, capsys):
 
 def test_tensorboard_shows_every_epoch_once_after_a_kill(undisturbed, tmp_path):
     """A kill between an epoch's curves and the next state: what is written again hides what stood there."""
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-    from kmodels.core.training.tensorboard import Monitor
-
     first = Monitor(tmp_path)
     for epoch in (1, 2, 3):
-        first.epoch(epoch, {"loss": 9.0}, {})
+        first.steps({step: {"loss": 9.0} for step in (2 * epoch - 1, 2 * epoch)})
+        first.epoch(epoch, {"loss": 9.0, "val_loss": 8.0}, {})
     first.close()
-    second = Monitor(tmp_path, first_epoch=3)  # as after a kill behind the curves of epoch 3
-    second.epoch(3, {"loss": 1.0}, {})
+    second = Monitor(tmp_path, first_epoch=3, first_step=5)  # as after a kill behind the curves of epoch 3
+    second.steps({5: {"loss": 1.0}, 6: {"loss": 1.0}})
+    second.epoch(3, {"loss": 1.0, "val_loss": 2.0}, {})
     second.close()
-    events = EventAccumulator(str(tmp_path))
-    events.Reload()
-    assert [(e.step, e.value) for e in events.Scalars("loss")] == [(1, 9.0), (2, 9.0), (3, 1.0)]
+    curves = {name: scalars_of(tmp_path / name) for name in ("train", "validation", "steps")}
+    points = {name: [(e.step, e.value) for tag in tags.values() for e in tag] for name, tags in curves.items()}
+    assert points == {
+        "train": [(1, 9.0), (2, 9.0), (3, 1.0)],
+        "validation": [(1, 8.0), (2, 8.0), (3, 2.0)],
+        "steps": [(1, 9.0), (2, 9.0), (3, 9.0), (4, 9.0), (5, 1.0), (6, 1.0)],
+    }
 
 
 def standing(tmp_path=None, monitor="val_loss", **train) -> TrainingState:

@@ -8,6 +8,7 @@ import time
 import numpy as np
 import pytest
 from helpers.checks import equal_arrays, fails_cleanly, run_python
+from helpers.killing import scalars_of
 from helpers.small_training import PER_EPOCH, run, state, trained
 
 from kmodels.core.io import files
@@ -93,20 +94,19 @@ def test_a_moved_folder_goes_on_to_the_same_end(tmp_path):
 
 def test_curves_stay_in_order_when_the_clock_is_set_back(tmp_path, monkeypatch):
     """And when a training is taken up again within the second in which it was begun."""
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
     now, clock = time.time(), iter((0.0, 0.0, -86400.0))
     for first in (1, 2, 3):
         offset = next(clock)
         monkeypatch.setattr(time, "time", lambda offset=offset: now + offset)
-        monitor = Monitor(tmp_path, first)
+        monitor = Monitor(tmp_path, first, first)
         for epoch in (first, first + 1):
-            monitor.epoch(epoch, {"loss": 10.0 * first + epoch}, {})
+            monitor.epoch(epoch, {"loss": 10.0 * first + epoch, "val_loss": 1.0}, {})
+            monitor.steps({epoch: {"loss": 10.0 * first + epoch}})
         monitor.close()
     monkeypatch.undo()
-    events = EventAccumulator(str(tmp_path))
-    events.Reload()
-    assert [(e.step, e.value) for e in events.Scalars("loss")] == [(1, 11.0), (2, 22.0), (3, 33.0), (4, 34.0)]
+    for name, tag in (("train", "loss/total"), ("steps", "step/loss")):
+        points = scalars_of(tmp_path / name)[tag]
+        assert [(e.step, e.value) for e in points] == [(1, 11.0), (2, 22.0), (3, 33.0), (4, 34.0)]
 
 
 @pytest.fixture(scope="module")
