@@ -6,7 +6,7 @@
     run.report["metrics"]["accuracy"]
     run.predictor.predict("another_trace.csv").frame()
 
-    model = kmodels.load("runs/nand-20261121-093000-1a2b3c4d")
+    model = kmodels.load("runs/nand-seed0-20261121-093000-1a2b3c4d")
     records = kmodels.read("precip", "era5/")
     folder = kmodels.simulate("plume", out="clouds")
     network = kmodels.plume.PlumeNet()

@@ -1,8 +1,8 @@
 """Evaluate a trained model again: on its own held-out data, or on all of a file of yours.
 
-  python -m kmodels.evaluate --run runs/nand-20261121-093000-1a2b3c4d
-  python -m kmodels.evaluate --run runs/nand-20261121-093000-1a2b3c4d --data my_trace.csv
-  python -m kmodels.evaluate --run runs/precip-20261121-093000-1a2b3c4d --checkpoints all
+  python -m kmodels.evaluate --run runs/nand-seed0-20261121-093000-1a2b3c4d
+  python -m kmodels.evaluate --run runs/nand-seed0-20261121-093000-1a2b3c4d --data my_trace.csv
+  python -m kmodels.evaluate --run runs/precip-seed0-20261121-093000-1a2b3c4d --checkpoints all
 
 Exit status: 0 no gate failed, 1 a gate failed, 2 bad input or usage. The run folder is left as it is.
 """

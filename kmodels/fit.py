@@ -3,8 +3,8 @@
   python -m kmodels.fit --model nand
   python -m kmodels.fit --model nand --train.epochs 3 --seed 1
   python -m kmodels.fit --model nand --data my_trace.csv
-  python -m kmodels.fit --resume runs/nand-20261121-093000-1a2b3c4d
-  python -m kmodels.fit --resume runs/nand-20261121-093000-1a2b3c4d --data where/it/lies/now/my_trace.csv
+  python -m kmodels.fit --resume runs/nand-seed0-20261121-093000-1a2b3c4d
+  python -m kmodels.fit --resume runs/nand-seed0-20261121-093000-1a2b3c4d --data where/it/lies/now/my_trace.csv
 
 Exit status: 0 trained and no gate failed, 1 trained but a gate failed, 2 bad input or usage.
 """
@@ -66,7 +66,7 @@ def fit(
         Where training was stopped; it says how to go on.
     """
     recipe = cli.recipe_of_keywords(fit, model, fields, variant=variant, config=config, seed=seed, smoke=smoke)
-    run, *lines = _begun(recipe, data, out, backend, smoke)
+    run, *lines = _begun(recipe, data, out, backend, smoke, variant)
     from kmodels.core.training.callbacks import Stopped
 
     try:
@@ -91,7 +91,7 @@ def _fit(args, words) -> int:
     if args.resume:
         run, lines = _resumed(args, words), ()
     else:
-        run, *lines = _begun(cli.recipe(args, words), args.data, args.out, args.backend, args.smoke)
+        run, *lines = _begun(cli.recipe(args, words), args.data, args.out, args.backend, args.smoke, args.variant)
     from kmodels.core.cli import console
     from kmodels.core.runs import pipeline
     from kmodels.core.training.callbacks import Stopped
@@ -104,7 +104,7 @@ def _fit(args, words) -> int:
         return 128 + stopped.signum
 
 
-def _begun(recipe, data, out, backend_name, smoke) -> tuple:
+def _begun(recipe, data, out, backend_name, smoke, variant) -> tuple:
     """Begin a run: (run, a line that says why on this backend). Bad data is refused before the backend is loaded."""
     from kmodels.core.runs import user_data
     from kmodels.core.runs.run import Run
@@ -115,7 +115,8 @@ def _begun(recipe, data, out, backend_name, smoke) -> tuple:
     _check_path(data)
     records = user_data.checked(recipe, data)
     chosen = backend.start(backend_name, recipe.SMALL_OPERATIONS, recipe.FASTEST)
-    return Run.create(out, recipe, chosen, data, smoke, records), f"backend: {chosen}, {why}"
+    variant = None if recipe.task.endswith(f".{variant}") else variant  # a model of its own has it in its name
+    return Run.create(out, recipe, chosen, data, smoke, records, variant), f"backend: {chosen}, {why}"
 
 
 def _resumed(args, words):

@@ -1,6 +1,6 @@
 """Write new data with a trained generator, in the field's own file format, by the suffix of --out.
 
-python -m kmodels.generate --run runs/nand.generator-20261121-093000-1a2b3c4d --n 1000 --out new.parquet
+python -m kmodels.generate --run runs/nand.generator-seed0-20261121-093000-1a2b3c4d --n 1000 --out new.parquet
 
 Every sequence is legal; with --free the rules are not asked, and the file says which sequences break them.
 Exit status: 0 written, 2 bad input or usage.

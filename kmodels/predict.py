@@ -1,8 +1,8 @@
 """Apply a trained model to a file; the result is written in the field's own format, by the suffix of --out.
 
-python -m kmodels.predict --run runs/nand-20261121-093000-1a2b3c4d --data my_trace.csv --out verdicts.csv
-python -m kmodels.predict --run runs/plume-20261121-093000-1a2b3c4d --data cloud.nc --lead 30 --out forecast.nc
-python -m kmodels.predict --run runs/precip-20261121-093000-1a2b3c4d --data days --members 20 --out ensemble.nc
+python -m kmodels.predict --run runs/nand-seed0-20261121-093000-1a2b3c4d --data my_trace.csv --out verdicts.csv
+python -m kmodels.predict --run runs/plume-seed0-20261121-093000-1a2b3c4d --data cloud.nc --lead 30 --out forecast.nc
+python -m kmodels.predict --run runs/precip-seed0-20261121-093000-1a2b3c4d --data days --members 20 --out ensemble.nc
 """
 
 import sys

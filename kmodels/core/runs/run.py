@@ -5,6 +5,7 @@ import datetime
 import functools
 import json
 import os
+import re
 import shlex
 import shutil
 import tempfile
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from kmodels.core.runs.predictor import Predictor
 
 FORMAT = 1  # of the run folder; a reader refuses newer ones
+TIME = re.compile(r"\d{8}-\d{6}")  # in a folder's name
 STATE = ("step", "history", "seconds", "live")  # what is saved beside a training state's variables
 
 
@@ -55,9 +57,16 @@ class Run:
 
     @classmethod
     def create(
-        cls, out: Path, recipe: Recipe, backend: str, data: str | None, smoke: bool, records: object = None
+        cls,
+        out: Path,
+        recipe: Recipe,
+        backend: str,
+        data: str | None,
+        smoke: bool,
+        records: object = None,
+        variant: str | None = None,
     ) -> "Run":
-        """Create a folder `<out>/<model>-<time>-<hash>/` with a recipe.
+        """Create a folder `<out>/<model>[-<variant>]-seed<seed>-<time>-<hash>/` with a recipe.
 
         Parameters
         ----------
@@ -73,11 +82,14 @@ class Run:
             Whether the run is too small to judge.
         records : Records, optional
             Those of `data`, where they were read already.
+        variant : str, optional
+            The model's variant that the recipe was made of; it is a label in the folder's name.
         """
         out = Path(out)
         out.mkdir(parents=True, exist_ok=True)
         time = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
-        path = _new_folder(out, f"{recipe.task}-{time}-{recipe.digest()}")
+        label = f"{recipe.task}-{variant}" if variant else recipe.task
+        path = _new_folder(out, f"{label}-seed{recipe.seed}-{time}-{recipe.digest()}")
         metadata = {
             "format": FORMAT,
             "kmodels": kmodels.__version__,
@@ -138,7 +150,7 @@ class Run:
             None where there is none.
         """
         wanted = {"backend": backend, "data": files.absolute(data), "code": provenance.code()}
-        for path in sorted(Path(folder).glob("*/run.json"), reverse=True):
+        for path in sorted(Path(folder).glob("*/run.json"), key=_begun, reverse=True):
             metadata = json.loads(path.read_text(encoding="utf-8"))
             asked = (path.parent / "recipe.yaml").read_text(encoding="utf-8")
             if asked == recipe.to_yaml() and wanted.items() <= metadata.items():
@@ -293,6 +305,12 @@ class Run:
 
     def _state(self, step: int) -> Path:
         return self.checkpoints / f"step-{step:09d}"
+
+
+def _begun(path: Path) -> tuple[str, str]:
+    """Sort runs by the time in their folder's name, whatever stands before it: older names have no seed."""
+    time = TIME.search(path.parent.name)
+    return time[0] if time else "", path.parent.name
 
 
 def _new_folder(out: Path, name: str) -> Path:

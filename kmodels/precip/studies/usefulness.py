@@ -1,6 +1,6 @@
 """Are the sampled fields of use to another model? A small downscaler, trained with and without them.
 
-  python -m kmodels.precip.studies.usefulness --run runs/precip-20261121-093000-1a2b3c4d
+  python -m kmodels.precip.studies.usefulness --run runs/precip-seed0-20261121-093000-1a2b3c4d
 
 The downscaler is a convolutional network of its own that knows nothing of the run's: it learns to predict one field of
 rain for a coarse state. Without: from the real fields of the run's training days. With: in every epoch a share of the
