@@ -147,6 +147,7 @@ def _check_path(path, hint=""):
 def _finished(run, lines, new: bool) -> dict:
     """Train the run, or go on with it, and show what came out; returns its report. new: nothing is lost with it."""
     from kmodels.core.cli import console
+    from kmodels.core.report import index
     from kmodels.core.runs import pipeline
     from kmodels.core.spec import registry
 
@@ -162,6 +163,8 @@ def _finished(run, lines, new: bool) -> dict:
                 shutil.rmtree(run.path)
             raise
         pipeline.show(result, registry.task(run.metadata["model"]), run.path)
+        if page := index.write(run.path.parent):
+            console.say(f"all runs     {page}")
         return result
 
 

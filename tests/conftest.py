@@ -69,7 +69,7 @@ def smoke_runs(tmp_path_factory):
     def made(name):
         out = tmp_path_factory.mktemp("runs")
         assert fit(["--model", name, "--smoke", "--out", str(out)]) == 0
-        (run,) = out.iterdir()
+        (run,) = (path for path in out.iterdir() if path.is_dir())
         return run
 
     return made

@@ -50,14 +50,8 @@ class Compared:
 
     @cached_property
     def recipe(self) -> dict:
-        """The fields by dotted key, under their names of today where the recipe is one of today."""
-        stored = self.report["recipe"]
-        try:
-            with contextlib.redirect_stderr(io.StringIO()):  # what has been renamed matters to nobody here
-                recipe = parse.from_stored(registry.recipe_type(self.report["model"]), stored, str(self.path))
-        except (UserError, ImportError):
-            return tables.flat(stored)
-        return tables.flat(recipe.model_dump(mode="json"))
+        """The fields by dotted key; see `recipe_fields`."""
+        return recipe_fields(self.report["model"], self.report["recipe"])
 
     @property
     def verdict(self) -> str:
@@ -68,6 +62,24 @@ class Compared:
     def gates(self) -> dict[tuple[str, str], dict]:
         """Its judged gates by metric and bound: their names have changed between versions."""
         return {(row["metric"], pages.bound(row)): row for row in self.report["gates"]}
+
+
+def recipe_fields(model: str, stored: dict) -> dict:
+    """List a stored recipe's fields by dotted key, under their names of today where it is a recipe of today.
+
+    Parameters
+    ----------
+    model : str
+        Whose recipe it is.
+    stored : dict
+        Nested by section, as a report or recipe.yaml holds it.
+    """
+    try:
+        with contextlib.redirect_stderr(io.StringIO()):  # what has been renamed matters to nobody here
+            recipe = parse.from_stored(registry.recipe_type(model), stored)
+    except (UserError, ImportError):
+        return tables.flat(stored)
+    return tables.flat(recipe.model_dump(mode="json"))
 
 
 def together(reports: list[tuple[Path, dict]]) -> list[Compared]:

@@ -1,5 +1,6 @@
 """Pages of HTML, each one file that needs nothing from outside, and how figures are written on them."""
 
+import datetime
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -36,6 +37,7 @@ def render(template: str, **values: object) -> str:
         "value": judged_value,
         "words": words,
         "duration": duration,
+        "date": date,
     }
     return environment.get_template(template).render(**values)
 
@@ -109,3 +111,8 @@ def duration(seconds: float | None) -> str:
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def date(seconds: float) -> str:
+    """Write a time, of seconds since 1970, as this machine's clock shows it."""
+    return f"{datetime.datetime.fromtimestamp(seconds):%Y-%m-%d %H:%M}"
