@@ -101,11 +101,16 @@ class TermModel(keras.Model):
                 f"or train keras.Model(model.inputs, model.outputs) on a loss of your own"
             )
         super().compile(optimizer=optimizer, **kwargs)
+        # Not left to the first step: tensorflow would trace it twice, and a first step that is refused would leave an
+        # optimizer whose variables belong to a graph that is gone.
+        self.optimizer.build(self.trainable_variables)
 
     def compile_from_config(self, config):
-        """Configure the training as a saved model had it; Keras leaves this to a class with its own `compile`."""
-        self.compile(**keras.saving.deserialize_keras_object(config))
-        self.optimizer.build(self.trainable_variables)
+        """Configure the training as a saved model had it; Keras leaves this to a class with its own `compile`.
+
+        Whether the steps are compiled is chosen anew: what is saved is what suited the backend of then.
+        """
+        self.compile(**keras.saving.deserialize_keras_object(config) | {"jit_compile": "auto"})
 
     def export(self, filepath, format: str = "tf_saved_model", **kwargs):
         """Export the network, as `keras.Model.export` does.
