@@ -268,5 +268,5 @@ def html(runs: list[Compared]) -> str:
         headline=headline,
         others=others,
         units=units(runs),
-        curves=figures.Picture("validation curves", figures.png(curves(runs))),
+        curves=figures.Picture("by epoch", figures.png(curves(runs))),
     )
