@@ -48,9 +48,9 @@ def _report(path: Path) -> dict:
     from kmodels.core.cli import console
 
     file = path / "report.json" if path.is_dir() else path
-    if path.is_dir() and not (path / "run.json").exists():
-        raise UserError(f"{path}: no run folder (it has no run.json)")
     if path.is_dir() and not file.exists():
+        if not (path / "run.json").exists():
+            raise UserError(f"{path}: no run folder (it has no run.json)")
         command = console.command("kmodels.fit", "--resume", path)
         raise UserError(f"{path}: not finished, so it has no report; go on with: {command}")
     try:

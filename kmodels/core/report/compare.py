@@ -22,7 +22,7 @@ from kmodels.core.spec.errors import UserError
 MOST = len(string.ascii_uppercase)  # runs: each has a letter
 COLOURS = (figures.BLUE, figures.ORANGE, figures.GREEN, figures.RED, figures.GREY)
 DRAWN = 2  # metrics whose validation curves are drawn beside the loss
-NEEDED = ("model", "recipe", "metrics", "intervals", "gates", "history", "date", "seed", "backend", "duration_s")
+NEEDED = ("model", "recipe", "metrics", "intervals", "gates", "date", "seed", "backend", "duration_s")
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,11 @@ class Compared:
         return recipe_fields(self.report["model"], self.report["recipe"])
 
     @property
+    def seeds(self) -> str:
+        """Of its training, or of those that a report sums up: "seed 0", "seeds 1000, 1001"."""
+        return seeds_of(self.report)
+
+    @property
     def verdict(self) -> str:
         """Its gates in a sentence."""
         return verdict(self.report["gates"])
@@ -62,6 +67,12 @@ class Compared:
     def gates(self) -> dict[tuple[str, str], dict]:
         """Its judged gates by metric and bound: their names have changed between versions."""
         return {(row["metric"], pages.bound(row)): row for row in self.report["gates"]}
+
+
+def seeds_of(report: dict) -> str:
+    """Name the seed of a report, or the seeds of one that sums up several trainings."""
+    several = report.get("seeds")
+    return f"seeds {', '.join(map(str, several))}" if several else f"seed {report['seed']}"
 
 
 def recipe_fields(model: str, stored: dict) -> dict:
@@ -151,7 +162,7 @@ def notes(runs: list[Compared]) -> list[str]:
     """Say what makes a comparison less than it seems: other held-out data, other code, runs too small."""
     checks: dict[str, Callable[[dict], object]] = {
         "the held-out data are not the same: differences between metrics are partly those of the data": (
-            lambda report: (report.get("data_hash"), report.get("sizes", {}).get("test"), report["seed"])
+            lambda report: (report.get("data_hash"), report.get("sizes", {}).get("test"), seeds_of(report))
         ),
         "the runs were made by different commits": lambda report: report.get("commit"),
         "the runs used different backends": lambda report: report["backend"],
@@ -161,19 +172,24 @@ def notes(runs: list[Compared]) -> list[str]:
     return [*found, f"smoke runs, too small to judge: {', '.join(smoke)}"] if smoke else found
 
 
-def curves(runs: list[Compared]) -> Figure:
-    """Plot the validation loss, and up to two headline metrics, of all runs over the epochs."""
-    histories = {run.letter: run.report["history"] for run in runs}
+def curves(runs: list[Compared]) -> Figure | None:
+    """Plot the validation loss, and up to two headline metrics, of all runs over the epochs.
+
+    None where no run has a history, as none of several trainings has.
+    """
+    histories = {run.letter: run.report["history"] for run in runs if run.report.get("history")}
+    if not histories:
+        return None
     shown = ["loss", *metric_names(runs)[0]]
     shown = [name for name in shown if all(any(f"val_{name}" in row for row in rows) for rows in histories.values())]
     shown = shown[: 1 + DRAWN]
     unit = units(runs)
     made, axes = figures.figure(4.0 * max(1, len(shown)), 3.6, 1, max(1, len(shown)))
     for axis, name in zip([axes] if len(shown) < 2 else axes, shown, strict=False):
-        for k, (letter, rows) in enumerate(histories.items()):
+        for letter, rows in histories.items():
             points = [(row["epoch"], row[f"val_{name}"]) for row in rows if row.get(f"val_{name}") is not None]
             mark = "o-" if len(points) < 3 else "-"
-            axis.plot(*zip(*points, strict=True), mark, color=_colour(k), label=letter)
+            axis.plot(*zip(*points, strict=True), mark, color=_colour(letter), label=letter)
         of = f" [{unit[name]}]" if name in unit else ""
         axis.set(title=f"validation: {pages.words(name)}{of}", xlabel="epoch")
         axis.title.set_fontsize(10)
@@ -182,7 +198,8 @@ def curves(runs: list[Compared]) -> Figure:
     return made
 
 
-def _colour(k: int):
+def _colour(letter: str):
+    k = string.ascii_uppercase.index(letter)
     return COLOURS[k] if k < len(COLOURS) else matplotlib.colormaps["tab20"](k % 20)
 
 
@@ -193,18 +210,18 @@ def terminal(runs: list[Compared]) -> list[Table]:
 
 def _runs_table(runs) -> Table:
     table = console.new_table(f"runs of {runs[0].report['model']}")
-    for column in ("", "run", "seed", "backend", "time", "verdict"):
-        table.add_column(column, no_wrap=column != "verdict")
+    table.add_column("", no_wrap=True)
+    table.add_column("run")
     for run in runs:
-        report = run.report
-        seconds = pages.duration(report["duration_s"])
-        table.add_row(run.letter, escape(run.name), str(report["seed"]), report["backend"], seconds, run.verdict)
+        about = f"{run.seeds}, {run.report['backend']}, {pages.duration(run.report['duration_s'])}: {run.verdict}"
+        table.add_row(run.letter, escape(f"{run.name}\n{about}"))
     return table
 
 
 def _letters_table(title: str, heads: tuple[str, ...], runs, folded: bool = False) -> Table:
     """Make an empty table with a column a run behind those of `heads`, the first of which is folded, or the runs'."""
     table = console.new_table(title)
+    table.min_width = len(title)  # else the title of a narrow table is folded
     for column in heads:
         table.add_column(column, no_wrap=folded or column != heads[0])
     for run in runs:
@@ -258,6 +275,7 @@ def html(runs: list[Compared]) -> str:
         Of `together`.
     """
     headline, others = metric_names(runs)
+    made = curves(runs)
     return pages.render(
         "compare.html.j2",
         runs=runs,
@@ -268,5 +286,5 @@ def html(runs: list[Compared]) -> str:
         headline=headline,
         others=others,
         units=units(runs),
-        curves=figures.Picture("by epoch", figures.png(curves(runs))),
+        curves=made and figures.Picture("by epoch", figures.png(made)),
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 from kmodels.core.cli import console, parse
 from kmodels.core.io import files
 from kmodels.core.report import pages, tables
-from kmodels.core.report.compare import recipe_fields
+from kmodels.core.report.compare import recipe_fields, seeds_of
 from kmodels.core.report.report import verdict
 from kmodels.core.spec import registry
 from kmodels.core.spec.errors import UserError
@@ -53,7 +53,7 @@ def write(folder: Path) -> Path | None:
 
 
 def collect(folder: Path) -> list[dict]:
-    """Collect a row for each run in a folder, newest first.
+    """Collect a row for each run in a folder, and for each report that sums up several, newest first.
 
     Parameters
     ----------
@@ -63,10 +63,13 @@ def collect(folder: Path) -> list[dict]:
     known = _known(Path(folder) / "index.json")
     rows = []
     for path in Path(folder).iterdir():
-        if (path / "run.json").is_file():
-            stamp = _stamp(path)
-            row = known.get(path.name)
-            rows.append(row if row and row["stamp"] == stamp else {"stamp": stamp} | _read(path))
+        stamp = _stamp(path)
+        if stamp is None:
+            continue
+        row = known.get(path.name)
+        row = row if row and row["stamp"] == stamp else {"stamp": stamp} | _read(path)
+        if row["state"] != "damaged" or (path / "run.json").exists():
+            rows.append(row)
     for row in rows:
         if row["state"] in ("running", "stopped"):
             row["state"] = _state(Path(folder) / row["name"])
@@ -82,13 +85,15 @@ def _known(path: Path) -> dict[str, dict]:
         return {}
 
 
-def _stamp(path: Path) -> list[int]:
-    """Tell a report, or where there is none yet a run's record, from one that was written later."""
-    try:
-        about = (path / "report.json").stat()
-    except OSError:
-        about = (path / "run.json").stat()
-    return [about.st_mtime_ns, about.st_size]
+def _stamp(path: Path) -> list[int] | None:
+    """Tell a report, or where there is none yet a run's record, from one that was written later; None without both."""
+    for name in ("report.json", "run.json"):
+        try:
+            about = (path / name).stat()
+            return [about.st_mtime_ns, about.st_size]
+        except OSError:
+            continue
+    return None
 
 
 def _read(path: Path) -> dict:
@@ -98,7 +103,7 @@ def _read(path: Path) -> dict:
             return _finished(path, json.loads((path / "report.json").read_text(encoding="utf-8")))
         return _unfinished(path, json.loads((path / "run.json").read_text(encoding="utf-8")))
     except BROKEN:
-        return _row(path, "damaged", (path / "run.json").stat().st_mtime)
+        return _row(path, "damaged", path.stat().st_mtime)
 
 
 def _row(path: Path, state: str, time: float, **more) -> dict:
@@ -115,7 +120,7 @@ def _finished(path: Path, report: dict) -> dict:
         "finished",
         datetime.datetime.fromisoformat(report["date"]).timestamp(),
         model=report["model"],
-        about=_about(report["model"], report["recipe"], report["smoke"]),
+        about=_about(report["model"], report["recipe"], report["smoke"], seeds_of(report)),
         verdict=verdict(report["gates"]),
         status=strictest(report["gates"]),
         metrics=[[name, report["metrics"].get(name), unit.get(name, "")] for name in main[:MAIN]],
@@ -125,7 +130,7 @@ def _finished(path: Path, report: dict) -> dict:
 
 def _unfinished(path: Path, metadata: dict) -> dict:
     recipe = parse.read_yaml(path / "recipe.yaml").values
-    about = _about(metadata["model"], recipe, metadata["smoke"])
+    about = _about(metadata["model"], recipe, metadata["smoke"], f"seed {recipe.get('seed', 0)}")
     return _row(path, _state(path), (path / "run.json").stat().st_mtime, model=metadata["model"], about=about)
 
 
@@ -138,11 +143,10 @@ def _state(path: Path) -> str:
     return "stopped" if len(words) > 1 and files.is_gone(words[1]) else "running"
 
 
-def _about(model: str, recipe: dict, smoke: bool) -> str:
-    """Say which recipe of its model it is: variant, smoke run, seed."""
-    fields = recipe_fields(model, recipe)
-    variant = _variant(model, fields, smoke)
-    return ", ".join([*([variant] if variant else []), *(["smoke"] if smoke else []), f"seed {fields['seed']}"])
+def _about(model: str, recipe: dict, smoke: bool, seeds: str) -> str:
+    """Say which recipe of its model it is: variant, smoke run, seeds."""
+    words = _variant(model, recipe_fields(model, recipe), smoke), "smoke" if smoke else None, seeds
+    return ", ".join(word for word in words if word)
 
 
 def _variant(model: str, fields: dict, smoke: bool) -> str | None:

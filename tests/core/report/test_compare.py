@@ -123,6 +123,15 @@ def test_curves_of_all_runs_are_in_one_picture():
     assert loss.lines[0].get_ydata().tolist() == [1.0, 1 / 2, 1 / 3] and rmse.lines[1].get_xydata().tolist() == [[1, 4]]
 
 
+def test_a_report_that_sums_up_several_seeds_can_be_compared():
+    both = {"seeds": [1000, 1001], "history": None}
+    compared = runs(both, {})
+    assert "seeds 1000, 1001" in page_text(compared) and "seeds 1000, 1001, torch" in "\n".join(shown(compared))
+    (line,) = compare.curves(compared).axes[0].lines
+    assert line.get_label() == "B" and line.get_color() == compare.COLOURS[1]
+    assert compare.curves(runs(both, both)) is None and "Validation curves" not in page_text(runs(both, both))
+
+
 @pytest.mark.parametrize(
     "changes, said",
     [

@@ -64,9 +64,9 @@ def test_every_variant_is_recognised(name):
     for variant, changes in ({"default": {}} | kind.VARIANTS).items():
         label = "" if variant == "default" else f"{variant}, "
         recipe = kind().with_changes(changes).with_changes({"seed": 7})
-        assert index._about(name, recipe.model_dump(mode="json"), False) == f"{label}seed 7"
+        assert index._about(name, recipe.model_dump(mode="json"), False, "seed 7") == f"{label}seed 7"
         small = recipe.with_changes(kind.SMOKE).model_dump(mode="json")
-        assert index._about(name, small, True) in {f"{label}smoke, seed 7", "smoke, seed 7"}
+        assert index._about(name, small, True, "seed 7") in {f"{label}smoke, seed 7", "smoke, seed 7"}
 
 
 def test_a_run_that_somebody_works_on(folder):
@@ -117,6 +117,13 @@ def test_folders_that_are_no_runs_are_left_out(folder):
     (folder / "cache/report.json").write_text("{}")
     (folder / "notes.txt").write_text("mine")
     assert len(index.collect(folder)) == 3
+
+
+def test_a_report_that_sums_up_several_seeds_is_listed_too(folder):
+    (folder / "nand-seeds").mkdir()
+    shutil.copy(folder / "nand/report.json", folder / "nand-seeds")
+    changed(folder / "nand-seeds/report.json", seeds=[1000, 1001], date="2026-12-24T10:00:00+00:00")
+    assert index.collect(folder)[0]["about"] == "smoke, seeds 1000, 1001"
 
 
 def test_a_page_of_somebody_else_stays(folder):
