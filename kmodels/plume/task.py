@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from kmodels.core.spec.task import Forecaster
+from kmodels.core.spec.task import Forecaster, TrainingData
 from kmodels.plume.data.encode import encode, from_log
 from kmodels.plume.data.load import SUFFIXES, load
 from kmodels.plume.evaluation.baselines import evaluate_baselines, with_error_ratios
-from kmodels.plume.evaluation.diagnostics import diagnostics
+from kmodels.plume.evaluation.diagnostics import RollOuts, diagnostics
 from kmodels.plume.evaluation.extended import evaluate_rollouts
 from kmodels.plume.evaluation.figures import plot
 from kmodels.plume.evaluation.metrics import CLOUD, FLOOR, metrics
@@ -84,6 +84,10 @@ class PlumeTask(Forecaster):
     def metrics(self, splits, prediction, seed):
         """Score a forecast of the next frame."""
         return metrics(splits["test"], prediction, seed)
+
+    def callbacks(self, recipe, data: TrainingData):
+        """Roll out a few validation runs, every few epochs."""
+        return [RollOuts(data.validation, recipe)]
 
     def extended_evaluation(self, model, splits, recipe):
         """Roll the forecast out over thirty steps."""

@@ -4,7 +4,7 @@ import keras
 
 from kmodels.core.spec.task import EvaluationInput, Task
 from kmodels.core.training import inference
-from kmodels.core.training.callbacks import ValidationListener
+from kmodels.core.training.callbacks import Diagnostics, ValidationListener
 
 
 class Validation(keras.callbacks.Callback):
@@ -19,7 +19,8 @@ class Validation(keras.callbacks.Callback):
     recipe : Recipe
         Of the run.
     callbacks : sequence of keras.callbacks.Callback
-        The task's own; those that are a `ValidationListener` are given the network's outputs first.
+        The task's own; those that are a `ValidationListener` are given the network's outputs first, and the pictures
+        of those that are `Diagnostics` are shown with the others.
 
     Attributes
     ----------
@@ -32,6 +33,7 @@ class Validation(keras.callbacks.Callback):
         self.task, self.records, self.recipe = task, records, recipe
         self.examples = task.encode(records, recipe)
         self.listeners = [one for one in callbacks if isinstance(one, ValidationListener)]
+        self.others = [one for one in callbacks if isinstance(one, Diagnostics)]
         self.pictures = {}
 
     def on_epoch_end(self, epoch, logs=None):
@@ -40,7 +42,7 @@ class Validation(keras.callbacks.Callback):
         self._tell(outputs)
         prediction = self.task.decode(self.model, self.records, outputs)
         scalars, pictures = self.task.diagnostics(EvaluationInput(self.records, prediction))
-        self.pictures.update(pictures)
+        self.pictures = pictures | {title: made for one in self.others for title, made in one.pictures.items()}
         logs.update({f"val_{name}": value for name, value in {**losses, **scalars}.items()})
 
     def choose(self, model: keras.Model) -> None:

@@ -232,6 +232,22 @@ class ValidationListener(keras.callbacks.Callback):
         raise NotImplementedError
 
 
+class Diagnostics(keras.callbacks.Callback):
+    """A task's callback that looks at what one prediction of validation data does not show, every few epochs.
+
+    It writes figures into an epoch's logs, as `val_<name>`.
+
+    Attributes
+    ----------
+    pictures : dict of str to matplotlib.figure.Figure
+        Of this epoch, by title; empty in an epoch that it does not look at.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.pictures = {}
+
+
 class LiveWeights(keras.callbacks.Callback):
     """Gives loss terms the weights that somebody writes into the run's `weights.yaml` while it trains."""
 

@@ -1,5 +1,9 @@
 """Scalars and images for TensorBoard after every epoch, on validation rooms; hints where a training goes wrong."""
 
+import itertools
+
+import numpy as np
+
 from kmodels.core.spec.task import EvaluationInput
 from kmodels.echo.evaluation import figures
 from kmodels.echo.evaluation.metrics import average_scores, describe_parts, scores_per_image
@@ -9,18 +13,48 @@ SPARSE = ((1, 10, 0.3, 0.4), (51, 10**9, 0.2, 0.3))  # from epoch, to epoch: lea
 SPARSE_LEAST = 0.1  # m
 RMSE_AT_20 = 2.8  # m
 # This project's.
+SPANS = (0.0, 1.0, 2.0, 4.0, 8.0, np.inf)  # m, of true depth
 TOO_DIFFERENT = 1.0  # m, of base and final depth
 SMOOTH = 0.5  # of the depth's share of detail, the base's is at most
 
 
 def diagnostics(evaluated: EvaluationInput) -> tuple[dict, dict]:
-    """Return (scalars, pictures): scores at the network's own size; base, residual, depth, truth and error."""
+    """Compute scores at the network's own size and errors by distance; plot base, residual and depth beside the truth.
+
+    Returns
+    -------
+    scalars : dict of str to float
+        By name.
+    pictures : dict of str to matplotlib.figure.Figure
+        By title.
+    """
     pairs, prediction = evaluated.records, evaluated.prediction
     values = average_scores(scores_per_image(pairs, prediction.depth), pairs.groups, 0).values | describe_parts(
         prediction, pairs
     )
-    scalars = {name: value for name, value in values.items() if value is not None}
-    return scalars, {"depth images": figures.examples(evaluated)}
+    truth = pairs.depth(np.arange(len(pairs)))
+    values |= {f"error_by_distance/{name}": value for name, value in error_by_distance(truth, prediction.depth).items()}
+    return {name: value for name, value in values.items() if value is not None}, {
+        "depth images": figures.examples(evaluated),
+        "error by distance": figures.by_distance(truth, prediction),
+    }
+
+
+def error_by_distance(truth: np.ndarray, depth: np.ndarray) -> dict[str, float]:
+    """Average |depth - truth| [m] over the known pixels of each span of true depth: {"2_to_4_m": error}.
+
+    Parameters
+    ----------
+    truth, depth : array (images, y, x)
+        [m]; a truth of 0 is unknown.
+    """
+    errors = {}
+    for low, high in itertools.pairwise(SPANS):
+        seen = (truth > low) & (truth <= high)
+        if seen.any():
+            name = f"{low:g}_to_{high:g}_m" if np.isfinite(high) else f"above_{low:g}_m"
+            errors[name] = float(np.abs(depth[seen] - truth[seen]).mean(dtype="float64"))
+    return errors
 
 
 def hints(history: list[dict], recipe) -> list[str]:

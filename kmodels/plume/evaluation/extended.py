@@ -39,7 +39,7 @@ def evaluate_rollouts(model, windows: Windows, recipe) -> ExtendedEvaluation:
     windows = windows.take(rows)
     truth = windows.future(np.arange(len(rows)), LEADS)
     forecasts = {"model": roll_out(model, windows, recipe, LEADS)} | baseline_forecasts(windows, LEADS)
-    sums = {name: _lead_sums(truth, forecast) for name, forecast in forecasts.items()}
+    sums = {name: lead_sums(truth, forecast) for name, forecast in forecasts.items()}
     pooled = {name: pooled_scores(of.sum(1), windows.groups, recipe.seed) for name, of in sums.items()}
     by_lead = {name: [pooled_scores(of[:, k], windows.groups, 0) for k in range(LEADS)] for name, of in sums.items()}
     last = {
@@ -67,7 +67,7 @@ def rollout_rows(windows: Windows) -> np.ndarray:
     return np.concatenate(spread) if spread else rows
 
 
-def _lead_sums(truth: np.ndarray, forecast: Forecast) -> np.ndarray:
+def lead_sums(truth: np.ndarray, forecast: Forecast) -> np.ndarray:
     """Compute the sums of each window and lead, (windows, leads, sums), see metrics.window_sums."""
     air = air_mask(forecast.windows, np.arange(len(truth)))
     leads = range(truth.shape[1])

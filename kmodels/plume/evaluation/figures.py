@@ -127,6 +127,36 @@ def plot_lead_curves(by_lead: dict[str, list[Scores]], seconds: float) -> Figure
     return made
 
 
+def plot_rollout(truth: np.ndarray, forecast: Forecast, leads: tuple[int, ...]) -> Figure:
+    """Plot a roll-out below the truth at some leads, seen from above: the highest concentration of each column.
+
+    Parameters
+    ----------
+    truth : array (n, leads, z, y, x)
+        Concentrations [kg m-3].
+    forecast : Forecast
+        The n roll-outs; that of the fullest window is shown.
+    leads : tuple of int
+        Which, from 1.
+
+    Returns
+    -------
+    Figure
+        A row of truths, and one of forecasts.
+    """
+    windows, row = forecast.windows, int(np.argmax(truth[:, 0].sum((1, 2, 3))))
+    made, axes = figure(2.3 * len(leads) + 1, 4.8, 2, len(leads))
+    norm = LogNorm(FLOOR * MICROGRAMS, max(truth[row].max(), 10 * FLOOR) * MICROGRAMS)
+    for line, name, each in zip(axes, ("true", "forecast"), (truth[row], forecast.concentration[row]), strict=True):
+        for axis, lead in zip(line, leads, strict=True):
+            column = np.maximum(each[lead - 1].max(axis=0) * MICROGRAMS, 1e-9)
+            shown = axis.pcolormesh(windows.x, windows.y, column, norm=norm, cmap="viridis")
+            axis.set(aspect="equal", xticks=[], yticks=[])
+            axis.set_title(f"{name}, {forecast.lead_time[lead - 1] / 60:.0f} min", fontsize=9)
+    made.colorbar(shown, ax=axes, shrink=0.8, label="ug m-3")
+    return made
+
+
 def animate(truth: np.ndarray, forecast: Forecast, row: int) -> bytes:
     """Animate one roll-out beside the truth, seen from above: the highest concentration of each column.
 

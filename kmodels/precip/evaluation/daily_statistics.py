@@ -130,6 +130,7 @@ def _block_statistics(fields, truth, observed, known: Statistics, brief: bool):
         "maximum_sampled": x.max(2).mean(1),
         "tail": tail.sum(1),
         "tail_error": (wrong.mean(1) * tail).sum(1),
+        "distance": wrong.mean((1, 2)),
         "diversity": _diversity(x[:, :PAIRS]),
         "crps": crps(x, y),
         **_events(x, y, known),

@@ -4,6 +4,7 @@ import numpy as np
 
 from kmodels.core.spec.task import EvaluationInput
 from kmodels.precip.evaluation import figures
+from kmodels.precip.evaluation.daily_statistics import DailyStatistics
 from kmodels.precip.evaluation.metrics import GAPS, combine, latent
 from kmodels.precip.evaluation.sampler import Sampler
 from kmodels.precip.evaluation.sampling import with_shuffled_code, with_statistics
@@ -11,6 +12,7 @@ from kmodels.precip.evaluation.sampling import with_shuffled_code, with_statisti
 MEMBERS, POSTERIOR_MEMBERS = 6, 2
 MOST_DAYS = 150  # evenly from all: every epoch looks at them
 SCALARS = ("crps", "spread_skill", "p99_ratio", "p95_ratio", "max_ratio", "mean_ratio", "diversity", "ralsd")
+SCALARS += ("wet_difference", "mass_bias")
 
 
 def diagnostics(evaluated: EvaluationInput) -> tuple[dict, dict]:
@@ -32,9 +34,24 @@ def scalars(samples, shuffled_crps: float) -> dict[str, float]:
     values |= {name: prior[name] for name in SCALARS}
     values |= {f"posterior_{name}": posterior[name] for name in ("crps", "diversity", *GAPS)}
     values |= {f"gap_{name}": prior[name] / posterior[name] if posterior[name] else np.nan for name in GAPS}
+    values |= distances(samples.prior)
     values["shuffle_crps"] = shuffled_crps - posterior["crps"]
     values |= latent(samples)
     return {name: float(value) for name, value in values.items() if np.isfinite(value)}
+
+
+def distances(daily: DailyStatistics) -> dict[str, float]:
+    """Compute how far members lie from the truth and from each other; equal where the truth could be a member.
+
+    Returns
+    -------
+    dict of str to float
+        truth_distance, mean |x_i - y| and member_distance, mean |x_i - x_j|, i != j, over days and cells [mm/day]; by
+        the fair CRPS, which is the first less half of the second.
+    """
+    truth = float(daily.each["distance"].mean())
+    members = 2 * (truth - float(daily.each["crps"].mean())) if daily.members > 1 else np.nan
+    return {"truth_distance": truth, "member_distance": members}
 
 
 def _shuffled_crps(sampler: Sampler) -> float:

@@ -206,3 +206,12 @@ def test_a_recording_alone_can_be_predicted_but_not_evaluated(tmp_path, monkeypa
             load(path, recipe)
     with pytest.raises(UserError, match="no such file"):
         load(tmp_path / "none.wav", recipe, labels=False)
+
+
+def test_error_by_distance():
+    truth = np.array([[[0.0, 1.5, 2.0], [3.0, 5.0, 9.0]]])
+    depth = np.array([[[7.0, 1.0, 3.0], [3.0, 6.0, 5.0]]])
+    found = diagnostics.error_by_distance(truth, depth)
+    assert found == {"1_to_2_m": 0.75, "2_to_4_m": 0.0, "4_to_8_m": 1.0, "above_8_m": 4.0}, (
+        "unknown pixels are left out"
+    )

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
+from kmodels.core.spec.task import EvaluationInput
 from kmodels.nand.data.records import PAGE_HOP, STALE_READ, Trace
 from kmodels.nand.evaluation.baselines import baselines
+from kmodels.nand.evaluation.diagnostics import diagnostics
 from kmodels.nand.evaluation.metrics import metrics
 from kmodels.nand.evaluation.prediction import Prediction
 from kmodels.nand.gates import GATES
@@ -120,3 +122,11 @@ def test_the_frame_of_a_prediction(trace):
     bad = frame[trace.invalid]
     assert (bad["violation_index"] == trace.violation_index[trace.invalid]).all()
     assert set(bad["violation_code"]) == {"page_hop", "read_unwritten", "stale_read"}
+
+
+def test_pictures_of_an_epoch(trace):
+    _, pictures = diagnostics(EvaluationInput(trace, perfect(trace)))
+    assert set(pictures) == {"confusion matrix", "reliability", "precision and recall"}
+    valid = trace.take(np.flatnonzero(~trace.invalid))
+    _, pictures = diagnostics(EvaluationInput(valid, perfect(valid)))
+    assert "precision and recall" not in pictures, "there is nothing to find"

@@ -7,6 +7,7 @@ import pytest
 from helpers.plain_runs import RECIPE, plain_run
 
 from kmodels.plume.data import cf_writer, load
+from kmodels.plume.evaluation import diagnostics
 from kmodels.plume.evaluation.extended import LEADS, evaluate_rollouts, rollout_rows
 
 RECIPE_30 = RECIPE.with_changes({"data": {"horizon": 1}, "model": {"base": "persistence"}})
@@ -51,3 +52,27 @@ def test_a_right_forecast_is_perfect_and_one_that_grows_is_not(windows):
 def test_a_model_that_skips_frames_is_not_rolled_out(windows):
     found = evaluate_rollouts(_Last(), windows, RECIPE_30.with_changes({"data": {"horizon": 2}}))
     assert found.scores.values == {} and not found.files
+
+
+def test_every_few_epochs_a_window_of_each_run_is_rolled_out_for_tensorboard(windows):
+    for growth, perfect in ((0.0, True), (0.05, False)):
+        callback = diagnostics.RollOuts(windows, RECIPE_30)
+        assert callback.windows.groups.tolist() == ["a", "b"]
+        callback.set_model(_Last(growth))
+        logs, looked = {}, []
+        for epoch in range(7):
+            callback.on_epoch_end(epoch, logs)
+            looked += [epoch] if callback.pictures else []
+        assert looked == [0, 3, 6]
+        assert set(logs) == {f"val_rollout/{name}_lead_{lead}" for name in ("fac2", "fb") for lead in (1, 5, 10, 30)}
+        assert (logs["val_rollout/fac2_lead_30"] == 1.0) is perfect
+        assert abs(logs["val_rollout/fb_lead_30"]) < 1e-5 if perfect else logs["val_rollout/fb_lead_30"] < -0.2
+
+
+def test_what_is_not_rolled_out_is_not_shown(windows):
+    short = windows.take(np.flatnonzero(windows.leads < LEADS))
+    for some, recipe in ((short, RECIPE_30), (windows, RECIPE_30.with_changes({"data": {"horizon": 2}}))):
+        callback, logs = diagnostics.RollOuts(some, recipe), {}
+        callback.set_model(_Last())
+        callback.on_epoch_end(0, logs)
+        assert not logs and not callback.pictures

@@ -9,7 +9,7 @@ from helpers.small_days import RECIPE_SMALL
 from kmodels.core.spec.task import Scores
 from kmodels.precip.data.records import Days, Domain
 from kmodels.precip.data.statistics import nominal
-from kmodels.precip.evaluation import metrics, spectrum
+from kmodels.precip.evaluation import diagnostics, metrics, spectrum
 from kmodels.precip.evaluation.baselines import RainFarm, bilinear
 from kmodels.precip.evaluation.daily_statistics import daily_statistics, histogram_of
 from kmodels.precip.evaluation.prediction import Ensemble
@@ -153,3 +153,18 @@ def test_ratios_to_the_baselines():
     found = metrics.compare_with_baselines(model, baselines)
     assert found.values["crps_ratio_rainfarm"] == pytest.approx(0.75) and found.values["p99_ratio"] == 1.1
     assert found.values["crps_ratio_exact_posterior"] is None and found.intervals == model.intervals
+
+
+def test_distances_of_members_and_truth(showers):
+    """Equal where the truth could be a member; of copies of one field, members have none between each other."""
+    _, daily = score(showers[:, 0], showers[:, 1:])
+    found = diagnostics.distances(daily)
+    x = showers[:, 1:].astype("float64")
+    between = np.mean([np.abs(x[:, i] - x[:, j]).mean() for i in range(20) for j in range(20) if i != j])
+    assert found["truth_distance"] == pytest.approx(np.abs(x - showers[:, :1]).mean())
+    assert found["member_distance"] == pytest.approx(between)
+    assert found["member_distance"] == pytest.approx(found["truth_distance"], rel=0.03)
+    _, daily = score(showers[:, 0], showers[:, [1, 1, 1]])
+    assert diagnostics.distances(daily)["member_distance"] == pytest.approx(0, abs=1e-6)
+    _, daily = score(showers[:, 0], showers[:, 1:2])
+    assert np.isnan(diagnostics.distances(daily)["member_distance"]), "of one member"
