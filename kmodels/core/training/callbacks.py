@@ -23,6 +23,7 @@ from kmodels.core.training import batching, inference, live_weights
 from kmodels.core.training.state import TrainingState, variables
 
 POINTS = 200  # an epoch, at most, of the losses of single steps
+WRITE_SECONDS = 5.0  # between two times that they are written: a disk may take milliseconds
 LOOK_SECONDS = 0.25  # between two looks at the loss: each waits for the device, and training could go on meanwhile
 
 
@@ -135,7 +136,8 @@ class LossGuard(keras.callbacks.Callback):
 class StepRecord(keras.callbacks.Callback):
     """Notes the losses of some steps, evenly over an epoch: each step's own, where Keras tells means since its start.
 
-    They stay on the device until the guard looks at the loss, and are read then: no step waits for them.
+    They stay on the device and are read now and then, just after the guard has looked at the loss: no step waits for
+    them.
 
     Parameters
     ----------
@@ -167,7 +169,7 @@ class StepRecord(keras.callbacks.Callback):
         if not self.state.inside or self.state.inside % self.every == 0:
             self.noted.append((self.state.step, self.means, logs))
         self.means = logs
-        if self.guard.looked != self.looked:
+        if self.guard.looked - self.looked > WRITE_SECONDS:
             self.flush()
 
     def on_epoch_end(self, epoch, logs=None):

@@ -51,9 +51,9 @@ class EventFile:
             self._write(step, summary=summary.scalar(name, value))
 
     def pictures(self, step: int, figures: dict[str, Figure]) -> None:
-        """Write pictures, by tag."""
+        """Write pictures, by title."""
         for name, figure in figures.items():
-            self._write(step, summary=summary.image(name, rgb(figure), dataformats="HWC"))
+            self._write(step, summary=summary.image(f"pictures/{name}", rgb(figure), dataformats="HWC"))
 
     def text(self, step: int, name: str, markdown: str) -> None:
         """Write a text."""
