@@ -2,11 +2,13 @@
 
   python -m kmodels.fit --model nand
   python -m kmodels.fit --model nand --train.epochs 3 --seed 1
+  python -m kmodels.fit --model nand --seed 1001 --seeds 3
   python -m kmodels.fit --model nand --data my_trace.csv
   python -m kmodels.fit --resume runs/nand-seed0-20261121-093000-1a2b3c4d
   python -m kmodels.fit --resume runs/nand-seed0-20261121-093000-1a2b3c4d --data where/it/lies/now/my_trace.csv
 
-Exit status: 0 trained and no gate failed, 1 trained but a gate failed, 2 bad input or usage.
+Exit status: 0 trained, no gate failed and at least four gates discriminate; 1 trained, but a gate failed or fewer
+discriminate; 2 bad input or usage.
 """
 
 import shutil
@@ -14,6 +16,7 @@ import sys
 from pathlib import Path
 
 from kmodels.core.cli import cli
+from kmodels.core.spec import verdict
 from kmodels.core.spec.errors import UserError
 
 
@@ -82,26 +85,49 @@ def main(argv=None) -> int:
     cli.add_recipe_options(options)
     options.add_argument("--data", metavar="PATH", help="your own file or folder instead of simulated data")
     options.add_argument("--out", metavar="DIR", default="runs", help="where run folders go (default: runs)")
+    options.add_argument("--seeds", type=int, metavar="N", help="N runs from --seed on, and what they have in common")
     options.add_argument("--resume", metavar="RUN", help="go on with a run that was stopped")
     cli.add_backend_option(options)
     return cli.run(options, _fit, argv)
 
 
 def _fit(args, words) -> int:
+    if args.seeds is not None:
+        return _fit_seeds(args, words)
     if args.resume:
         run, lines = _resumed(args, words), ()
     else:
         run, *lines = _begun(cli.recipe(args, words), args.data, args.out, args.backend, args.smoke, args.variant)
     from kmodels.core.cli import console
-    from kmodels.core.runs import pipeline
     from kmodels.core.training.callbacks import Stopped
 
     try:
-        return pipeline.status(_finished(run, lines, new=not args.resume))
+        return verdict.exit_status(_finished(run, lines, new=not args.resume)["gates"])
     except Stopped as stopped:
         console.say(f"stopped in {stopped}; nothing is lost")
         console.say(_go_on(run))
         return 128 + stopped.signum
+
+
+def _fit_seeds(args, words) -> int:
+    """Train the recipe from several seeds, one run each, and report what they have in common."""
+    if args.resume or args.seeds < 1:
+        raise UserError("--seeds N takes a recipe and at least one seed; the same command goes on where it was stopped")
+    base = cli.recipe(args, words)
+    _check_path(args.data)
+    from kmodels.core.training import backend
+
+    backend.start(args.backend, base.SMALL_OPERATIONS, base.FASTEST)
+    from kmodels.core.cli import console
+    from kmodels.core.runs import several
+    from kmodels.core.training.callbacks import Stopped
+
+    try:
+        result = several.fit(base, args.seeds, Path(args.out), args.data, args.smoke)
+    except Stopped as stopped:
+        console.say(f"stopped in {stopped}; nothing is lost: the same command goes on from there")
+        return 128 + stopped.signum
+    return verdict.exit_status(result["gates"])
 
 
 def _begun(recipe, data, out, backend_name, smoke, variant) -> tuple:

@@ -57,6 +57,7 @@ class EchoTask(Task):
         "delta2",
         "delta3",
         "rmse_ratio_mean_map",
+        "shuffled_audio_ratio",
         "shuffled_audio_gap",
         "sparse",
         "base_mae_trained",

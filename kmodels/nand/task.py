@@ -56,10 +56,13 @@ class NandTask(Task):
     suffixes = SUFFIXES
     output_suffixes = (".csv", ".parquet")
     gates = GATES
+    references = ("rule_checker",)
     ladder = LADDER
     headline = (
         "accuracy",
+        "macro_f1",
         "invalid_f1",
+        "valid_f1",
         "f1_page_hop",
         "f1_read_unwritten",
         "f1_stale_read",

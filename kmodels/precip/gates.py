@@ -3,18 +3,20 @@
 from kmodels.core.spec.gate import Gate
 
 GATES = (
-    Gate("prior maximum / real, heavy days", "max_ratio", 0.86, "prototype"),
-    Gate("prior mean / real, heavy days", "mean_ratio", 0.73, "prototype"),
-    Gate("diversity of prior samples", "diversity", 0.2, "prototype"),
-    Gate("posterior maximum / real, heavy days", "posterior_max_ratio", 0.91, "prototype"),
     Gate("CRPS / RainFARM's", "crps_ratio_rainfarm", 0.85, "this project", "<="),
     Gate("CRPS / exact posterior's", "crps_ratio_exact_posterior", 1.10, "this project", "<="),
-    Gate("spread / skill, at least", "spread_skill", 0.9, "this project"),
-    Gate("spread / skill, at most", "spread_skill", 1.1, "this project", "<="),
-    Gate("P99 bias", "p99_bias", 0.05, "this project", "<="),
-    Gate("difference in wet-cell share", "wet_difference", 0.01, "this project", "<="),
-    Gate("mass bias", "mass_bias", 0.02, "this project", "<="),
-    Gate("difference of spectra (RALSD)", "ralsd", 1.5, "this project", "<=", "dB"),
-    Gate("prior P99 / posterior P99, at least", "gap_p99_ratio", 0.95, "this project"),
-    Gate("prior P99 / posterior P99, at most", "gap_p99_ratio", 1.05, "this project", "<="),
+    # The prototype asks for the lower bound; an untrained network's maximum is twice the real one.
+    Gate("prior maximum / real, heavy days", "max_ratio", (0.86, 1.16), "prototype", "within"),
+    Gate("posterior maximum / real, heavy days", "posterior_max_ratio", (0.91, 1.1), "prototype", "within"),
+    Gate("place of rain above P95 (FSS)", "fss", 0.68, "this project"),
+    Gate("cells above P99 found (CSI)", "csi_p99", 0.22, "this project"),
+    Gate("diversity of prior samples", "diversity", 0.2, "prototype"),
+    # Necessary, and no evidence of skill: days of the training, drawn at random, are calibrated by nature.
+    Gate("prior mean / real, heavy days", "mean_ratio", (0.73, 1.37), "prototype", "within", kind="requirement"),
+    Gate("spread / skill", "spread_skill", (0.9, 1.1), "this project", "within", kind="requirement"),
+    Gate("P99 bias", "p99_bias", 0.05, "this project", "<=", kind="requirement"),
+    Gate("difference in wet-cell share", "wet_difference", 0.01, "this project", "<=", kind="requirement"),
+    Gate("mass bias", "mass_bias", 0.02, "this project", "<=", kind="requirement"),
+    Gate("difference of spectra (RALSD)", "ralsd", 1.5, "this project", "<=", "dB", kind="requirement"),
+    Gate("prior P99 / posterior P99", "gap_p99_ratio", (0.95, 1.05), "this project", "within", kind="requirement"),
 )

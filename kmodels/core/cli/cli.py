@@ -302,6 +302,21 @@ def _changes(changes: dict, prefix: str = "") -> str:
     return ", ".join(words)
 
 
+def load_predictors(args: argparse.Namespace) -> list["Predictor"]:
+    """Load the Predictors of several runs of one model, whose folders are listed in `args.run`.
+
+    Raises
+    ------
+    UserError
+        Where a folder is no finished run, or one of another model than the first.
+    """
+    found, model = [], None
+    for path in args.run:
+        found.append(load_predictor(argparse.Namespace(run=path, backend=args.backend), model))
+        model = found[0].run.metadata["model"]
+    return found
+
+
 def load_predictor(args: argparse.Namespace, model: str | None = None) -> "Predictor":
     """Load the Predictor of --run on --backend. A wrong folder is told before a backend is imported.
 

@@ -118,14 +118,54 @@ def metrics_table(report: dict, headline: tuple[str, ...]) -> Table:
     return table
 
 
-def gates_table(gates: list[dict]) -> Table:
-    """Tabulate each gate with its verdict."""
-    table = new_table("gates")
-    for column in ("gate", "value", "bound", "source", ""):
-        table.add_column(column, no_wrap=column != "gate")
-    for gate in gates:
-        table.add_row(gate["name"], number(gate["value"]), bound_of(gate), gate["source"], MARKS[gate["status"]])
+def seeds_table(report: dict, headline: tuple[str, ...]) -> Table:
+    """Tabulate each headline metric's mean over seeds, its spread, and every seed's value.
+
+    Parameters
+    ----------
+    report : dict
+        As `seeds.summarize` makes it.
+    headline : tuple of str
+        The metrics, in order.
+    """
+    table = new_table("held-out data, over seeds")
+    for name in ("metric", "mean", "standard\ndeviation", *(f"seed\n{seed}" for seed in report["seeds"])):
+        table.add_column(name, no_wrap=True)
+    for name in headline:
+        table.add_row(
+            name,
+            number(report["metrics"].get(name)),
+            number(report["spread"].get(name)),
+            *(number(values.get(name)) for values in report["each"]),
+        )
     return table
+
+
+def gates_table(gates: list[dict]) -> Table:
+    """Tabulate each gate with what the untrained network and the best baseline reach, and its verdict."""
+    table = new_table("gates")
+    for column in ("gate", "value", "bound", "untrained", "best baseline", ""):
+        table.add_column(column, no_wrap=column in ("value", "untrained"))
+    for gate in gates:
+        best = gate.get("best_baseline")
+        table.add_row(
+            gate["name"],
+            number(gate["value"]),
+            bound_of(gate),
+            number(gate.get("untrained")),
+            f"{number(best['value'])} {best['name'].replace('_', ' ')}" if best else "-",
+            _mark(gate),
+        )
+    return table
+
+
+def _mark(gate: dict) -> str:
+    """Write the verdict on a gate, and whether passing it says anything."""
+    if gate["status"] == "not_measured" and gate["value"] is not None:
+        return "[yellow]not judged[/]"
+    about = "required" if gate.get("kind") == "requirement" else None
+    about = "does not discriminate" if gate.get("discriminates") is False else about
+    return MARKS[gate["status"]] + (f", {about}" if about else "")
 
 
 def new_table(title: str | None) -> Table:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from kmodels.core.io import files
 from kmodels.core.report import figures, pages
 from kmodels.core.runs import provenance
-from kmodels.core.spec import registry
+from kmodels.core.spec import registry, verdict
 from kmodels.core.spec.task import Scores, Task
 
 if TYPE_CHECKING:
@@ -37,8 +37,13 @@ def judged(task: Task, scores: Scores, baselines: dict[str, Scores], measured: b
         "metrics": _finite(scores.values),
         "intervals": {name: [float(low), float(high)] for name, (low, high) in scores.intervals.items()},
         "baselines": {name: _finite(one.values) for name, one in baselines.items()},
-        "gates": [gate.judge(scores.values, measured) for gate in task.gates],
+        "gates": judge(task, scores.values, {name: one.values for name, one in baselines.items()}, measured),
     }
+
+
+def judge(task: Task, metrics: dict, baselines: dict[str, dict], measured: bool) -> list[dict]:
+    """Judge every gate of a task by metrics, those of the baselines and of the untrained network beside."""
+    return [gate.judge(metrics, measured, baselines, task.references) for gate in task.gates]
 
 
 def assemble(
@@ -71,6 +76,7 @@ def assemble(
         "seed": run.recipe.seed,
         "smoke": run.metadata["smoke"],
         **provenance.here(),
+        "code": provenance.code_of(task.name),
         "peak_memory_gb": provenance.peak_memory_gb(),
         **facts,
         **judged(task, scores, baselines, measured=not run.metadata["smoke"]),
@@ -120,16 +126,6 @@ def _slug(name: str) -> str:
     return "".join(c if c.isalnum() else "_" for c in name.lower())
 
 
-def verdict(gates: list[dict]) -> str:
-    """Sum up judged gates in one sentence."""
-    count = {status: sum(g["status"] == status for g in gates) for status in ("passed", "failed", "not_measured")}
-    if count["failed"]:
-        return f"{count['failed']} of {len(gates)} gates FAILED"
-    if count["not_measured"]:
-        return f"{count['passed']} gates passed, {count['not_measured']} not measured"
-    return f"all {len(gates)} gates passed"
-
-
 def html(report: dict, pictures: list[figures.Picture], headline: tuple[str, ...]) -> str:
     """Render a report as one self-contained page.
 
@@ -150,9 +146,8 @@ def html(report: dict, pictures: list[figures.Picture], headline: tuple[str, ...
     return pages.render(
         "report.html.j2",
         report=report,
-        verdict=verdict(report["gates"]),
+        verdict=verdict.sentence(report["gates"]),
         headline=headline,
         units=pages.units(report),
-        untrained=report.get("untrained") or {},
         pictures=pictures,
     )

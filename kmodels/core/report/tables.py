@@ -33,19 +33,28 @@ def flat(recipe: dict, prefix: str = "") -> dict:
 
 
 def gates(judged: list[dict]) -> str:
-    """Tabulate judged gates in Markdown with value, bound, source and verdict."""
-    rows = [["gate", "value", "bound", "source", ""]]
+    """Tabulate judged gates in Markdown: value, bound, what the untrained network and the best baseline reach."""
+    rows = [["gate", "value", "bound", "untrained", "best baseline", "verdict"]]
     for gate in judged:
+        best = gate.get("best_baseline")
         rows.append(
             [
                 gate["name"],
                 console.number(gate["value"]),
                 bound_of(gate),
-                gate["source"],
-                gate["status"].replace("_", " "),
+                console.number(gate.get("untrained")),
+                f"{console.number(best['value'])} {best['name'].replace('_', ' ')}" if best else "-",
+                verdict_of(gate),
             ]
         )
     return table(rows)
+
+
+def verdict_of(gate: dict) -> str:
+    """Write the status of a judged gate, and whether it is a requirement or discriminates nothing."""
+    about = ", required" if gate.get("kind") == "requirement" else ""
+    about = ", does not discriminate" if gate.get("discriminates") is False else about
+    return gate["status"].replace("_", " ") + about
 
 
 def results(report: dict, headline: tuple[str, ...]) -> str:

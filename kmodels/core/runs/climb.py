@@ -8,9 +8,9 @@ import numpy as np
 
 from kmodels.core.cli import console
 from kmodels.core.io import files
-from kmodels.core.report import figures, review, verification
+from kmodels.core.report import figures, review, seeds, verification
 from kmodels.core.runs import pipeline, provenance
-from kmodels.core.spec.gate import strictest
+from kmodels.core.spec.gate import strictest, worst
 from kmodels.core.spec.ladder import Ladder
 from kmodels.core.spec.task import Task
 from kmodels.core.training import backend
@@ -112,7 +112,7 @@ def _step(what: LadderRun, k: int, before: dict | None) -> dict:
     step = what.ladder.steps[k]
     reports = [_trained(what, k, recipe) for recipe in what.recipes(k)]
     figures_of = [_with_gains(result["metrics"], before) for result in reports]
-    gates = [_strictest([gate.judge(metrics, not what.smoke) for metrics in figures_of]) for gate in step.gates]
+    gates = [worst([gate.judge(metrics, not what.smoke) for metrics in figures_of]) for gate in step.gates]
     return {
         "model": what.task.name,
         "step": k,
@@ -122,10 +122,10 @@ def _step(what: LadderRun, k: int, before: dict | None) -> dict:
         "verdict": strictest(gates),
         "recipe": reports[0]["recipe"],
         "seeds": [result["seed"] for result in reports],
-        "metrics": {name: _mean([m[name] for m in figures_of]) for name in figures_of[0]},
+        "metrics": seeds.over_seeds(figures_of, seeds.mean),
         "each": figures_of,
         "ratios": _ratios(what.ladder.figures, figures_of, before),
-        "intervals": _hull([result["intervals"] for result in reports]),
+        "intervals": seeds.hull([result["intervals"] for result in reports]),
         "prototype": step.prototype,
         "figures": list(what.ladder.figures),
         "gates": gates,
@@ -168,23 +168,6 @@ def _ratios(names, each: list[dict], before: dict | None) -> dict:
     }
     whole = {name: np.array(found) for name, found in pairs.items() if all(a and b and a * b > 0 for a, b in found)}
     return {name: list(verification.ratio_interval(*found.T)) for name, found in whole.items()}
-
-
-def _strictest(judged: list[dict]) -> dict:
-    """Choose, of one gate judged with several seeds, the worst: failed before not measured before passed."""
-    order = {"failed": 0, "not_measured": 1, "passed": 2}
-    sign = 1 if judged[0]["direction"] == ">=" else -1
-    return min(judged, key=lambda row: (order[row["status"]], sign * (row["value"] or 0.0)))
-
-
-def _mean(values: list) -> float | None:
-    return None if any(value is None for value in values) else float(np.mean(values))
-
-
-def _hull(intervals: list[dict]) -> dict:
-    """Compute the interval that holds those of all seeds."""
-    names = [name for name in intervals[0] if all(name in one for one in intervals)]
-    return {name: [min(one[name][0] for one in intervals), max(one[name][1] for one in intervals)] for name in names}
 
 
 def _write_summary(what: LadderRun, records: list[dict]) -> None:

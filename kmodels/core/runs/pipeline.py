@@ -11,12 +11,22 @@ from kmodels.core.cli import console
 from kmodels.core.io import files
 from kmodels.core.report import figures, report
 from kmodels.core.runs import cache
+from kmodels.core.runs.predictor import load_untrained
 from kmodels.core.runs.run import Run
 from kmodels.core.runs.validation import Validation
-from kmodels.core.spec import registry
+from kmodels.core.spec import registry, verdict
 from kmodels.core.spec.errors import UserError
+from kmodels.core.spec.gate import UNTRAINED
 from kmodels.core.spec.recipe import Recipe
-from kmodels.core.spec.task import EvaluationInput, Records, Scores, Task, TrainingData
+from kmodels.core.spec.task import (
+    EvaluationInput,
+    ExtendedEvaluation,
+    Prediction,
+    Records,
+    Scores,
+    Task,
+    TrainingData,
+)
 from kmodels.core.training import backend, batching
 from kmodels.core.training.loop import train
 from kmodels.core.training.tensorboard import Monitor, write_result
@@ -155,6 +165,7 @@ def fit(run: Run) -> dict:
     model = task.build(recipe, per_epoch * recipe.train.epochs)
     task.adapt(model, training)
     console.say(f"model: {model.count_params()} parameters on {backend.current()}")
+    run.save_untrained(model)
     state = run.load_state()
     earlier = state[1]["seconds"] if state else 0.0
     data = TrainingData(training, examples, validation)
@@ -163,7 +174,7 @@ def fit(run: Run) -> dict:
         console.say(f"input-pipeline stall: {stalled:.1%} of the training's time")
     with files.atomic_write(run.path / "model.keras") as aside:
         keras.saving.save_model(model, aside)
-    found = evaluate(task, model, recipe, parts)
+    found = evaluate(task, model, recipe, parts, load_untrained(run))
     result = report.assemble(
         task,
         run,
@@ -281,8 +292,10 @@ class EvaluationResult:
         return self.evaluated.scores
 
 
-def evaluate(task: Task, model: keras.Model, recipe: Recipe, splits: DataSplits) -> EvaluationResult:
-    """Score the model and the baselines on held-out data, and make what figures need.
+def evaluate(
+    task: Task, model: keras.Model, recipe: Recipe, splits: DataSplits, untrained: keras.Model | None = None
+) -> EvaluationResult:
+    """Score the model, the same network untrained and the baselines on held-out data, and make what figures need.
 
     Parameters
     ----------
@@ -294,31 +307,48 @@ def evaluate(task: Task, model: keras.Model, recipe: Recipe, splits: DataSplits)
         That it was trained by.
     splits : DataSplits
         The run's data; "test" is held out.
+    untrained : keras.Model or None
+        The network before its first step; scored as a baseline.
     """
     transfer = task.transfer_recipe(recipe) if splits.simulated else None
-    return _evaluate(task, model, recipe, splits.all(), transfer)
+    outside = None if transfer is None else load_splits(task, transfer, None).records
+    return _evaluate(task, model, recipe, splits.all(), untrained, outside)
 
 
-def evaluate_records(task: Task, model: keras.Model, recipe: Recipe, records: Records) -> EvaluationResult:
+def evaluate_records(
+    task: Task, model: keras.Model, recipe: Recipe, records: Records, untrained: keras.Model | None = None
+) -> EvaluationResult:
     """Evaluate as `evaluate` does, on records of the user's, all of them held out."""
-    return _evaluate(task, model, recipe, {"test": records}, None)
+    return _evaluate(task, model, recipe, {"test": records}, untrained, None)
 
 
-def _evaluate(task, model, recipe, splits, transfer) -> EvaluationResult:
-    """Evaluate; transfer is the recipe of simulated data from outside, None where there is none to be had."""
-    test = splits["test"]
-    prediction = task.predict(model, test, recipe)
+def _evaluate(task, model, recipe, splits, untrained, outside) -> EvaluationResult:
+    """Evaluate; outside: records of the transfer data, None where there are none to be had."""
     baselines = task.baselines(recipe, splits)
-    scores = task.compare(task.metrics(splits, prediction, recipe.seed), baselines)
-    if transfer is not None:
-        outside = load_splits(task, transfer, None).records
+    if outside is not None:
+        for name, scores in task.baselines(recipe, splits | {"test": outside}).items():
+            baselines[name] = baselines[name].merge(scores, "transfer_")
+    prediction, scores, extended = _score(task, model, recipe, splits, outside)
+    for name, more in extended.baselines.items():
+        baselines[name] = baselines.get(name, Scores({})).merge(more)
+    if untrained is not None:
+        baselines[UNTRAINED] = _score(task, untrained, recipe, splits, outside)[1]
+    scores = task.compare(scores, baselines)
+    baselines = {name: task.compare(one, baselines) for name, one in baselines.items()}
+    return EvaluationResult(
+        EvaluationInput(splits["test"], prediction, scores), baselines, extended.pictures, extended.files
+    )
+
+
+def _score(task, model, recipe, splits, outside) -> tuple[Prediction, Scores, ExtendedEvaluation]:
+    """Score one network: its prediction for the held-out records, all its scores, and what else was evaluated."""
+    prediction = task.predict(model, splits["test"], recipe)
+    scores = task.metrics(splits, prediction, recipe.seed)
+    if outside is not None:
         there = task.metrics({"test": outside}, task.predict(model, outside, recipe), recipe.seed)
         scores = scores.merge(there, "transfer_")
     extended = task.extended_evaluation(model, splits, recipe)
-    scores = scores.merge(extended.scores)
-    for name, more in extended.baselines.items():
-        baselines[name] = baselines.get(name, Scores({})).merge(more)
-    return EvaluationResult(EvaluationInput(test, prediction, scores), baselines, extended.pictures, extended.files)
+    return prediction, scores.merge(extended.scores), extended
 
 
 def show(result: dict, task: Task, folder: Path) -> None:
@@ -338,11 +368,6 @@ def show(result: dict, task: Task, folder: Path) -> None:
     console.out.print()
     for note in result["notes"]:
         console.say(f"note: {note}")
-    console.say(report.verdict(result["gates"]) + f" ({result['duration_s']:.0f} s)")
+    console.say(f"{verdict.sentence(result['gates'])} ({result['duration_s']:.0f} s)")
     console.say(f"report       {folder / 'report.html'}")
     console.say(f"tensorboard  {console.command('tensorboard.main', '--logdir', folder / 'tensorboard')}")
-
-
-def status(result: dict) -> int:
-    """Compute the exit status of a judged run: 1 when a gate failed, else 0."""
-    return int(any(gate["status"] == "failed" for gate in result["gates"]))

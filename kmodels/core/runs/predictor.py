@@ -73,13 +73,7 @@ class Predictor:
             raise UserError(f"{run.path}: not finished, it has no model.keras; go on with {go_on}")
         backend.start(small_operations=run.recipe.SMALL_OPERATIONS)
         task = registry.task(run.metadata["model"])
-        try:
-            model = legacy.load_model(file)
-        except Exception as error:  # noqa: BLE001 - a damaged archive raises anything
-            line = str(error).strip().splitlines()
-            raise UserError(f"{file}: damaged or not a model of this kmodels: {line[0] if line else error}") from None
-        model.jit_compile = backend.compiles()
-        return cls(task, run.recipe, model, run)
+        return cls(task, run.recipe, load_network(file), run)
 
     def load(self, data: Any, labels: bool = False) -> Records:
         """Load records with the task's loader.
@@ -135,3 +129,25 @@ class Predictor:
     def _records(self, data, labels: bool = False):
         is_records = hasattr(data, "take") and not hasattr(data, "columns")
         return data if is_records else self.load(data, labels)
+
+
+def load_network(file: Path) -> Any:
+    """Load a network that a run has saved, whose task was imported before.
+
+    Raises
+    ------
+    UserError
+        Where the archive is damaged.
+    """
+    try:
+        model = legacy.load_model(file)
+    except Exception as error:  # noqa: BLE001 - a damaged archive raises anything
+        line = str(error).strip().splitlines()
+        raise UserError(f"{file}: damaged or not a model of this kmodels: {line[0] if line else error}") from None
+    model.jit_compile = backend.compiles()
+    return model
+
+
+def load_untrained(run: Run) -> Any:
+    """Load the network of a run as it was before its first step; None where an earlier version wrote the run."""
+    return load_network(run.untrained) if run.untrained.exists() else None

@@ -1,6 +1,8 @@
 """Where a number comes from: code, machine, time."""
 
+import ast
 import datetime
+import hashlib
 import os
 import platform
 import resource
@@ -65,6 +67,51 @@ def code() -> str:
     """Hash the package's source: figures measured with another one are measured again."""
     package = Path(__file__).resolve().parents[2]
     return files.sha256(*sorted(package.rglob("*.py")))[:16]
+
+
+def code_of(model: str) -> str:
+    """Hash the code that a model's figures come from, so that a report can be told from one of other code.
+
+    That is the model's own folder but its studies, texts and pictures, all layers, and the training. Comments,
+    docstrings and layout count for nothing; bounds do not either, for a gate can be judged again without training.
+
+    Parameters
+    ----------
+    model : str
+        Its name; for `nand.generator` the folder of nand counts, too.
+
+    Returns
+    -------
+    str
+        16 hexadecimal digits; they differ between minor versions of Python.
+    """
+    package = Path(__file__).resolve().parents[2]
+    roots = [package / model.split(".")[0], package / "layers", package / "core" / "training"]
+    paths = sorted(path for root in roots for path in root.rglob("*.py") if _makes_figures(path, package, model))
+    paths.append(package / "core" / "report" / "verification.py")
+    digest = hashlib.sha256()
+    for path in paths:
+        digest.update(f"{path.relative_to(package)}\n{_meaning(path.read_text(encoding='utf-8'))}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def _makes_figures(path: Path, package: Path, model: str) -> bool:
+    """Say whether a file can change a model's figures."""
+    rooms = path.relative_to(package).parts
+    apart = {"studies", "ladder.py", "gates.py", "figures.py", "diagnostics.py", "legacy.py", "tensorboard.py"}
+    return not apart & set(rooms) and ("generator" not in rooms or model.endswith(".generator"))
+
+
+def _meaning(source: str) -> str:
+    """Write the syntax tree of a module without its docstrings."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
+            said = body[0].value
+            if isinstance(said, ast.Constant) and isinstance(said.value, str):
+                body[0] = ast.Pass()
+    return ast.dump(tree)
 
 
 def hardware() -> dict:

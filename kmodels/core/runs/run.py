@@ -26,6 +26,8 @@ from kmodels.core.spec.errors import UserError
 from kmodels.core.spec.recipe import Recipe
 
 if TYPE_CHECKING:
+    import keras
+
     from kmodels.core.runs.predictor import Predictor
 
 FORMAT = 1  # of the run folder; a reader refuses newer ones
@@ -181,6 +183,17 @@ class Run:
     def predictor(self) -> "Predictor":
         """The trained model with its pre- and post-processing, as `kmodels.load` returns it."""
         return kmodels.load(self.path)
+
+    def save_untrained(self, model: "keras.Model") -> None:
+        """Keep the network as it is before its first step: every gate judges it, too. Once a run."""
+        if not self.untrained.exists():
+            with files.atomic_write(self.untrained) as aside:
+                model.save(aside)
+
+    @property
+    def untrained(self) -> Path:
+        """The file of the network before its first step; runs of earlier versions have none."""
+        return self.path / "untrained.keras"
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:

@@ -2,15 +2,26 @@
 
 import math
 import operator
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
-_COMPARE = {">=": operator.ge, "<=": operator.le}
+_COMPARE = {
+    ">=": operator.ge,
+    "<=": operator.le,
+    "within": lambda value, bounds: bounds[0] <= value <= bounds[1],
+}
+UNTRAINED = "untrained"  # the name of the network before its first step, among the baselines
 
 
 @dataclass(frozen=True)
 class Gate:
     """A bound on one held-out metric: `metric direction bound [unit]`, and who asks for it.
+
+    A gate on quality counts only where it tells a trained network from what needs no training: it discriminates
+    where the same network untrained and every baseline fail it. What is necessary and no evidence of skill (a mass
+    balance, a latency, calibration, which climatology has by nature) is a requirement: it must hold, and counts for
+    nothing more.
 
     Attributes
     ----------
@@ -18,25 +29,38 @@ class Gate:
         What is bounded, for people.
     metric : str
         A key of the report's metrics.
-    bound : float
-        In `unit`.
+    bound : float or tuple of float
+        In `unit`; (low, high) for "within".
     source : str
         The prototype (the research note that the model comes from), a paper, or this project.
-    direction : {">=", "<="}
-        On which side of the bound the metric must lie.
+    direction : {">=", "<=", "within"}
+        On which side of the bound, or between which bounds, the metric must lie.
     unit : str
         "1" for counts and shares.
+    kind : {"quality", "requirement"}
+        Whether passing is evidence of skill.
     """
 
     name: str
     metric: str
-    bound: float
+    bound: float | tuple[float, float]
     source: str
-    direction: Literal[">=", "<="] = ">="
+    direction: Literal[">=", "<=", "within"] = ">="
     unit: str = "1"
+    kind: Literal["quality", "requirement"] = "quality"
 
-    def judge(self, metrics: dict[str, float | None], measured: bool = True) -> dict:
-        """Compare a metric with the bound; NaN never passes.
+    def holds(self, value: float | None) -> bool:
+        """Say whether a value lies within the bound; what is not a finite number does not."""
+        return value is not None and math.isfinite(value) and _COMPARE[self.direction](value, self.bound)
+
+    def judge(
+        self,
+        metrics: dict[str, float | None],
+        measured: bool = True,
+        baselines: dict[str, dict[str, float | None]] | None = None,
+        references: Collection[str] = (),
+    ) -> dict:
+        """Compare a metric with the bound, and say whether the bound tells skill from none; NaN never passes.
 
         Parameters
         ----------
@@ -44,34 +68,67 @@ class Gate:
             Of held-out data.
         measured : bool
             False leaves the status open whatever the value is: a smoke run is too small to judge.
+        baselines : dict of str to dict, optional
+            The metrics of each baseline by its name, `UNTRAINED` among them.
+        references : collection of str
+            Baselines that know the answer, such as the law that the data was drawn from: no rivals.
 
         Returns
         -------
         dict
-            The gate's row in a report; its `status` is passed, failed or not_measured.
+            The gate's row in a report. `status` is passed, failed or not_measured; `untrained` the untrained
+            network's value; `best_baseline` the name and value of the best of the others; `discriminates` whether
+            all of them fail, None for a requirement and where no untrained network was measured.
         """
         value = metrics.get(self.metric)
+        rivals = {name: values.get(self.metric) for name, values in (baselines or {}).items() if name not in references}
+        status = "passed" if self.holds(value) else "failed"
         if value is None or not measured:
             status = "not_measured"
-        elif math.isfinite(value) and _COMPARE[self.direction](value, self.bound):
-            status = "passed"
-        else:
-            status = "failed"
+        known = self.kind == "quality" and measured and UNTRAINED in rivals
         return {
             "name": self.name,
             "metric": self.metric,
-            "value": value if value is None or math.isfinite(value) else None,
+            "value": _finite(value),
             "direction": self.direction,
-            "bound": self.bound,
+            "bound": list(self.bound) if self.direction == "within" else self.bound,
             "unit": self.unit,
             "source": self.source,
+            "kind": self.kind,
             "status": status,
+            "untrained": _finite(rivals.pop(UNTRAINED, None)),
+            "best_baseline": self._best(rivals),
+            "discriminates": self._discriminates(baselines, references) if known else None,
         }
+
+    def _best(self, rivals: dict[str, float | None]) -> dict | None:
+        """Choose the baseline that comes nearest to passing, or passes with the widest margin."""
+        found = {name: value for name, value in rivals.items() if _finite(value) is not None}
+        if not found:
+            return None
+        name = max(found, key=lambda other: margin(found[other], self.direction, self.bound))
+        return {"name": name, "value": found[name]}
+
+    def _discriminates(self, baselines, references) -> bool:
+        rivals = (values for name, values in baselines.items() if name not in references)
+        return not any(self.holds(values.get(self.metric)) for values in rivals)
+
+
+def margin(value: float, direction: str, bound) -> float:
+    """Compute how far a value lies on the right side of a bound; negative on the wrong side."""
+    if direction == "within":
+        return min(value - bound[0], bound[1] - value)
+    return value - bound if direction == ">=" else bound - value
 
 
 def bound_of(row: dict) -> str:
-    """Write the bound of a judged gate: ">= 0.99"."""
-    return f"{row['direction']} {row['bound']:g}" + ("" if row["unit"] == "1" else f" {row['unit']}")
+    """Write the bound of a judged gate as it was given: ">= 0.99", "0.9 to 1.1"."""
+    if row["direction"] == "within":
+        low, high = row["bound"]
+        text = f"{low!r} to {high!r}"
+    else:
+        text = f"{row['direction']} {row['bound']!r}"
+    return text + ("" if row["unit"] == "1" else f" {row['unit']}")
 
 
 def bounds_of(rows: list[dict]) -> str:
@@ -83,3 +140,17 @@ def strictest(rows: list[dict]) -> str:
     """Sum up the status of gates that are judged together: failed before not_measured before passed."""
     statuses = {row["status"] for row in rows}
     return next((status for status in ("failed", "not_measured") if status in statuses), "passed")
+
+
+def worst(rows: list[dict]) -> dict:
+    """Choose, of one gate judged several times, the worst: failed before not measured before passed."""
+    order = {"failed": 0, "not_measured": 1, "passed": 2}
+    return min(rows, key=lambda row: (order[row["status"]], _margin_of(row)))
+
+
+def _margin_of(row: dict) -> float:
+    return 0.0 if row["value"] is None else margin(row["value"], row["direction"], row["bound"])
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None

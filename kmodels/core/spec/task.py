@@ -159,6 +159,8 @@ class Task(abc.ABC):
         Of the files that `load` reads and that a Prediction writes.
     gates : tuple of Gate
         What held-out metrics must reach.
+    references : tuple of str
+        Among the baselines, those that know the answer, such as the rules or the exact law: shown, and no rivals.
     headline : tuple of str
         The metrics of the summary table, in order.
     ladder : Ladder or None
@@ -175,6 +177,7 @@ class Task(abc.ABC):
     suffixes: ClassVar[tuple[str, ...]]
     output_suffixes: ClassVar[tuple[str, ...]]
     gates: ClassVar[tuple[Gate, ...]]
+    references: ClassVar[tuple[str, ...]] = ()
     headline: ClassVar[tuple[str, ...]]
     ladder: ClassVar[Ladder | None] = None
     monitor: ClassVar[str] = "val_loss"
@@ -384,7 +387,7 @@ class Task(abc.ABC):
         """
 
     def compare(self, scores: Scores, baselines: dict[str, Scores]) -> Scores:
-        """Add to the model's scores what sets them against the baselines', such as ratios."""
+        """Add to the scores of the model, or of a baseline, what sets them against the baselines', such as ratios."""
         return scores
 
     def diagnostics(self, evaluated: EvaluationInput) -> tuple[dict[str, float], dict[str, "Figure"]]:

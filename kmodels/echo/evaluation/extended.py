@@ -27,7 +27,8 @@ def extended_evaluation(model, splits: dict[str, EchoPairs], recipe) -> Extended
     Returns
     -------
     ExtendedEvaluation
-        Baseline `shuffled_audio`: the model is given another room's echoes. Scores `shuffled_audio_gap`;
+        Baseline `shuffled_audio`: the model is given another room's echoes. Scores `shuffled_audio_ratio`, its RMSE
+        with these / with the right ones, 1 for a model that does not listen; `shuffled_audio_gap`;
         `base_mae_trained`, `base_mae_unseen` [m], of the base against the low-passed truth, and `base_gap` = unseen /
         trained. What needs training rooms is None where there are none.
     """
@@ -36,6 +37,8 @@ def extended_evaluation(model, splits: dict[str, EchoPairs], recipe) -> Extended
     shuffles = other_rooms(test.groups)
     shuffled = score_depth(test, images.depth[shuffles[len(shuffles) // 2]], recipe.seed)
     values = dict.fromkeys(("shuffled_audio_gap", "base_mae_trained", "base_mae_unseen", "base_gap"))
+    own = score_depth(test, images.depth, recipe.seed)
+    values["shuffled_audio_ratio"] = shuffled.values["rmse"] / own.values["rmse"]
     if "train" in splits:
         train = splits["train"]
         values["shuffled_audio_gap"] = shuffled_audio_gap(test, images.depth, shuffles, mean_map(train, len(test)))

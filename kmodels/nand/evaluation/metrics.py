@@ -69,10 +69,12 @@ def _ratios(trace, prediction, weights) -> dict[str, np.ndarray]:
             "accuracy": (tp + tn) / (tp + fp + fn + tn),
             "balanced_accuracy": (tp / (tp + fn) + tn / (tn + fp)) / 2,
             "invalid_f1": 2 * tp / (2 * tp + fp + fn),
+            "valid_f1": 2 * tn / (2 * tn + fp + fn),
             "precision": tp / (tp + fp),
             "recall": tp / (tp + fn),
             "mcc": (tp * tn - fp * fn) / np.sqrt((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)),
         }
+        scores["macro_f1"] = (scores["invalid_f1"] + scores["valid_f1"]) / 2
         strategies = sorted(set(trace.strategy[true]) - {NONE})
         for code in strategies:
             own = true & (trace.strategy == code)

@@ -34,6 +34,7 @@ class NandGeneratorTask(GeneratorTask):
     suffixes = SUFFIXES
     output_suffixes = (".csv", ".parquet")
     gates = GATES
+    references = ("simulator",)
     headline = (
         "validity_free",
         "validity_constrained",

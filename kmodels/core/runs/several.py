@@ -1,0 +1,55 @@
+"""One recipe trained, or several runs evaluated, from several seeds."""
+
+from pathlib import Path
+
+from kmodels.core.cli import console
+from kmodels.core.report import report, seeds
+from kmodels.core.runs import pipeline
+from kmodels.core.spec import registry, verdict
+from kmodels.core.spec.recipe import Recipe
+from kmodels.core.spec.task import Task
+
+
+def fit(base: Recipe, count: int, out: Path, data: str | None = None, smoke: bool = False) -> dict:
+    """Train a recipe with the seeds base.seed, base.seed + 1, ... and write what the runs have in common.
+
+    Each seed is a run of its own in `out`; one that is there already, finished or not, is not begun again.
+
+    Parameters
+    ----------
+    base : Recipe
+        The recipe with the first seed.
+    count : int
+        Of seeds.
+    out : pathlib.Path
+        Where run folders go, and `<model>-seeds-<first>-<last>-<hash>/` with report.json and report.html.
+    data : str, optional
+        The user's file or folder; simulated data by default.
+    smoke : bool
+        Whether the runs are too small to judge.
+
+    Returns
+    -------
+    dict
+        As `seeds.summarize` makes it.
+    """
+    task = registry.task(base.task)
+    reports = []
+    for k in range(count):
+        recipe = base.with_changes({"seed": base.seed + k})
+        run, found = pipeline.train_or_resume(out, recipe, data, smoke)
+        console.say(f"seed {recipe.seed}: {verdict.sentence(found['gates'])} ({found['duration_s']:.0f} s) {run.path}")
+        reports.append(found)
+    result = seeds.summarize(reports)
+    folder = out / f"{base.task}-seeds-{base.seed}-{base.seed + count - 1}-{base.digest()}"
+    report.write(result, {}, folder, task.headline)
+    show(result, task)
+    console.say(f"report       {folder / 'report.html'}")
+    return result
+
+
+def show(result: dict, task: Task) -> None:
+    """Show what several seeds have in common on the terminal."""
+    console.show(console.seeds_table(result, task.headline))
+    console.show(console.gates_table(result["gates"]))
+    console.say(f"\n{len(result['seeds'])} seeds: {verdict.sentence(result['gates'])}")
