@@ -114,9 +114,11 @@ def _fit_seeds(args, words) -> int:
     if args.resume or args.seeds < 1:
         raise UserError("--seeds N takes a recipe and at least one seed; the same command goes on where it was stopped")
     base = cli.recipe(args, words)
-    _check_path(args.data)
+    from kmodels.core.runs import user_data
     from kmodels.core.training import backend
 
+    _check_path(args.data)
+    user_data.checked(base, args.data)
     backend.start(args.backend, base.SMALL_OPERATIONS, base.FASTEST)
     from kmodels.core.cli import console
     from kmodels.core.runs import several
