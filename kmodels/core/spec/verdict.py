@@ -20,7 +20,7 @@ def sentence(gates: list[dict]) -> str:
     unmeasured = [row for row in gates if row["status"] == "not_measured"]
     parts = [f"{len(failed)} of {len(gates)} gates FAILED"] if failed else []
     if len(unmeasured) == len(gates):
-        return "no gate was measured"
+        return "no gate was judged"
     parts += _passed(gates)
     if unmeasured:
         parts.append(f"{len(unmeasured)} not measured")
