@@ -8,5 +8,6 @@ GATES = (
     Gate("mean relative error", "abs_rel", 0.25, "this project", "<="),
     # A deaf model has 1: the sound of another room makes it no worse.
     Gate("RMSE with another room's sound / with its own", "shuffled_audio_ratio", 2.0, "this project"),
-    Gate("mean |residual|", "sparse", 0.15, "prototype", ">=", "m"),
+    # The prototype asks for 0.15 m, and calls 0.2 to 0.3 m ideal; an untrained network's residual is 0.7 m.
+    Gate("mean |residual|", "sparse", (0.15, 0.3), "prototype", "within", "m"),
 )

@@ -62,10 +62,11 @@ class PlumeTask(Forecaster):
         "fms",
         "mse",
         "mse_ratio_persistence",
-        "mse_ratio_wind_moved",
+        "mse_ratio_untrained",
         "mass_residual",
         "rollout_fac2",
         "rollout_abs_fb",
+        "rollout_mse_ratio_persistence",
         "rollout_pearson",
         "fac2_lead_30",
     )

@@ -15,7 +15,7 @@ from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from kmodels.core.spec.gate import bound_of
+from kmodels.core.spec.gate import bound_of, remark_on
 
 log = logging.getLogger("kmodels")
 log.setLevel(logging.INFO)
@@ -163,9 +163,7 @@ def _mark(gate: dict) -> str:
     """Write the verdict on a gate, and whether passing it says anything."""
     if gate["status"] == "not_measured" and gate["value"] is not None:
         return "[yellow]not judged[/]"
-    about = "required" if gate.get("kind") == "requirement" else None
-    about = "does not discriminate" if gate.get("discriminates") is False else about
-    return MARKS[gate["status"]] + (f", {about}" if about else "")
+    return ", ".join(filter(None, (MARKS[gate["status"]], remark_on(gate))))
 
 
 def new_table(title: str | None) -> Table:

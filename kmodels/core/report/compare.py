@@ -15,9 +15,9 @@ from rich.table import Table
 
 from kmodels.core.cli import console, parse
 from kmodels.core.report import figures, pages, tables
-from kmodels.core.report.report import verdict
-from kmodels.core.spec import registry
+from kmodels.core.spec import registry, verdict
 from kmodels.core.spec.errors import UserError
+from kmodels.core.spec.gate import bound_of
 
 MOST = len(string.ascii_uppercase)  # runs: each has a letter
 COLOURS = (figures.BLUE, figures.ORANGE, figures.GREEN, figures.RED, figures.GREY)
@@ -61,12 +61,12 @@ class Compared:
     @property
     def verdict(self) -> str:
         """Its gates in a sentence."""
-        return verdict(self.report["gates"])
+        return verdict.sentence(self.report["gates"])
 
     @property
     def gates(self) -> dict[tuple[str, str], dict]:
         """Its judged gates by metric and bound: their names have changed between versions."""
-        return {(row["metric"], pages.bound(row)): row for row in self.report["gates"]}
+        return {(row["metric"], bound_of(row)): row for row in self.report["gates"]}
 
 
 def seeds_of(report: dict) -> str:

@@ -8,8 +8,7 @@ from kmodels.core.cli import console, parse
 from kmodels.core.io import files
 from kmodels.core.report import pages, tables
 from kmodels.core.report.compare import recipe_fields, seeds_of
-from kmodels.core.report.report import verdict
-from kmodels.core.spec import registry
+from kmodels.core.spec import registry, verdict
 from kmodels.core.spec.errors import UserError
 from kmodels.core.spec.gate import strictest
 
@@ -121,8 +120,8 @@ def _finished(path: Path, report: dict) -> dict:
         datetime.datetime.fromisoformat(report["date"]).timestamp(),
         model=report["model"],
         about=_about(report["model"], report["recipe"], report["smoke"], seeds_of(report)),
-        verdict=verdict(report["gates"]),
-        status=strictest(report["gates"]),
+        verdict=verdict.sentence(report["gates"]),
+        status="failed" if verdict.exit_status(report["gates"]) else strictest(report["gates"]),
         metrics=[[name, report["metrics"].get(name), unit.get(name, "")] for name in main[:MAIN]],
         duration_s=report["duration_s"],
     )

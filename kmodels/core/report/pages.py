@@ -8,6 +8,7 @@ from pathlib import Path
 import jinja2
 
 from kmodels.core.spec import registry
+from kmodels.core.spec.gate import bound_of
 
 MARK = '<meta name="generator" content="kmodels">'  # in the head of every page
 SIGNIFICANT = 4  # digits of a value
@@ -33,7 +34,7 @@ def render(template: str, **values: object) -> str:
     environment.filters |= {
         "number": number,
         "interval": interval,
-        "bound": bound,
+        "bound": bound_of,
         "value": judged_value,
         "words": words,
         "duration": duration,
@@ -76,15 +77,6 @@ def number(value: float | None, digits: int = SIGNIFICANT) -> str:
 def interval(low_high: Sequence[float] | None) -> str:
     """Write an interval, "0.9 to 1.1", or nothing where there is none."""
     return " to ".join(number(value) for value in low_high) if low_high else ""
-
-
-def bound(gate: dict) -> str:
-    """Write a gate's bound as it was given, not rounded: ">= 0.9950001", "0.9 to 1.1 m"."""
-    limits = _limits(gate)
-    text = " to ".join(f"{limit:.15g}" for limit in limits)
-    if len(limits) == 1:
-        text = f"{gate['direction']} {text}"
-    return text if gate["unit"] == "1" else f"{text} {gate['unit']}"
 
 
 def judged_value(gate: dict) -> str:

@@ -1,7 +1,7 @@
 """Markdown for people: tables of a report for the README and for reviews."""
 
 from kmodels.core.cli import console
-from kmodels.core.spec.gate import bound_of, bounds_of, strictest
+from kmodels.core.spec.gate import bound_of, bounds_of, remark_on, strictest
 
 
 def table(rows: list[list[str]]) -> str:
@@ -13,7 +13,7 @@ def table(rows: list[list[str]]) -> str:
         Cells; the first row is the head.
     """
     lines = [rows[0], ["---"] * len(rows[0]), *rows[1:]]
-    return "\n".join("| " + " | ".join(row) + " |" for row in lines)
+    return "\n".join("| " + " | ".join(cell.replace("|", "&#124;") for cell in row) + " |" for row in lines)
 
 
 def flat(recipe: dict, prefix: str = "") -> dict:
@@ -51,10 +51,8 @@ def gates(judged: list[dict]) -> str:
 
 
 def verdict_of(gate: dict) -> str:
-    """Write the status of a judged gate, and whether it is a requirement or discriminates nothing."""
-    about = ", required" if gate.get("kind") == "requirement" else ""
-    about = ", does not discriminate" if gate.get("discriminates") is False else about
-    return gate["status"].replace("_", " ") + about
+    """Write the status of a judged gate, and what passing it does not say."""
+    return ", ".join(filter(None, (gate["status"].replace("_", " "), remark_on(gate))))
 
 
 def results(report: dict, headline: tuple[str, ...]) -> str:

@@ -71,7 +71,7 @@ class Gate:
         baselines : dict of str to dict, optional
             The metrics of each baseline by its name, `UNTRAINED` among them.
         references : collection of str
-            Baselines that know the answer, such as the law that the data was drawn from: no rivals.
+            Baselines that know the answer, such as the law that the data was drawn from.
 
         Returns
         -------
@@ -81,11 +81,11 @@ class Gate:
             all of them fail, None for a requirement and where no untrained network was measured.
         """
         value = metrics.get(self.metric)
-        rivals = {name: values.get(self.metric) for name, values in (baselines or {}).items() if name not in references}
+        others = {name: values.get(self.metric) for name, values in (baselines or {}).items() if name not in references}
         status = "passed" if self.holds(value) else "failed"
         if value is None or not measured:
             status = "not_measured"
-        known = self.kind == "quality" and measured and UNTRAINED in rivals
+        known = self.kind == "quality" and measured and UNTRAINED in others
         return {
             "name": self.name,
             "metric": self.metric,
@@ -96,22 +96,22 @@ class Gate:
             "source": self.source,
             "kind": self.kind,
             "status": status,
-            "untrained": _finite(rivals.pop(UNTRAINED, None)),
-            "best_baseline": self._best(rivals),
+            "untrained": _finite(others.pop(UNTRAINED, None)),
+            "best_baseline": self._best(others),
             "discriminates": self._discriminates(baselines, references) if known else None,
         }
 
-    def _best(self, rivals: dict[str, float | None]) -> dict | None:
+    def _best(self, others: dict[str, float | None]) -> dict | None:
         """Choose the baseline that comes nearest to passing, or passes with the widest margin."""
-        found = {name: value for name, value in rivals.items() if _finite(value) is not None}
+        found = {name: value for name, value in others.items() if _finite(value) is not None}
         if not found:
             return None
         name = max(found, key=lambda other: margin(found[other], self.direction, self.bound))
         return {"name": name, "value": found[name]}
 
     def _discriminates(self, baselines, references) -> bool:
-        rivals = (values for name, values in baselines.items() if name not in references)
-        return not any(self.holds(values.get(self.metric)) for values in rivals)
+        others = (values for name, values in baselines.items() if name not in references)
+        return not any(self.holds(values.get(self.metric)) for values in others)
 
 
 def margin(value: float, direction: str, bound) -> float:
@@ -122,13 +122,19 @@ def margin(value: float, direction: str, bound) -> float:
 
 
 def bound_of(row: dict) -> str:
-    """Write the bound of a judged gate as it was given: ">= 0.99", "0.9 to 1.1"."""
+    """Write the bound of a judged gate as it was given, not rounded: ">= 0.9950001", "0.9 to 1.1 m"."""
     if row["direction"] == "within":
-        low, high = row["bound"]
-        text = f"{low!r} to {high!r}"
+        text = " to ".join(f"{limit:.15g}" for limit in row["bound"])
     else:
-        text = f"{row['direction']} {row['bound']!r}"
+        text = f"{row['direction']} {row['bound']:.15g}"
     return text + ("" if row["unit"] == "1" else f" {row['unit']}")
+
+
+def remark_on(row: dict) -> str:
+    """Say what passing a judged gate does not say: "required", "does not discriminate", or nothing."""
+    if row.get("kind") == "requirement":
+        return "required"
+    return "does not discriminate" if row.get("discriminates") is False else ""
 
 
 def bounds_of(rows: list[dict]) -> str:

@@ -160,7 +160,7 @@ class Task(abc.ABC):
     gates : tuple of Gate
         What held-out metrics must reach.
     references : tuple of str
-        Among the baselines, those that know the answer, such as the rules or the exact law: shown, and no rivals.
+        Among the baselines, those that know the answer, such as the rules or the exact law: shown only.
     headline : tuple of str
         The metrics of the summary table, in order.
     ladder : Ladder or None

@@ -18,8 +18,8 @@ from tensorboardX import summary
 from tensorboardX.event_file_writer import EventsWriter
 from tensorboardX.proto.event_pb2 import Event, SessionLog
 
+from kmodels.core.report import tables
 from kmodels.core.report.figures import rgb
-from kmodels.core.spec.gate import bound_of
 from kmodels.core.spec.recipe import Recipe
 
 HPARAMS = "held_out"  # the folder that TensorBoard's HPARAMS tab lists as a trial
@@ -156,7 +156,7 @@ def write_result(folder: Path, report: dict, recipe: Recipe, headline: tuple[str
     found = {name: value for name, value in report["metrics"].items() if value is not None}
     run, trial = EventFile(folder, epoch), EventFile(folder / HPARAMS, epoch)
     run.scalars(epoch, {f"held_out/{name}": value for name, value in found.items() if name not in headline})
-    run.text(epoch, "gates", gates_markdown(report["gates"]))
+    run.text(epoch, "gates", tables.gates(report["gates"]))
     trial.hparams({"model": report["model"], "backend": report["backend"]} | dict(_fields(recipe.model_dump())))
     trial.scalars(epoch, {f"held_out/{name}": found[name] for name in headline if name in found})
     run.close()
@@ -170,26 +170,3 @@ def _fields(section: dict, prefix: str = "") -> Iterator[tuple[str, bool | float
             yield from _fields(value, f"{prefix}{name}.")
         else:
             yield prefix + name, value if isinstance(value, bool | int | float | str) else str(value)
-
-
-def gates_markdown(gates: list[dict]) -> str:
-    """Tabulate judged gates in Markdown, each beside what the untrained network and the best baseline reach."""
-    head = ("gate", "value", "bound", "untrained", "best baseline", "verdict")
-    rows = [head, ("---",) * len(head), *map(_gate_row, gates)]
-    return "\n".join(f"| {' | '.join(cell.replace('|', '&#124;') for cell in row)} |" for row in rows)
-
-
-def _gate_row(gate: dict) -> tuple[str, ...]:
-    """Write a gate's cells; reports of before know nothing of an untrained network."""
-    best = gate.get("best_baseline")
-    verdict = gate["status"].replace("_", " ")
-    if gate.get("kind") == "requirement":
-        verdict += " (requirement)"
-    elif gate.get("discriminates") is False:
-        verdict += " (does not discriminate)"
-    baseline = f"{_number(best['value'])} ({best['name']})" if best else ""
-    return gate["name"], _number(gate["value"]), bound_of(gate), _number(gate.get("untrained")), baseline, verdict
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4g}"

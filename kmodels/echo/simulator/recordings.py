@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kmodels.core.runs import parallel
+from kmodels.core.io import parallel
 from kmodels.core.training.batching import split_groups
 from kmodels.echo.data.batvision import PARTS, SAMPLE_RATE, write_pair, write_tables
 from kmodels.echo.data.prepare import recording_length

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kmodels.core.runs import parallel
+from kmodels.core.io import parallel
 from kmodels.metasurface.simulator.patterns import sample_pattern
 from kmodels.metasurface.simulator.rcwa import RcwaSolver
 from kmodels.metasurface.simulator.scalar import ScalarSolver

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kmodels.core.runs import parallel
+from kmodels.core.io import parallel
 from kmodels.core.spec.errors import UserError
 from kmodels.nand.data.records import (
     CODES,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kmodels.core.runs import parallel
+from kmodels.core.io import parallel
 from kmodels.plume.data.run import PlumeRun
 from kmodels.plume.simulator.stability import sample_stability
 from kmodels.plume.simulator.stacks import BUOYANCY_FLUX, plume_rise, release_cells, sample_stacks

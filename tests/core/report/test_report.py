@@ -48,11 +48,6 @@ def test_a_gates_row_shows_what_it_is_worth(plume):
     assert f"{new['gates'][1]['name']} requirement" in text and text.count("passed does not discriminate") == 1
 
 
-def test_untrained_metrics_stand_beside_the_models(plume):
-    text = text_of(report.html(plume | {"untrained": {"fac2": 0.0625}}, [], ("fac2",)))
-    assert "95% interval untrained persistence" in text and "0.06250" in text
-
-
 def test_pictures_are_as_wide_as_they_need_and_inside_the_page(plume):
     shown = [figures.Picture(name, figures.png(drawn(width))) for name, width in (("half", 6), ("whole", 9))]
     page = report.html(plume, shown, ())

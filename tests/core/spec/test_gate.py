@@ -72,10 +72,18 @@ def test_nothing_is_known_without_the_untrained_network_or_from_a_smoke_run():
     assert row["discriminates"] is None and row["status"] == "not_measured" and row["value"] == 0.1
 
 
-def test_bounds_are_written_as_they_were_given():
-    assert bound_of(LOW.judge({})) == "<= 0.5 m"
-    assert bound_of(BETWEEN.judge({})) == "0.9 to 1.1"
-    assert bound_of(Gate("fine", "x", 0.9950001, "a test").judge({})) == ">= 0.9950001"
+@pytest.mark.parametrize(
+    "direction, bound, unit, text",
+    [
+        (">=", 0.12345678901, "1", ">= 0.12345678901"),
+        ("<=", 1.285e-3, "1", "<= 0.001285"),
+        ("<=", 2.0, "nm", "<= 2 nm"),
+        ("within", (0.9, 1.1), "1", "0.9 to 1.1"),
+        ("within", (-1, 1), "dB", "-1 to 1 dB"),
+    ],
+)
+def test_bounds_are_not_rounded_and_stand_on_both_sides(direction, bound, unit, text):
+    assert bound_of(Gate("x", "x", bound, "a test", direction, unit).judge({})) == text
 
 
 @pytest.mark.parametrize("values, expected", [((0.1, 0.6), 0.6), ((0.1, 0.3), 0.3), ((0.1, None), None)])

@@ -78,19 +78,3 @@ def test_what_is_written_again_after_a_kill_stands_there_once(tmp_path):
         tensorboard.write_result(tmp_path, report, NandRecipe(), ("accuracy",))
     for folder, name in ((tmp_path, "brier_score"), (tmp_path / "held_out", "accuracy")):
         assert [(e.step, e.value) for e in scalars_of(folder)[f"held_out/{name}"]] == [(3, 0.75)]
-
-
-def test_gates_stand_beside_an_untrained_network_and_the_best_baseline():
-    evidence = {"untrained": 0.5, "best_baseline": {"name": "rules", "value": 0.95}, "discriminates": False}
-    rows = [
-        {"name": "of before"} | GATE,
-        {"name": "quality", "kind": "quality"} | GATE | evidence,
-        {"name": "mass", "kind": "requirement"} | GATE | {"value": None, "status": "not_measured"},
-    ]
-    assert tensorboard.gates_markdown(rows).splitlines() == [
-        "| gate | value | bound | untrained | best baseline | verdict |",
-        "| --- | --- | --- | --- | --- | --- |",
-        "| of before | 0.97 | >= 0.9 |  |  | passed |",
-        "| quality | 0.97 | >= 0.9 | 0.5 | 0.95 (rules) | passed (does not discriminate) |",
-        "| mass |  | >= 0.9 |  |  | not measured (requirement) |",
-    ]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kmodels.core.runs import parallel
+from kmodels.core.io import parallel
 
 
 def draw(stream, number):
