@@ -7,8 +7,10 @@ ALIKE = 0.65  # the least share of letters in common, as difflib counts it, of a
 
 
 def nearest(word: str, choices: Iterable[str]) -> str | None:
-    """Find the choice that is most like a word, None where none is much alike."""
-    return next(iter(difflib.get_close_matches(str(word), list(choices), 1)), None)
+    """Find the choice that is most like a word, or that it is cut short of; None where none is much alike."""
+    word, choices = str(word), list(choices)
+    longer = [choice for choice in choices if len(word) > 1 and choice.startswith(word)]
+    return next(iter(difflib.get_close_matches(word, choices, 1) or longer), None)
 
 
 def nearest_key(key: str, keys: Iterable[str]) -> str | None:

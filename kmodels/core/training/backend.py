@@ -7,7 +7,7 @@ import platform
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib import metadata
 from typing import Any
 
@@ -179,6 +179,35 @@ def compiles() -> bool:
     On tensorflow XLA, and on torch `torch.compile`, take up to minutes for a recurrent model before the first answer.
     """
     return current() == "jax"
+
+
+@contextlib.contextmanager
+def restoring(variables: list) -> Iterator[None]:
+    """Give variables their values back where an error inside takes them away.
+
+    Keras on jax does: it keeps the values of a training outside the variables, and drops them where its first step is
+    refused.
+
+    Parameters
+    ----------
+    variables : list of keras.Variable
+        With values.
+    """
+    before = [(variable, variable.value) for variable in variables] if current() == "jax" else []
+    try:
+        yield
+    except BaseException:
+        for variable, value in before:
+            if not _has_value(variable):
+                variable.assign(value)
+        raise
+
+
+def _has_value(variable) -> bool:
+    try:
+        return variable.value is not None
+    except TypeError:  # Keras calls an initializer that is gone
+        return False
 
 
 def without_gradients() -> contextlib.AbstractContextManager:

@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 from kmodels.core.spec.suggest import did_you_mean
+from kmodels.core.training import arrays, backend
 from kmodels.core.training.cloning import carried, clonable
 
 
@@ -92,8 +93,10 @@ class TermModel(keras.Model):
         ------
         ValueError
             For `loss` or `loss_weights`: the model is trained on its own terms, and a loss given here would be
-            ignored.
+            ignored. For `metrics` that do not say of which of several outputs they are.
         """
+        for key in ("metrics", "weighted_metrics"):
+            self._check_metrics(key, kwargs.get(key))
         if loss is not None or loss_weights is not None:
             raise ValueError(
                 f"{type(self).__name__} is trained on its own loss terms, {', '.join(self.term_weights)}: compile() "
@@ -104,6 +107,17 @@ class TermModel(keras.Model):
         # Not left to the first step: tensorflow would trace it twice, and a first step that is refused would leave an
         # optimizer whose variables belong to a graph that is gone.
         self.optimizer.build(self.trainable_variables)
+
+    def _check_metrics(self, key: str, metrics) -> None:
+        """Refuse metrics that Keras would refuse in a riddle, or compare with a target that there is not."""
+        names, owner = list(self.output), type(self).__name__
+        targets = [name for name in names if name in self.target_shapes()] or names
+        if isinstance(metrics, dict):
+            for name in metrics:
+                check_choice(owner, key, name, targets)
+        elif metrics and len(names) > 1:
+            which = f"pass {key}={{{targets[0]!r}: {metrics!r}}}"
+            raise ValueError(f"{owner}: {key} = {metrics!r}, but the outputs are {', '.join(names)}: {which}")
 
     def compile_from_config(self, config):
         """Configure the training as a saved model had it; Keras leaves this to a class with its own `compile`.
@@ -133,9 +147,9 @@ class TermModel(keras.Model):
         Raises
         ------
         ValueError
-            Where `y` is no dictionary with the targets of `target_shapes`, or one of them has another shape.
+            Where `y` is no dictionary with the targets of `target_shapes` and no others, or one has another shape.
         """
-        self._check_targets(y, y_pred)
+        arrays.check_targets(type(self).__name__, y, self._expected_targets(_behind_batch(y_pred)))
         values = self.terms(x, y, y_pred)
         if sample_weight is None:
             sample_weight = ops.ones_like(next(iter(values.values())))
@@ -150,31 +164,69 @@ class TermModel(keras.Model):
             total = total + self.term_weights[name] * mean
         return total
 
-    def _check_targets(self, y, y_pred) -> None:
-        """Refuse targets that the loss terms cannot use, by name; this runs once, while a step is traced."""
-        owner = type(self).__name__
-        shapes = {name: _as_long_as(y_pred.get(name), shape) for name, shape in self.target_shapes().items()}
-        expected = ", ".join(f"{name} ({', '.join(map(_length, ('batch', *shape)))})" for name, shape in shapes.items())
-        if not isinstance(y, dict):
-            raise ValueError(f"{owner}: targets must be a dictionary with {expected}; got {type(y).__name__}")
-        for name, shape in shapes.items():
-            if name not in y:
-                raise ValueError(
-                    f"{owner}: the target {name!r} is missing; expected {expected}; got {', '.join(y) or 'none'}"
-                )
-            found = tuple(y[name].shape)[1:]
-            agree = (a is None or b is None or a == b for a, b in zip(found, shape, strict=False))
-            if len(found) != len(shape) or not all(agree):
-                raise ValueError(f"{owner}: the target {name!r} has the shape {(None, *found)}; expected {expected}")
+    def fit(self, x=None, y=None, *args, **kwargs):
+        """Train, as `keras.Model.fit` does.
+
+        A training that is refused leaves the model as it was.
+
+        Raises
+        ------
+        ValueError
+            For arrays of other names, shapes or lengths than the network has; before anything is trained.
+        """
+        self._check_arrays(x, y)
+        if isinstance(kwargs.get("validation_data"), tuple):
+            self._check_arrays(*kwargs["validation_data"][:2])
+        with backend.restoring([*self.variables, *self.metrics_variables, *self.optimizer.variables]):
+            return super().fit(x, y, *args, **kwargs)
+
+    def evaluate(self, x=None, y=None, *args, **kwargs):
+        """Average the loss terms, as `keras.Model.evaluate` does.
+
+        Raises
+        ------
+        ValueError
+            As `fit` does.
+        """
+        self._check_arrays(x, y)
+        with backend.restoring([*self.variables, *self.metrics_variables]):
+            return super().evaluate(x, y, *args, **kwargs)
+
+    def predict(self, x, *args, **kwargs):
+        """Compute outputs, as `keras.Model.predict` does.
+
+        Raises
+        ------
+        ValueError
+            For inputs of other names, shapes or lengths than the network has.
+        """
+        self._check_arrays(x)
+        return super().predict(x, *args, **kwargs)
+
+    def _check_arrays(self, x, y=None) -> None:
+        """Refuse arrays; generators and data sets are looked at while a step is traced."""
+        if isinstance(x, dict):
+            arrays.check_inputs(type(self).__name__, x, _behind_batch(self.input))
+            if y is not None:
+                arrays.check_targets(type(self).__name__, y, self._expected_targets(_behind_batch(self.output), x))
+            arrays.check_rows(type(self).__name__, x, y)
+
+    def _expected_targets(self, outputs: arrays.Shapes, x: dict | None = None) -> arrays.Shapes:
+        """Fill in the lengths that targets share with the outputs of their names, of inputs `x` where these say it."""
+        shapes = {name: _as_long_as(outputs.get(name), shape) for name, shape in self.target_shapes().items()}
+        if x is not None and any(None in shape for shape in shapes.values()):
+            outputs = self.compute_output_shape({name: tuple(x[name].shape) for name in self.input})
+            return self._expected_targets({name: shape[1:] for name, shape in outputs.items()})
+        return shapes
 
 
-def _length(size: int | str | None) -> str:
-    return "any" if size is None else str(size)
+def _behind_batch(tensors: dict) -> arrays.Shapes:
+    return {name: tuple(tensor.shape)[1:] for name, tensor in tensors.items()}
 
 
-def _as_long_as(output, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+def _as_long_as(output: tuple[int | None, ...] | None, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
     """Fill in the lengths that a target shares with the output of its name, whose axes it has or begins with."""
-    there = () if output is None else tuple(output.shape)[1:]
+    there = output or ()
     return tuple(there[k] if size is None and k < len(there) else size for k, size in enumerate(shape))
 
 
@@ -201,6 +253,26 @@ def check_choice(owner: str, name: str, value: Any, allowed: Iterable) -> None:
     if value not in allowed:
         hint = did_you_mean(value, map(str, allowed), quoted=True)
         raise ValueError(f"{owner}: {name} = {value!r}; allowed: {', '.join(map(repr, allowed))}{hint}")
+
+
+def check_rate(owner: str, **values: float) -> None:
+    """Refuse a dropout rate that is none.
+
+    Parameters
+    ----------
+    owner : str
+        The class whose arguments they are.
+    **values : float
+        The arguments by name.
+
+    Raises
+    ------
+    ValueError
+        Where a value is below 0, or 1 or more.
+    """
+    for name, value in values.items():
+        if not 0 <= value < 1:
+            raise ValueError(f"{owner}: {name} = {value!r}; expected 0 or more, below 1")
 
 
 def policy_name(dtype: Any) -> str:

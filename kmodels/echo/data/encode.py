@@ -35,7 +35,8 @@ class EchoPreprocessor:
         x : dict
             "spectrogram" (n, size, size x moments, 2).
         y : dict
-            "depth" and "coarse_depth", each (n, size, size) [m], 0 = unknown; empty where no depth is known.
+            "depth" and, for the base, "coarse_depth", each (n, size, size) [m], 0 = unknown; empty where no depth is
+            known.
         """
         return encode(pairs, self.recipe).take(np.arange(len(pairs)))
 
@@ -50,13 +51,13 @@ class EchoExamples:
         Recordings and, where they are known, depths.
     scale : {"log", "magnitude"}
         Of the spectrogram; see `scale_magnitude`.
-    lowpass : int
-        Width of the average that makes the coarse depth [pixels].
+    lowpass : int, optional
+        Width of the average that makes the coarse depth [pixels]; None: the network has no use for it.
     """
 
     pairs: EchoPairs
     scale: str
-    lowpass: int
+    lowpass: int | None
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -66,8 +67,10 @@ class EchoExamples:
         inputs = {"spectrogram": scale_magnitude(self.pairs.spectrogram(rows), self.scale)}
         if self.pairs.depths is None:
             return inputs, {}
-        depth = self.pairs.depth(rows)
-        return inputs, {"depth": depth, "coarse_depth": lowpass_depth(depth, self.lowpass)}
+        targets = {"depth": self.pairs.depth(rows)}
+        if self.lowpass is not None:
+            targets["coarse_depth"] = lowpass_depth(targets["depth"], self.lowpass)
+        return inputs, targets
 
 
 def scale_magnitude(magnitude: np.ndarray, scale: str) -> np.ndarray:
@@ -131,7 +134,8 @@ class MirroredExamples:
 
 def encode(pairs: EchoPairs, recipe: EchoRecipe) -> EchoExamples:
     """Return the examples of these pairs."""
-    return EchoExamples(pairs, recipe.model.spectrogram, recipe.train.lowpass)
+    lowpass = recipe.train.lowpass if recipe.model.architecture == "base_residual" else None
+    return EchoExamples(pairs, recipe.model.spectrogram, lowpass)
 
 
 def training_examples(pairs: EchoPairs, recipe: EchoRecipe) -> EchoExamples | MirroredExamples:

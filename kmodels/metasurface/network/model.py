@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from kmodels.core.training.optimizer import adam
-from kmodels.core.training.term_model import TermModel, check_choice, policy_name
+from kmodels.core.training.term_model import TermModel, check_choice, check_rate, policy_name
 from kmodels.metasurface.network.decoder import decode_wavelengths, wavelength_queries
 from kmodels.metasurface.network.encoder import encode_pattern
 from kmodels.metasurface.network.head import HEADS, PIXELS, to_pixel_grid, transmittance_head
@@ -273,6 +273,7 @@ def _check(config: dict) -> None:
         check_choice(owner, name, config[name], allowed)
     for name in config["term_weights"]:
         check_choice(owner, "term_weights", name, TERMS)
+    check_rate(owner, **{name: config[name] for name in ("residual_dropout", "decoder_dropout", "head_dropout")})
     rules = {
         "pixels": (config["pixels"] > 0 and config["pixels"] % 32 == 0, "a multiple of 32"),
         "band": (len(config["band"]) == 2 and 0 < config["band"][0] < config["band"][1], "0 < shortest < longest [nm]"),

@@ -80,8 +80,9 @@ def encode(trace: Trace, recipe: NandRecipe) -> ArrayExamples:
     -------
     ArrayExamples
         Inputs: tokens (n, time, columns) and, under `encoding: normalized`, numbers (n, time, 4). Targets, where the
-        trace has labels: invalid (n,) 0/1; operation (n, time): the code at the first violation, 0 elsewhere, -1
-        (counts nothing) behind the end and in invalid sequences whose place of violation is not known.
+        trace has labels: invalid (n,) 0/1; for the operation head operation (n, time): the code at the first
+        violation, 0 elsewhere, -1 (counts nothing) behind the end and in invalid sequences whose place of violation is
+        not known.
     """
     slot = trace.slots()
     tokens = {"op": trace.op + 1}
@@ -102,16 +103,19 @@ def encode(trace: Trace, recipe: NandRecipe) -> ArrayExamples:
     inputs = {"tokens": np.where(stacked[..., :1] == 0, 0, stacked)}
     if recipe.model.encoding == "normalized":
         inputs["numbers"] = normalized(trace, recipe.data.geometry)
-    return ArrayExamples(inputs, {} if trace.invalid is None else _targets(trace))
+    return ArrayExamples(inputs, {} if trace.invalid is None else _targets(trace, recipe))
 
 
-def _targets(trace):
+def _targets(trace, recipe):
+    invalid = {"invalid": trace.invalid.astype("float32")}
+    if not recipe.model.operation_head:
+        return invalid
     rows = np.arange(len(trace))
     operation = np.where(trace.op == PAD, -1, 0).astype("int32")
     known = trace.violation_index >= 0
     operation[rows[known], trace.violation_index[known]] = trace.violation_code[known]
     operation[trace.invalid & ~known] = -1
-    return {"invalid": trace.invalid.astype("float32"), "operation": operation}
+    return invalid | {"operation": operation}
 
 
 def mark_first_operations(slot: np.ndarray) -> np.ndarray:

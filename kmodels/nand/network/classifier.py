@@ -7,7 +7,7 @@ import keras
 from keras import layers, ops
 
 from kmodels.core.training.optimizer import adam
-from kmodels.core.training.term_model import TermModel, check_choice, dropout_seed, policy_name
+from kmodels.core.training.term_model import TermModel, check_choice, check_rate, dropout_seed, policy_name
 from kmodels.layers.attention_pooling import AttentionPooling
 from kmodels.layers.grouped_rnn import GroupedRNN
 from kmodels.layers.token_embedding import TokenEmbedding
@@ -116,6 +116,7 @@ class NandClassifier(TermModel):
         _check_arguments(columns, sequence_order, pooling, loss)
         check_positive("NandClassifier", embedding=embedding, hidden=hidden, num_layers=num_layers)
         check_positive("NandClassifier", ensemble_size=ensemble_size)
+        check_rate("NandClassifier", dropout=dropout)
         policy = policy_name(dtype)
         inputs = {"tokens": keras.Input((None, len(columns)), dtype="int32", name="tokens")}
         if numbers:

@@ -75,6 +75,7 @@ def test_examples_of_weight_zero_count_nothing(arrays):
         ({"columns": {"op": 4}}, 'needs a column "slot"'),
         ({"columns": {"slot": 4, "op": 4}}, 'the first must be "op"'),
         ({"num_layers": 0}, "num_layers = 0; expected an integer above 0"),
+        ({"dropout": 1.5}, "dropout = 1.5; expected 0 or more, below 1"),
     ],
 )
 def test_wrong_arguments_are_refused_by_name(arguments, message):

@@ -84,6 +84,7 @@ def test_the_defaults_are_those_of_the_default_recipe():
         ({"architecture": "v2_convlst"}, ValueError, "did you mean 'v2_convlstm'"),
         ({"architecture": "v1_ensemble"}, ValueError, "base = 'transport' needs"),
         ({"filters": 0}, ValueError, "filters = 0; expected 1 or more"),
+        ({"architecture": "v2"}, ValueError, "did you mean 'v2_convlstm'"),
         ({"grid": (20, 20)}, ValueError, r"grid = \(20, 20\); expected \(z, y, x\)"),
         ({"filtres": 4}, TypeError, "filtres"),
     ],

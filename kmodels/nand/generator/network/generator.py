@@ -8,7 +8,7 @@ from keras import layers, ops
 
 from kmodels.core.training import backend
 from kmodels.core.training.optimizer import adam
-from kmodels.core.training.term_model import TermModel, check_choice, dropout_seed, policy_name
+from kmodels.core.training.term_model import TermModel, check_choice, check_rate, dropout_seed, policy_name
 from kmodels.layers.token_embedding import TokenEmbedding
 from kmodels.nand.generator.data.encode import Vocabulary, make_vocabulary
 from kmodels.nand.generator.recipe import GeneratorRecipe
@@ -99,6 +99,7 @@ class NandGenerator(TermModel):
         check_choice("NandGenerator", "program_order", program_order, ("strict", "monotonic", "any"))
         check_choice("NandGenerator", "state", state, ("blocks", "joint"))
         check_positive("NandGenerator", embedding=embedding, hidden=hidden, num_layers=num_layers, samples=samples)
+        check_rate("NandGenerator", dropout=dropout)
         rules = Data(  # refuses numbers that do not agree, by name
             num_blocks=num_blocks,
             seq_len=seq_len,

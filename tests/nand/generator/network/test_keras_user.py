@@ -58,6 +58,7 @@ def test_trained_cloned_copied_saved_and_loaded(arguments, arrays, tmp_path):
         ({"state": "block"}, "state = 'block'.*did you mean 'blocks'"),
         ({"num_blocks": 300}, "num_blocks"),
         ({"hidden": 0}, "hidden = 0; expected an integer above 0"),
+        ({"dropout": 1.5}, "dropout = 1.5; expected 0 or more, below 1"),
     ],
 )
 def test_wrong_arguments_are_refused_by_name(arguments, message):
