@@ -170,8 +170,7 @@ def fit(run: Run) -> dict:
     earlier = state[1]["seconds"] if state else 0.0
     data = TrainingData(training, examples, validation)
     history = _train(task, model, run, data, state[1] if state else None)
-    if (stalled := _stalled(history)) >= STALL:
-        console.say(f"input-pipeline stall: {stalled:.1%} of the training's time")
+    say_stall(history)
     with files.atomic_write(run.path / "model.keras") as aside:
         keras.saving.save_model(model, aside)
     found = evaluate(task, model, recipe, parts, load_untrained(run))
@@ -254,10 +253,12 @@ def _train(task, model, run, data: TrainingData, state: dict | None) -> list[dic
     return history
 
 
-def _stalled(history) -> float:
-    """Compute the share of all epochs' time in which the training waited for its input."""
+def say_stall(history: list[dict]) -> None:
+    """Say for which share of all epochs' time the training waited for its input, where that is worth a line."""
     seconds = sum(row["seconds"] for row in history)
-    return sum(row["waiting_for_data"] * row["seconds"] for row in history) / seconds
+    stalled = sum(row["waiting_for_data"] * row["seconds"] for row in history) / seconds
+    if stalled >= STALL:
+        console.say(f"input-pipeline stall: {stalled:.1%} of the training's time")
 
 
 def _headline(task, row) -> str:
