@@ -249,7 +249,7 @@ def _nested(path, value):
     return value
 
 
-def resolve(recipe_type: type[Recipe], layers: list[RecipeSource]) -> Recipe:
+def resolve(recipe_type: type[Recipe], layers: list[RecipeSource], tell: bool = True) -> Recipe:
     """Build the recipe of the layers put over its defaults, later ones winning.
 
     Parameters
@@ -258,13 +258,15 @@ def resolve(recipe_type: type[Recipe], layers: list[RecipeSource]) -> Recipe:
         Of the model.
     layers : list of RecipeSource
         The lowest first.
+    tell : bool
+        Whether to tell what has another name today.
 
     Raises
     ------
     UserError
         That lists every fault with place, key, value, what is allowed and the nearest right key.
     """
-    layers = [with_current_names(recipe_type, layer) for layer in layers]
+    layers = [with_current_names(recipe_type, layer, tell) for layer in layers]
     values: dict[str, Any] = {}
     for layer in layers:
         values = merge(values, layer.values)
@@ -276,7 +278,9 @@ def resolve(recipe_type: type[Recipe], layers: list[RecipeSource]) -> Recipe:
     raise UserError("\n  ".join([head, *faults]))
 
 
-def from_stored(recipe_type: type[Recipe], values: dict[str, Any], source: str = "stored recipe") -> Recipe:
+def from_stored(
+    recipe_type: type[Recipe], values: dict[str, Any], source: str = "stored recipe", tell: bool = True
+) -> Recipe:
     """Build the recipe that a report or a `.keras` file holds as a dictionary, whatever its version called the fields.
 
     Parameters
@@ -287,17 +291,19 @@ def from_stored(recipe_type: type[Recipe], values: dict[str, Any], source: str =
         Nested by section.
     source : str
         Where they are from, for errors.
+    tell : bool
+        As in `resolve`.
 
     Raises
     ------
     UserError
         Where they are no recipe of today.
     """
-    return resolve(recipe_type, [RecipeSource(values, source)])
+    return resolve(recipe_type, [RecipeSource(values, source)], tell)
 
 
-def with_current_names(recipe_type: type[Recipe], layer: RecipeSource) -> RecipeSource:
-    """Rename the fields, sections and choices of `layer` to what they are called today; each new name is told once.
+def with_current_names(recipe_type: type[Recipe], layer: RecipeSource, tell: bool = True) -> RecipeSource:
+    """Rename the fields, sections and choices of `layer` to what they are called today; tell each new name once.
 
     Raises
     ------
@@ -314,10 +320,10 @@ def with_current_names(recipe_type: type[Recipe], layer: RecipeSource) -> Recipe
             both = " and ".join(".".join(one) for one in (came_from[path], old))
             raise UserError(f"{place}: {both} are the same field; give only {'.'.join(path)}")
         came_from[path] = old
-        if path != old:
+        if tell and path != old:
             notice(f"{place}: {'.'.join(old)} is now called {'.'.join(path)}")
         new = _current_choice(choices.get(".".join(path), {}), value)
-        if new != value:
+        if tell and new != value:
             notice(f"{place}: {'.'.join(path)} = {value} is now called {new}")
         current.values = merge(current.values, _nested(path, new))
         current.places[path] = place

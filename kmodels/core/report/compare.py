@@ -1,7 +1,5 @@
 """Several runs of one model side by side: pure functions on reports; nothing here knows Keras."""
 
-import contextlib
-import io
 import string
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -86,8 +84,7 @@ def recipe_fields(model: str, stored: dict) -> dict:
         Nested by section, as a report or recipe.yaml holds it.
     """
     try:
-        with contextlib.redirect_stderr(io.StringIO()):  # what has been renamed matters to nobody here
-            recipe = parse.from_stored(registry.recipe_type(model), stored)
+        recipe = parse.from_stored(registry.recipe_type(model), stored, tell=False)
     except (UserError, ImportError):
         return tables.flat(stored)
     return tables.flat(recipe.model_dump(mode="json"))

@@ -7,8 +7,9 @@ from typing import Any
 import keras
 from keras import ops
 
+from kmodels.core.spec import arrays
 from kmodels.core.spec.suggest import did_you_mean
-from kmodels.core.training import arrays, backend
+from kmodels.core.training import backend
 from kmodels.core.training.cloning import carried, clonable
 
 

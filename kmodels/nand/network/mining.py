@@ -5,7 +5,7 @@ import numpy as np
 
 from kmodels.core.training import batching, inference
 
-MOST = 8  # of the missed, at most one for so many examples: a quarter of an epoch with the twins, not a second one
+MOST = 8  # of the missed, at most one for so many examples: a quarter of an epoch with the pairs, not a second one
 
 
 class HardNegativeMining(keras.callbacks.Callback):

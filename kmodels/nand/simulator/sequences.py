@@ -1,8 +1,9 @@
-"""Pairs of command sequences: a legal one, and its twin with exactly one proven violation.
+"""Pairs of command sequences: a legal one, and its counterpart with exactly one proven violation.
 
-A legal sequence erases each of its blocks, then samples random legal operations. Its twin keeps the operations before
-a random place, breaks one rule there, and goes on with random legal operations from the state that the device is then
-in (an illegal operation changes nothing). The rules confirm each twin; one that they do not confirm is sampled again.
+A legal sequence erases each of its blocks, then samples random legal operations. Its counterpart keeps the operations
+before a random place, breaks one rule there, and goes on with random legal operations from the state that the device is
+then in (an illegal operation changes nothing). The rules confirm each pair; one that they do not confirm is sampled
+again.
 """
 
 import time
@@ -87,7 +88,7 @@ def joined(parts: list[Trace]) -> Trace:
 
 
 def sample_pairs(rng: np.random.Generator, n: int, data) -> Trace:
-    """Sample pairs of a valid sequence and its corrupted twin, the strategies in equal numbers.
+    """Sample pairs of a valid sequence and its corrupted counterpart, the strategies in equal numbers.
 
     Parameters
     ----------
@@ -108,14 +109,14 @@ def sample_pairs(rng: np.random.Generator, n: int, data) -> Trace:
     UserError
         When the rules leave no room for a strategy.
     """
-    corrupted = _legacy_twins if data.corruption == "legacy" else _exact_twins
+    corrupted = _legacy_corruption if data.corruption == "legacy" else _one_violation_each
     waiting = np.resize([CODES.index(name) for name in data.strategies], n)
     pairs = []
     for _ in range(MOST_ROUNDS):
         blocks = distinct_blocks(rng, len(waiting), data)
         valid = _roll_out(rng, len(waiting), data)
-        twin, index, confirmed = corrupted(rng, valid, waiting, data)
-        pairs.append(_pairs(valid, twin, blocks, waiting, index, confirmed, data))
+        illegal, index, confirmed = corrupted(rng, valid, waiting, data)
+        pairs.append(_pairs(valid, illegal, blocks, waiting, index, confirmed, data))
         waiting = waiting[~confirmed]
         if not len(waiting):
             return joined(pairs)
@@ -150,19 +151,19 @@ def _roll_out(rng, n, data, replay=None, until=None) -> _Rolled:
     return _Rolled(*(np.stack(part) for part in zip(*steps, strict=True)))
 
 
-def _exact_twins(rng, valid, strategy, data):
-    """Twins with one violation: (rolled, its index (n,), whether the rules confirm that it is the only one (n,))."""
+def _one_violation_each(rng, valid, strategy, data):
+    """Break one rule in each: (rolled, its index (n,), whether the rules confirm that it is the only one (n,))."""
     index, possible = _choose_place(rng, valid, strategy, data)
     here = (index, np.arange(len(index)))
     page = valid.page.copy()
     page[here] = _illegal_page(rng, valid.frontier[here], strategy, data)
-    twin = _roll_out(rng, len(index), data, replay=replace(valid, page=page), until=index)
-    checked = first_violations(violation_codes(twin.op, twin.page, twin.frontier, twin.written, data).T)
+    illegal = _roll_out(rng, len(index), data, replay=replace(valid, page=page), until=index)
+    checked = first_violations(violation_codes(illegal.op, illegal.page, illegal.frontier, illegal.written, data).T)
     single = (checked.codes != NONE).sum(axis=1) == 1
-    return twin, index, possible & single & (checked.violation_index == index) & (checked.violation_code == strategy)
+    return illegal, index, possible & single & (checked.violation_index == index) & (checked.violation_code == strategy)
 
 
-def _legacy_twins(rng, valid, strategy, data):
+def _legacy_corruption(rng, valid, strategy, data):
     """Corrupt as the prototype does, with its faults: the operation at a random place gets another page, unchecked.
 
     Some of the labels are wrong, and large pages give read_unwritten away.
@@ -260,11 +261,11 @@ def distinct_blocks(rng, n, data):
         blocks[again] = rng.integers(total, size=(int(again.sum()), data.num_blocks))
 
 
-def _pairs(valid, twin, blocks, strategy, index, rows, data) -> Trace:
+def _pairs(valid, illegal, blocks, strategy, index, rows, data) -> Trace:
     """Make a labelled trace of the confirmed `rows`, valid and corrupted in turn."""
     nothing = np.full(len(index), NONE)
     parts = []
-    for rolled, invalid, code, at in ((valid, False, nothing, nothing - 1), (twin, True, strategy, index)):
+    for rolled, invalid, code, at in ((valid, False, nothing, nothing - 1), (illegal, True, strategy, index)):
         part = on_blocks(rolled.op, rolled.slot, rolled.page, blocks, data)
         labels = {
             "invalid": np.full(len(index), invalid),

@@ -22,5 +22,6 @@ def upgrade_config(config: dict) -> dict:
     """
     if "recipe" not in config:
         return config
-    arguments = recipe_arguments(parse.from_stored(PrecipRecipe, config["recipe"]))
+    recipe = parse.from_stored(PrecipRecipe, config["recipe"], tell=False)  # the run's recipe.yaml told it
+    arguments = recipe_arguments(recipe)
     return arguments | {"name": config.get("name", arguments["name"])}

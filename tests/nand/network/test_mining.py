@@ -45,7 +45,7 @@ def test_only_pairs_of_the_missed_are_trained_on(monkeypatch):
     assert mine_hard_negatives(model, trace, examples, recipe)["missed"] == 3
     ((_, y, weight),) = seen
     counted = inference.as_numpy(weight) > 0
-    assert counted.sum() == 6 and inference.as_numpy(y["invalid"])[counted].sum() == 3, "each with its valid twin"
+    assert counted.sum() == 6 and inference.as_numpy(y["invalid"])[counted].sum() == 3, "each with its valid one"
 
 
 def test_mining_leaves_the_schedule_alone_and_can_be_switched_off():

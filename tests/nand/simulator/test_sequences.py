@@ -1,4 +1,4 @@
-"""The simulator: pairs share their prefix, the twin holds exactly one violation of its strategy."""
+"""The simulator: pairs share their prefix, the counterpart holds exactly one violation of its strategy."""
 
 import joblib
 import numpy as np
@@ -29,38 +29,38 @@ def test_exactly_one_violation_and_a_shared_prefix():
     trace, data = simulated()
     codes = RuleChecker(data).check(trace).codes
     assert ((codes != 0).sum(axis=1) == trace.invalid).all()
-    valid, twin = trace.take(slice(0, None, 2)), trace.take(slice(1, None, 2))
-    assert (valid.pair == twin.pair).all() and not valid.invalid.any() and twin.invalid.all()
-    for row, at in enumerate(twin.violation_index):
+    valid, illegal = trace.take(slice(0, None, 2)), trace.take(slice(1, None, 2))
+    assert (valid.pair == illegal.pair).all() and not valid.invalid.any() and illegal.invalid.all()
+    for row, at in enumerate(illegal.violation_index):
         for name in ("op", "die", "plane", "block", "page"):
-            one, other = getattr(valid, name)[row], getattr(twin, name)[row]
+            one, other = getattr(valid, name)[row], getattr(illegal, name)[row]
             assert (one[:at] == other[:at]).all()
         # The operation keeps its type and its block; only the page is another one.
-        assert valid.op[row, at] == twin.op[row, at] and valid.page[row, at] != twin.page[row, at]
+        assert valid.op[row, at] == illegal.op[row, at] and valid.page[row, at] != illegal.page[row, at]
 
 
 def test_strategies_are_equal_in_number_and_do_what_they_say():
     trace, data = simulated(n=300, strategies=["page_hop", "overwrite", "read_unwritten", "stale_read"])
     assert np.bincount(trace.strategy[trace.invalid]).tolist() == [0, 0, 75, 75, 75, 75]
-    twin = trace.take(trace.invalid)
-    rows = np.arange(len(twin))
-    op, page = twin.op[rows, twin.violation_index], twin.page[rows, twin.violation_index]
-    slots = twin.slots()
-    frontier = np.zeros(len(twin), int)
+    illegal = trace.take(trace.invalid)
+    rows = np.arange(len(illegal))
+    op, page = illegal.op[rows, illegal.violation_index], illegal.page[rows, illegal.violation_index]
+    slots = illegal.slots()
+    frontier = np.zeros(len(illegal), int)
     for row in rows:  # w, counted by hand
-        for t in range(twin.violation_index[row]):
-            if slots[row, t] == slots[row, twin.violation_index[row]]:
-                if twin.op[row, t] == ERASE:
+        for t in range(illegal.violation_index[row]):
+            if slots[row, t] == slots[row, illegal.violation_index[row]]:
+                if illegal.op[row, t] == ERASE:
                     frontier[row] = 0
-                elif twin.op[row, t] == PROGRAM:
+                elif illegal.op[row, t] == PROGRAM:
                     frontier[row] += 1
     ahead = page - frontier
-    assert (op[np.isin(twin.strategy, (PAGE_HOP, OVERWRITE))] == PROGRAM).all()
-    assert (op[np.isin(twin.strategy, (READ_UNWRITTEN, STALE_READ))] == READ).all()
-    assert set(ahead[twin.strategy == PAGE_HOP]) == {1, 2, 3}
-    assert set(ahead[twin.strategy == READ_UNWRITTEN]) == {0, 1, 2, 3}
-    assert ahead[twin.strategy == STALE_READ].max() == -1 - data.read_offset_limit
-    assert ahead[twin.strategy == OVERWRITE].max() < 0
+    assert (op[np.isin(illegal.strategy, (PAGE_HOP, OVERWRITE))] == PROGRAM).all()
+    assert (op[np.isin(illegal.strategy, (READ_UNWRITTEN, STALE_READ))] == READ).all()
+    assert set(ahead[illegal.strategy == PAGE_HOP]) == {1, 2, 3}
+    assert set(ahead[illegal.strategy == READ_UNWRITTEN]) == {0, 1, 2, 3}
+    assert ahead[illegal.strategy == STALE_READ].max() == -1 - data.read_offset_limit
+    assert ahead[illegal.strategy == OVERWRITE].max() < 0
 
 
 def test_sequences_begin_with_the_erases_of_different_blocks():
