@@ -99,6 +99,7 @@ def _fit(args, words) -> int:
     else:
         run, *lines = _begun(cli.recipe(args, words), args.data, args.out, args.backend, args.smoke, args.variant)
     from kmodels.core.cli import console
+    from kmodels.core.report import index
     from kmodels.core.training.callbacks import Stopped
 
     try:
@@ -106,6 +107,7 @@ def _fit(args, words) -> int:
     except Stopped as stopped:
         console.say(f"stopped in {stopped}; nothing is lost")
         console.say(_go_on(run))
+        index.write(run.path.parent)
         return 128 + stopped.signum
 
 
@@ -191,8 +193,7 @@ def _finished(run, lines, new: bool) -> dict:
                 shutil.rmtree(run.path)
             raise
         pipeline.show(result, registry.task(run.metadata["model"]), run.path)
-        if page := index.write(run.path.parent):
-            console.say(f"all runs     {page}")
+        index.announce(run.path.parent)
         return result
 
 

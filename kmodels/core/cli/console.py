@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -110,12 +111,18 @@ def metrics_table(report: dict, headline: tuple[str, ...]) -> Table:
         table.add_column(name.replace("_", "\n"), no_wrap=True)
     for name in headline:
         table.add_row(
-            name,
+            escape(metric_label(report, name)),
             number(report["metrics"].get(name)),
             interval(report["intervals"].get(name)),
             *(number(values.get(name)) for values in baselines.values()),
         )
     return table
+
+
+def metric_label(report: dict, name: str) -> str:
+    """Write a metric's name with its unit, "rmse [m]", where the report tells one."""
+    unit = report.get("units", {}).get(name)
+    return f"{name} [{unit}]" if unit else name
 
 
 def seeds_table(report: dict, headline: tuple[str, ...]) -> Table:
@@ -133,7 +140,7 @@ def seeds_table(report: dict, headline: tuple[str, ...]) -> Table:
         table.add_column(name, no_wrap=True)
     for name in headline:
         table.add_row(
-            name,
+            escape(metric_label(report, name)),
             number(report["metrics"].get(name)),
             number(report["spread"].get(name)),
             *(number(values.get(name)) for values in report["each"]),

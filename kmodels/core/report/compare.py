@@ -260,7 +260,9 @@ def _gates_table(runs) -> Table:
 def _mark(row: dict) -> str:
     """Write a gate's verdict; of one that proves nothing in brackets."""
     is_weak = row.get("discriminates") is False and row.get("kind") != "requirement"
-    return f"({row['status'].replace('_', ' ')})" if is_weak else console.MARKS[row["status"]]
+    if is_weak or row["status"] == "not_measured":
+        return f"({pages.verdict_on(row)})" if is_weak else f"[yellow]{pages.verdict_on(row)}[/]"
+    return console.MARKS[row["status"]]
 
 
 def html(runs: list[Compared]) -> str:

@@ -51,6 +51,12 @@ def write(folder: Path) -> Path | None:
     return page
 
 
+def announce(folder: Path) -> None:
+    """Write the page of a folder of runs anew, and say where it is."""
+    if page := write(folder):
+        console.say(f"all runs     {page}")
+
+
 def collect(folder: Path) -> list[dict]:
     """Collect a row for each run in a folder, and for each report that sums up several, newest first.
 

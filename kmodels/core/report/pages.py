@@ -36,6 +36,7 @@ def render(template: str, **values: object) -> str:
         "interval": interval,
         "bound": bound_of,
         "value": judged_value,
+        "verdict": verdict_on,
         "words": words,
         "duration": duration,
         "date": date,
@@ -89,6 +90,12 @@ def judged_value(gate: dict) -> str:
         if value in limits or float(text) not in limits:
             break
     return text if gate["unit"] == "1" else f"{text} {gate['unit']}"
+
+
+def verdict_on(gate: dict) -> str:
+    """Write the status of a judged gate: "passed", "failed", "not measured", or "not judged" where it has a value."""
+    is_open = gate["status"] == "not_measured" and gate["value"] is not None
+    return "not judged" if is_open else words(gate["status"])
 
 
 def _limits(gate: dict) -> list[float]:

@@ -31,9 +31,10 @@ def judged(task: Task, scores: Scores, baselines: dict[str, Scores], measured: b
     Returns
     -------
     dict
-        `metrics`, `intervals`, `baselines` and `gates`, for JSON; what is not a finite number is None.
+        `units`, `metrics`, `intervals`, `baselines` and `gates`, for JSON; what is not a finite number is None.
     """
     return {
+        "units": registry.units(task.name),
         "metrics": _finite(scores.values),
         "intervals": {name: [float(low), float(high)] for name, (low, high) in scores.intervals.items()},
         "baselines": {name: _finite(one.values) for name, one in baselines.items()},
@@ -81,7 +82,6 @@ def assemble(
         **facts,
         **judged(task, scores, baselines, measured=not run.metadata["smoke"]),
         "headline": list(task.headline),
-        "units": registry.units(task.name),
         "history": history,
     }
 

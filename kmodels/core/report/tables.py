@@ -77,7 +77,7 @@ def results(report: dict, headline: tuple[str, ...]) -> str:
         gates_of = [gate for gate in report["gates"] if gate["metric"] == name]
         rows.append(
             [
-                name.replace("_", " "),
+                console.metric_label(report, name).replace("_", " "),
                 console.number(report["metrics"].get(name)),
                 console.interval(report["intervals"].get(name)),
                 f"{bounds_of(gates_of)} {strictest(gates_of).replace('_', ' ')}" if gates_of else "",

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from kmodels.core.cli import console
-from kmodels.core.report import report, seeds
+from kmodels.core.report import index, report, seeds
 from kmodels.core.runs import pipeline
 from kmodels.core.spec import registry, verdict
 from kmodels.core.spec.recipe import Recipe
@@ -45,6 +45,7 @@ def fit(base: Recipe, count: int, out: Path, data: str | None = None, smoke: boo
     report.write(result, {}, folder, task.headline)
     show(result, task)
     console.say(f"report       {folder / 'report.html'}")
+    index.announce(out)
     return result
 
 

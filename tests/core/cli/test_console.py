@@ -36,6 +36,11 @@ def test_baselines_without_room_stand_below(screen, tmp_path):
     assert max(map(len, logged.splitlines())) <= 80 and said.strip() in logged
 
 
+def test_a_metric_stands_with_its_unit(screen):
+    console.show(console.metrics_table(REPORT | {"units": {"accuracy": "m"}}, ("accuracy",)))
+    assert "accuracy [m]  0.5000" in screen.export_text()
+
+
 def test_a_table_with_room_stays_whole(screen):
     few = REPORT | {"baselines": {"oracle": {"accuracy": 1.0}}}
     console.show(console.metrics_table(few, ("accuracy",)))

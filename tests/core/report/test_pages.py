@@ -61,3 +61,8 @@ def test_the_units_of_gates_and_metrics_agree(name):
     assert report["gates"]
     for one in report["gates"]:
         assert known.get(one["metric"], "1") == one["unit"], one["name"]
+
+
+def test_a_value_that_was_measured_is_not_called_unmeasured():
+    texts = [pages.verdict_on({"status": s, "value": v}) for s, v in (("not_measured", 0.5), ("not_measured", None))]
+    assert texts == ["not judged", "not measured"] and pages.verdict_on({"status": "failed", "value": None}) == "failed"

@@ -48,6 +48,14 @@ def test_a_gates_row_shows_what_it_is_worth(plume):
     assert f"{new['gates'][1]['name']} requirement" in text and text.count("passed does not discriminate") == 1
 
 
+def test_a_report_over_seeds_shows_their_spread_and_no_empty_heading(plume):
+    text = text_of(report.html(plume | {"seeds": [1000, 1001], "spread": {"fac2": 0.0625}}, [], ("fac2",)))
+    assert "means over seeds" in text and "0.06250" in text and "seeds 1000, 1001" in text
+    plume["gates"][0]["each"] = [0.125, 0.5]
+    assert "0.1250, 0.5000" in text_of(report.html(plume, [], ()))
+    assert "Pictures" not in text and "seed 0" in text_of(report.html(plume, [], ("fac2",)))
+
+
 def test_pictures_are_as_wide_as_they_need_and_inside_the_page(plume):
     shown = [figures.Picture(name, figures.png(drawn(width))) for name, width in (("half", 6), ("whole", 9))]
     page = report.html(plume, shown, ())
