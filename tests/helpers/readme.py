@@ -16,7 +16,6 @@ ZOO = {
     "metasurface": ("nanopattern -> light at 4 pixels, 400-700 nm", "mae", "MAE", min),
     "echo": ("binaural echoes of a chirp -> depth image", "rmse", "RMSE [m]", min),
 }
-EXACT = {"rule_checker", "exact_posterior"}  # know the answer: no baselines to beat
 
 
 def pages() -> list[Path]:
@@ -58,6 +57,7 @@ def _zoo(folder: Path) -> str:
     """A row a model: its headline figure beside the best baseline's, and how long the command takes."""
     from kmodels.core.cli import console
     from kmodels.core.report import tables
+    from kmodels.core.spec import registry
 
     rows = [["model", "input -> output", "held-out data", "best baseline", "minutes", "command"]]
     for name, (what, metric, label, best) in ZOO.items():
@@ -65,7 +65,7 @@ def _zoo(folder: Path) -> str:
         others = {
             other: values[metric]
             for other, values in report["baselines"].items()
-            if other not in EXACT and values.get(metric) is not None
+            if other not in registry.task(name).references and values.get(metric) is not None
         }
         nearest = best(others, key=others.get)
         rows.append(
