@@ -9,7 +9,7 @@ from keras import ops
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from kmodels.core.cli import parse
-from kmodels.core.spec import gate
+from kmodels.core.spec import gate, verdict
 from kmodels.core.spec.errors import UserError
 from kmodels.core.spec.recipe import leaves
 from kmodels.core.training import backend, batching, inference
@@ -56,6 +56,9 @@ def test_gates_judge_metrics_that_exist(task, smoke_run):
         assert one.metric in report["metrics"]
         assert one.judge({one.metric: float("nan")})["status"] == "failed"
         assert one.judge({})["status"] == "not_measured"
+        assert one.metric.removeprefix("transfer_") in report["baselines"][gate.UNTRAINED] or "ratio" in one.metric
+    assert sum(one.kind == "quality" for one in task.gates) >= verdict.ENOUGH
+    assert set(task.references) <= {"rule_checker", "simulator", "exact_posterior"}
     assert {g["status"] for g in report["gates"]} == {"not_measured"}, "a smoke run is too small to judge"
     assert isinstance(task.gates[0], gate.Gate)
 
@@ -156,13 +159,17 @@ def test_report_holds_what_a_reader_needs(task, smoke_run):
     assert report["model"] == task.name and report["backend"] == backend.current()
     assert parse.from_stored(task.recipe, report["recipe"]).train.epochs == report["history"][-1]["epoch"]
     for one in report["gates"]:
-        assert {"name", "metric", "value", "bound", "unit", "source", "status"} <= set(one)
+        said = {"name", "metric", "value", "bound", "unit", "source", "status"}
+        assert said | {"kind", "untrained", "best_baseline", "discriminates"} <= set(one)
+    untrained = report["baselines"]["untrained"]
+    assert set(untrained) == set(report["metrics"]) and untrained != report["metrics"]
     assert set(task.headline) <= set(report["metrics"]) and report["headline"] == list(task.headline)
     assert set(report["units"]) <= set(report["metrics"])
     page = (smoke_run / "report.html").read_text()
     assert page.count("<img") >= 4 and 'src="data:image/png' in page and "http" not in page
     names = {path.name for path in smoke_run.iterdir()}
-    expected = "recipe.yaml run.json report.json report.html model.keras checkpoints tensorboard log.txt figures"
+    expected = "recipe.yaml run.json report.json report.html model.keras untrained.keras checkpoints tensorboard log.txt"
+    expected += " figures"
     assert names == set(expected.split())
 
 

@@ -64,6 +64,36 @@ def test_a_failed_gate_gives_exit_status_1_and_is_said_within_80_columns(tmp_pat
     assert "failed" in {gate["status"] for gate in report["gates"]}
 
 
+def test_several_seeds_are_runs_of_their_own_and_one_report(tmp_path, capsys):
+    words = ["--model", "nand", "--smoke", "--seed", "5", "--seeds", "2", "--out", str(tmp_path), "--train.epochs", "1"]
+    assert fit(words) == 0
+    assert all(len(line) <= 80 or "/" in line for line in capsys.readouterr().out.splitlines())
+    (folder,) = tmp_path.glob("nand-seeds-5-6-*")
+    runs = sorted(path.parent for path in tmp_path.glob("nand-seed[56]-*/report.json"))
+    each, together = [report_of(path) for path in runs], report_of(folder)
+    assert together["seeds"] == [5, 6] == [report["seed"] for report in each]
+    both = [report["metrics"]["accuracy"] for report in each]
+    assert together["metrics"]["accuracy"] == pytest.approx(sum(both) / 2)
+    assert (folder / "report.html").exists()
+    before = {path: path.stat().st_mtime_ns for path in runs[0].rglob("*")}
+    assert fit(words) == 0, "what is finished is not trained again"
+    assert {path: path.stat().st_mtime_ns for path in runs[0].rglob("*")} == before
+    capsys.readouterr()
+    assert evaluate.main(["--run", *map(str, runs), "--out", str(tmp_path / "again.json")]) == 0
+    again = json.loads((tmp_path / "again.json").read_text())
+    assert again["seeds"] == [5, 6] and again["metrics"]["accuracy"] == pytest.approx(sum(both) / 2)
+    assert "2 seeds: no gate was judged" in capsys.readouterr().out
+
+
+def test_no_gate_is_judged_on_two_sequences(run, traces, tmp_path, capsys):
+    table = pd.read_parquet(traces / "trace.parquet")
+    two = table[table["sequence"].isin(table["sequence"].unique()[:2])]
+    two.to_csv(tmp_path / "two.csv", index=False)
+    assert evaluate.main(["--run", str(run), "--data", str(tmp_path / "two.csv")]) == 0
+    said = capsys.readouterr().out
+    assert "2 examples: no gate is judged on fewer than 20" in said and "FAILED" not in said
+
+
 def test_evaluate_repeats_the_report_and_leaves_the_run_as_it_was(run, tmp_path):
     before = {path: path.stat().st_mtime_ns for path in run.rglob("*")}
     assert evaluate.main(["--run", str(run), "--out", str(tmp_path / "again.json")]) == 0
