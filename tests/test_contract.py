@@ -168,8 +168,8 @@ def test_report_holds_what_a_reader_needs(task, smoke_run):
     page = (smoke_run / "report.html").read_text()
     assert page.count("<img") >= 4 and 'src="data:image/png' in page and "http" not in page
     names = {path.name for path in smoke_run.iterdir()}
-    expected = "recipe.yaml run.json report.json report.html model.keras untrained.keras checkpoints tensorboard log.txt"
-    expected += " figures"
+    expected = "recipe.yaml run.json report.json report.html model.keras untrained.keras log.txt"
+    expected += " checkpoints tensorboard figures"
     assert names == set(expected.split())
 
 
