@@ -140,8 +140,10 @@ class NetworkBuilder:
             if sizes.noise:
                 seen.append(ops.cast(given[f"noise_{k}"], seen[0].dtype))
             x = self._conv(layers.Concatenate()(seen) if len(seen) > 1 else seen[0], widths[k + 1], f"block_{k}")
-        field = layers.Conv2D(1, 3, padding="same", data_format=LAST, dtype=self.policy, name="field")(x)
-        return keras.Model(given, ops.cast(ops.squeeze(field, -1), "float32"), name="decoder")
+        # As the last layer, in float32 under every policy; torch has on some processors no gradient of a bfloat16
+        # convolution with one filter.
+        field = layers.Conv2D(1, 3, padding="same", data_format=LAST, dtype="float32", name="field")(x)
+        return keras.Model(given, ops.squeeze(field, -1), name="decoder")
 
     def _fields(self, code, noise):
         """Rain decoded from the posterior's z and from the prior's, all in one batch."""
