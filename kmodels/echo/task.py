@@ -46,6 +46,7 @@ class EchoTask(Task):
     suffixes = SUFFIXES
     output_suffixes = OUTPUT_SUFFIXES
     gates = GATES
+    unit = "room"
     ladder = LADDER
     monitor = "val_rmse"
     headline = (

@@ -63,6 +63,7 @@ class MetasurfaceTask(Task):
     suffixes = SUFFIXES
     output_suffixes = SPECTRA_SUFFIXES
     gates = GATES
+    unit = "structure"
     ladder = LADDER
     monitor = "val_mae"
     headline = (

@@ -1,5 +1,7 @@
 """The contents page of the nand model."""
 
+from operator import attrgetter
+
 from kmodels.core.spec.task import Task, TrainingData
 from kmodels.nand.data.encode import encode
 from kmodels.nand.data.load import SUFFIXES, load
@@ -56,6 +58,7 @@ class NandTask(Task):
     suffixes = SUFFIXES
     output_suffixes = (".csv", ".parquet")
     gates = GATES
+    unit = "pair"
     references = ("rule_checker",)
     ladder = LADDER
     headline = (
@@ -76,6 +79,7 @@ class NandTask(Task):
     )
 
     load = staticmethod(load)
+    groups = staticmethod(attrgetter("pair"))
     split = staticmethod(split)
     encode = staticmethod(encode)
     build = staticmethod(build)

@@ -50,6 +50,7 @@ class PlumeTask(Forecaster):
     suffixes = SUFFIXES
     output_suffixes = FORECAST_SUFFIXES
     gates = GATES
+    unit = "run"
     ladder = LADDER
     headline = (
         "pearson",

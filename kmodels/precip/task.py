@@ -46,6 +46,7 @@ class PrecipTask(EnsembleTask):
     suffixes = SUFFIXES
     output_suffixes = ENSEMBLE_SUFFIXES
     gates = GATES
+    unit = "block of days"
     references = ("exact_posterior",)
     ladder = LADDER
     monitor = "val_crps"

@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 import keras
+import numpy as np
 
 from kmodels.core.cli import console
 from kmodels.core.io import files
@@ -32,6 +33,9 @@ from kmodels.core.training.loop import train
 from kmodels.core.training.tensorboard import Monitor, write_result
 
 STALL = 0.05  # of the training's time, from which on waiting for data is worth a line
+
+
+FEW = 20  # independent units of held-out data, below which intervals are rough
 
 
 @dataclass(frozen=True)
@@ -174,13 +178,15 @@ def fit(run: Run) -> dict:
     with files.atomic_write(run.path / "model.keras") as aside:
         keras.saving.save_model(model, aside)
     found = evaluate(task, model, recipe, parts, load_untrained(run))
+    independent = len(np.unique(task.groups(parts.part("test"))))
     result = report.assemble(
         task,
         run,
         found.scores,
         found.baselines,
         history,
-        notes=task.notes(recipe) + task.hints(history, recipe),
+        notes=task.notes(recipe) + task.hints(history, recipe) + _few(task, independent),
+        independent={"unit": task.unit, "held_out": independent},
         data=parts.describe(),
         data_hash=parts.sha256,
         sizes=sizes,
@@ -259,6 +265,13 @@ def say_stall(history: list[dict]) -> None:
     stalled = sum(row["waiting_for_data"] * row["seconds"] for row in history) / seconds
     if stalled >= STALL:
         console.say(f"input-pipeline stall: {stalled:.1%} of the training's time")
+
+
+def _few(task, independent: int) -> list[str]:
+    """Say so where intervals rest on few independent units."""
+    if independent >= FEW:
+        return []
+    return [f"intervals resample {independent} held-out units ({task.unit}), fewer than {FEW}: they are rough"]
 
 
 def _headline(task, row) -> str:

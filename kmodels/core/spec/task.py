@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+import numpy as np
+
 from kmodels.core.spec import registry
 from kmodels.core.spec.gate import Gate
 from kmodels.core.spec.ladder import Ladder
@@ -61,10 +63,14 @@ class Scores:
         The metrics.
     intervals : dict of str to tuple of float
         95% intervals, (low, high), of those that have one.
+    resampled : dict of str to numpy.ndarray
+        (resamples,) values over resampled groups of examples. Scores of the same examples and seed are resampled
+        alike, so that their quotients are paired.
     """
 
     values: dict[str, float | None]
     intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
+    resampled: dict[str, Any] = field(default_factory=dict)
 
     def merge(self, other: "Scores", prefix: str = "") -> "Scores":
         """Add other scores, under names that begin with `prefix`.
@@ -76,9 +82,37 @@ class Scores:
         prefix : str
             Put before the other names.
         """
-        values = {prefix + name: value for name, value in other.values.items()}
-        intervals = {prefix + name: pair for name, pair in other.intervals.items()}
-        return Scores(self.values | values, self.intervals | intervals)
+        mine = self.values, self.intervals, self.resampled
+        theirs = other.values, other.intervals, other.resampled
+        pairs = zip(mine, theirs, strict=True)
+        return Scores(*(a | {prefix + name: value for name, value in b.items()} for a, b in pairs))
+
+    def only(self, *names: str) -> "Scores":
+        """Select scores by name."""
+        parts = self.values, self.intervals, self.resampled
+        return Scores(*({name: part[name] for name in names if name in part} for part in parts))
+
+    def with_ratio(self, metric: str, other: "Scores | None", name: str) -> "Scores":
+        """Add as `name` the quotient of a metric and another's, with the interval of paired resamples.
+
+        Parameters
+        ----------
+        metric : str
+            In both scores.
+        other : Scores or None
+            Of the same examples, resampled with the same seed; None leaves the quotient undefined.
+        name : str
+            Of the quotient.
+        """
+        ours, theirs = self.values.get(metric), other.values.get(metric) if other else None
+        value = ours / theirs if ours is not None and theirs else None
+        intervals = {}
+        if value is not None and metric in self.resampled and metric in other.resampled:
+            with np.errstate(divide="ignore", invalid="ignore"):
+                drawn = self.resampled[metric] / other.resampled[metric]
+            if np.isfinite(drawn).mean() > 0.5:
+                intervals[name] = tuple(np.quantile(drawn[np.isfinite(drawn)], [0.025, 0.975]).tolist())
+        return self.merge(Scores({name: value}, intervals))
 
 
 @dataclass(frozen=True)
@@ -161,6 +195,8 @@ class Task(abc.ABC):
         What held-out metrics must reach.
     references : tuple of str
         Among the baselines, those that know the answer, such as the rules or the exact law: shown only.
+    unit : str
+        What is independent of all others in held-out data, such as a run or a room; intervals resample it whole.
     headline : tuple of str
         The metrics of the summary table, in order.
     ladder : Ladder or None
@@ -178,6 +214,7 @@ class Task(abc.ABC):
     output_suffixes: ClassVar[tuple[str, ...]]
     gates: ClassVar[tuple[Gate, ...]]
     references: ClassVar[tuple[str, ...]] = ()
+    unit: ClassVar[str] = "example"
     headline: ClassVar[tuple[str, ...]]
     ladder: ClassVar[Ladder | None] = None
     monitor: ClassVar[str] = "val_loss"
@@ -246,6 +283,10 @@ class Task(abc.ABC):
         from kmodels.core.training import batching
 
         return batching.split_groups(records.groups, recipe.data.split, recipe.seed)
+
+    def groups(self, records: Records) -> np.ndarray:
+        """Give the independent unit of each record: (n,), equal where records are of one."""
+        return records.groups
 
     def data_files(self, records: Records) -> list[Path] | None:
         """Name every file that the records were read from.

@@ -138,7 +138,8 @@ def average_scores(each: np.ndarray, groups: np.ndarray, seed: int, names=NAMES)
     weights = verification.bootstrap_weights(groups, seed).astype("float64")
     resampled = weights @ each / weights.sum(1, keepdims=True)
     low, high = np.quantile(resampled, [0.025, 0.975], axis=0)
-    return Scores(values, {name: (float(low[k]), float(high[k])) for k, name in enumerate(names)})
+    intervals = {name: (float(low[k]), float(high[k])) for k, name in enumerate(names)}
+    return Scores(values, intervals, dict(zip(names, resampled.T, strict=True)))
 
 
 def score_depth(pairs: EchoPairs, depth: np.ndarray, seed: int) -> Scores:
@@ -158,9 +159,7 @@ def metrics(splits: dict[str, EchoPairs], prediction: DepthImages, seed: int) ->
 
 def compare_with_baselines(scores: Scores, baselines: dict[str, Scores]) -> Scores:
     """Add `rmse_ratio_mean_map`, the RMSE as a share of the mean map's; None where there is no mean map."""
-    mean = baselines.get("mean_map")
-    ratio = scores.values["rmse"] / mean.values["rmse"] if mean and mean.values["rmse"] else None
-    return scores.merge(Scores({"rmse_ratio_mean_map": ratio}), "")
+    return scores.with_ratio("rmse", baselines.get("mean_map"), "rmse_ratio_mean_map")
 
 
 def describe_parts(prediction: DepthImages, pairs: EchoPairs) -> dict[str, float | None]:

@@ -1,5 +1,7 @@
 """The contents page of the nand.generator model."""
 
+from operator import attrgetter
+
 from kmodels.core.spec.task import GeneratorTask
 from kmodels.nand.generator.data.encode import encode, training_examples
 from kmodels.nand.generator.data.load import SUFFIXES, load
@@ -34,6 +36,7 @@ class NandGeneratorTask(GeneratorTask):
     suffixes = SUFFIXES
     output_suffixes = (".csv", ".parquet")
     gates = GATES
+    unit = "pair"
     references = ("simulator",)
     headline = (
         "validity_free",
@@ -47,6 +50,7 @@ class NandGeneratorTask(GeneratorTask):
     )
 
     load = staticmethod(load)
+    groups = staticmethod(attrgetter("pair"))
     split = staticmethod(split)
     encode = staticmethod(encode)
     training_examples = staticmethod(training_examples)

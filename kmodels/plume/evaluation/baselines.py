@@ -58,9 +58,7 @@ def evaluate_baselines(recipe, parts: dict[str, Windows]) -> dict[str, Scores]:
 
 def with_error_ratios(model: Scores, baselines: dict[str, Scores]) -> Scores:
     """Add the mean squared error, of roll-outs too, as a share of each baseline's: `mse_ratio_persistence` ..."""
-    ratios = {}
     for metric in ("mse", "rollout_mse"):
         for name, other in baselines.items():
-            ours, theirs = model.values.get(metric), other.values.get(metric)
-            ratios[f"{metric}_ratio_{name}"] = ours / theirs if ours is not None and theirs else None
-    return Scores(model.values | ratios, model.intervals)
+            model = model.with_ratio(metric, other, f"{metric}_ratio_{name}")
+    return model

@@ -91,8 +91,10 @@ def pooled_scores(sums: np.ndarray, groups: np.ndarray, seed: int) -> Scores:
     """
     values = {name: float(value[0]) for name, value in scores_from_sums(sums.sum(0, keepdims=True)).items()}
     weights = verification.bootstrap_weights(groups, seed).astype("float64")
-    intervals = verification.intervals(scores_from_sums(weights @ sums), len(np.unique(groups)))
-    return Scores({name: value if np.isfinite(value) else None for name, value in values.items()}, intervals)
+    resampled = scores_from_sums(weights @ sums)
+    intervals = verification.intervals(resampled, len(np.unique(groups)))
+    values = {name: value if np.isfinite(value) else None for name, value in values.items()}
+    return Scores(values, intervals, resampled if len(np.unique(groups)) > 1 else {})
 
 
 def scores_from_sums(sums: np.ndarray) -> dict[str, np.ndarray]:

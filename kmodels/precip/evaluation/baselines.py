@@ -12,7 +12,7 @@ from kmodels.precip.data.statistics import compute_statistics, rain_column
 from kmodels.precip.data.variables import RAIN_INDEX
 from kmodels.precip.evaluation import spectrum
 from kmodels.precip.evaluation.daily_statistics import daily_statistics
-from kmodels.precip.evaluation.metrics import combine, finite
+from kmodels.precip.evaluation.metrics import brief_scores
 from kmodels.precip.evaluation.prediction import Ensemble
 from kmodels.precip.simulator.exact_posterior import ExactPosterior
 
@@ -30,8 +30,7 @@ def baselines(recipe, parts: dict[str, Days]) -> dict[str, Scores]:
     known = compute_statistics(train, states(train, np.arange(len(train))), recipe.train, recipe.data.heavy_quantile)
     scored = {}
     for name, ensemble in ensembles(recipe, parts, recipe.model.members).items():
-        values = combine(daily_statistics(ensemble, known))
-        scored[name] = Scores({key: finite(value) for key, value in values.items()})
+        scored[name] = brief_scores(daily_statistics(ensemble, known), recipe.seed)
     return scored
 
 

@@ -11,6 +11,7 @@ DAYS_A_YEAR = 365.25
 RETURN_LEVEL = 1 - 1 / (YEARS * DAYS_A_YEAR)
 GAPS = ("max_ratio", "mean_ratio", "p95_ratio", "p99_ratio")
 COMPARED = ("rainfarm", "exact_posterior")  # whose CRPS a gate asks for
+RESAMPLES = 300
 ACTIVE = 0.01  # variance from which a latent dimension counts as used
 
 
@@ -35,14 +36,14 @@ def metrics(samples: SampleStatistics, seed: int) -> Scores:
     values = dict(prior.values)
     values |= {f"posterior_{name}": finite(posterior[name]) for name in ("crps", "diversity", "mae_tail", *GAPS)}
     values |= {f"gap_{name}": _ratio(values[name], posterior[name]) for name in GAPS}
-    return Scores(values | latent(samples), prior.intervals)
+    return Scores(values | latent(samples), prior.intervals, prior.resampled)
 
 
 def compare_with_baselines(scores: Scores, baselines: dict[str, Scores]) -> Scores:
     """Add `crps_ratio_NAME`, the CRPS as a share of that of each baseline which a gate asks for; None without it."""
-    theirs = {name: baselines[name].values["crps"] if name in baselines else None for name in COMPARED}
-    ratios = {f"crps_ratio_{name}": _ratio(scores.values["crps"], value) for name, value in theirs.items()}
-    return Scores(scores.values | ratios, scores.intervals)
+    for name in COMPARED:
+        scores = scores.with_ratio("crps", baselines.get(name), f"crps_ratio_{name}")
+    return scores
 
 
 def latent(samples: SampleStatistics) -> dict[str, float]:
@@ -132,7 +133,7 @@ def _on_heavy_days(daily: DailyStatistics, weight) -> dict[str, float]:
     }
 
 
-def scores(daily: DailyStatistics, seed: int, resamples: int = 300) -> Scores:
+def scores(daily: DailyStatistics, seed: int, resamples: int = RESAMPLES) -> Scores:
     """Score all days, with 95% intervals from resampling whole blocks of days."""
     values = combine(daily)
     n_groups = len(np.unique(daily.groups))
@@ -140,4 +141,11 @@ def scores(daily: DailyStatistics, seed: int, resamples: int = 300) -> Scores:
     samples = [combine(daily, weight) for weight in weights] if n_groups > 1 else []
     resampled = {name: np.array([one[name] for one in samples]) for name in values}
     intervals = verification.intervals(resampled, n_groups)
-    return Scores({name: finite(value) for name, value in values.items()}, intervals)
+    return Scores({name: finite(value) for name, value in values.items()}, intervals, resampled if samples else {})
+
+
+def brief_scores(daily: DailyStatistics, seed: int, resamples: int = RESAMPLES) -> Scores:
+    """Score all days as `scores` does, with no more resampled than the CRPS: enough for a baseline."""
+    values = {name: finite(value) for name, value in combine(daily).items()}
+    weights = verification.bootstrap_weights(daily.groups, seed, resamples).astype("float64")
+    return Scores(values, {}, {"crps": weights @ daily.each["crps"] / weights.sum(1)})
