@@ -2,6 +2,7 @@
 
 import ast
 import datetime
+import functools
 import hashlib
 import os
 import platform
@@ -102,6 +103,7 @@ def _makes_figures(path: Path, package: Path, model: str) -> bool:
     return not apart & set(rooms) and ("generator" not in rooms or model.endswith(".generator"))
 
 
+@functools.cache  # a process that trains many models asks for the same files each time
 def _meaning(source: str) -> str:
     """Write the syntax tree of a module without its docstrings."""
     tree = ast.parse(source)
