@@ -1,7 +1,7 @@
 """Markdown for people: tables of a report for the README and for reviews."""
 
 from kmodels.core.cli import console
-from kmodels.core.spec.gate import bound_of, bounds_of, remark_on, strictest
+from kmodels.core.spec.gate import bound_of, remark_on
 
 
 def table(rows: list[list[str]]) -> str:
@@ -56,43 +56,40 @@ def verdict_of(gate: dict) -> str:
 
 
 def results(report: dict, headline: tuple[str, ...]) -> str:
-    """Tabulate a report's metrics in Markdown beside intervals, gates and baselines.
+    """Tabulate a report's metrics in Markdown beside intervals and baselines, then its gates.
 
     Parameters
     ----------
     report : dict
-        What report.json holds.
+        What report.json holds; of one training, or of several seeds.
     headline : tuple of str
         The metrics, in order.
 
     Returns
     -------
     str
-        The table, and where it was measured.
+        The tables, and where it was measured.
     """
-    rows = [
-        ["metric", report["model"], "95% interval", "gate", *(name.replace("_", " ") for name in report["baselines"])]
-    ]
+    spread = report.get("spread")
+    rows = [["metric", report["model"], *(["sd over seeds"] if spread else []), "95% interval"]]
+    rows[0] += [name.replace("_", " ") for name in report["baselines"]]
     for name in headline:
-        gates_of = [gate for gate in report["gates"] if gate["metric"] == name]
-        rows.append(
-            [
-                console.metric_label(report, name).replace("_", " "),
-                console.number(report["metrics"].get(name)),
-                console.interval(report["intervals"].get(name)),
-                f"{bounds_of(gates_of)} {strictest(gates_of).replace('_', ' ')}" if gates_of else "",
-                *(console.number(values.get(name)) for values in report["baselines"].values()),
-            ]
-        )
-    return f"{table(rows)}\n\n{measured(report)}"
+        row = [name.replace("_", " "), console.number(report["metrics"].get(name))]
+        row += [console.number(spread.get(name))] if spread else []
+        row.append(console.interval(report["intervals"].get(name)))
+        rows.append(row + [console.number(values.get(name)) for values in report["baselines"].values()])
+    return f"{table(rows)}\n\n{gates(report['gates'])}\n\n{measured(report)}"
 
 
 def measured(report: dict) -> str:
     """Say where and when a report's figures were measured, and what it took."""
-    held_out = report["sizes"]["test"]
+    several = report.get("seeds")
+    seeds = f"seeds {', '.join(map(str, several))} (means)" if several else f"seed {report['seed']}"
+    unit = report.get("independent")
+    of = f" in {unit['held_out']} independent units ({unit['unit']})" if unit else ""
     return (
-        f"Measured {report['date'][:10]} on {report['backend']}, seed {report['seed']}, {held_out} held-out examples, "
-        f"{machine(report['hardware'])}: {report['duration_s']:.0f} s, "
+        f"Measured {report['date'][:10]} on {report['backend']}, {seeds}, {report['sizes']['test']} held-out "
+        f"examples{of}, {machine(report['hardware'])}: {report['duration_s']:.0f} s{' a seed' if several else ''}, "
         f"peak memory {report['peak_memory_gb']:.2f} GB."
     )
 

@@ -137,11 +137,6 @@ def remark_on(row: dict) -> str:
     return "does not discriminate" if row.get("discriminates") is False else ""
 
 
-def bounds_of(rows: list[dict]) -> str:
-    """Write the bounds of all gates on one metric: ">= 0.9, <= 1.1"."""
-    return ", ".join(dict.fromkeys(bound_of(row) for row in rows))
-
-
 def strictest(rows: list[dict]) -> str:
     """Sum up the status of gates that are judged together: failed before not_measured before passed."""
     statuses = {row["status"] for row in rows}
