@@ -5,7 +5,14 @@ from tuning.study import Study, nested
 
 SMALL = {
     "data": {"n_sequences": 80, "seq_len": 12},
-    "model": {"hidden": 4, "embedding": 4, "num_layers": 1, "bidirectional": False, "sequence_order": "time"},
+    "model": {
+        "hidden": 4,
+        "embedding": 4,
+        "num_layers": 1,
+        "bidirectional": False,
+        "sequence_order": "time",
+        "operation_head": False,
+    },
     "train": {"epochs": 2, "batch_size": 32, "hard_negatives": False},
 }
 BASE = NandRecipe().with_changes(SMALL)
