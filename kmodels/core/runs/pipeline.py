@@ -33,8 +33,6 @@ from kmodels.core.training.loop import train
 from kmodels.core.training.tensorboard import Monitor, write_result
 
 STALL = 0.05  # of the training's time, from which on waiting for data is worth a line
-
-
 FEW = 20  # independent units of held-out data, below which intervals are rough
 
 
