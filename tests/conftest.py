@@ -29,15 +29,24 @@ def pytest_xdist_make_scheduler(config, log):
     return ByModel(config, log)
 
 
-# Folders whose tests say the same on every backend: what they test knows no Keras, or runs in processes of its own.
-KERAS_FREE = {"data", "simulator", "io", "cli", "files", "kills", "tuning"}
+# Folders and files whose tests say the same on every backend: what they test knows no Keras, runs in processes of its
+# own, or is what stands around a training, such as options, tables and pages.
+KERAS_FREE = {"data", "simulator", "io", "cli", "files", "kills", "tuning", "spec", "report"}
+KERAS_FREE |= {f"test_{name}.py" for name in ("verbs", "pages", "climb", "architecture", "evidence")}
+# A process that imports another backend and compiles takes half a minute for a large model; that these predict the same
+# on every backend is also seen from the pinned runs (test_saved_by_earlier_versions.py).
+SLOW = [
+    f"test_load_in_a_fresh_process_on_another_backend[{name}]" for name in ("precip", "echo", "metasurface", "plume")
+]
 
 
 def pytest_collection_modifyitems(items):
-    """Mark tests as keras_free by the folder that they lie in."""
+    """Mark tests as keras_free by the folder or file that they lie in, and as slow by their name."""
     for item in items:
         if KERAS_FREE & set(item.path.relative_to(Path(__file__).parent).parts):
             item.add_marker(pytest.mark.keras_free)
+        if item.name in SLOW:
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session", autouse=True)

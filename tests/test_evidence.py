@@ -82,6 +82,7 @@ def test_committed_gates_are_those_of_today(name):
             assert gate["status"] == "failed" or row["status"] == gate["status"], (seed, row)
 
 
+@pytest.mark.skipif(not BROKEN.exists(), reason="no broken training is on record yet: pytest -m slow makes it")
 def test_a_broken_training_failed_every_gate_that_discriminates():
     records = json.loads(BROKEN.read_text())
     for name, found in records.items():

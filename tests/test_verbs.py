@@ -65,7 +65,8 @@ def test_a_failed_gate_gives_exit_status_1_and_is_said_within_80_columns(tmp_pat
 
 
 def test_several_seeds_are_runs_of_their_own_and_one_report(tmp_path, capsys):
-    words = ["--model", "nand", "--smoke", "--seed", "5", "--seeds", "2", "--out", str(tmp_path), "--train.epochs", "1"]
+    small = ["--data.n_sequences=80", "--model.hidden=4", "--model.num_layers=1", "--train.epochs=1"]
+    words = ["--model", "nand", "--smoke", *small, "--seed", "5", "--seeds", "2", "--out", str(tmp_path)]
     assert fit(words) == 0
     assert all(len(line) <= 80 or "/" in line for line in capsys.readouterr().out.splitlines())
     (folder,) = tmp_path.glob("nand-seeds-5-6-*")
