@@ -34,7 +34,8 @@ def _passed(gates: list[dict]) -> list[str]:
         return [f"{passed} of {len(gates)} gates passed; which of them discriminate was not measured"]
     sharp, blunt = discriminating(gates), [row for row in gates if row["discriminates"] is False]
     requirements = [row for row in gates if row["kind"] == "requirement"]
-    parts = [f"{_share_passed(sharp)} discriminating gates and {_share_passed(requirements)} requirements passed"]
+    also = f" and {_share_passed(requirements)} requirements" if requirements else ""
+    parts = [f"{_share_passed(sharp)} discriminating gates{also} passed"]
     if blunt:
         parts.append(f"{len(blunt)} passed untrained or by a baseline, not counted")
     if len(sharp) < ENOUGH:
