@@ -105,18 +105,27 @@ def metrics_table(report: dict, headline: tuple[str, ...]) -> Table:
     headline : tuple of str
         The metrics, in order.
     """
-    baselines = report["baselines"]
-    table = new_table("held-out data")
-    for name in ("metric", "model", "95% interval", *baselines):
-        table.add_column(name.replace("_", "\n"), no_wrap=True)
+    columns = {
+        "model": _reader(report["metrics"]),
+        "95% interval": lambda name: interval(report["intervals"].get(name)),
+    }
+    columns |= {name.replace("_", "\n"): _reader(values) for name, values in report["baselines"].items()}
+    return _headline_table("held-out data", report, headline, columns)
+
+
+def _headline_table(title: str, report: dict, headline: tuple[str, ...], columns: dict[str, Callable]) -> Table:
+    """Tabulate the headline metrics, a row each; columns: {heading: function of a metric's name}."""
+    table = new_table(title)
+    for heading in ("metric", *columns):
+        table.add_column(heading, no_wrap=True)
     for name in headline:
-        table.add_row(
-            escape(metric_label(report, name)),
-            number(report["metrics"].get(name)),
-            interval(report["intervals"].get(name)),
-            *(number(values.get(name)) for values in baselines.values()),
-        )
+        table.add_row(escape(metric_label(report, name)), *(cell(name) for cell in columns.values()))
     return table
+
+
+def _reader(values: dict) -> Callable[[str], str]:
+    """Make the function that writes a metric out of `values`."""
+    return lambda name: number(values.get(name))
 
 
 def metric_label(report: dict, name: str) -> str:
@@ -135,17 +144,10 @@ def seeds_table(report: dict, headline: tuple[str, ...]) -> Table:
     headline : tuple of str
         The metrics, in order.
     """
-    table = new_table("held-out data, over seeds")
-    for name in ("metric", "mean", "standard\ndeviation", *(f"seed\n{seed}" for seed in report["seeds"])):
-        table.add_column(name, no_wrap=True)
-    for name in headline:
-        table.add_row(
-            escape(metric_label(report, name)),
-            number(report["metrics"].get(name)),
-            number(report["spread"].get(name)),
-            *(number(values.get(name)) for values in report["each"]),
-        )
-    return table
+    columns = {"mean": _reader(report["metrics"]), "standard\ndeviation": _reader(report["spread"])}
+    each = zip(report["seeds"], report["each"], strict=True)
+    columns |= {f"seed\n{seed}": _reader(values) for seed, values in each}
+    return _headline_table("held-out data, over seeds", report, headline, columns)
 
 
 def gates_table(gates: list[dict]) -> Table:

@@ -10,7 +10,6 @@ TensorBoard draws equal tags of different folders into one chart, and counts a t
 """
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -157,16 +156,13 @@ def write_result(folder: Path, report: dict, recipe: Recipe, headline: tuple[str
     run, trial = EventFile(folder, epoch), EventFile(folder / HPARAMS, epoch)
     run.scalars(epoch, {f"held_out/{name}": value for name, value in found.items() if name not in headline})
     run.text(epoch, "gates", tables.gates(report["gates"]))
-    trial.hparams({"model": report["model"], "backend": report["backend"]} | dict(_fields(recipe.model_dump())))
+    fields = {name: _plain(value) for name, value in tables.flat(recipe.model_dump()).items()}
+    trial.hparams({"model": report["model"], "backend": report["backend"]} | fields)
     trial.scalars(epoch, {f"held_out/{name}": found[name] for name in headline if name in found})
     run.close()
     trial.close()
 
 
-def _fields(section: dict, prefix: str = "") -> Iterator[tuple[str, bool | float | str]]:
-    """Yield the fields of a recipe by their dotted keys, as values that TensorBoard takes."""
-    for name, value in section.items():
-        if isinstance(value, dict):
-            yield from _fields(value, f"{prefix}{name}.")
-        else:
-            yield prefix + name, value if isinstance(value, bool | int | float | str) else str(value)
+def _plain(value: object) -> bool | float | str:
+    """Return a field's value where TensorBoard takes it, else its text."""
+    return value if isinstance(value, bool | int | float | str) else str(value)
