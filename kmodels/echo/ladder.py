@@ -5,6 +5,7 @@ A rung's changes are put upon those below it, so the controls change the best ru
 
 from kmodels.core.spec.gate import Gate
 from kmodels.core.spec.ladder import Ladder, Step
+from kmodels.echo.recipe import ADAPTIVE
 
 PROTOTYPE_GATES = (
     Gate("mean |residual|", "sparse", 0.15, "prototype", ">=", "m"),
@@ -42,7 +43,7 @@ LADDER = Ladder(
             "curriculum",
             "lambda_recon 0.3 to 1 and lambda_base 2 to 0.3 over the warm-up; then no gradient reaches the base "
             "through the sum, while its own loss trains it on",
-            {"train": {"curriculum": "adaptive", "freeze": "sum_only"}},
+            {"train": {**ADAPTIVE, "freeze": "sum_only"}},
             PROTOTYPE_GATES,
         ),
         Step(

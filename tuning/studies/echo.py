@@ -1,7 +1,7 @@
 """Search echo's loss weights and the length of its warm-up.
 
-`lambda_base` is searched without a curriculum, `warmup_epochs` with one. The objective is the
-validation RMSE of the depth.
+`warmup_epochs` is searched with a curriculum only; there `lambda_base` is the base's weight at the beginning. The
+objective is the validation RMSE of the depth.
 """
 
 from kmodels.echo.recipe import EchoRecipe
@@ -17,10 +17,9 @@ def space(hp) -> EchoRecipe:
         "train.lambda_sparse": hp.Choice(
             "train.lambda_sparse", [0.0, 0.02, 0.05, 0.1, 0.2], default=train.lambda_sparse
         ),
+        "train.lambda_base": hp.Choice("train.lambda_base", [0.3, 0.6, 1.2, 2.0], default=train.lambda_base),
         "train.curriculum": hp.Choice("train.curriculum", ["none", "adaptive"], default=train.curriculum),
     }
-    with hp.conditional_scope("train.curriculum", ["none"]):
-        chosen["train.lambda_base"] = hp.Choice("train.lambda_base", [0.3, 0.6, 1.2, 2.0], default=train.lambda_base)
     with hp.conditional_scope("train.curriculum", ["adaptive"]):
         chosen["train.warmup_epochs"] = hp.Choice("train.warmup_epochs", [2, 4, 6], default=train.warmup_epochs)
     return BASE.with_changes(nested({key: value for key, value in chosen.items() if value is not None}))

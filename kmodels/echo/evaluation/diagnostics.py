@@ -12,6 +12,7 @@ from kmodels.echo.evaluation.metrics import average_scores, describe_parts, scor
 SPARSE = ((1, 10, 0.3, 0.4), (51, 10**9, 0.2, 0.3))  # from epoch, to epoch: least and most [m]
 SPARSE_LEAST = 0.1  # m
 RMSE_AT_20 = 2.8  # m
+LAMBDA_BASE = {"none": 1.5, "adaptive": 2.5}  # where base and depth are too different, by the curriculum
 # This project's.
 SPANS = (0.0, 1.0, 2.0, 4.0, 8.0, np.inf)  # m, of true depth
 TOO_DIFFERENT = 1.0  # m, of base and final depth
@@ -83,8 +84,8 @@ def hints(history: list[dict], recipe) -> list[str]:
         )
     if last["val_base_difference"] > TOO_DIFFERENT:
         found.append(
-            f"depth and base differ by {last['val_base_difference']:.2f} m, more than {TOO_DIFFERENT:g} m: raise "
-            f"train.lambda_base"
+            f"depth and base differ by {last['val_base_difference']:.2f} m, more than {TOO_DIFFERENT:g} m: "
+            f"{_stronger_base(recipe.train)}"
         )
     if last["val_base_detail"] > SMOOTH * last["val_depth_detail"]:
         found.append(
@@ -92,6 +93,13 @@ def hints(history: list[dict], recipe) -> list[str]:
             f"{last['val_depth_detail']:.1%}; widen train.lowpass ({recipe.train.lowpass})"
         )
     return [line for line in found if line]
+
+
+def _stronger_base(train) -> str:
+    """Say which weight the base should have: the prototype's remedy, or half as much again where it was tried."""
+    remedy, now = LAMBDA_BASE[train.curriculum], train.lambda_base
+    target = f"{remedy:g}, the prototype's remedy" if now < remedy else f"{1.5 * now:g}"
+    return f"raise train.lambda_base from {now:g} to {target}"
 
 
 def _checked(history):

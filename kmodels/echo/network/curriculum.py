@@ -1,11 +1,10 @@
 """The curriculum: the base is learned first, then the residual."""
 
-RECON = (0.3, 1.0)  # lambda_recon at the beginning and at the end of the warm-up
-BASE = (2.0, 0.3)  # lambda_base
-
 
 def weights(train, epoch: int) -> dict[str, float]:
-    """Return the weights of the loss terms in epoch 0, 1, ...; linear over the warm-up.
+    """Return the weights of the loss terms in epoch 0, 1, ...; with a curriculum linear over the warm-up.
+
+    Without one they are the recipe's. With one the depth's ends at the recipe's, and the base's begins there.
 
     Parameters
     ----------
@@ -17,7 +16,8 @@ def weights(train, epoch: int) -> dict[str, float]:
     if train.curriculum == "none":
         return {"recon": train.lambda_recon, "base": train.lambda_base, "sparse": train.lambda_sparse}
     done = min(epoch / train.warmup_epochs, 1.0)
-    recon, base = (first + done * (last - first) for first, last in (RECON, BASE))
+    ends = (train.lambda_recon_start, train.lambda_recon), (train.lambda_base, train.lambda_base_end)
+    recon, base = (first + done * (last - first) for first, last in ends)
     return {"recon": recon, "base": base, "sparse": train.lambda_sparse}
 
 

@@ -169,11 +169,22 @@ def test_hints_say_what_to_try():
         ({"val_sparse": 0.05}, "lower train.lambda_sparse"),
         ({"val_sparse": 0.7}, "the prototype had 0.3 to 0.4 m"),
         ({"val_rmse": 3.0}, "longer warm-up"),
-        ({"val_base_difference": 2.0}, "raise train.lambda_base"),
+        ({"val_base_difference": 2.0}, "raise train.lambda_base from 1.2 to 1.5, the prototype's remedy"),
         ({"val_base_detail": 0.09}, "widen train.lowpass"),
     ):
         (line,) = diagnostics.hints([row | change for row in history], EchoRecipe())
         assert said in line
+
+
+def test_the_remedy_for_a_weak_base_is_the_curriculums_own_and_no_weight_that_was_tried():
+    row = {"epoch": 1, "val_sparse": 0.35, "val_base_difference": 2.0, "val_base_detail": 0.0, "val_depth_detail": 0.1}
+    for train, said in (
+        ({"curriculum": "none", "lambda_base": 1.5}, "from 1.5 to 2.25"),
+        ({"curriculum": "adaptive", "lambda_base": 2.0}, "from 2 to 2.5, the prototype's remedy"),
+        ({"curriculum": "adaptive", "lambda_base": 2.5}, "from 2.5 to 3.75"),
+    ):
+        (line,) = diagnostics.hints([row], EchoRecipe().with_changes({"train": train}))
+        assert line.endswith(f"raise train.lambda_base {said}")
 
 
 def test_depth_images_are_written_in_millimetres_with_pictures_and_a_table(some, tmp_path):

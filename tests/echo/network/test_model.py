@@ -21,7 +21,7 @@ TINY = EchoRecipe().with_changes(
     {
         "data": {"image_size": SIZE},
         "model": {"width": 2, "base_width": 1},
-        "train": {"curriculum": "adaptive", "warmup_epochs": 10},
+        "train": {"curriculum": "adaptive", "lambda_base": 2.0, "warmup_epochs": 10},
     }
 )
 FULL = parse.resolve(EchoRecipe, [parse.read_yaml(ROOT / "configs" / "echo_full.yaml")])
@@ -141,14 +141,50 @@ def test_mirroring_exchanges_ears_and_image_columns():
 
 
 def test_the_curriculum_is_a_function_of_the_epoch():
-    """lambda_recon 0.3 to 1.0, lambda_base 2.0 to 0.3 over ten epochs; then frozen."""
+    """The depth's weight from 0.3 to 1.0, the base's from 2.0 to 0.3 over ten epochs; then frozen."""
     train = TINY.train
     for epoch, recon, base in ((0, 0.3, 2.0), (5, 0.65, 1.15), (10, 1.0, 0.3), (40, 1.0, 0.3)):
         assert curriculum.weights(train, epoch) == pytest.approx({"recon": recon, "base": base, "sparse": 0.05})
         assert curriculum.frozen(train, epoch) == ("all" if epoch >= 10 else "none")
     without = train.model_copy(update={"curriculum": "none"})
-    assert curriculum.weights(without, 40) == {"recon": 1.0, "base": 1.2, "sparse": 0.05}
+    assert curriculum.weights(without, 40) == {"recon": 1.0, "base": 2.0, "sparse": 0.05}
     assert curriculum.frozen(without, 40) == "none"
+
+
+@pytest.mark.parametrize(
+    "field, epoch, term",
+    [("lambda_recon_start", 0, "recon"), ("lambda_base", 0, "base"), ("lambda_recon", 10, "recon")]
+    + [("lambda_base_end", 10, "base"), ("lambda_sparse", 5, "sparse")],
+)
+def test_the_curriculum_obeys_the_weights_of_the_recipe(field, epoch, term):
+    """One more of a weight adds that term once to the loss, in the phase that the weight belongs to; never before."""
+    model, some = build(TINY, 1), noise()
+    heavier = TINY.with_changes({"train": {field: getattr(TINY.train, field) + 1.0}})
+
+    def losses_at(recipe, epoch):
+        curriculum.schedule(model, recipe, epoch)
+        return inference.predict_and_score(model, some, 8)[1]
+
+    before, after = losses_at(TINY, epoch), losses_at(heavier, epoch)
+    assert before[term] > 0.05 and after["loss"] == pytest.approx(before["loss"] + before[term], rel=1e-5)
+    if field != "lambda_sparse":
+        other = 10 - epoch
+        assert losses_at(heavier, other)["loss"] == pytest.approx(losses_at(TINY, other)["loss"], rel=1e-6)
+
+
+def test_both_sets_of_the_prototypes_weights_are_variants():
+    """Depth's weight at the beginning, base's at the beginning and at the end of the warm-up, and its length."""
+    variants = {name: EchoRecipe().with_changes(changes).train for name, changes in EchoRecipe.VARIANTS.items()}
+    for train, wanted in (
+        (FULL.train, (0.3, 2.0, 0.3, 50)),
+        (variants["adaptive"], (0.3, 2.0, 0.3, EchoRecipe().train.warmup_epochs)),
+        (variants["adaptive_before"], (0.5, 1.5, 0.3, 20)),
+        (LADDER.recipe(EchoRecipe(), 2).train, (0.3, 2.0, 0.3, EchoRecipe().train.warmup_epochs)),
+    ):
+        first, last = curriculum.weights(train, 0), curriculum.weights(train, train.warmup_epochs)
+        assert (first["recon"], first["base"], last["base"], train.warmup_epochs) == pytest.approx(wanted)
+        assert last["recon"] == 1.0 and train.lambda_sparse == 0.05
+        assert [curriculum.frozen(train, train.warmup_epochs + k) != "none" for k in (-1, 0)] == [False, True]
 
 
 def test_a_frozen_base_is_bitwise_constant_without_recompiling(monkeypatch):
@@ -220,7 +256,7 @@ def test_a_plain_pytorch_reference_agrees():
     found, terms = inference.predict_and_score(model, some, 8)
     with torch.no_grad():
         outputs = reference(channels_first(torch.tensor(some.inputs["spectrogram"])))
-        loss = loss_of(outputs, *map(torch.tensor, some.targets.values()), (1.0, 1.2, 0.05))
+        loss = loss_of(outputs, *map(torch.tensor, some.targets.values()), (1.0, 2.0, 0.05))
     for name, array in zip(("depth", "base", "residual"), outputs, strict=True):
         np.testing.assert_allclose(found[name], array.numpy(), atol=1e-4, err_msg=name)
     assert terms["loss"] == pytest.approx(float(loss), abs=1e-4)
