@@ -157,8 +157,8 @@ class Train(TrainSection):
     )
 
 
-# The prototype's two sets of weights for the curriculum: what it came to, and what it had before. The first's warm-up of
-# 50 epochs belongs to its full size (configs/echo_full.yaml); the second's stands here.
+# The prototype's two sets of weights for the curriculum: what it came to, and what it had before. The first's warm-up
+# of 50 epochs belongs to its full size (configs/echo_full.yaml); the second's stands here.
 ADAPTIVE = {"curriculum": "adaptive", "lambda_recon_start": 0.3, "lambda_base": 2.0, "lambda_base_end": 0.3}
 ADAPTIVE_BEFORE = ADAPTIVE | {"lambda_recon_start": 0.5, "lambda_base": 1.5, "warmup_epochs": 20}
 

@@ -153,8 +153,13 @@ def test_the_curriculum_is_a_function_of_the_epoch():
 
 @pytest.mark.parametrize(
     "field, epoch, term",
-    [("lambda_recon_start", 0, "recon"), ("lambda_base", 0, "base"), ("lambda_recon", 10, "recon")]
-    + [("lambda_base_end", 10, "base"), ("lambda_sparse", 5, "sparse")],
+    [
+        ("lambda_recon_start", 0, "recon"),
+        ("lambda_base", 0, "base"),
+        ("lambda_recon", 10, "recon"),
+        ("lambda_base_end", 10, "base"),
+        ("lambda_sparse", 5, "sparse"),
+    ],
 )
 def test_the_curriculum_obeys_the_weights_of_the_recipe(field, epoch, term):
     """One more of a weight adds that term once to the loss, in the phase that the weight belongs to; never before."""
