@@ -168,6 +168,16 @@ def test_report_holds_what_a_reader_needs(task, smoke_run):
     assert names == set(expected.split())
 
 
+def test_the_checkpoints_of_the_recipe_are_kept_and_no_others(task, smoke_run):
+    """Beside the best epoch's and the newest."""
+    report = report_of(smoke_run)
+    done, train = len(report["history"]), parse.from_stored(task.recipe, report["recipe"]).train
+    steps = sorted(int(path.name.removeprefix("step-")) for path in (smoke_run / "checkpoints").iterdir())
+    epochs = {step * done // steps[-1] for step in steps}
+    best = min(report["history"], key=lambda row: row[task.monitor])["epoch"]
+    assert epochs == train.kept_epochs(done) | {best, done}
+
+
 def test_tensorboard_has_every_diagnostic(task, smoke_run):
     report = report_of(smoke_run)
     history = report["history"]

@@ -112,6 +112,12 @@ class Model(Section):
     )
     dropout: float = Field(0.1, ge=0, lt=1, description="dropout rate after the encoders' hidden dense layers")
     members: int = Field(50, ge=2, description="fields sampled for each held-out day [fields]")
+    temperature: float = Field(
+        1.0,
+        ge=0,
+        le=10,
+        description="of fields from the prior: z is so many times as far from its mean as the law says",
+    )
 
 
 class Train(TrainSection):
@@ -124,7 +130,19 @@ class Train(TrainSection):
     warmup_epochs: int = Field(1, ge=0, description="epochs over which the step size rises from 0 [epochs]")
     weight_decay: float = Field(5e-4, ge=0, description="AdamW's decay of weights")
     heavy_share: float = Field(0.2, ge=0, le=1, description="least share of heavy days in a batch")
-    checkpoint_epochs: int = Field(10, ge=1, description="keep a checkpoint every so many epochs [epochs]")
+    checkpoint_epochs: int = Field(
+        10,
+        ge=1,
+        description="keep a checkpoint every so many epochs, or more often where these are too few for `checkpoints` "
+        "[epochs]",
+    )
+    checkpoints: int = Field(
+        5,
+        ge=0,
+        le=1000,
+        description="checkpoints kept at most, the newest, beside the best; each takes 12 bytes a weight, 25 MB by "
+        "default",
+    )
     scale: float = Field(11.7, gt=0, description="rain at which the weight of an error is 1 [mm/day]")
     w_min: float = Field(0.1, gt=0, description="smallest weight of an error")
     w_max: float = Field(10.0, gt=0, description="largest weight of an error, before the tail's boost")
@@ -165,8 +183,11 @@ class Train(TrainSection):
         return {"posterior": self.crps_members if self.posterior_crps else 1, "prior": self.crps_members}
 
     def kept_epochs(self, done: int) -> set[int]:
-        """Keep every checkpoint_epochs-th."""
-        return set(range(self.checkpoint_epochs, done + 1, self.checkpoint_epochs))
+        """Keep every checkpoint_epochs-th, or in a short training so many that `checkpoints` are kept in the end."""
+        if not self.checkpoints:
+            return set()
+        step = min(self.checkpoint_epochs, max(1, self.epochs // self.checkpoints))
+        return set(range(step, done + 1, step)[-self.checkpoints :])
 
     @model_validator(mode="after")
     def _agrees(self):

@@ -98,7 +98,7 @@ class PrecipTask(EnsembleTask):
 
     def predict(self, model, records, recipe, progress=None) -> Sampler:
         """Make a sampler of the days; where their rain is known, with the statistics that scores are made of."""
-        sampler = super().predict(model, records, recipe, progress)
+        sampler = super().predict(model, records, recipe, progress).replace(temperature=recipe.model.temperature)
         return with_statistics(sampler) if records.has_rain else sampler
 
     def metrics(self, splits, prediction: Sampler, seed: int):

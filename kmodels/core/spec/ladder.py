@@ -27,6 +27,8 @@ class Step:
         ``findings(recipe, records)``: what the data itself shows, as sentences for the review.
     compare_to : int or None
         The rung that it is compared with, where that is not the one before.
+    branch : bool
+        Whether it stands beside the way up: the rungs after it go on without its changes.
     """
 
     name: str
@@ -36,11 +38,12 @@ class Step:
     prototype: dict[str, float] = field(default_factory=dict)
     findings: Callable[[Any, Any], list[str]] | None = None
     compare_to: int | None = None
+    branch: bool = False
 
 
 @dataclass(frozen=True)
 class Ladder:
-    """Rungs in order. Changes add up: the recipe of rung k holds those of all rungs below it.
+    """Rungs in order. Changes add up: the recipe of rung k holds those of all rungs below it that are no branches.
 
     Attributes
     ----------
@@ -56,7 +59,8 @@ class Ladder:
     def compared_with(self, step: int) -> int | None:
         """Name the rung that rung `step` is compared with; None for the first."""
         other = self.steps[step].compare_to
-        return other if other is not None else step - 1 if step else None
+        below = [k for k in range(step) if not self.steps[k].branch]
+        return other if other is not None else max(below, default=None)
 
     def recipe(self, base: Recipe, step: int) -> Recipe:
         """Build the recipe of a rung.
@@ -68,6 +72,7 @@ class Ladder:
         step : int
             The rung, counted from 0.
         """
-        for rung in self.steps[: step + 1]:
+        below = [rung for rung in self.steps[:step] if not rung.branch]
+        for rung in (*below, self.steps[step]):
             base = base.with_changes(rung.changes)
         return base

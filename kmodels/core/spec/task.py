@@ -527,7 +527,12 @@ class EnsembleTask(Task):
             metavar="K",
             help="fields drawn for each day (default: the recipe's)",
         )
-        add("--temperature", type=float, metavar="T", help="scale of the latent's spread about its mean (default: 1.0)")
+        add(
+            "--temperature",
+            type=float,
+            metavar="T",
+            help="scale of the latent's spread about its mean (default: the recipe's for the prior, else 1)",
+        )
         add("--days", metavar="WHICH", help="all, heavy, or file:F with a date in each line of F (default: all)")
         add("--seed", type=int, metavar="S", help="equal seeds sample the same fields (default: 0)")
 

@@ -31,7 +31,7 @@ def sample(
     *,
     mode: str = "prior",
     members: int | None = None,
-    temperature: float = 1.0,
+    temperature: float | None = None,
     days: str = "all",
     seed: int = 0,
 ) -> Sampler:
@@ -51,8 +51,9 @@ def sample(
         z ~ p(z|x), which needs the coarse state alone, or z ~ q(z|x,y), which needs the rain, too.
     members : int, optional
         Fields a day; by default those of the network.
-    temperature : float
-        z lies so many times as far from its mean as the law says.
+    temperature : float, optional
+        z lies so many times as far from its mean as the law says; by default the recipe's for the prior, 1 for the
+        posterior.
     days : str
         "all"; "heavy"; or "file:F", a text file with a date, such as 2001-12-31, in each line.
     seed : int
@@ -64,6 +65,8 @@ def sample(
         For what makes no sense, by the name of the option.
     """
     members = model.members if members is None else members
+    if temperature is None:
+        temperature = recipe.model.temperature if mode == "prior" else 1.0
     _check(mode, members, temperature, days, seed)
     chosen = records.take(_rows(records, days, float(model.training_statistics().heavy)))
     return sampler_of(model, chosen, recipe, members, mode=mode, temperature=temperature, seed=seed, progress=progress)
@@ -93,7 +96,7 @@ def with_statistics(sampler: Sampler, brief: bool = False, posterior_members: in
         The same, with its `statistics`.
     """
     code = sampler.code
-    posterior = sampler.replace(mode="posterior", members=min(posterior_members, sampler.members))
+    posterior = sampler.replace(mode="posterior", members=min(posterior_members, sampler.members), temperature=1.0)
     statistics = SampleStatistics(
         prior=sampler.replace(mode="prior").daily_statistics(brief),
         posterior=posterior.daily_statistics(brief),
@@ -116,7 +119,7 @@ def _example(sampler: Sampler) -> ExampleDay:
     days = sampler.days
     row = int(np.argmax(days.land_mean))
     prior = sampler.replace(mode="prior", members=min(SHOWN, sampler.members)).fields([row])[0]
-    posterior = sampler.replace(mode="posterior", members=2).fields([row])[0, 0]
+    posterior = sampler.replace(mode="posterior", members=2, temperature=1.0).fields([row])[0, 0]
     return ExampleDay(days.domain, days.rain(np.array([row]))[0], prior, posterior)
 
 

@@ -329,7 +329,7 @@ class PrecipVAE(TermModel):
 def recipe_arguments(recipe) -> dict:
     """List the constructor's arguments for a recipe."""
     train, fields = recipe.train, recipe.train.fields
-    sizes = recipe.model.model_dump()  # its fields are called as the arguments are
+    sizes = recipe.model.model_dump(exclude={"temperature"})  # its fields are called as the arguments are
     loss = {name: getattr(train, name) for name in LossSettings.__dataclass_fields__}
     return {
         "grid": recipe.data.grid.fine,

@@ -7,14 +7,17 @@ from keras import ops
 
 from kmodels.core.cli import parse
 from kmodels.core.io.netcdf import opened
+from kmodels.core.report import tables
 from kmodels.core.spec.errors import UserError
 from kmodels.core.training import inference
 from kmodels.precip.data import encode, load, statistics
 from kmodels.precip.evaluation import sampling
 from kmodels.precip.evaluation.sampler import Sampler
+from kmodels.precip.ladder import LADDER
 from kmodels.precip.network import losses, training
 from kmodels.precip.network.layers import FreshNoise
 from kmodels.precip.simulator.weather import block_mean
+from kmodels.precip.task import TASK
 
 SMALL = RECIPE_SMALL.with_changes(
     {
@@ -309,8 +312,51 @@ def test_heavy_days_are_those_of_the_training_days_threshold(network, days):
     )
 
 
-def test_a_checkpoint_every_ten_epochs_is_kept():
-    assert SMALL.train.kept_epochs(25) == {10, 20} and SMALL.train.kept_epochs(9) == set()
+def test_the_temperature_of_the_recipe_is_that_of_the_prior_and_of_no_posterior(network, days):
+    bold = SMALL.with_changes({"model": {"temperature": 1.4}})
+    found, plain = (TASK.predict(network, days, recipe).statistics for recipe in (bold, SMALL))
+    assert (found.prior.each["crps"] != plain.prior.each["crps"]).any()
+    np.testing.assert_array_equal(found.posterior.each["crps"], plain.posterior.each["crps"])
+    for options, expected in (({}, 1.4), ({"mode": "posterior"}, 1.0), ({"temperature": 0.5}, 0.5)):
+        assert sampling.sample(network, days, bold, members=2, **options).temperature == expected
+
+
+@pytest.mark.parametrize(
+    "epochs, every, most, done, expected",
+    [
+        (5, 10, 5, 5, {1, 2, 3, 4, 5}),
+        (300, 10, 5, 25, {10, 20}),
+        (300, 10, 5, 300, {260, 270, 280, 290, 300}),
+        (300, 10, 30, 300, set(range(10, 301, 10))),
+        (12, 10, 5, 12, {4, 6, 8, 10, 12}),
+        (300, 10, 0, 300, set()),
+    ],
+)
+def test_checkpoints_are_kept_and_bounded(epochs, every, most, done, expected):
+    """The prototype's every tenth epoch; more often in a short training; never more than the bound."""
+    train = SMALL.train.model_copy(
+        update={"epochs": epochs, "checkpoint_epochs": every, "checkpoints": most, "patience": 0}
+    )
+    assert train.kept_epochs(done) == expected
+    for before in range(1, done):  # what is kept later was never dropped
+        assert {k for k in train.kept_epochs(before + 1) if k <= before} <= train.kept_epochs(before)
+
+
+def test_the_options_of_the_prototype_stand_beside_the_way_up():
+    """Each changes one field of V3; V4 goes on from V3 itself, and is compared with it."""
+    names = [step.name for step in LADDER.steps]
+    v3, v4 = names.index("V3: coarse map first"), names.index("V4: learned prior")
+    flat = [tables.flat(LADDER.recipe(type(SMALL)(), k).model_dump(mode="json")) for k in range(len(names))]
+    changed = [{key: value for key, value in flat[k].items() if value != flat[v3][key]} for k in range(v3 + 1, v4)]
+    assert changed == [
+        {"train.beta_kl": 0.005},
+        {"model.d_z": 256},
+        {"model.injection": "first_two"},
+        {"model.temperature": 1.2},
+        {"model.temperature": 1.4},
+    ]
+    assert [LADDER.compared_with(k) for k in range(v3 + 1, v4 + 1)] == [v3] * (v4 - v3)
+    assert flat[v4] == flat[v3] | {"model.prior": "learned", "train.beta": "elbo"}
 
 
 def test_the_configurations_are_recipes():
