@@ -1,6 +1,6 @@
 """The ladder of echo: from two equal decoders to a small, frozen base; and two controls.
 
-A rung's changes are put upon those below it, so the controls change the best rung, one thing each.
+The controls change the best rung, one thing each.
 """
 
 from kmodels.core.spec.gate import Gate
@@ -15,8 +15,6 @@ PROJECT_GATES = (
     Gate("RMSE / mean map's", "rmse_ratio_mean_map", 0.5, "this project", "<="),
     Gate("pixels within 25% (delta1)", "delta1", 0.75, "this project"),
 )
-
-BEST = 3  # the rung that both controls change
 
 LADDER = Ladder(
     (
@@ -58,14 +56,14 @@ LADDER = Ladder(
             "depth if this does as well",
             {"model": {"architecture": "single"}},
             (Gate("RMSE / two decoders'", "rmse_ratio", round(1 / 0.95, 4), "this project"),),
-            compare_to=BEST,
+            branch=True,
         ),
         Step(
             "control: large base",
             "the best rung with a base decoder as wide as the residual's; a small one generalises better if its base "
             "gap is smaller than here",
-            {"model": {"architecture": "base_residual", "base_width": 16}},
-            compare_to=BEST,
+            {"model": {"base_width": 16}},
+            branch=True,
         ),
     ),
     figures=("rmse", "delta1", "rmse_ratio_mean_map", "sparse", "base_gap"),

@@ -1,14 +1,16 @@
-"""Search nand's size and training for step 4 of the ladder, without features.
+"""Search nand's size and training for the prototype's step 4, without features.
 
-The search begins with the network of step 3 and trains it as step 4 does, in batches of 128 and with the learning rate
-falling to zero, for eight epochs: what a core trains in two minutes. What is best becomes step 4 of the ladder.
+The search begins with the ladder's network before that step and trains it in batches of 128 and with the learning rate
+falling to zero, for eight epochs: what a core trains in two minutes. What is best becomes the ladder's step "searched".
 """
 
 from kmodels.nand.ladder import LADDER
 from kmodels.nand.recipe import NandRecipe
 from tuning.study import Study, nested
 
-BASE = LADDER.recipe(NandRecipe(), 3).with_changes({"train": {"epochs": 8, "batch_size": 128, "schedule": "cosine"}})
+BASE = LADDER.recipe(NandRecipe(), LADDER.index("larger steps")).with_changes(
+    {"train": {"epochs": 8, "batch_size": 128, "schedule": "cosine"}}
+)
 
 
 def space(hp) -> NandRecipe:

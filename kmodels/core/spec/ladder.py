@@ -25,8 +25,6 @@ class Step:
         What the prototype's research note measured on this rung.
     findings : callable or None
         ``findings(recipe, records)``: what the data itself shows, as sentences for the review.
-    compare_to : int or None
-        The rung that it is compared with, where that is not the one before.
     branch : bool
         Whether it stands beside the way up: the rungs after it go on without its changes.
     """
@@ -37,7 +35,6 @@ class Step:
     gates: tuple[Gate, ...] = ()
     prototype: dict[str, float] = field(default_factory=dict)
     findings: Callable[[Any, Any], list[str]] | None = None
-    compare_to: int | None = None
     branch: bool = False
 
 
@@ -56,11 +53,13 @@ class Ladder:
     steps: tuple[Step, ...]
     figures: tuple[str, ...]
 
+    def index(self, name: str) -> int:
+        """Find the number of the rung of this name; ValueError where there is none."""
+        return [rung.name for rung in self.steps].index(name)
+
     def compared_with(self, step: int) -> int | None:
-        """Name the rung that rung `step` is compared with; None for the first."""
-        other = self.steps[step].compare_to
-        below = [k for k in range(step) if not self.steps[k].branch]
-        return other if other is not None else max(below, default=None)
+        """Name the rung that rung `step` is compared with, the nearest below on the way up; None for the first."""
+        return max((k for k in range(step) if not self.steps[k].branch), default=None)
 
     def recipe(self, base: Recipe, step: int) -> Recipe:
         """Build the recipe of a rung.

@@ -344,9 +344,8 @@ def test_checkpoints_are_kept_and_bounded(epochs, every, most, done, expected):
 
 def test_the_options_of_the_prototype_stand_beside_the_way_up():
     """Each changes one field of V3; V4 goes on from V3 itself, and is compared with it."""
-    names = [step.name for step in LADDER.steps]
-    v3, v4 = names.index("V3: coarse map first"), names.index("V4: learned prior")
-    flat = [tables.flat(LADDER.recipe(type(SMALL)(), k).model_dump(mode="json")) for k in range(len(names))]
+    v3, v4 = LADDER.index("V3: coarse map first"), LADDER.index("V4: learned prior")
+    flat = [tables.flat(LADDER.recipe(type(SMALL)(), k).model_dump(mode="json")) for k in range(v4 + 1)]
     changed = [{key: value for key, value in flat[k].items() if value != flat[v3][key]} for k in range(v3 + 1, v4)]
     assert changed == [
         {"train.beta_kl": 0.005},
