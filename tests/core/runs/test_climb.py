@@ -11,7 +11,16 @@ from kmodels.core.runs import climb
 from kmodels.core.spec.registry import task as task_of
 from kmodels.core.training import backend
 
-ACCURACY = (0.52, 0.60, 0.70, 0.93, 0.96, 1.0, 1.0, 1.0)
+LADDER = task_of("nand").ladder
+LAST, FREE, SEARCHED = len(LADDER.steps) - 1, LADDER.index("larger steps"), LADDER.index("searched")
+
+
+def course(free=0.93, searched=0.96) -> list[float]:
+    """The accuracy of every step: of the first three, up to FREE, up to SEARCHED, and 1 of those above."""
+    return [0.52, 0.60, 0.70] + [free if k <= FREE else searched if k <= SEARCHED else 1.0 for k in range(3, LAST + 1)]
+
+
+ACCURACY = course()
 
 
 @pytest.fixture
@@ -49,11 +58,11 @@ def what(tmp_path, **changes):
 
 
 def test_every_step_leaves_its_figures_and_its_review(trained, tmp_path):
-    records, failed = climb.climb(what(tmp_path), 0, 7, keep_going=False)
-    assert not failed and [k for k, _ in trained] == list(range(8))
-    for k in range(8):
+    records, failed = climb.climb(what(tmp_path), 0, LAST, keep_going=False)
+    assert not failed and [k for k, _ in trained] == list(range(LAST + 1))
+    for k in range(LAST + 1):
         kept = json.loads((tmp_path / f"metrics_step{k}.json").read_text())
-        assert kept["metrics"]["accuracy"] == ACCURACY[k] and kept["gates"]
+        assert kept["metrics"]["accuracy"] == ACCURACY[k] and len(kept["gates"]) == len(LADDER.steps[k].gates)
         assert (tmp_path / f"review_step{k}.md").read_text().startswith(f"# Step {k}, ")
     assert "a finding" in (tmp_path / "review_step0.md").read_text()
     third = (tmp_path / "review_step3.md").read_text()
@@ -63,17 +72,17 @@ def test_every_step_leaves_its_figures_and_its_review(trained, tmp_path):
     assert json.loads((tmp_path / "ladder.json").read_text())["steps"] == records
     gates = sum(len(record["gates"]) for record in records)
     lines = (tmp_path / "ladder.md").read_text().count("\n| ")
-    assert lines == 3 * 10 + 2 + gates, "figures twice and the course, each a head, a rule, eight steps; every gate"
+    assert lines == 3 * (2 + LAST + 1) + 2 + gates, "figures twice and the course: a head, a rule, all steps; gates"
 
 
 def test_it_stops_at_the_first_failed_gate_unless_told_otherwise(trained, tmp_path, monkeypatch):
-    monkeypatch.setitem(globals(), "ACCURACY", (0.52, 0.60, 0.70, 0.80, 0.81, 1.0, 1.0, 1.0))
-    records, failed = climb.climb(what(tmp_path), 0, 7, keep_going=False)
-    assert failed and len(records) == 4 and records[-1]["verdict"] == "failed"
-    assert not (tmp_path / "metrics_step4.json").exists()
-    records, failed = climb.climb(what(tmp_path), 0, 7, keep_going=True)
-    assert failed and len(records) == 8
-    gain = next(gate for gate in records[4]["gates"] if gate["metric"] == "accuracy_gain")
+    monkeypatch.setitem(globals(), "ACCURACY", course(0.80, 0.81))
+    records, failed = climb.climb(what(tmp_path), 0, LAST, keep_going=False)
+    assert failed and len(records) == FREE + 1 and records[-1]["verdict"] == "failed"
+    assert not (tmp_path / f"metrics_step{FREE + 1}.json").exists()
+    records, failed = climb.climb(what(tmp_path), 0, LAST, keep_going=True)
+    assert failed and len(records) == LAST + 1
+    gain = next(gate for gate in records[SEARCHED]["gates"] if gate["metric"] == "accuracy_gain")
     assert gain["status"] == "failed" and gain["value"] == pytest.approx(0.01)
 
 
@@ -87,10 +96,10 @@ def test_what_is_climbed_is_not_climbed_again_until_recipe_or_code_change(traine
 
 
 def test_a_gate_is_passed_when_every_seed_passes_it(trained, tmp_path, monkeypatch):
-    monkeypatch.setitem(globals(), "ACCURACY", (0.52, 0.60, 0.70, 0.9015, 0.96, 1.0, 1.0, 1.0))
-    records, failed = climb.climb(what(tmp_path, n_seeds=3), 3, 3, keep_going=True)
+    monkeypatch.setitem(globals(), "ACCURACY", course(0.9015))
+    records, failed = climb.climb(what(tmp_path, n_seeds=3), FREE, FREE, keep_going=True)
     (record,) = records
-    assert trained == [(3, 0), (3, 1), (3, 2)] and record["seeds"] == [0, 1, 2]
+    assert trained == [(FREE, 0), (FREE, 1), (FREE, 2)] and record["seeds"] == [0, 1, 2]
     assert record["metrics"]["accuracy"] == pytest.approx(0.9005), "the mean passes, the third seed does not"
     assert failed and record["intervals"]["accuracy"] == pytest.approx([0.8895, 0.9115])
     gate = next(gate for gate in record["gates"] if gate["bound"] == 0.90)
@@ -98,11 +107,11 @@ def test_a_gate_is_passed_when_every_seed_passes_it(trained, tmp_path, monkeypat
 
 
 def test_several_seeds_give_the_quotient_to_the_rung_compared_with_an_interval(trained, tmp_path):
-    records, _ = climb.climb(what(tmp_path, n_seeds=3), 3, 4, keep_going=True)
-    assert records[0]["ratios"] == {}, "rung 2 was not climbed"
-    mean, low, high = records[1]["ratios"]["accuracy"]
+    records, _ = climb.climb(what(tmp_path, n_seeds=3), FREE, SEARCHED, keep_going=True)
+    assert records[0]["ratios"] == {}, "the rung before was not climbed"
+    mean, low, high = records[-1]["ratios"]["accuracy"]
     assert mean == pytest.approx(0.96 / 0.93, rel=1e-4) and low < mean < high < 1.001 * mean
-    review_of = (tmp_path / "review_step4.md").read_text()
+    review_of = (tmp_path / f"review_step{SEARCHED}.md").read_text()
     assert f"| accuracy | {mean:.4f} | {low:.4f}-{high:.4f} |" in review_of
 
 
@@ -112,20 +121,20 @@ def test_a_smoke_climb_judges_nothing(trained, tmp_path):
 
 
 def test_the_tables_of_a_climb(trained, tmp_path):
-    records, _ = climb.climb(what(tmp_path), 0, 7, keep_going=True)
+    records, _ = climb.climb(what(tmp_path), 0, LAST, keep_going=True)
     from rich.console import Console
 
     console = Console(width=80, record=True)
     console.print(review.summary(records))
     assert max(map(len, console.export_text().splitlines())) <= 80
     table = review.of_ladder(records)
-    assert "0.52 / 0.32" in table and "open" in table and "8 minutes" in table
+    assert "0.52 / 0.32" in table and "open" in table and f"{LAST + 1} minutes" in table
 
 
 def test_wrong_steps_are_refused(tmp_path, capsys):
     for words, said in (
-        (["--from", "3", "--until", "2"], "0 to 7"),
-        (["--until", "8"], "0 to 7"),
+        (["--from", "3", "--until", "2"], f"0 to {LAST}"),
+        (["--until", f"{LAST + 1}"], f"0 to {LAST}"),
         (["--seeds", "0"], "at least 1"),
         (["--config", "x.yaml"], "the ladder's own recipes"),
     ):
