@@ -1,6 +1,5 @@
 """The verb generate as people call it."""
 
-import numpy as np
 import pandas as pd
 import pytest
 from helpers.checks import fails_cleanly, only_run
@@ -54,7 +53,9 @@ def test_predict_scores_a_users_sequences(runs, tmp_path):
     assert predict.main(words) == 0
     found = pd.read_csv(tmp_path / "out.csv")
     assert found["sequence"].tolist() == ["a", "b"] and found["violation_index"].tolist() == [-1, 1]
-    assert np.isfinite(found["perplexity"][0]) and found["log_likelihood_per_operation"][1] == -np.inf
+    assert found["surprise"][1] > found["threshold"][1] > found["surprise"][0] > 0
+    assert found["operation"][1] == "program die 0 plane 2 block 17 page 5"
+    assert found["rule"][1].startswith("program at offset 5, believed legal ") and found["rule"].isna()[0]
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,10 @@ RENAMED = {  # columns of tables: {name in the fixture: name today}
     "suspected_violation": "violation_code",
     "illegal_step": "violation_index",
 }
+SINCE = {  # columns that tables have gained since, behind the others
+    "nand": ["threshold", "threshold_name", "operation", "rule"],
+    "nand.generator": ["valid", "surprise", "threshold", "threshold_name", "operation", "rule"],
+}
 
 
 def processor() -> str:
@@ -82,7 +86,8 @@ def as_today(table: pd.DataFrame) -> pd.DataFrame:
 
 def assert_same_table(found: pd.DataFrame, path: Path):
     expected = as_today(pd.read_csv(path))
-    assert list(found.columns) == list(expected.columns)
+    gained = SINCE.get(path.parent.name, []) if path.name == "frame.csv" else []
+    assert list(found.columns) == [*expected.columns, *gained]
     for name in expected:
         theirs, ours = expected[name], found[name]
         if theirs.dtype.kind == "f" and theirs.notna().any():

@@ -8,7 +8,17 @@ import pandas as pd
 
 from kmodels.core.io import files
 from kmodels.core.report import verification
-from kmodels.nand.data.records import CODES, NONE, PAD, Trace
+from kmodels.nand.data.records import CODES, ERASE, NONE, OPERATIONS, PAD, Trace
+
+FIXED, CHOSEN = "half", "highest balanced accuracy on validation data"
+RULES = {
+    "none": "",
+    "not_erased": "a block is erased before it is programmed",
+    "overwrite": "a page is programmed once after an erase",
+    "page_hop": "pages are programmed in order, without a gap",
+    "read_unwritten": "a page is written before it is read",
+    "stale_read": "a read reaches back fewer pages than read_offset_limit",
+}
 
 
 @dataclass(frozen=True)
@@ -28,6 +38,10 @@ class Prediction:
         head.
     violation_code : ndarray of int, shape (n,), optional
         The most probable code at `violation_index`.
+    trace : Trace, optional
+        The sequences, where the frame is to name operations.
+    threshold_name : str
+        How the threshold was chosen.
     """
 
     name: np.ndarray
@@ -35,6 +49,8 @@ class Prediction:
     threshold: float = 0.5
     violation_probability: np.ndarray | None = None
     violation_code: np.ndarray | None = None
+    trace: Trace | None = None
+    threshold_name: str = FIXED
 
     @property
     def invalid(self) -> np.ndarray:
@@ -49,19 +65,34 @@ class Prediction:
     def frame(self) -> pd.DataFrame:
         """Tabulate the predictions, a row a sequence, in the columns of the file format.
 
-        violation_index is -1 and violation_code "none" where a sequence is predicted valid; violation_probability is
-        the highest of its operations in any case.
+        violation_index is -1, violation_code "none", operation and rule empty where a sequence is predicted valid;
+        violation_probability is the highest of its operations in any case.
         """
         table = {"sequence": self.name, "valid": ~self.invalid, "probability_invalid": self.probability}
         if self.violation_probability is not None:
             table["violation_index"] = np.where(self.invalid, self.violation_index, -1)
             table["violation_probability"] = self.violation_probability.max(axis=1)
             table["violation_code"] = np.array(CODES)[np.where(self.invalid, self.violation_code, NONE)]
+        table["threshold"] = np.full(len(self.name), self.threshold)
+        table["threshold_name"] = np.full(len(self.name), self.threshold_name)
+        if self.trace is not None and self.violation_probability is not None:
+            table["operation"] = operation_names(self.trace, table["violation_index"])
+            table["rule"] = np.array([RULES[code] for code in table["violation_code"]], object)
         return pd.DataFrame(table)
 
     def write(self, path: Path) -> None:
         """Save the frame as .csv or .parquet."""
         files.write_table(path, self.frame())
+
+
+def operation_names(trace: Trace, step: np.ndarray) -> np.ndarray:
+    """Name one operation of each sequence, `read die 0 plane 1 block 7 page 3`; empty where step (n,) is -1: (n,)."""
+    names = np.full(len(trace), "", object)
+    for row in np.flatnonzero(step >= 0):
+        op = trace.op[row, step[row]]
+        parts = ("die", "plane", "block") if op == ERASE else ("die", "plane", "block", "page")
+        names[row] = " ".join([OPERATIONS[op], *(f"{part} {getattr(trace, part)[row, step[row]]}" for part in parts)])
+    return names
 
 
 def decode(model, trace: Trace, outputs: dict) -> Prediction:
@@ -82,16 +113,16 @@ def decode(model, trace: Trace, outputs: dict) -> Prediction:
         Of the same sequences.
     """
     probability = 1 / (1 + np.exp(-outputs["invalid"].astype("float64")))
-    threshold = float(model.threshold)
+    threshold, how = float(model.threshold), FIXED if model.fixed_threshold else CHOSEN
     if "operation" not in outputs:
-        return Prediction(trace.name, probability, threshold)
+        return Prediction(trace.name, probability, threshold, trace=trace, threshold_name=how)
     logits = outputs["operation"].astype("float64")
     logits -= logits.max(axis=-1, keepdims=True)
     p = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
     violation_probability = np.where(trace.op == PAD, 0.0, 1 - p[..., NONE])
     index = violation_probability.argmax(axis=1)
     code = p[np.arange(len(p)), index, 1:].argmax(axis=-1) + 1
-    return Prediction(trace.name, probability, threshold, violation_probability, code)
+    return Prediction(trace.name, probability, threshold, violation_probability, code, trace, how)
 
 
 def calibrate(model, trace: Trace, outputs: dict) -> None:

@@ -11,26 +11,43 @@ from kmodels.nand.recipe import Data
 class Model(Section):
     """The vocabulary and the network, and how many sequences it is evaluated on."""
 
-    max_hop: int = Field(
-        3, ge=0, le=4096, description="pages that a program skips at most, where program_order lets it skip"
+    max_offset: int = Field(
+        16, ge=1, le=4096, description="page offsets told apart, either sign; farther ones count as the last"
+    )
+    max_hop: int | None = Field(
+        None,
+        ge=0,
+        le=4096,
+        description="none: a token for every operation, formed from the trace alone; a number: for legal operations "
+        "alone, with programs that skip so many pages at most",
+    )
+    memory: Literal["pages", "none"] = Field(
+        "pages",
+        description="pages: the network sees which of the last `max_offset` pages of each block the trace has shown to "
+        "be written; none: it has to remember them",
     )
     state: Literal["blocks", "joint"] = Field(
         "blocks",
         description="blocks: a GRU state for each block, all with the same weights; joint: one state for the sequence",
     )
-    embedding: int = Field(32, ge=1, le=1024, description="width of an operation's embedding")
-    hidden: int = Field(48, ge=1, le=4096, description="units of each GRU")
+    embedding: int = Field(16, ge=1, le=1024, description="width of an operation's embedding")
+    hidden: int = Field(32, ge=1, le=4096, description="units of each GRU")
     num_layers: int = Field(1, ge=1, le=8, description="GRU layers")
     dropout: float = Field(0.0, ge=0, lt=1, description="dropout rate after each GRU layer")
     samples: int = Field(2000, ge=1, description="sequences of each kind that it generates for an evaluation")
+
+    @property
+    def keeps_pages(self) -> bool:
+        """Whether the network sees the pages that are written; never where tokens stand for legal operations alone."""
+        return self.memory == "pages" and self.max_hop is None
 
 
 class Train(TrainSection):
     """How it is trained."""
 
     epochs: int = Field(10, ge=1, description="passes over the training data")
-    batch_size: int = Field(64, ge=1, description="examples a step")
-    learning_rate: float = Field(1e-2, gt=0, le=1, description="Adam's step size at the start")
+    batch_size: int = Field(32, ge=1, description="examples a step")
+    learning_rate: float = Field(2e-2, gt=0, le=1, description="Adam's step size at the start")
     scheme: Literal["sequence", "prefix"] = Field(
         "sequence",
         description="sequence: a sequence is an example, every operation a target; prefix: every prefix is an example "

@@ -2,12 +2,13 @@
 
 from operator import attrgetter
 
-from kmodels.core.spec.task import GeneratorTask
+from kmodels.core.spec.task import GeneratorTask, TrainingData
 from kmodels.nand.generator.data.encode import encode, training_examples
 from kmodels.nand.generator.data.load import SUFFIXES, load
 from kmodels.nand.generator.data.split import split
 from kmodels.nand.generator.evaluation import sampling
 from kmodels.nand.generator.evaluation.baselines import baselines
+from kmodels.nand.generator.evaluation.calibration import SurpriseCalibration
 from kmodels.nand.generator.evaluation.diagnostics import diagnostics
 from kmodels.nand.generator.evaluation.figures import plot
 from kmodels.nand.generator.evaluation.metrics import metrics
@@ -61,6 +62,10 @@ class NandGeneratorTask(GeneratorTask):
     diagnostics = staticmethod(diagnostics)
     notes = staticmethod(notes)
     figures = staticmethod(plot)
+
+    def callbacks(self, recipe, data: TrainingData):
+        """Choose the threshold of the surprise after each epoch."""
+        return [SurpriseCalibration(data.validation)] if recipe.model.max_hop is None else []
 
     def generate(self, model, recipe, n, seed, **options):
         """Generate n sequences."""

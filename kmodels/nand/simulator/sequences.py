@@ -28,10 +28,13 @@ from kmodels.nand.data.records import (
 )
 from kmodels.nand.data.rules import Device, RuleChecker, first_violations, violation_codes
 
-SIMULATION = 1  # raise it when the same recipe gives other data: cached data is then made again
+SIMULATION = 2  # raise it when the same recipe gives other data: cached data is then made again
 CHUNK = 4096  # pairs sampled together; each chunk has a random stream of its own, so workers change nothing
 MOST_ROUNDS = 200  # of sampling again; the default device needs about 5
 LONGEST_HOP = 3  # pages
+SKIPS = 0.2  # share of programs that leave pages out, where the order lets them
+FILLS = 0.5  # share of programs that try a page behind w, where the order lets them
+FARTHEST_HOLE = 8  # pages behind w that such a program reaches back
 
 
 def simulate(recipe, folder: Path, report) -> dict[str, str]:
@@ -192,17 +195,23 @@ def _sample_operation(rng, device, data, t):
     op = np.where(u < data.erase_rate, ERASE, np.where(u < data.erase_rate + data.read_rate, READ, PROGRAM))
     op[(op == READ) & (frontier == 0)] = PROGRAM
     op[(op == PROGRAM) & (frontier == data.geometry.pages)] = READ
-    page = np.where(op == PROGRAM, _programmable(rng, frontier, data), _readable(rng, device, slot, frontier, data))
+    page = np.where(op == PROGRAM, _programmable(rng, device, slot, data), _readable(rng, device, slot, frontier, data))
     page[op == ERASE] = -1
     return op, slot, page
 
 
-def _programmable(rng, frontier, data):
-    """Choose a page that may be programmed: w, or under the looser orders now and then a page or more further."""
+def _programmable(rng, device, slot, data):
+    """Choose a page that may be programmed: w; under the looser orders also one further, under `any` also a hole."""
+    frontier = device.frontier(slot)
     if data.program_order == "strict":
         return frontier
-    skip = np.where(rng.random(len(frontier)) < 0.2, rng.integers(1, LONGEST_HOP + 1, len(frontier)), 0)
-    return np.minimum(frontier + skip, data.geometry.pages - 1)
+    skip = np.where(rng.random(len(frontier)) < SKIPS, rng.integers(1, LONGEST_HOP + 1, len(frontier)), 0)
+    ahead = np.minimum(frontier + skip, data.geometry.pages - 1)
+    if data.program_order == "monotonic":
+        return ahead
+    behind = frontier - 1 - _below(rng, np.minimum(frontier, FARTHEST_HOLE))
+    fills = (rng.random(len(frontier)) < FILLS) & (frontier > 0) & ~device.is_written(slot, behind)
+    return np.where(fills, behind, ahead)
 
 
 def _readable(rng, device, slot, frontier, data):
@@ -235,10 +244,16 @@ def _choose_place(rng, valid, strategy, data):
 
 
 def _illegal_page(rng, frontier, strategy, data):
-    """Choose the page that breaks the rule, given w: w+1..w+3, 0..w-1, w..w+3 or 0..w-1-L."""
+    """Choose the page that breaks the rule, given w: w+1..w+3, 0..w-1, w..w+3 or 0..w-1-L.
+
+    Where pages may be left out, every other unwritten page lies behind w, if there is one: the rules decide.
+    """
     n = len(frontier)
     hop = frontier + rng.integers(1, LONGEST_HOP + 1, n)
     unwritten = frontier + rng.integers(0, LONGEST_HOP + 1, n)
+    if data.program_order != "strict":
+        left_out = frontier - 1 - _below(rng, np.minimum(frontier, data.read_offset_limit))
+        unwritten = np.where(rng.random(n) < 0.5, left_out, unwritten)
     below = _below(rng, frontier)
     stale = _below(rng, frontier - data.read_offset_limit)
     page = np.select(

@@ -30,7 +30,8 @@ def baselines(recipe, parts: dict[str, Trace]) -> dict[str, Scores]:
     """
     if "train" not in parts:
         return {}
-    data, vocabulary = recipe.data, make_vocabulary(recipe.data, recipe.model.max_hop)
+    data, model = recipe.data, recipe.model
+    vocabulary = make_vocabulary(data, model.max_offset, model.max_hop)
     evaluator = SampleEvaluator(parts, data, vocabulary, recipe.seed)
     fresh = parts["validation"].take(is_valid(parts["validation"]))
     scores = {"simulator": evaluator.evaluate(fresh, fresh)}
@@ -49,7 +50,7 @@ def _generate(log_p: np.ndarray, recipe, vocabulary: Vocabulary, constrained: bo
     """Generate sequences by a table of ln p(token | token before)."""
 
     def language_model(size):
-        return log_p.__getitem__
+        return lambda token, history: log_p[token]
 
     return sampling.sample_sequences(
         language_model, recipe.model.samples, SEED, recipe.data, vocabulary, constrained=constrained

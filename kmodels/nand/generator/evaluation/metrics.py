@@ -2,12 +2,13 @@
 
 import numpy as np
 from scipy.spatial.distance import jensenshannon
+from sklearn.metrics import roc_auc_score
 
 from kmodels.core.report import verification
 from kmodels.core.spec.task import Scores
 from kmodels.nand.data.records import OPERATIONS, Trace
 from kmodels.nand.generator.data.encode import Vocabulary, tokens
-from kmodels.nand.generator.evaluation.prediction import Prediction
+from kmodels.nand.generator.evaluation.prediction import Prediction, first_illegal
 
 
 def metrics(parts: dict[str, Trace], prediction: Prediction, seed: int) -> Scores:
@@ -25,13 +26,46 @@ def metrics(parts: dict[str, Trace], prediction: Prediction, seed: int) -> Score
     Returns
     -------
     Scores
-        See `SampleEvaluator.evaluate`.
+        See `SampleEvaluator.evaluate` and `detection`.
     """
     model = prediction.model
-    rows = prediction.valid & is_valid(parts["test"])
+    rows = np.isfinite(prediction.log_likelihood) & is_valid(parts["test"])
     nats = -prediction.log_likelihood[rows], prediction.length[rows]
     evaluator = SampleEvaluator(parts, model.rules, model.vocabulary, seed)
-    return evaluator.evaluate(prediction.generate(False), prediction.generate(True), *nats)
+    scores = evaluator.evaluate(prediction.generate(False), prediction.generate(True), *nats)
+    return scores.merge(Scores(detection(parts["test"], prediction.surprise, prediction.threshold)))
+
+
+def detection(trace: Trace, surprise: np.ndarray, threshold: float) -> dict[str, float | None]:
+    """Score surprise as a detector of violations.
+
+    Parameters
+    ----------
+    trace : Trace
+        n sequences, labelled.
+    surprise : ndarray of float, shape (n, time)
+        Of their operations [nats], 0 behind the end.
+    threshold : float
+        Above which an operation counts as illegal.
+
+    Returns
+    -------
+    dict of str to float or None
+        false_alarms: share of the legal sequences that hold such an operation. auroc: of the sequences' highest
+        surprise. detected: share of the illegal sequences that hold one; localisation: that hold the first one where
+        the first violation is. None where there are no such sequences.
+    """
+    valid, index = is_valid(trace), first_illegal(surprise, threshold)
+    values = dict.fromkeys(("false_alarms", "auroc", "detected", "localisation"))
+    if valid.any():
+        values["false_alarms"] = float((index[valid] >= 0).mean())
+    if not valid.all():
+        values["detected"] = float((index[~valid] >= 0).mean())
+        values["localisation"] = float((index == trace.violation_index)[~valid].mean())
+        if valid.any():
+            highest = np.minimum(surprise.max(axis=1), np.finfo("float64").max)
+            values["auroc"] = float(roc_auc_score(~valid, highest))
+    return values
 
 
 def is_valid(trace: Trace) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Predictions of the generator: how likely given sequences are, and new sequences of its own."""
+"""Predictions of the generator: how likely given sequences are, which operation is illegal, and new sequences."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,10 +9,14 @@ import pandas as pd
 
 from kmodels.core.io import files
 from kmodels.nand.data.records import Trace
-from kmodels.nand.generator.data.encode import ILLEGAL, tokens
-from kmodels.nand.generator.evaluation import sampling
+from kmodels.nand.evaluation.prediction import operation_names
+from kmodels.nand.generator.data.encode import END, ILLEGAL, tokens
+from kmodels.nand.generator.evaluation import beliefs, sampling
 
 SEED = 1  # of the sequences that a model generates to be evaluated; the same at every evaluation
+FALSE_ALARMS = 0.002  # share of legal validation sequences that may be called invalid: it chooses the threshold
+CHOSEN = f"false alarms in {FALSE_ALARMS:.1%} of legal validation sequences"
+BY_RULES = "rules of the recipe"
 
 
 @dataclass(frozen=True)
@@ -21,39 +25,70 @@ class Prediction:
 
     Parameters
     ----------
-    name : ndarray, shape (n,)
-        Names as in the file.
-    length : ndarray of int, shape (n,)
-        Operations of each sequence.
-    log_likelihood : ndarray of float, shape (n,)
-        ln p of the whole sequence [nats]; -inf where a rule is broken: no token stands for an illegal operation.
-    violation_index : ndarray of int, shape (n,)
-        The first operation that breaks a rule, -1 for none.
+    trace : Trace
+        The sequences.
+    surprise : ndarray of float, shape (n, time)
+        -ln p of each operation given all before it [nats], 0 behind the end; infinite where no token stands for it.
+    rule : ndarray of str, shape (n,)
+        What the first illegal operation breaks, as the model believes it; empty in a valid sequence.
     model : NandGenerator
         The network.
     """
 
-    name: np.ndarray
-    length: np.ndarray
-    log_likelihood: np.ndarray
-    violation_index: np.ndarray
+    trace: Trace
+    surprise: np.ndarray
+    rule: np.ndarray
     model: Any
     _generated: dict = field(default_factory=dict, repr=False)
 
     @property
+    def name(self) -> np.ndarray:
+        """(n,) names as in the file."""
+        return self.trace.name
+
+    @property
+    def length(self) -> np.ndarray:
+        """(n,) operations of each sequence."""
+        return self.trace.length
+
+    @property
+    def log_likelihood(self) -> np.ndarray:
+        """(n,) ln p of the whole sequence [nats]."""
+        return -self.surprise.sum(axis=1)
+
+    @property
+    def threshold(self) -> float:
+        """Surprise above which an operation counts as illegal [nats]."""
+        return float(self.model.threshold)
+
+    @property
+    def violation_index(self) -> np.ndarray:
+        """(n,) the first operation that counts as illegal, -1 for none."""
+        return first_illegal(self.surprise, self.threshold)
+
+    @property
     def valid(self) -> np.ndarray:
-        """(n,) bool: whether all operations keep the rules."""
+        """(n,) bool: whether no operation counts as illegal."""
         return self.violation_index < 0
 
     def frame(self) -> pd.DataFrame:
-        """Tabulate a row a sequence: nats an operation, perplexity exp(-that), and the step of the first violation."""
-        mean = self.log_likelihood / self.length
+        """Tabulate a row a sequence: is it valid, and by which threshold; its operation and rule where it is not.
+
+        surprise is the highest of its operations; perplexity is exp of the mean surprise.
+        """
+        mean, index = self.log_likelihood / self.length, self.violation_index
         table = {
             "sequence": self.name,
             "operations": self.length,
             "log_likelihood_per_operation": mean,
             "perplexity": np.exp(-mean),
-            "violation_index": self.violation_index,
+            "violation_index": index,
+            "valid": self.valid,
+            "surprise": self.surprise.max(axis=1),
+            "threshold": np.full(len(index), self.threshold),
+            "threshold_name": np.full(len(index), CHOSEN if self.model.vocabulary.open else BY_RULES),
+            "operation": operation_names(self.trace, index),
+            "rule": self.rule,
         }
         return pd.DataFrame(table)
 
@@ -70,7 +105,7 @@ class Prediction:
 
 
 def decode(model, trace: Trace, outputs: dict) -> Prediction:
-    """Compute the log-likelihood of every sequence from the logits of its tokens.
+    """Compute the surprise of every operation from the logits of its token.
 
     Parameters
     ----------
@@ -86,17 +121,37 @@ def decode(model, trace: Trace, outputs: dict) -> Prediction:
     Prediction
         Of the same sequences.
     """
+    found = surprise(model, trace, outputs["token"])
+    index = first_illegal(found, float(model.threshold))
+    rows = np.flatnonzero(index >= 0)
+    rule = np.full(len(trace), "", object)
+    if model.vocabulary.open:
+        token = tokens(trace, model.rules, model.vocabulary)
+        for row in rows:
+            log_p = log_softmax(outputs["token"][row, index[row]])
+            rule[row] = beliefs.explain(model.vocabulary, token[row, index[row]], -log_p <= float(model.threshold))
+    return Prediction(trace, found, rule, model)
+
+
+def surprise(model, trace: Trace, logits: np.ndarray) -> np.ndarray:
+    """Compute -ln p of each operation from the logits (n, time, size) of a NandGenerator: (n, time) [nats]."""
     token = tokens(trace, model.rules, model.vocabulary)
-    illegal = token == ILLEGAL
-    first = np.where(illegal.any(axis=1), illegal.argmax(axis=1), -1)
-    log_likelihood = np.where(first < 0, _log_likelihood(outputs["token"], token), -np.inf)
-    return Prediction(trace.name, trace.length, log_likelihood, first, model)
+    return np.select([token == END, token == ILLEGAL], [0.0, np.inf], -log_probability(logits, token))
 
 
-def _log_likelihood(logits, token) -> np.ndarray:
-    """sum_t ln softmax(logits)_t[token_t] over the legal operations: (n, time, size), (n, time) -> (n,) [nats]."""
+def first_illegal(surprise: np.ndarray, threshold: float) -> np.ndarray:
+    """Give the first operation of each sequence whose surprise exceeds a threshold, -1 for none: (n, time) -> (n,)."""
+    illegal = (surprise > threshold) | np.isinf(surprise)
+    return np.where(illegal.any(axis=1), illegal.argmax(axis=1), -1)
+
+
+def log_probability(logits: np.ndarray, token: np.ndarray) -> np.ndarray:
+    """Pick ln softmax(logits)[token]: (..., size), (...) -> (...); what a negative token gives means nothing."""
+    return np.take_along_axis(log_softmax(logits), np.maximum(token, 0)[..., None], axis=-1)[..., 0]
+
+
+def log_softmax(logits: np.ndarray) -> np.ndarray:
+    """Compute ln softmax over the last axis, in double precision."""
     logits = logits.astype("float64")
     logits -= logits.max(axis=-1, keepdims=True)
-    log_p = np.take_along_axis(logits, np.maximum(token, 0)[..., None], axis=-1)[..., 0]
-    log_p -= np.log(np.exp(logits).sum(axis=-1))
-    return np.where(token >= 0, log_p, 0.0).sum(axis=1)
+    return logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))

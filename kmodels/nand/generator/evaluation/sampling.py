@@ -7,7 +7,8 @@ import numpy as np
 from kmodels.nand.data.load import labelled
 from kmodels.nand.data.records import Trace
 from kmodels.nand.data.rules import Device
-from kmodels.nand.generator.data.encode import Vocabulary, legal_tokens, pages
+from kmodels.nand.generator.data.encode import Vocabulary, legal_tokens, operations
+from kmodels.nand.generator.data.history import BlockHistory
 from kmodels.nand.simulator.sequences import distinct_blocks, joined, on_blocks
 
 BATCH = 1024  # sequences generated side by side
@@ -56,7 +57,8 @@ def sample_sequences(
     Parameters
     ----------
     language_model : callable
-        language_model(size)(token (size,)) gives logits (size, tokens) of the next token.
+        language_model(size)(token (size,), history) gives logits (size, tokens) of the next token; history is the
+        BlockHistory of the operations before it.
     data : Data
         The rules, and the length and number of blocks of a sequence: a recipe's data section.
     vocabulary : Vocabulary
@@ -77,16 +79,18 @@ def _sample_batch(next_logits, n, rng, data, vocabulary, constrained, temperatur
     """Sample n sequences side by side, each on a device of its own."""
     blocks = distinct_blocks(rng, n, data)
     device = Device(n, data.num_blocks, data)
-    op, slot = vocabulary.op, vocabulary.slot
+    history = BlockHistory(n, data.num_blocks, max(1, vocabulary.program[1]))
+    state = history if vocabulary.open else device
     token = np.full(n, vocabulary.start)
     steps = []
     for _ in range(data.seq_len):
-        logits = next_logits(token)
+        logits = next_logits(token, history)
         if constrained:
             logits = np.where(legal_tokens(device, vocabulary), logits, -np.inf)
         token = sample_tokens(rng, logits, temperature)
-        operation = op[token], slot[token], pages(device, token, vocabulary)
+        operation = operations(state, token, vocabulary, data.geometry.pages)
         device.step(*operation)
+        history.step(*operation)
         steps.append(operation)
     return on_blocks(*(np.stack(part) for part in zip(*steps, strict=True)), blocks, data)
 
@@ -115,11 +119,12 @@ class IncrementalDecoder:
 
     def __init__(self, step_model, model, n: int):
         self.step_model, self.columns = step_model, model.vocabulary.columns
-        self.states = model.initial_states(n)
+        self.states, self.keeps_pages = model.initial_states(n), model.keeps_pages
 
-    def __call__(self, token: np.ndarray) -> np.ndarray:
+    def __call__(self, token: np.ndarray, history: BlockHistory) -> np.ndarray:
         """Give the logits (n, size) of the next token, from the last one, (n,), and all before it."""
-        outputs = self.step_model.predict_on_batch({"tokens": self.columns[token], **self.states})
+        pages = {"pages": history.pages()} if self.keeps_pages else {}
+        outputs = self.step_model.predict_on_batch({"tokens": self.columns[token], **pages, **self.states})
         logits = np.asarray(outputs.pop("token"), "float64")
         self.states = outputs
         return logits

@@ -11,6 +11,7 @@ from kmodels.core.training.optimizer import adam
 from kmodels.core.training.term_model import TermModel, check_choice, check_rate, dropout_seed, policy_name
 from kmodels.layers.token_embedding import TokenEmbedding
 from kmodels.nand.generator.data.encode import Vocabulary, make_vocabulary
+from kmodels.nand.generator.data.history import FLAGS
 from kmodels.nand.generator.recipe import GeneratorRecipe
 from kmodels.nand.network import losses
 from kmodels.nand.network.arguments import check_positive
@@ -29,11 +30,13 @@ def build(recipe: GeneratorRecipe, steps: int) -> "NandGenerator":
 class NandGenerator(TermModel):
     """Autoregressive GRU over the tokens of command sequences.
 
-    Inputs: tokens (batch, time, 3) int32, the token before each operation, start before the first.
+    Inputs: tokens (batch, time, 3) int32, the token before each operation, start before the first; with memory "pages"
+    also pages (batch, time, slots, 2 + max_offset) uint8, what the trace has shown of every block before it.
     `GeneratorPreprocessor` makes them. Outputs: token (batch, time, size), logits of each operation's token given all
     before it. Targets: token (batch, time) int32, -1 where an operation does not count.
 
     The attributes `vocabulary` and `rules` say what a token means; `rules` has the fields of a recipe's data section.
+    `threshold` is a variable: the surprise -ln p [nats] above which an operation counts as illegal, infinite at first.
 
     Export: `export(path, format="tf_saved_model")` needs the tensorflow or jax backend: torch takes no dictionary of
     outputs. Save the model, load it on one of those and export it there.
@@ -50,10 +53,16 @@ class NandGenerator(TermModel):
         The device's rule for the pages of a block.
     dies, planes, blocks, first_block, pages : int
         The device's addresses: dies, planes a die, blocks a plane and the first of them that is used, pages a block.
-    max_hop : int
-        Pages that a program skips at most, where `program_order` lets it skip.
+    max_offset : int
+        Page offsets told apart, either sign; farther ones count as the last.
+    max_hop : int, optional
+        None: a token for every operation, formed from the trace alone. A number: for legal operations alone, with
+        programs that skip so many pages at most, where `program_order` lets them skip.
     samples : int
         Sequences of each kind that are generated for an evaluation.
+    memory : {"pages", "none"}
+        pages: the network sees which of the last `max_offset` pages of each block are written; none: it has to remember
+        them, the only way where `max_hop` is a number.
     state : {"blocks", "joint"}
         blocks: the sequence is read once for every slot, as that slot sees it, by one GRU that gives the logits of the
         slot's own words; joint: read once, by a GRU that gives the logits of all.
@@ -86,17 +95,20 @@ class NandGenerator(TermModel):
         blocks: int = 1000,
         first_block: int = 0,
         pages: int = 2564,
-        max_hop: int = 3,
+        max_offset: int = 16,
+        max_hop: int | None = None,
         samples: int = 2000,
+        memory: Literal["pages", "none"] = "pages",
         state: Literal["blocks", "joint"] = "blocks",
-        embedding: int = 32,
-        hidden: int = 48,
+        embedding: int = 16,
+        hidden: int = 32,
         num_layers: int = 1,
         dropout: float = 0.0,
         dtype=None,
         name: str | None = None,
     ):
         check_choice("NandGenerator", "program_order", program_order, ("strict", "monotonic", "any"))
+        check_choice("NandGenerator", "memory", memory, ("pages", "none"))
         check_choice("NandGenerator", "state", state, ("blocks", "joint"))
         check_positive("NandGenerator", embedding=embedding, hidden=hidden, num_layers=num_layers, samples=samples)
         check_rate("NandGenerator", dropout=dropout)
@@ -108,11 +120,19 @@ class NandGenerator(TermModel):
             strategies=("read_unwritten", "stale_read"),  # illegal under every order; not used here
             geometry=Geometry(dies=dies, planes=planes, blocks=blocks, first_block=first_block, pages=pages),
         )
-        vocabulary, policy = make_vocabulary(rules, max_hop), policy_name(dtype)
+        vocabulary, policy = make_vocabulary(rules, max_offset, max_hop), policy_name(dtype)
         inputs = {"tokens": keras.Input((None, 3), dtype="int32", name="tokens")}
-        logits = _network(inputs["tokens"], vocabulary, state, embedding, hidden, num_layers, dropout, policy)
+        if memory == "pages":
+            if max_hop is not None:
+                raise ValueError("NandGenerator: max_hop = a number needs memory = 'none'")
+            shape = (None, num_blocks, FLAGS + vocabulary.program[1])
+            inputs["pages"] = keras.Input(shape, dtype="uint8", name="pages")
+        logits = _network(inputs, vocabulary, state, embedding, hidden, num_layers, dropout, policy)
         super().__init__({"token": 1.0}, inputs=inputs, outputs={"token": logits}, name=name)
         self.rules, self.vocabulary, self.samples = rules, vocabulary, samples
+        self.keeps_pages = memory == "pages"
+        # Where tokens stand for legal operations alone, an illegal one has none: no number tells them apart.
+        self.threshold = self.scalar("threshold", np.inf) if vocabulary.open else np.inf
         self._arguments = {
             "num_blocks": num_blocks,
             "seq_len": seq_len,
@@ -123,8 +143,10 @@ class NandGenerator(TermModel):
             "blocks": blocks,
             "first_block": first_block,
             "pages": pages,
+            "max_offset": max_offset,
             "max_hop": max_hop,
             "samples": samples,
+            "memory": memory,
             "state": state,
             "embedding": embedding,
             "hidden": hidden,
@@ -147,8 +169,10 @@ class NandGenerator(TermModel):
             blocks=geometry.blocks,
             first_block=geometry.first_block,
             pages=geometry.pages,
+            max_offset=model.max_offset,
             max_hop=model.max_hop,
             samples=model.samples,
+            memory="pages" if model.keeps_pages else "none",
             state=model.state,
             embedding=model.embedding,
             hidden=model.hidden,
@@ -182,7 +206,8 @@ class NandGenerator(TermModel):
 class GeneratorStep(keras.Model):
     """A generator one operation further: the same weights and the same numbers as in the whole pass.
 
-    Inputs: tokens (batch, 3), the last operation's; state_k (batch, series, hidden) of GRU layer k before it.
+    Inputs: tokens (batch, 3), the last operation's; with memory "pages" also pages (batch, slots, 2 + max_offset);
+    state_k (batch, series, hidden) of GRU layer k before it.
     Outputs: token (batch, size), logits of the next operation; state_k after it.
 
     Parameters
@@ -198,6 +223,7 @@ class GeneratorStep(keras.Model):
         self.vocabulary, self.state = vocabulary, state
         self.embedded, self.words = generator.get_layer("tokens_embedded"), generator.get_layer("words")
         self.grus = [generator.get_layer(f"gru_{k}") for k in range(num_layers)]
+        self.mixed = generator.get_layer("mixed") if generator.keeps_pages else None
         self.jit_compile = backend.compiles()
 
     def call(self, inputs):
@@ -208,6 +234,10 @@ class GeneratorStep(keras.Model):
         for k, gru in enumerate(self.grus):
             x, _ = gru.cell(x, [ops.reshape(inputs[f"state_{k}"], (-1, gru.units))])
             outputs[f"state_{k}"] = ops.reshape(x, ops.shape(inputs[f"state_{k}"]))
+        if self.mixed is not None:
+            pages = make_page_views(ops.expand_dims(inputs["pages"], 1), self.state)
+            pages = ops.cast(ops.reshape(pages, (-1, pages.shape[-1])), x.dtype)
+            x = ops.concatenate([self.mixed(ops.concatenate([x, pages], axis=-1)), pages], axis=-1)
         return outputs | {"token": ops.reshape(self.words(x), (-1, self.vocabulary.size))}
 
 
@@ -244,16 +274,30 @@ def make_views(tokens, vocabulary: Vocabulary, state: str):
     return ops.stack([ops.cast(column, "int32") for column in columns], axis=-1)
 
 
-def _network(tokens, vocabulary: Vocabulary, state, embedding, hidden, num_layers, dropout, policy):
-    """Connect tokens to logits, which are float32 whatever the policy.
+def make_page_views(pages, state: str):
+    """Give each slot the pages of its block: (batch, time, slots, k) -> (batch, series, time, k or slots * k)."""
+    pages = ops.cast(pages, "float32")
+    if state == "joint":
+        return ops.expand_dims(ops.concatenate(ops.unstack(pages, axis=2), axis=-1), 1)
+    return ops.transpose(pages, (0, 2, 1, 3))
+
+
+def _network(inputs, vocabulary: Vocabulary, state, embedding, hidden, num_layers, dropout, policy):
+    """Connect tokens and pages to logits, which are float32 whatever the policy.
 
     No mask: read forwards, what stands behind the end changes nothing before it, and the loss does not count it.
     """
-    sizes = _column_sizes(state, vocabulary)
-    x = TokenEmbedding(sizes, embedding, dtype=policy, name="tokens_embedded")(make_views(tokens, vocabulary, state))
+    sizes, views = _column_sizes(state, vocabulary), make_views(inputs["tokens"], vocabulary, state)
+    x = TokenEmbedding(sizes, embedding, dtype=policy, name="tokens_embedded")(views)
     for k in range(num_layers):
         x = SeriesGRU(hidden, dtype=policy, name=f"gru_{k}")(x)
         # A seed of its own, drawn from the run's: without one, Keras on torch draws masks that no saved state restores.
         x = layers.Dropout(dropout, seed=dropout_seed(), dtype=policy, name=f"dropout_{k}")(x)
+    if "pages" in inputs:
+        # Whether a page is written decides on each word by itself (the pages), and on the words' shares (the mixture).
+        pages = make_page_views(inputs["pages"], state)
+        x = layers.Concatenate(dtype=policy, name="with_pages")([x, pages])
+        x = layers.Dense(hidden, activation="relu", dtype=policy, name="mixed")(x)
+        x = layers.Concatenate(dtype=policy, name="mixed_with_pages")([x, pages])
     x = layers.Dense(vocabulary.size // count_series(state, vocabulary), dtype="float32", name="words")(x)
     return layers.Reshape((-1, vocabulary.size), dtype="float32", name="token")(ops.transpose(x, (0, 2, 1, 3)))

@@ -19,6 +19,8 @@ def upgrade_config(config: dict) -> dict:
     dict
         What the class takes today; today's arguments come back as they are.
     """
+    if "memory" not in config:  # tokens stood for legal operations alone
+        config = config | {"memory": "none"}
     if "data" not in config:
         return config
     config = dict(config)

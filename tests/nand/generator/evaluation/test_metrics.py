@@ -9,14 +9,14 @@ from kmodels.core.spec.errors import UserError
 from kmodels.nand.data import load
 from kmodels.nand.generator.data.encode import make_vocabulary
 from kmodels.nand.generator.data.split import split
-from kmodels.nand.generator.evaluation import baselines, metrics, prediction
+from kmodels.nand.generator.evaluation import baselines, beliefs, metrics, prediction
 from kmodels.nand.generator.gates import GATES
 from kmodels.nand.generator.recipe import GeneratorRecipe
 from kmodels.nand.generator.task import TASK
 from kmodels.nand.simulator import sequences
 
 RECIPE = GeneratorRecipe().with_changes({"data": {"seq_len": 30}})
-KNOWN = make_vocabulary(RECIPE.data, RECIPE.model.max_hop)
+KNOWN = make_vocabulary(RECIPE.data, RECIPE.model.max_offset)
 
 
 def labelled(*texts):
@@ -75,23 +75,62 @@ def test_the_simulator_passes_every_gate_and_biased_writers_fail_theirs():
     assert status(evaluator.evaluate(broken, broken))["validity_constrained"] == "failed"
 
 
-def test_log_likelihood_by_hand():
+def test_log_probability_by_hand():
     logits = np.log(np.array([[[0.5, 0.25, 0.25], [0.1, 0.8, 0.1]]])) + 7.0
-    found = prediction._log_likelihood(logits, np.array([[0, -1]]))
-    assert found == pytest.approx(np.log(0.5))
-    assert prediction._log_likelihood(logits, np.array([[2, 1]])) == pytest.approx(np.log(0.25) + np.log(0.8))
+    found = prediction.log_probability(logits, np.array([[2, 1]]))
+    np.testing.assert_allclose(found, np.log([[0.25, 0.8]]))
 
 
-def test_an_illegal_sequence_has_no_likelihood():
+def predicted(model, trace, wrong=()):
+    """A prediction of equal logits, but for very low ones at (row, step, word of slot 0)."""
+    logits = np.zeros((*trace.op.shape, model.vocabulary.size))
+    for row, step, word in wrong:
+        logits[row, step, model.vocabulary.names.index(word)] = -20.0
+    return logits, prediction.decode(model, trace, {"token": logits})
+
+
+def test_an_operation_without_a_token_has_no_likelihood():
+    """Tokens of legal operations alone, as earlier versions had."""
+    from kmodels.nand.generator.network.generator import build
+
+    model = build(RECIPE.with_changes({"model": {"max_hop": 3}}), 1)
+    table = predicted(model, trace_of("e0 p0.0 p0.1", "e0 p0.0 p0.2"))[1].frame()
+    assert table["log_likelihood_per_operation"].tolist() == [pytest.approx(-np.log(model.vocabulary.size)), -np.inf]
+    assert table["perplexity"].tolist() == [pytest.approx(model.vocabulary.size), np.inf]
+    assert table["violation_index"].tolist() == [-1, 2] and table["valid"].tolist() == [True, False]
+    assert set(table["threshold_name"]) == {prediction.BY_RULES}
+
+
+def test_what_surprises_more_than_legal_operations_did_is_called_illegal():
+    from kmodels.nand.generator.evaluation.calibration import calibrate
     from kmodels.nand.generator.network.generator import build
 
     model = build(RECIPE, 1)
-    trace = trace_of("e0 p0.0 p0.1", "e0 p0.0 p0.2")
-    outputs = {"token": np.zeros((2, 3, KNOWN.size))}
-    table = prediction.decode(model, trace, outputs).frame()
-    assert table["log_likelihood_per_operation"].tolist() == [pytest.approx(-np.log(KNOWN.size)), -np.inf]
-    assert table["perplexity"].tolist() == [pytest.approx(KNOWN.size), np.inf]
-    assert table["violation_index"].tolist() == [-1, 2]
+    trace = trace_of("e0 p0.0 p0.1", "e0 p0.0 r0.0")
+    logits, before = predicted(model, trace)
+    assert before.valid.all(), "no threshold yet"
+    calibrate(model, trace, {"token": logits})
+    assert float(model.threshold) == pytest.approx(np.log(model.vocabulary.size))
+    unlikely = [(1, 2, f"read -{k}") for k in range(3, 17)] + [(1, 2, f"read +{k}") for k in range(17)]
+    found = predicted(model, trace_of("e0 p0.0 p0.1", "e0 p0.0 r0.7"), unlikely)[1].frame()
+    assert found["valid"].tolist() == [True, False] and found["violation_index"].tolist() == [-1, 2]
+    assert found["operation"].tolist() == ["", "read die 0 plane 0 block 0 page 7"]
+    assert found["rule"].tolist() == ["", "read at offset -7, believed legal 0..1"]
+    assert found["threshold"].tolist() == [pytest.approx(float(model.threshold))] * 2
+
+
+def test_intervals_are_written_in_short():
+    assert beliefs.intervals([3, 4, 0, 1, 2, 9, -3]) == "-3, 0..4, 9" and beliefs.intervals([]) == "nowhere"
+
+
+def test_detection_by_hand():
+    trace = labelled("e0 p0.0 p0.1", "e0 p0.0 p0.2", "e0 p0.0 p0.0", "e0 e1 e1")
+    surprise = np.array([[1, 1, 2], [1, 1, 9], [5, 1, 9], [1, 6, 1]], float)
+    found = metrics.detection(trace, surprise, 4.0)
+    assert found == {"false_alarms": 0.5, "auroc": 1.0, "detected": 1.0, "localisation": 0.5}
+    assert metrics.detection(trace, surprise, 8.0)["localisation"] == 1.0
+    alone = metrics.detection(trace.take([0, 3]), surprise[[0, 3]], 4.0)
+    assert alone == {"false_alarms": 0.5, "auroc": None, "detected": None, "localisation": None}
 
 
 def test_only_valid_sequences_are_split_and_no_pair_is_parted():

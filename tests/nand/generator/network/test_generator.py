@@ -16,7 +16,12 @@ from kmodels.nand.generator.network.generator import build
 from kmodels.nand.generator.recipe import GeneratorRecipe
 from kmodels.nand.simulator import sequences
 
-KINDS = [{"state": "blocks"}, {"state": "blocks", "num_layers": 2, "dropout": 0.2}, {"state": "joint", "num_layers": 2}]
+KINDS = [
+    {"state": "blocks"},
+    {"state": "blocks", "num_layers": 2, "dropout": 0.2, "memory": "none"},
+    {"state": "joint", "num_layers": 2},
+    {"state": "blocks", "max_hop": 3},
+]
 
 
 def small(order="strict", train=None, **model):
@@ -48,11 +53,11 @@ def sharpened(model):
 def test_stepping_gives_the_logits_of_the_whole_pass(kind):
     recipe = small(**kind)
     model, examples = perturbed(build(recipe, 10)), encode.encode(valid_sequences(recipe, 8), recipe)
-    tokens = examples.inputs["tokens"]
-    whole = np.asarray(model.predict_on_batch({"tokens": tokens})["token"])
+    whole = np.asarray(model.predict_on_batch(examples.inputs)["token"])
     steps, states = model.step_model(), model.initial_states(8)
-    for t in range(tokens.shape[1]):
-        states = steps.predict_on_batch({"tokens": tokens[:, t], **states})
+    for t in range(whole.shape[1]):
+        now = {name: values[:, t] for name, values in examples.inputs.items()}
+        states = steps.predict_on_batch({**now, **states})
         np.testing.assert_allclose(np.asarray(states.pop("token")), whole[:, t], atol=1e-5)
 
 
@@ -108,10 +113,9 @@ def test_many_are_written_in_batches(monkeypatch):
 def test_padding_does_not_change_outputs():
     recipe = small()
     model, examples = build(recipe, 10), encode.encode(valid_sequences(recipe, 4), recipe)
-    tokens = examples.inputs["tokens"]
-    longer = np.pad(tokens, ((0, 0), (0, 5), (0, 0)))
-    short, long = (np.asarray(model.predict_on_batch({"tokens": t})["token"]) for t in (tokens, longer))
-    np.testing.assert_allclose(short, long[:, : tokens.shape[1]], atol=1e-5)
+    longer = {name: np.pad(v, [(0, 5 * (axis == 1)) for axis in range(v.ndim)]) for name, v in examples.inputs.items()}
+    short, long = (np.asarray(model.predict_on_batch(x)["token"]) for x in (examples.inputs, longer))
+    np.testing.assert_allclose(short, long[:, : short.shape[1]], atol=1e-5)
 
 
 def test_training_overfits_a_small_set():

@@ -55,6 +55,8 @@ def test_trained_cloned_copied_saved_and_loaded(arguments, arrays, tmp_path):
     "arguments, message",
     [
         ({"program_order": "strickt"}, "program_order = 'strickt'.*did you mean 'strict'"),
+        ({"memory": "page"}, "memory = 'page'.*did you mean 'pages'"),
+        ({"max_hop": 3}, "max_hop = a number needs memory = 'none'"),
         ({"state": "block"}, "state = 'block'.*did you mean 'blocks'"),
         ({"num_blocks": 300}, "num_blocks"),
         ({"hidden": 0}, "hidden = 0; expected an integer above 0"),
@@ -82,7 +84,9 @@ def test_wrong_targets_are_refused_by_name(arrays):
 
 def test_arguments_of_earlier_versions_are_upgraded():
     """A configuration as the version of 2026-11-21 saved it."""
-    recipe = GeneratorRecipe().with_changes({"data": {"seq_len": 12}})
+    recipe = GeneratorRecipe().with_changes(
+        {"data": {"seq_len": 12}, "model": {"max_hop": 3, "embedding": 32, "hidden": 48}}
+    )
     old = {
         "name": "g",
         "data": recipe.data.model_dump(mode="json"),
@@ -96,6 +100,7 @@ def test_arguments_of_earlier_versions_are_upgraded():
         "policy": "float32",
     }
     new = legacy.upgrade_config(old)
-    assert NandGenerator.from_config(new).get_config() == new
-    assert new == NandGenerator.from_recipe(recipe).get_config() | {"name": "g"}
+    made = NandGenerator.from_config(new).get_config()
+    assert made == new | {"max_offset": made["max_offset"]}
+    assert made == NandGenerator.from_recipe(recipe).get_config() | {"name": "g"}
     assert legacy.upgrade_config(new) == new
