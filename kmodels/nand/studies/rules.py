@@ -1,0 +1,229 @@
+"""The rules of a device, learned from its legal traces alone: a detector of violations, and the rules said back.
+
+  python -m kmodels.nand.studies.rules --out rules.json
+
+Devices differ in two things that nobody tells the generator: how far back reads may reach (read_offset_limit, 1 to 10)
+and the order of programming within a block (strict, monotonic, any). For each one it is trained on legal traces. Its
+surprise -ln p of each operation is then a detector, with a threshold that legal validation traces choose; labels only
+score it. An n-gram, an automaton (where AALpy is installed) and tables of seen page offsets stand beside it. The
+offsets that it believes to be legal, in the states that legal traces reached, are compared with the device's rules.
+By default: every limit under strict order, 5 under monotonic, 5 and 10 under any. Where pages can be left out, a network
+that does not see which pages are written is trained, too, for limit 5. Devices that --out holds already are not repeated. A picture
+is written next to --out.
+
+Exit status: 0 every network reaches AUROC 0.99 and localisation 0.95 and says its device's rules, 1 one does not, 2 bad
+input or usage.
+"""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+from kmodels.core.cli import cli
+from kmodels.core.spec.errors import UserError
+
+LIMITS = range(1, 11)
+ORDERS = {"strict": LIMITS, "monotonic": (5,), "any": (5, 10)}  # by default: {program order: limits}
+SEQUENCES = {"strict": 3000, "monotonic": 6000, "any": 6000}  # legal ones to learn from; holes are more to learn
+LEGAL, MIXED = 1000, 1000  # legal validation sequences; pairs of a legal and an illegal test sequence
+NETWORK, BLIND = "network", "network without pages"
+AUROC, LOCALISATION = 0.99, 0.95  # what every network must reach
+
+
+def main(argv=None) -> int:
+    """Run the study; return the exit status."""
+    options = cli.parser("nand.studies.rules", __doc__)
+    options.add_argument("--out", required=True, metavar="FILE", help="the figures, .json")
+    options.add_argument("--limits", type=int, nargs="+", metavar="L", help="read_offset_limit (default: as above)")
+    options.add_argument("--orders", nargs="+", choices=list(ORDERS), help="program_order (default: as above)")
+    options.add_argument("--sequences", type=int, metavar="N", help="legal ones to learn from (3000 or 6000)")
+    options.add_argument("--epochs", type=int, default=6, metavar="N", help="passes over them (default: 6)")
+    options.add_argument("--seed", type=int, default=0, metavar="S", help="of data and weights (default: 0)")
+    cli.add_backend_option(options)
+    return cli.run(options, _rules, argv)
+
+
+def _rules(args, words) -> int:
+    cli.reject_extra_arguments(words)
+    _check(args)
+    from kmodels.core.training import backend
+    from kmodels.nand.generator.recipe import GeneratorRecipe
+
+    backend.start(args.backend, GeneratorRecipe.SMALL_OPERATIONS, GeneratorRecipe.FASTEST)
+    from kmodels.core.cli import console
+    from kmodels.core.io import files
+    from kmodels.core.report import figures
+    from kmodels.core.runs import provenance
+    from kmodels.nand.studies.rules_report import measured, plot, table
+
+    settings = {name: getattr(args, name) for name in ("sequences", "epochs", "seed")}
+    record = _begun(Path(args.out), settings) | settings | provenance.here()
+    for order, limit in _devices(args):
+        name = f"{order} {limit}"
+        if name not in record["devices"]:
+            console.say(f"program_order {order}, read_offset_limit {limit}")
+            record["devices"][name] = study_device(order, limit, **settings)
+            files.write_json(args.out, record)
+    picture = Path(args.out).with_suffix(".png")
+    files.write_bytes(picture, figures.png(plot(record["devices"])))
+    console.say(table(record["devices"]))
+    console.say(f"{measured(record)}\nwritten: {args.out} and {picture}")
+    return int(not all(is_reached(device) for device in record["devices"].values()))
+
+
+def _check(args) -> None:
+    if Path(args.out).suffix != ".json":
+        raise UserError(f"--out {args.out}: the suffix must be .json")
+    if (args.sequences or 2) < 2 or args.epochs < 1 or args.seed < 0:
+        raise UserError("--sequences: 2 or more; --epochs: 1 or more; --seed: 0 or more")
+    if args.limits and not all(1 <= limit <= 15 for limit in args.limits):
+        raise UserError("--limits: 1 to 15, fewer than the page offsets that the network tells apart")
+
+
+def _devices(args) -> list[tuple[str, int]]:
+    """List (program order, limit) of the devices that were asked for."""
+    orders = args.orders or (["strict"] if args.limits else ORDERS)
+    return [(order, limit) for order in orders for limit in args.limits or ORDERS[order]]
+
+
+def _begun(path: Path, settings: dict) -> dict:
+    """Read what --out holds already; refuse what was measured with other settings."""
+    if not path.exists():
+        return {"devices": {}}
+    try:
+        record = json.loads(path.read_text())
+        found = {name: record[name] for name in settings}, record["devices"]
+    except (ValueError, KeyError, TypeError):
+        raise UserError(f"{path}: is no record of this study; name another --out") from None
+    if found[0] != settings:
+        raise UserError(f"{path}: was measured with {found[0]}, not {settings}; name another --out")
+    return record
+
+
+def is_reached(device: dict) -> bool:
+    """Say whether a network detects a device's violations, and says its rules."""
+    found, said = device["detectors"][NETWORK], device["believed"]
+    rules = all(said[name] == device[name] for name in ("read_offset_limit", "program_order"))
+    return found["auroc"] >= AUROC and found["localisation"] >= LOCALISATION and rules
+
+
+def device_recipe(order: str, limit: int, epochs: int, seed: int, memory: str = "pages"):
+    """Make the generator's recipe for a device; of its rules the network is told none."""
+    from kmodels.nand.generator.recipe import GeneratorRecipe
+
+    strategies = ["overwrite", "read_unwritten", "stale_read"] + (["page_hop"] if order == "strict" else [])
+    data = {"read_offset_limit": limit, "program_order": order, "strategies": strategies}
+    changes = {"seed": seed, "data": data, "model": {"memory": memory}, "train": {"epochs": epochs}}
+    return GeneratorRecipe().with_changes(changes)
+
+
+def simulate_parts(recipe, sequences: int) -> dict:
+    """Simulate a device's traces: legal ones for training and validation, legal and illegal ones for the test."""
+    import numpy as np
+
+    from kmodels.nand.simulator.sequences import sample_pairs
+
+    sizes = {"train": sequences, "validation": LEGAL, "test": MIXED}
+    parts = {}
+    for stream, (name, n) in enumerate(sizes.items()):
+        trace = sample_pairs(np.random.default_rng([recipe.seed, stream]), n, recipe.data)
+        parts[name] = trace if name == "test" else trace.take(~trace.invalid)
+    return parts
+
+
+def study_device(order: str, limit: int, sequences: int | None, epochs: int, seed: int) -> dict:
+    """Train and score all detectors of one device, and extract what the network believes."""
+    recipe = device_recipe(order, limit, epochs, seed)
+    parts = simulate_parts(recipe, sequences or SEQUENCES[order])
+    started = time.process_time()
+    network, detector = _network(recipe, parts)
+    seconds = time.process_time() - started
+    detectors = {NETWORK: detector}
+    if order != "strict" and limit == ORDERS[order][0]:  # it has to remember by itself which pages are left out
+        detectors[BLIND] = _network(device_recipe(order, limit, epochs, seed, memory="none"), parts)[1]
+    detectors |= _others(network, parts)
+    return {
+        "read_offset_limit": limit,
+        "program_order": order,
+        "sequences": len(parts["train"]),
+        "training_cpu_s": round(seconds, 1),
+        "detectors": detectors,
+        "believed": _believed(network, recipe, parts["test"]),
+    }
+
+
+def _network(recipe, parts):
+    """Train a generator on legal traces: (the network, the scores of its surprise)."""
+    import keras
+
+    from kmodels.core.training import batching, inference
+    from kmodels.nand.generator.data.encode import encode
+    from kmodels.nand.generator.evaluation.calibration import calibrate
+    from kmodels.nand.generator.evaluation.prediction import decode
+    from kmodels.nand.generator.network.generator import build
+
+    def outputs(part):
+        return inference.predict(network, encode(parts[part], recipe), 256)
+
+    keras.utils.set_random_seed(recipe.seed)
+    examples, size = encode(parts["train"], recipe), recipe.train.batch_size
+    steps = batching.steps_per_epoch(len(examples), size)
+    network = build(recipe, steps * recipe.train.epochs)
+    batches = batching.batches(examples, size, recipe.seed)
+    network.fit(batches, steps_per_epoch=steps, epochs=recipe.train.epochs, verbose=0, shuffle=False)
+    calibrate(network, parts["validation"], outputs("validation"))
+    prediction = decode(network, parts["test"], outputs("test"))
+    return network, _scores(parts["test"], prediction.surprise, prediction.threshold)
+
+
+def _scores(trace, surprise, threshold: float) -> dict:
+    """Score a detector, and its localisation by the rule that was broken."""
+    from kmodels.nand.data.records import CODES
+    from kmodels.nand.generator.evaluation.metrics import detection
+
+    scores = detection(trace, surprise, threshold) | {"threshold": threshold}
+    for code in sorted(set(trace.strategy[trace.invalid])):
+        own = trace.take(trace.invalid & (trace.strategy == code))
+        rows = trace.invalid & (trace.strategy == code)
+        scores[f"localisation_{CODES[code]}"] = detection(own, surprise[rows], threshold)["localisation"]
+    return scores
+
+
+def _others(network, parts) -> dict:
+    """Fit and score the detectors without a network on the same traces."""
+    from kmodels.nand.generator.evaluation.calibration import choose_threshold
+    from kmodels.nand.studies.detectors import BlockWords, make_all
+
+    vocabulary = network.vocabulary
+    words = {name: BlockWords.of(part, network.rules, vocabulary) for name, part in parts.items()}
+    scores = {}
+    for name, detector in make_all().items():
+        detector.fit(words["train"], words["validation"], vocabulary.words)
+        threshold = choose_threshold(detector.surprise(words["validation"]))
+        scores[name] = _scores(parts["test"], detector.surprise(words["test"]), threshold)
+    return scores
+
+
+def _believed(network, recipe, test) -> dict:
+    """Extract the rules that a network believes, from the states that legal test traces reach."""
+    from kmodels.core.training import inference
+    from kmodels.nand.generator.data.encode import encode
+    from kmodels.nand.generator.evaluation import beliefs
+    from kmodels.nand.generator.evaluation.prediction import log_softmax
+
+    legal = test.take(~test.invalid).take(slice(0, 300))
+    log_p = log_softmax(inference.predict(network, encode(legal, recipe), 256)["token"])
+    is_believed = -log_p <= float(network.threshold)
+    found = beliefs.extract(network.vocabulary, legal, is_believed, recipe.data.geometry.pages)
+    return {
+        "read_offset_limit": found.read_offset_limit,
+        "program_order": found.program_order,
+        "offset": found.offset.tolist(),
+        **{name: beliefs.intervals(found.believed(name)) for name in found.share},
+        "share": {name: [None if x != x else round(x, 4) for x in share] for name, share in found.share.items()},
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())
