@@ -1,5 +1,8 @@
 """What every Task must keep: these tests run over all models of the registry."""
 
+import itertools
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
@@ -43,6 +46,17 @@ def test_variants_and_ladder_are_recipes(task):
     rungs = [task.ladder.recipe(task.recipe(), k) for k in range(len(task.ladder.steps))]
     assert task.recipe() in rungs, "the default recipe is a rung of the ladder"
     assert len({rung.digest() for rung in rungs}) == len(rungs), "every rung changes something"
+
+
+def test_the_levels_of_gates_lie_within_each_other(task):
+    """What holds a better level holds every lower one; the bound of a prototype's own gate is one of them."""
+    ladder = [one for step in task.ladder.steps for one in step.gates] if task.ladder else []
+    for one in (*task.gates, *ladder):
+        bounds = [bound for _, bound in one.levels]
+        for low, high in itertools.pairwise(bounds):
+            inner = high if one.direction == "within" else [high]
+            assert all(replace(one, bound=low).holds(edge) for edge in inner) and low != high, one.name
+        assert not bounds or one.source != "prototype" or one.bound in bounds, one.name
 
 
 def test_unknown_key_is_refused(task):

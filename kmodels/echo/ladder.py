@@ -5,11 +5,20 @@ The controls change the best rung, one thing each.
 
 from kmodels.core.spec.gate import Gate
 from kmodels.core.spec.ladder import Ladder, Step
+from kmodels.echo.gates import DELTA1_LEVELS, RESIDUAL
 from kmodels.echo.recipe import ADAPTIVE
 
 PROTOTYPE_GATES = (
-    Gate("mean |residual|", "sparse", 0.15, "prototype", ">=", "m"),
-    Gate("pixels within 25% (delta1)", "delta1", 0.45, "prototype"),
+    RESIDUAL,
+    Gate("pixels within 25% (delta1)", "delta1", 0.45, "prototype", levels=DELTA1_LEVELS),
+)
+RMSE_OF_FLAWED = Gate(
+    "RMSE / flawed model's",
+    "rmse_ratio",
+    0.85,
+    "prototype",
+    "<=",
+    levels=(("minimum", 0.85), ("ideal", 0.70)),
 )
 PROJECT_GATES = (
     Gate("RMSE / mean map's", "rmse_ratio_mean_map", 0.5, "this project", "<="),
@@ -34,7 +43,7 @@ LADDER = Ladder(
                 "model": {"base_width": 4, "residual_range": 0.3},
                 "train": {"lambda_base": 1.2, "lambda_sparse": 0.05},
             },
-            (*PROTOTYPE_GATES, Gate("RMSE / flawed model's", "rmse_ratio", 0.85, "prototype", "<=")),
+            (*PROTOTYPE_GATES, RMSE_OF_FLAWED),
             {"rmse": 2.2, "delta1": 0.45},
         ),
         Step(

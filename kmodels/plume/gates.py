@@ -3,7 +3,7 @@
 from kmodels.core.spec.gate import Gate
 
 GATES = (
-    Gate("correlation", "pearson", 0.998, "this project"),
+    Gate("correlation", "pearson", 0.998, "this project", levels=(("hoped for", 0.7), ("asked for", 0.9))),
     Gate("within a factor of two (FAC2)", "fac2", 0.95, "this project"),
     Gate("normalised mean square error", "nmse", 0.15, "this project", "<="),
     Gate("geometric variance", "vg", 1.1, "this project", "<="),

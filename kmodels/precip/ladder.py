@@ -1,8 +1,11 @@
 """The ladder of precip: the prototype's three versions, what it tried on the third, and what repairs its samples."""
 
+from dataclasses import replace
+
 from kmodels.core.spec.gate import Gate
 from kmodels.core.spec.ladder import Ladder, Step
 from kmodels.core.spec.recipe import merge
+from kmodels.precip.gates import DIVERSITY, MAXIMUM
 from kmodels.precip.recipe import PIECES, V1
 
 PROTOTYPE_REAL_MAX = 187.0  # mm/day, the real maximum of the prototype's heavy days: its figures are ratios to it here
@@ -10,10 +13,7 @@ PROTOTYPE_REAL_MAX = 187.0  # mm/day, the real maximum of the prototype's heavy 
 
 # What the prototype proposed to try on V3, and the least that it asks for: a prior maximum above 140 of 187 mm/day, and
 # fields that differ. It published no results.
-LEAST = (
-    Gate("prior maximum / real, heavy days", "max_ratio", round(140 / PROTOTYPE_REAL_MAX, 2), "prototype"),
-    Gate("diversity of prior samples", "diversity", 0.1, "prototype"),
-)
+LEAST = replace(MAXIMUM, bound=dict(MAXIMUM.levels)["minimum"]), replace(DIVERSITY, bound=0.1)
 OPTIONS = tuple(
     Step(f"V3, {name}", change, changes, LEAST, branch=True)
     for name, change, changes in (
@@ -46,7 +46,7 @@ LADDER = Ladder(
             "V3: coarse map first",
             "only the first block sees it",
             {"model": {"injection": "first"}},
-            (Gate("diversity", "diversity", 0.2, "prototype"),),
+            (MAXIMUM, DIVERSITY),
             {"posterior_max_ratio": 185 / PROTOTYPE_REAL_MAX},
         ),
         *OPTIONS,
@@ -63,8 +63,8 @@ LADDER = Ladder(
             "fields from prior and posterior is part of the loss",
             merge(PIECES["no batch normalization"], PIECES["CRPS training"]),
             (
-                Gate("prior maximum / real, heavy days", "max_ratio", 0.86, "prototype"),
-                Gate("diversity of prior samples", "diversity", 0.2, "prototype"),
+                MAXIMUM,
+                DIVERSITY,
                 Gate("CRPS / RainFARM's", "crps_ratio_rainfarm", 0.85, "this project", "<="),
                 Gate("spread / skill, at least", "spread_skill", 0.9, "this project"),
                 Gate("difference of spectra (RALSD)", "ralsd", 1.5, "this project", "<=", "dB"),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ("README.md", "kmodels/*/README.md", "kmodels/*/*/README.md", "tuning/README.md", "tests/README.md")
-BLOCK = re.compile(r"(<!-- (zoo|speed|results|gates|ladder|study): (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+BLOCK = re.compile(r"(<!-- (zoo|speed|results|gates|levels|ladder|study): (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 # The front page's row of each model: what goes in and out, the metric, its name, which of the baselines is best.
 ZOO = {
     "nand": ("command sequence -> legal or not, and where", "accuracy", "accuracy", max),
@@ -42,6 +42,8 @@ def _made(kind, content) -> str:
         return _zoo(content)
     if kind == "speed":
         return _speed(content)
+    if kind == "levels":
+        return tables.levels(_graded(content, registry.task(content["model"])))
     if kind == "ladder":
         return review.of_ladder(content["steps"])
     if kind == "study":
@@ -51,6 +53,20 @@ def _made(kind, content) -> str:
     if kind == "gates":
         return f"{tables.gates(content['gates'])}\n\n{tables.measured(content)}"
     return tables.results(content, registry.task(content["model"]).headline)
+
+
+def _graded(content: dict, task) -> list[tuple]:
+    """What the prototype grades in a report, or in a climb: today's gates, and the metrics that were measured."""
+    if "steps" not in content:
+        each, untrained = content.get("each", [content["metrics"]]), content["baselines"].get("untrained", {})
+        return [(gate.name, gate, each, untrained) for gate in task.gates if gate.levels]
+    gates = {step.name: step.gates for step in task.ladder.steps}
+    return [
+        (f"{record['step']} {record['name']}: {gate.name}", gate, record["each"], {})
+        for record in content["steps"]
+        for gate in gates.get(record["name"], ())
+        if gate.levels
+    ]
 
 
 def _zoo(folder: Path) -> str:

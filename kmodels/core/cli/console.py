@@ -16,7 +16,7 @@ from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from kmodels.core.spec.gate import bound_of, remark_on
+from kmodels.core.spec.gate import bound_of, level_of, remark_on
 
 log = logging.getLogger("kmodels")
 log.setLevel(logging.INFO)
@@ -169,10 +169,10 @@ def gates_table(gates: list[dict]) -> Table:
 
 
 def _mark(gate: dict) -> str:
-    """Write the verdict on a gate, and whether passing it says anything."""
+    """Write the verdict on a gate, the prototype's level it reached, and whether passing it says anything."""
     if gate["status"] == "not_measured" and gate["value"] is not None:
         return "[yellow]not judged[/]"
-    return ", ".join(filter(None, (MARKS[gate["status"]], remark_on(gate))))
+    return ", ".join(filter(None, (MARKS[gate["status"]], level_of(gate), remark_on(gate))))
 
 
 def new_table(title: str | None) -> Table:

@@ -8,7 +8,7 @@ from pathlib import Path
 import jinja2
 
 from kmodels.core.spec import registry
-from kmodels.core.spec.gate import bound_of
+from kmodels.core.spec.gate import bound_of, level_of
 
 MARK = '<meta name="generator" content="kmodels">'  # in the head of every page
 SIGNIFICANT = 4  # digits of a value
@@ -35,6 +35,7 @@ def render(template: str, **values: object) -> str:
         "number": number,
         "interval": interval,
         "bound": bound_of,
+        "level": level_of,
         "value": judged_value,
         "verdict": verdict_on,
         "words": words,

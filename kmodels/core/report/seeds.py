@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kmodels.core.spec.gate import margin, strictest
+from kmodels.core.spec.gate import lowest_level, margin, strictest
 
 
 def summarize(reports: list[dict]) -> dict:
@@ -75,6 +75,7 @@ def _judged_together(rows: tuple[dict, ...]) -> dict:
         "untrained": _nearest([row["untrained"] for row in rows], rows[0]),
         "best_baseline": _nearest_baseline(rows),
         "discriminates": None if None in told else all(told),
+        **({"level": lowest_level(rows[0]["levels"], [row["level"] for row in rows])} if rows[0].get("levels") else {}),
     }
 
 

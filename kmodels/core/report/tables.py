@@ -1,7 +1,7 @@
 """Markdown for people: tables of a report for the README and for reviews."""
 
 from kmodels.core.cli import console
-from kmodels.core.spec.gate import bound_of, remark_on
+from kmodels.core.spec.gate import Gate, bound_of, level_of, lowest_level, remark_on, text_of
 
 
 def table(rows: list[list[str]]) -> str:
@@ -51,8 +51,34 @@ def gates(judged: list[dict]) -> str:
 
 
 def verdict_of(gate: dict) -> str:
-    """Write the status of a judged gate, and what passing it does not say."""
-    return ", ".join(filter(None, (gate["status"].replace("_", " "), remark_on(gate))))
+    """Write the status of a judged gate, the level it reached, and what passing it does not say."""
+    return ", ".join(filter(None, (gate["status"].replace("_", " "), level_of(gate), remark_on(gate))))
+
+
+def levels(graded: list[tuple[str, Gate, list[dict], dict]]) -> str:
+    """Tabulate in Markdown what the prototype grades: each level's bound, and which one was reached.
+
+    Parameters
+    ----------
+    graded : list of tuple
+        (what, gate, metrics of each seed, metrics of the untrained network), of gates that have levels.
+
+    Returns
+    -------
+    str
+        The table; a level is reached where every seed reaches it.
+    """
+    names = list(dict.fromkeys(name for _, gate, _, _ in graded for name, _ in gate.levels))
+    rows = [["graded by the prototype", *names, "value", "reached", "untrained"]]
+    for what, gate, each, untrained in graded:
+        own = dict(gate.levels)
+        values = [metrics.get(gate.metric) for metrics in each]
+        bounds = [text_of(gate.direction, own[name], gate.unit) if name in own else "-" for name in names]
+        reached = lowest_level(own, map(gate.level, values)) or "none"
+        before = untrained.get(gate.metric)
+        start = "-" if before is None else gate.level(before) or "none"
+        rows.append([what, *bounds, ", ".join(map(console.number, values)), reached, start])
+    return table(rows)
 
 
 def results(report: dict, headline: tuple[str, ...]) -> str:

@@ -2,7 +2,7 @@
 
 import math
 import operator
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -39,6 +39,8 @@ class Gate:
         "1" for counts and shares.
     kind : {"quality", "requirement"}
         Whether passing is evidence of skill.
+    levels : tuple of tuple
+        Where the prototype grades: ("minimum", bound), ("good", bound), ... from the least to the best.
     """
 
     name: str
@@ -48,10 +50,18 @@ class Gate:
     direction: Literal[">=", "<=", "within"] = ">="
     unit: str = "1"
     kind: Literal["quality", "requirement"] = "quality"
+    levels: tuple[tuple[str, float | tuple[float, float]], ...] = ()
 
     def holds(self, value: float | None) -> bool:
         """Say whether a value lies within the bound; what is not a finite number does not."""
-        return value is not None and math.isfinite(value) and _COMPARE[self.direction](value, self.bound)
+        return self._within(value, self.bound)
+
+    def level(self, value: float | None) -> str | None:
+        """Name the best of the prototype's levels whose bound a value holds; None where it holds none."""
+        return next((name for name, bound in reversed(self.levels) if self._within(value, bound)), None)
+
+    def _within(self, value: float | None, bound) -> bool:
+        return value is not None and math.isfinite(value) and _COMPARE[self.direction](value, bound)
 
     def judge(
         self,
@@ -78,7 +88,8 @@ class Gate:
         dict
             The gate's row in a report. `status` is passed, failed or not_measured; `untrained` the untrained
             network's value; `best_baseline` the name and value of the best of the others; `discriminates` whether
-            all of them fail, None for a requirement and where no untrained network was measured.
+            all of them fail, None for a requirement and where no untrained network was measured; of a gate with
+            levels also `levels`, {name: bound}, and `level`, the one that was reached.
         """
         value = metrics.get(self.metric)
         others = {name: values.get(self.metric) for name, values in (baselines or {}).items() if name not in references}
@@ -99,7 +110,12 @@ class Gate:
             "untrained": _finite(others.pop(UNTRAINED, None)),
             "best_baseline": self._best(others),
             "discriminates": self._discriminates(baselines, references) if known else None,
+            **self._levels(value if measured else None),
         }
+
+    def _levels(self, value: float | None) -> dict:
+        """List the levels and the one that a value reaches, where the prototype grades."""
+        return {"levels": dict(self.levels), "level": self.level(value)} if self.levels else {}
 
     def _best(self, others: dict[str, float | None]) -> dict | None:
         """Choose the baseline that comes nearest to passing, or passes with the widest margin."""
@@ -123,11 +139,14 @@ def margin(value: float, direction: str, bound) -> float:
 
 def bound_of(row: dict) -> str:
     """Write the bound of a judged gate as it was given, not rounded: ">= 0.9950001", "0.9 to 1.1 m"."""
-    if row["direction"] == "within":
-        text = " to ".join(f"{limit:.15g}" for limit in row["bound"])
-    else:
-        text = f"{row['direction']} {row['bound']:.15g}"
-    return text + ("" if row["unit"] == "1" else f" {row['unit']}")
+    return text_of(row["direction"], row["bound"], row["unit"])
+
+
+def text_of(direction: str, bound, unit: str) -> str:
+    """Write a bound as it was given."""
+    both = direction == "within"
+    text = " to ".join(f"{limit:.15g}" for limit in bound) if both else f"{direction} {bound:.15g}"
+    return text + ("" if unit == "1" else f" {unit}")
 
 
 def remark_on(row: dict) -> str:
@@ -135,6 +154,19 @@ def remark_on(row: dict) -> str:
     if row.get("kind") == "requirement":
         return "required"
     return "does not discriminate" if row.get("discriminates") is False else ""
+
+
+def level_of(row: dict) -> str:
+    """Name the prototype's level that a judged gate reached, or that it lies below; nothing where there is none."""
+    if not row.get("levels") or row["status"] == "not_measured":
+        return ""
+    return row["level"] or f"below {next(iter(row['levels']))}"
+
+
+def lowest_level(names: Iterable[str], reached: Iterable[str | None]) -> str | None:
+    """Choose the lowest of the levels that several seeds reached; `names` from the least to the best."""
+    order = [None, *names]
+    return order[min(map(order.index, reached))]
 
 
 def strictest(rows: list[dict]) -> str:

@@ -5,7 +5,7 @@ import pytest
 from kmodels.core.report import seeds
 from kmodels.core.spec.gate import UNTRAINED, Gate
 
-GATE = Gate("error", "error", 0.5, "a test", "<=")
+GATE = Gate("error", "error", 0.5, "a test", "<=", levels=(("minimum", 0.7), ("good", 0.5), ("ideal", 0.15)))
 
 
 def report(seed, error, untrained=0.9, mean_map=0.7):
@@ -32,11 +32,12 @@ def test_means_spreads_and_intervals_over_seeds():
     assert found["duration_s"] == 20 and found["peak_memory_gb"] == 3
     (gate,) = found["gates"]
     assert gate["status"] == "passed" and gate["discriminates"] is True and gate["each"] == [0.1, 0.2, 0.3]
+    assert gate["level"] == "good", "that of the worst seed"
 
 
 def test_a_gate_that_one_seed_fails_is_failed_though_the_mean_passes():
     (gate,) = seeds.summarize([report(0, 0.1), report(1, 0.6)])["gates"]
-    assert gate["value"] == pytest.approx(0.35) and gate["status"] == "failed"
+    assert gate["value"] == pytest.approx(0.35) and gate["status"] == "failed" and gate["level"] == "minimum"
 
 
 def test_a_gate_that_one_seeds_untrained_network_passes_does_not_discriminate():

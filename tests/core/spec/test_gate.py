@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from kmodels.core.spec.gate import UNTRAINED, Gate, bound_of, worst
+from kmodels.core.spec.gate import UNTRAINED, Gate, bound_of, level_of, lowest_level, worst
 
 LOW = Gate("error", "error", 0.5, "a test", "<=", "m")
 BETWEEN = Gate("ratio", "ratio", (0.9, 1.1), "a test", "within")
@@ -89,3 +89,37 @@ def test_bounds_are_not_rounded_and_stand_on_both_sides(direction, bound, unit, 
 @pytest.mark.parametrize("values, expected", [((0.1, 0.6), 0.6), ((0.1, 0.3), 0.3), ((0.1, None), None)])
 def test_the_worst_of_several_seeds_is_that_with_the_smallest_margin(values, expected):
     assert worst([LOW.judge({"error": value}) for value in values])["value"] == expected
+
+
+GRADED = Gate("share", "ratio", 0.5, "a test", levels=(("minimum", 0.3), ("good", 0.5), ("excellent", 0.9)))
+BOTH = Gate("ratio", "ratio", (0.9, 1.1), "a test", "within", levels=(("good", (0.8, 1.2)), ("ideal", (0.99, 1.01))))
+
+
+@pytest.mark.parametrize(
+    "gate, value, level, said",
+    [
+        (GRADED, 0.95, "excellent", "excellent"),
+        (GRADED, 0.9, "excellent", "excellent"),
+        (GRADED, 0.89, "good", "good"),
+        (GRADED, 0.31, "minimum", "minimum"),
+        (GRADED, 0.29, None, "below minimum"),
+        (GRADED, math.nan, None, "below minimum"),
+        (BOTH, 1.1, "good", "good"),
+        (BOTH, 1.0, "ideal", "ideal"),
+        (BOTH, 1.3, None, "below good"),
+    ],
+)
+def test_a_gate_names_the_best_level_whose_bound_is_held(gate, value, level, said):
+    row = gate.judge({"ratio": value})
+    assert gate.level(value) == row["level"] == level and level_of(row) == said
+
+
+def test_nothing_is_graded_that_was_not_measured_or_has_no_levels():
+    assert level_of(GRADED.judge({"ratio": 0.95}, measured=False)) == ""
+    row = BETWEEN.judge({"ratio": 1.0})
+    assert "level" not in row and level_of(row) == ""
+
+
+def test_the_level_of_several_seeds_is_the_lowest():
+    assert lowest_level(("minimum", "good"), ["good", "minimum", "good"]) == "minimum"
+    assert lowest_level(("minimum", "good"), ["good", None]) is None
