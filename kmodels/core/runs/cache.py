@@ -121,7 +121,8 @@ def _made(folder, fill, key):
     try:
         with files.relabel_oserror(folder):
             answer = fill(aside)
-        paths = sorted(path for path in aside.rglob("*") if path.is_file())
+        whole = (path for path in aside.rglob("*") if path.is_file() and not path.name.startswith(files.ASIDE))
+        paths = sorted(whole)  # without what a killed process was writing
         sizes = {path.relative_to(aside).as_posix(): path.stat().st_size for path in paths}
         files.write_json(aside / MANIFEST, {"bytes": sizes})
         _put_in_place(aside, folder)
