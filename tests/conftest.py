@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from kmodels.core.io import files
 from kmodels.core.spec import registry
 from kmodels.core.training import backend
 
@@ -33,26 +34,49 @@ def pytest_xdist_make_scheduler(config, log):
 # own, or is what stands around a training, such as options, tables and pages.
 KERAS_FREE = {"data", "simulator", "io", "cli", "files", "kills", "tuning", "spec", "report"}
 KERAS_FREE |= {f"test_{name}.py" for name in ("verbs", "pages", "climb", "architecture", "evidence")}
-# A process that imports another backend and compiles takes half a minute for a large model; that these predict the same
-# on every backend is also seen from the pinned runs (test_saved_by_earlier_versions.py).
+# A process that imports another backend and compiles takes half a minute but for the smallest model; that the others
+# predict the same on every backend is also seen from the pinned runs (test_saved_by_earlier_versions.py).
 SLOW = [
-    f"test_load_in_a_fresh_process_on_another_backend[{name}]" for name in ("precip", "echo", "metasurface", "plume")
+    f"test_load_in_a_fresh_process_on_another_backend[{name}]" for name in registry.NAMES if name != "nand.generator"
 ]
 
 
+# jax compiles these networks for minutes; its contract takes those of the registry through all of a training.
+SLOW_ON_JAX = {"precip", "echo", "metasurface"} if backend.current() == "jax" else set()
+
+
+def _parts(path: Path) -> set[str]:
+    """Names of the folders that a test's file lies in, and its own."""
+    return set(path.relative_to(Path(__file__).parent).parts)
+
+
+def pytest_ignore_collect(collection_path, config):
+    """Import no file of which no test is wanted."""
+    return True if "not keras_free" in config.option.markexpr and KERAS_FREE & _parts(collection_path) else None
+
+
 def pytest_collection_modifyitems(items):
-    """Mark tests as keras_free by the folder or file that they lie in, and as slow by their name."""
+    """Mark tests as keras_free by the folder or file that they lie in, and as slow by that or by their name."""
     for item in items:
-        if KERAS_FREE & set(item.path.relative_to(Path(__file__).parent).parts):
+        if KERAS_FREE & _parts(item.path):
             item.add_marker(pytest.mark.keras_free)
-        if item.name in SLOW:
+        elif SLOW_ON_JAX & _parts(item.path) or item.name in SLOW:
             item.add_marker(pytest.mark.slow)
 
 
+@pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory):
+    """A temporary folder for all workers of this suite."""
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "shared"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
 @pytest.fixture(scope="session", autouse=True)
-def cache_folder(tmp_path_factory):
-    """Simulated data goes to a temporary folder, for this process and those that it starts."""
-    folder = tmp_path_factory.mktemp("cache")
+def cache_folder(shared_folder):
+    """Simulated data goes to a temporary folder, for this process, those beside it and those that it starts."""
+    folder = shared_folder / "cache"
     os.environ["KMODELS_CACHE"] = str(folder)
     return folder
 
@@ -70,14 +94,17 @@ def smoke_recipe(task):
 
 
 @pytest.fixture(scope="session")
-def smoke_runs(tmp_path_factory):
-    """`smoke_runs(name)`: a finished smoke run of that model, made once, to read and never to change."""
+def smoke_runs(shared_folder):
+    """`smoke_runs(name)`: a finished smoke run of that model, made once by a worker, to read and never to change."""
     from kmodels.fit import main as fit
 
     @functools.cache
     def made(name):
-        out = tmp_path_factory.mktemp("runs")
-        assert fit(["--model", name, "--smoke", "--out", str(out)]) == 0
+        out = shared_folder / "smoke_runs" / name
+        with files.file_lock(out.with_suffix(".lock"), wait=600.0) as alone:
+            assert alone, "another worker trains it"
+            if not list(out.glob("*/report.json")):
+                assert fit(["--model", name, "--smoke", "--out", str(out)]) == 0
         (run,) = (path for path in out.iterdir() if path.is_dir())
         return run
 

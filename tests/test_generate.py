@@ -1,26 +1,32 @@
 """The verb generate as people call it."""
 
+import argparse
+
 import pandas as pd
 import pytest
-from helpers.checks import fails_cleanly, only_run
+from helpers.checks import fails_cleanly
 
 import kmodels
 from kmodels import generate, predict
+from kmodels.core.cli import cli
 from kmodels.core.runs.run import Run
 from kmodels.core.training import backend
-from kmodels.fit import main as fit
 from kmodels.nand.data.load import load
 from kmodels.nand.data.rules import RuleChecker
+from kmodels.nand.generator.recipe import GeneratorRecipe
 from kmodels.nand.recipe import NandRecipe
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory):
-    """A smoke run of the generator, chosen as a variant, and one, begun, of a model that generates nothing."""
-    out = tmp_path_factory.mktemp("runs")
-    assert fit(["--model", "nand", "--variant", "generator", "--smoke", "--out", str(out)]) == 0
+def runs(tmp_path_factory, smoke_runs):
+    """A smoke run of the generator, and one, begun, of a model that generates nothing."""
     other = Run.create(tmp_path_factory.mktemp("others"), NandRecipe(), backend.current(), None, True)
-    return {"RUN": only_run(out), "NAND": other.path}
+    return {"RUN": smoke_runs("nand.generator"), "NAND": other.path}
+
+
+def test_the_generator_is_a_variant_of_nand():
+    words = argparse.Namespace(model="nand", variant="generator", config=None, smoke=True)
+    assert cli.recipe(words, []) == GeneratorRecipe().with_changes(GeneratorRecipe.SMOKE)
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -25,10 +26,13 @@ def traces(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    out = tmp_path_factory.mktemp("runs")
-    assert fit(["--model", "nand", "--smoke", "--out", str(out)]) == 0
-    return only_run(out)
+def run(smoke_runs):
+    return smoke_runs("nand")
+
+
+# One epoch of a network that is quick to trace; that of the smoke run is trained by the contract.
+SMALL = ["--model.hidden=4", "--model.num_layers=1", "--model.bidirectional=false", "--model.sequence_order=time"]
+SMALL += ["--train.epochs=1", "--train.hard_negatives=false"]
 
 
 def test_simulate_prints_its_rates_and_overwrites_nothing(tmp_path, capsys):
@@ -44,16 +48,16 @@ def test_simulate_prints_its_rates_and_overwrites_nothing(tmp_path, capsys):
 def test_fit_on_a_users_file(traces, tmp_path, capsys):
     table = pd.read_parquet(traces / "trace.parquet").drop(columns=["strategy", "violation_index", "pair"])
     table.to_csv(tmp_path / "mine.csv", index=False)
-    words = ["--model", "nand", "--smoke", "--data", str(tmp_path / "mine.csv"), "--out", str(tmp_path / "runs")]
-    assert fit(words) == 0
+    words = ["--model", "nand", "--smoke", *SMALL, "--data", str(tmp_path / "mine.csv")]
+    assert fit([*words, "--out", str(tmp_path / "runs")]) == 0
     report = report_of(only_run(tmp_path / "runs"))
     assert report["data"] == "mine.csv of the user" and sum(report["sizes"].values()) == 200
     assert report["metrics"]["localisation"] is not None, "the rule checker found the places of the violations"
 
 
 def test_a_failed_gate_gives_exit_status_1_and_is_said_within_80_columns(tmp_path, capsys):
-    small = ["--data.n_sequences=400", "--data.seq_len=20", "--model.hidden=4", "--model.num_layers=1"]
-    assert fit(["--model", "nand", *small, "--train.epochs=1", "--out", str(tmp_path)]) == 1
+    few = ["--data.n_sequences=400", "--data.seq_len=20"]
+    assert fit(["--model", "nand", *SMALL, *few, "--out", str(tmp_path)]) == 1
     lines = capsys.readouterr().out.splitlines()
     rows = [line for line in lines if line.startswith(("accuracy", "f1_", "gate", "better"))]
     assert len(rows) >= 6 and max(map(len, rows)) <= 80
@@ -65,7 +69,7 @@ def test_a_failed_gate_gives_exit_status_1_and_is_said_within_80_columns(tmp_pat
 
 
 def test_several_seeds_are_runs_of_their_own_and_one_report(tmp_path, capsys):
-    small = ["--data.n_sequences=80", "--model.hidden=4", "--model.num_layers=1", "--train.epochs=1"]
+    small = [*SMALL, "--model.operation_head=false", "--data.n_sequences=80"]
     words = ["--model", "nand", "--smoke", *small, "--seed", "5", "--seeds", "2", "--out", str(tmp_path)]
     assert fit(words) == 0
     assert all(len(line) <= 80 or "/" in line for line in capsys.readouterr().out.splitlines())
@@ -202,12 +206,13 @@ def test_no_room_to_write_is_one_line_and_leaves_nothing(tmp_path, model):
 
 
 def test_no_room_to_write_a_state_names_the_run_and_keeps_others(run, tmp_path):
-    before = {path: path.stat().st_mtime_ns for path in run.parent.rglob("*")}
-    small = ["--model.bidirectional", "false", "--model.operation_head", "false"]  # half the graph to trace
-    words = ["--model", "nand", "--smoke", *small, "--out", run.parent]
+    other = shutil.copytree(run, tmp_path / "runs" / run.name)
+    before = {path: path.stat().st_mtime_ns for path in other.parent.rglob("*")}
+    small = [*SMALL, "--model.operation_head=false"]
+    words = ["--model", "nand", "--smoke", *small, "--out", other.parent]
     done = run_python("-c", LIMITED.format(verb="fit", limit=20_000), *words, check=2)
     said = done.stderr.splitlines()[-1]
-    assert said.startswith("error: File too large: ") and str(run.parent) in said
+    assert said.startswith("error: File too large: ") and str(other.parent) in said
     assert "Traceback" not in done.stderr
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
