@@ -1,7 +1,9 @@
 """What every Task must keep: these tests run over all models of the registry."""
 
 import itertools
+from collections.abc import Iterator
 from dataclasses import replace
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -12,6 +14,7 @@ from keras import ops
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from kmodels.core.cli import parse
+from kmodels.core.runs import pipeline
 from kmodels.core.spec import gate, verdict
 from kmodels.core.spec.errors import UserError
 from kmodels.core.spec.recipe import leaves
@@ -77,31 +80,56 @@ def test_gates_judge_metrics_that_exist(task, smoke_run):
     assert isinstance(task.gates[0], gate.Gate)
 
 
-def test_one_fit_step_and_finite_gradients(task, smoke_recipe):
-    """Every trainable weight moves in a step: a finite gradient that is not zero reaches it."""
-    recipe = smoke_recipe
-    model = task.build(recipe, 10)
-    some = examples(task, recipe, 64)
+class Stepped(NamedTuple):
+    """A network after a step on a batch that is filled up and one on a full batch."""
+
+    model: keras.Model
+    before: list  # values of its trainable weights
+    traced: list  # an item for each call of compute_loss
+    stream: Iterator  # the batches that come next
+    calls: tuple[int, int]  # of compute_loss, after each of the two steps
+
+
+@pytest.fixture(scope="session")
+def stepped(task, smoke_recipe):
+    """One network for three tests: of the smoke run's shapes, so that jax compiles its step once for both."""
+    training = pipeline.load_splits(task, smoke_recipe, None).part("train")
+    some, size = task.training_examples(training, smoke_recipe), smoke_recipe.train.batch_size
+    per_epoch = batching.steps_per_epoch(len(some), size)
+    assert len(some) % size, "the last batch of an epoch is filled up"
+    model, traced = task.build(smoke_recipe, per_epoch * smoke_recipe.train.epochs), []
     before = [ops.convert_to_numpy(v) for v in model.trainable_variables]
-    model.fit(batching.batches(some, 32, 0), steps_per_epoch=2, verbose=0, shuffle=False)
-    for variable, old in zip(model.trainable_variables, before, strict=True):
+    compute_loss = model.compute_loss
+    model.compute_loss = lambda *a, **k: traced.append(1) or compute_loss(*a, **k)
+    stream = batching.batches(some, size, 0, per_epoch - 1)
+    calls = []
+    for _ in range(2):
+        model.fit(stream, steps_per_epoch=1, verbose=0, shuffle=False)
+        calls.append(len(traced))
+    return Stepped(model, before, traced, stream, tuple(calls))
+
+
+def test_one_fit_step_and_finite_gradients(stepped):
+    """Every trainable weight moves in a step: a finite gradient that is not zero reaches it."""
+    for variable, old in zip(stepped.model.trainable_variables, stepped.before, strict=True):
         new = ops.convert_to_numpy(variable)
         assert np.isfinite(new).all(), variable.path
         assert not np.array_equal(new, old), f"{variable.path} did not move"
-    assert 0 < float(model.optimizer.gradient_norm) < np.inf
+    assert 0 < float(stepped.model.optimizer.gradient_norm) < np.inf
 
 
 def test_bfloat16_policy(task, smoke_recipe):
     recipe = smoke_recipe.with_changes({"train": {"dtype": "mixed_bfloat16"}})
     model = task.build(recipe, 10)
+    model.run_eagerly = backend.current() == "tensorflow"  # two steps: quicker there than to trace them
     some = examples(task, recipe, 64)
     history = model.fit(batching.batches(some, 32, 0), steps_per_epoch=2, verbose=0, shuffle=False)
     assert np.isfinite(history.history["loss"]).all()
     assert {keras.backend.standardize_dtype(v.dtype) for v in model.trainable_variables} == {"float32"}
 
 
-def test_loss_is_the_weighted_sum_of_its_terms_and_padding_counts_nothing(task, smoke_recipe):
-    model = task.build(smoke_recipe, 10)
+def test_loss_is_the_weighted_sum_of_its_terms_and_padding_counts_nothing(task, smoke_recipe, stepped):
+    model = stepped.model
     some = examples(task, smoke_recipe, 40)
     outputs, in_one = inference.predict_and_score(model, some, 40)
     _, padded = inference.predict_and_score(model, some, 32)
@@ -115,20 +143,20 @@ def test_loss_is_the_weighted_sum_of_its_terms_and_padding_counts_nothing(task, 
     assert float(inference.as_numpy(loss)) == pytest.approx(in_one["loss"], rel=1e-4)
 
 
-def test_a_term_weight_can_be_changed_between_steps(task, smoke_recipe, monkeypatch):
+def test_a_term_weight_can_be_changed_between_steps(stepped):
     """What a schedule or a live edit does is seen by the next step, and nothing is compiled again on any backend; nor
-    for the last batch of an epoch, which is filled up."""
-    model, traced = task.build(smoke_recipe, 10), []
-    compute_loss = model.compute_loss
-    monkeypatch.setattr(model, "compute_loss", lambda *a, **k: traced.append(1) or compute_loss(*a, **k))
-    stream = batching.batches(examples(task, smoke_recipe, 40), 32, 0)
-    model.fit(stream, steps_per_epoch=1, verbose=0, shuffle=False)
-    first = len(traced)
+    for a full batch after one that is filled up."""
+    model, traced = stepped.model, len(stepped.traced)
+    once, twice = stepped.calls
+    assert twice - once == (1 if backend.current() == "torch" else 0)
+    weights = {name: float(weight) for name, weight in model.term_weights.items()}
     for weight in model.term_weights.values():
         weight.assign(0.0)
-    history = model.fit(stream, steps_per_epoch=3, verbose=0, shuffle=False)
+    history = model.fit(stepped.stream, steps_per_epoch=3, verbose=0, shuffle=False)
+    for name, weight in model.term_weights.items():
+        weight.assign(weights[name])
     assert history.history["loss"][0] == 0.0
-    assert len(traced) - first == (3 if backend.current() == "torch" else 0), "torch compiles nothing"
+    assert len(stepped.traced) - traced == (3 if backend.current() == "torch" else 0), "torch compiles nothing"
 
 
 SCRIPT = """

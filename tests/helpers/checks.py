@@ -37,6 +37,14 @@ def run_python(*words, backend=None, timeout=600, check=None, **kwargs):
     return done
 
 
+def forward(model, inputs: dict) -> dict[str, np.ndarray]:
+    """A network's outputs, computed without compiling anything."""
+    from kmodels.core.training import inference
+
+    outputs = model(inference.as_tensors(inputs), training=False)
+    return {name: inference.as_numpy(value) for name, value in outputs.items()}
+
+
 def report_of(run: Path) -> dict:
     """The content of a run's report."""
     return json.loads((run / "report.json").read_text())

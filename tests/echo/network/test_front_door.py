@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from helpers.checks import forward
 
 from kmodels.core.training import backend, inference
 from kmodels.echo.data.encode import lowpass_depth
@@ -64,27 +65,27 @@ def test_config_and_file_give_the_same_network(architecture, tmp_path):
     net = EchoNet(**options, dtype="float32", name="mine")
     net.initialize_base(np.full((SIZE, SIZE), 3.0, "float32"))
     assert options.items() <= net.get_config().items()
-    expected = predict(net, x)
+    expected = forward(net, x)
     copy = EchoNet.from_config(net.get_config())
     assert copy.get_config() == net.get_config()
     copy.set_weights(net.get_weights())
-    assert_same(predict(copy, x), expected)
+    assert_same(forward(copy, x), expected)
     clone = keras.models.clone_model(net)
     assert type(clone) is EchoNet and clone.get_config() == net.get_config()
     clone.set_weights(net.get_weights())
-    assert_same(predict(clone, x), expected)
+    assert_same(forward(clone, x), expected)
     net.compile("adam")
     net.save(tmp_path / "net.keras")
     read = keras.saving.load_model(tmp_path / "net.keras")
     assert type(read) is EchoNet and read.name == "mine" and isinstance(read.optimizer, keras.optimizers.Adam)
-    assert_same(predict(read, x), expected)
+    assert_same(forward(read, x), expected)
 
 
 def test_the_residuals_range_is_a_share_of_max_depth():
     net = EchoNet(**TINY, max_depth=6.0, residual_range=0.5)
     (kernel,) = (v for v in net.trainable_variables if v.path.endswith("residual_out/kernel"))
     kernel.assign(5000 * inference.as_numpy(kernel))
-    largest = np.abs(predict(net, arrays()[0])["residual"]).max()
+    largest = np.abs(forward(net, arrays()[0])["residual"]).max()
     assert 2.9 < largest <= 3.0 + 1e-5
 
 

@@ -5,10 +5,10 @@ import inspect
 import keras
 import numpy as np
 import pytest
+from helpers.checks import forward
 
 import kmodels.metasurface
 from kmodels.core.training import backend
-from kmodels.core.training.inference import as_numpy
 from kmodels.metasurface import MetasurfaceNet, MetasurfacePreprocessor, MetasurfaceRecipe
 from kmodels.metasurface.data.records import Structures, pack
 from kmodels.metasurface.network.legacy import upgrade_config
@@ -44,7 +44,7 @@ def compiled(**changes):
 
 
 def spectra(net):
-    return as_numpy(net.predict_on_batch(X)["spectra"])
+    return forward(net, X)["spectra"]
 
 
 @pytest.fixture(scope="module")

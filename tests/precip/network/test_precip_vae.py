@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from helpers.checks import forward
 from helpers.small_days import RECIPE_SMALL, written
 
 from kmodels.precip.data.encode import PrecipPreprocessor
@@ -95,21 +96,21 @@ def test_copy_by_config(net, arrays):
     other = PrecipVAE.from_config(net.get_config())
     assert type(other) is PrecipVAE and other.get_config() == net.get_config()
     other.set_weights(net.get_weights())
-    assert_same(outputs(other, arrays[0]), outputs(net, arrays[0]))
+    assert_same(forward(other, arrays[0]), forward(net, arrays[0]))
 
 
 def test_clone(net, arrays):
     other = keras.models.clone_model(net)
     assert type(other) is PrecipVAE and other.get_config() == net.get_config()
     other.set_weights(net.get_weights())
-    assert_same(outputs(other, arrays[0]), outputs(net, arrays[0]))
+    assert_same(forward(other, arrays[0]), forward(net, arrays[0]))
 
 
 def test_saved_and_loaded(net, arrays, tmp_path):
     net.save(tmp_path / "net.keras")
     other = keras.saving.load_model(tmp_path / "net.keras")
     assert type(other) is PrecipVAE
-    assert_same(outputs(other, arrays[0]), outputs(net, arrays[0]))
+    assert_same(forward(other, arrays[0]), forward(net, arrays[0]))
     net.summary(print_fn=lambda text: None)
 
 
@@ -157,7 +158,7 @@ def test_mixed_precision_by_dtype(arrays):
     net = PrecipVAE(**TINY, dtype="mixed_bfloat16")
     assert net.get_config()["dtype"] == "mixed_bfloat16"
     assert {keras.backend.standardize_dtype(v.dtype) for v in net.trainable_variables} == {"float32"}
-    found = outputs(net, arrays[0])
+    found = forward(net, arrays[0])
     for name in ("prior", "posterior", "mean", "log_variance"):
         assert found[name].dtype == np.float32 and np.isfinite(found[name]).all(), name
 
