@@ -22,6 +22,8 @@ def pytest_xdist_make_scheduler(config, log):
     """A worker takes all tests of a file; of the contract, the longest of them, all those of a model."""
     from xdist.scheduler import LoadFileScheduling
 
+    config.option.loadscopereorder = False  # as collected: LONG first
+
     class ByModel(LoadFileScheduling):
         def _split_scope(self, nodeid):
             file = super()._split_scope(nodeid)
@@ -45,6 +47,10 @@ SLOW = [
 SLOW_ON_JAX = {"precip", "echo", "metasurface"} if backend.current() == "jax" else set()
 
 
+# Begun first, so that no worker is left with one of them at the end.
+LONG = [f"test_{name}.py" for name in ("contract", "loop", "search", "verbs", "pages", "transfer", "bench")]
+
+
 def _parts(path: Path) -> set[str]:
     """Names of the folders that a test's file lies in, and its own."""
     return set(path.relative_to(Path(__file__).parent).parts)
@@ -57,6 +63,7 @@ def pytest_ignore_collect(collection_path, config):
 
 def pytest_collection_modifyitems(items):
     """Mark tests as keras_free by the folder or file that they lie in, and as slow by that or by their name."""
+    items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
     for item in items:
         if KERAS_FREE & _parts(item.path):
             item.add_marker(pytest.mark.keras_free)

@@ -90,18 +90,29 @@ class Stepped(NamedTuple):
     calls: tuple[int, int]  # of compute_loss, after each of the two steps
 
 
+class First:
+    """The first n of some examples."""
+
+    def __init__(self, some, n):
+        self.n, self.take = n, some.take
+
+    def __len__(self):
+        return self.n
+
+
 @pytest.fixture(scope="session")
 def stepped(task, smoke_recipe):
     """One network for three tests: of the smoke run's shapes, so that jax compiles its step once for both."""
     training = pipeline.load_splits(task, smoke_recipe, None).part("train")
     some, size = task.training_examples(training, smoke_recipe), smoke_recipe.train.batch_size
-    per_epoch = batching.steps_per_epoch(len(some), size)
-    assert len(some) % size, "the last batch of an epoch is filled up"
-    model, traced = task.build(smoke_recipe, per_epoch * smoke_recipe.train.epochs), []
+    steps = batching.steps_per_epoch(len(some), size) * smoke_recipe.train.epochs
+    model, traced = task.build(smoke_recipe, steps), []
     before = [ops.convert_to_numpy(v) for v in model.trainable_variables]
     compute_loss = model.compute_loss
     model.compute_loss = lambda *a, **k: traced.append(1) or compute_loss(*a, **k)
-    stream = batching.batches(some, size, 0, per_epoch - 1)
+    few = First(some, min(len(some), size + size // 2))
+    assert size < len(few) < 2 * size, "a full batch, and one that is filled up"
+    stream = batching.batches(few, size, 0, first_step=1)
     calls = []
     for _ in range(2):
         model.fit(stream, steps_per_epoch=1, verbose=0, shuffle=False)

@@ -40,7 +40,7 @@ NAND = NandRecipe().with_changes({"data": {"n_sequences": 40, "seq_len": 20}})
 ECHO = EchoRecipe().with_changes({"data": {"image_size": 16, "max_depth": 2.0}})
 METASURFACE = MetasurfaceRecipe().with_changes({"data": {"pixels": 32, "n_wavelengths": 3}})
 CALM = PLUME.with_changes({"model": {"wind": False, "transport": False, "base": "persistence"}})
-FAST, SLOW = 30, 500
+FAST, SLOW = 15, 500
 
 
 # -- real files ------------------------------------------------------------------------------------------------------
