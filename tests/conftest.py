@@ -88,6 +88,19 @@ def cache_folder(shared_folder):
     return folder
 
 
+@pytest.fixture
+def eager():
+    """On TensorFlow nothing is traced during the test: a training of a few small steps takes a third of the time."""
+    if backend.current() != "tensorflow":
+        yield
+        return
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
 @pytest.fixture(scope="session", params=registry.NAMES)
 def task(request):
     """Every Task in turn: a contract test asks for this."""

@@ -36,7 +36,8 @@ def main(argv=None) -> int:
     options = cli.parser("nand.studies.rules", __doc__)
     options.add_argument("--out", required=True, metavar="FILE", help="the figures, .json")
     options.add_argument("--limits", type=int, nargs="+", metavar="L", help="read_offset_limit (default: as above)")
-    options.add_argument("--orders", nargs="+", choices=list(ORDERS), help="program_order (default: as above)")
+    words = {"nargs": "+", "choices": list(ORDERS), "metavar": "O"}
+    options.add_argument("--orders", **words, help="program_order: strict, monotonic, any (default: as above)")
     options.add_argument("--sequences", type=int, metavar="N", help="legal ones to learn from (3000 or 6000)")
     options.add_argument("--epochs", type=int, default=6, metavar="N", help="passes over them (default: 6)")
     options.add_argument("--seed", type=int, default=0, metavar="S", help="of data and weights (default: 0)")

@@ -141,7 +141,7 @@ def test_wrong_steps_are_refused(tmp_path, capsys):
         fails_cleanly(capsys, verb.main(["--model", "nand", "--out", str(tmp_path), *words]), said)
 
 
-def test_a_climb_from_the_command_line_and_its_second_call(tmp_path, capsys):
+def test_a_climb_from_the_command_line_and_its_second_call(tmp_path, capsys, eager):
     """Really trained: the smallest step, once."""
     words = ["--model", "nand", "--smoke", "--until", "0", "--out", str(tmp_path)]
     assert verb.main(words) == 0

@@ -14,6 +14,7 @@ from kmodels.metasurface.recipe import RECIPE
 from kmodels.metasurface.simulator import structures
 from kmodels.metasurface.studies import transfer
 
+pytestmark = pytest.mark.usefixtures("eager")
 SMALL = RECIPE().with_changes(RECIPE.SMOKE)
 
 
