@@ -37,7 +37,7 @@ STUDIES = {
     "design": Verb("kmodels.metasurface.studies.design", "design a colour router with a trained metasurface"),
     "transfer": Verb("kmodels.metasurface.studies.transfer", "tune a trained metasurface on rigorous spectra"),
     "pack": Verb("kmodels.metasurface.studies.pack", "pack the structures of many files into one"),
-    "rules": Verb("kmodels.nand.studies.rules", "learn the rules of NAND devices from legal traces, and say them back"),
+    "rules": Verb("kmodels.nand.studies.rules", "learn a NAND device's rules from legal traces, and say them back"),
     "ablation": Verb("kmodels.precip.studies.ablation", "what each piece of precip does, alone and all together"),
     "usefulness": Verb("kmodels.precip.studies.usefulness", "train another model on fields that precip generates"),
     "search": Verb("tuning.search", "search for a better recipe"),
