@@ -39,6 +39,11 @@ class Data(Section):
     program_order: Literal["strict", "monotonic", "any"] = Field(
         "strict", description="strict: p == w; monotonic: p >= w; any: never twice"
     )
+    initial_state: Literal["not_erased", "erased", "unknown"] = Field(
+        "not_erased",
+        description="blocks when a recording begins: not_erased; erased; unknown: it begins in mid-life, and what was "
+        "never seen is not held against a sequence",
+    )
     split: tuple[float, float, float] = Field(
         (0.70, 0.15, 0.15), description="shares of training, validation and test, by pair"
     )
@@ -53,6 +58,8 @@ class Data(Section):
             raise ValueError(f"num_blocks = {self.num_blocks} first erases leave seq_len = {self.seq_len} no room")
         if self.erase_rate + self.read_rate > 0.95:
             raise ValueError("erase_rate + read_rate must leave at least 0.05 for programs")
+        if self.initial_state == "unknown" and self.corruption == "legacy":
+            raise ValueError("corruption = legacy needs initial_state = not_erased, as the prototype has it")
         if min(self.split) <= 0:
             raise ValueError(f"split = {self.split}: every part needs a share above 0")
         if self.program_order != "strict" and "page_hop" in self.strategies:

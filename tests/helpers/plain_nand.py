@@ -5,9 +5,10 @@ import numpy as np
 from kmodels.nand.data.records import PAD, Trace
 
 
-def first_violation(operations, limit, order="strict"):
+def first_violation(operations, limit, order="strict", starts_erased=False):
     """(index, code) of the first violation of [(op, block, page), ...], or None. Follows the table of the rules."""
-    erased, written, frontier = set(), {}, {}
+    erased = {block for _, block, _ in operations} if starts_erased else set()
+    written, frontier = {}, {}
     found = None
     for index, (op, block, page) in enumerate(operations):
         code = None
@@ -34,6 +35,40 @@ def first_violation(operations, limit, order="strict"):
         if code and found is None:
             found = index, code
     return found
+
+
+def first_violation_in_mid_life(operations, limit, order, pages):
+    """The same where the recording begins in mid-life: the first operation that is illegal in every state.
+
+    Every state is listed: not erased (None), or the set of written pages that `order` can lead to. Codes are not told.
+    """
+    sets = [frozenset(range(w)) for w in range(pages + 1)]
+    if order != "strict":
+        sets = [frozenset(p for p in range(pages) if number >> p & 1) for number in range(2**pages)]
+    states = {}
+    for index, (op, block, page) in enumerate(operations):
+        possible = states.setdefault(block, {None, *sets})
+        after = {state_after(op, page, state, limit, order) for state in possible} - {ILLEGAL}
+        if not after:
+            return index
+        states[block] = after
+    return None
+
+
+ILLEGAL = "illegal"
+
+
+def state_after(op, page, state, limit, order):
+    """The written pages behind one operation, or ILLEGAL."""
+    if op == "erase":
+        return frozenset()
+    if state is None:
+        return ILLEGAL
+    w = max(state, default=-1) + 1
+    if op == "program":
+        allowed = {"strict": page == w, "monotonic": page >= w, "any": page not in state}[order]
+        return state | {page} if allowed else ILLEGAL
+    return state if page in state and w - 1 - page < limit else ILLEGAL
 
 
 def operations_of(trace, row):

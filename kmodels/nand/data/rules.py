@@ -35,13 +35,14 @@ class Device:
     slots : int
         Blocks of each device.
     rules
-        Anything with `geometry`, `read_offset_limit` and `program_order`, such as a recipe's data section.
+        Anything with `geometry`, `read_offset_limit`, `program_order` and `initial_state`, such as a recipe's data
+        section. Blocks are erased at the start where that is its initial state, else they are not.
     """
 
     def __init__(self, n: int, slots: int, rules):
         self.n, self.rules = n, rules
         self._base = np.arange(n) * slots
-        self._frontier = np.full(n * slots, -1, "int32")
+        self._frontier = np.full(n * slots, 0 if rules.initial_state == "erased" else -1, "int32")
         self._written = None
         if rules.program_order != "strict":
             self._written = np.zeros((n * slots, rules.geometry.pages), bool)
@@ -58,6 +59,10 @@ class Device:
         if self._written is None:
             return page < self.frontier(slot)
         return self._written[self._base + slot, np.maximum(page, 0)]
+
+    def codes(self, op: np.ndarray, slot: np.ndarray, page: np.ndarray) -> np.ndarray:
+        """Name the rule that operations would break, one a device or k a device: (n,) or (k, n) each."""
+        return violation_codes(op, page, self.frontier(slot), self.is_written(slot, page), self.rules)
 
     def step(self, op: np.ndarray, slot: np.ndarray, page: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Apply one operation to each device; an illegal one leaves the state unchanged.
@@ -92,6 +97,70 @@ class Device:
         """Keep the map of written pages."""
         self._written[at[op == ERASE]] = False
         self._written[at[programs], page[programs]] = True
+
+
+class RecordedDevice:
+    """What is known of n devices whose recording begins in mid-life: every state that they may be in.
+
+    Before its first erase in the trace a block may hold any pages. An operation is legal if it is in one of these
+    states, and leaves those in which it is. Of a block the possible w are an interval, lowest to highest; the pages
+    below `unknown` may be written or not, the others are where the trace shows it.
+
+    Parameters
+    ----------
+    n, slots, rules
+        As of a Device.
+    """
+
+    def __init__(self, n: int, slots: int, rules):
+        self.n, self.rules = n, rules
+        self._base, pages = np.arange(n) * slots, rules.geometry.pages
+        self._lowest, self._highest, self._unknown = np.zeros(n * slots, int), *np.full((2, n * slots), pages)
+        self._written = None if rules.program_order == "strict" else np.zeros((n * slots, pages), bool)
+
+    def frontier(self, slot: np.ndarray) -> np.ndarray:
+        """Return the lowest possible w of one block of each device, slot (n,) -> (n,)."""
+        return self._lowest[self._base + slot]
+
+    def codes(self, op: np.ndarray, slot: np.ndarray, page: np.ndarray) -> np.ndarray:
+        """Name the rule that operations would break in every possible state: (n,) or (k, n) each."""
+        at, order = self._base + slot, self.rules.program_order
+        low, high = self._lowest[at], self._highest[at]
+        is_written = page < high  # in one of the states
+        if order == "strict":
+            program = np.where(page < low, OVERWRITE, np.where(page > high, PAGE_HOP, NONE))
+        else:
+            shown = self._written[at, np.maximum(page, 0)]
+            is_written &= shown | (page < self._unknown[at])
+            program = np.where(shown if order == "any" else page < low, OVERWRITE, NONE)
+        stale = low - 1 - page >= self.rules.read_offset_limit
+        read = np.where(is_written, np.where(stale, STALE_READ, NONE), READ_UNWRITTEN)
+        return np.where(op == PROGRAM, program, np.where(op == READ, read, NONE)).astype("int8")
+
+    def step(self, op: np.ndarray, slot: np.ndarray, page: np.ndarray) -> np.ndarray:
+        """Take in one operation of each device, (n,) each; return the codes, (n,). An illegal one tells nothing."""
+        codes, at = self.codes(op, slot, page), self._base + slot
+        low, high = self._lowest[at], self._highest[at]
+        legal = codes == NONE
+        erases, programs, reads = (legal & (op == kind) for kind in (ERASE, PROGRAM, READ))
+        keeps_order = self.rules.program_order != "any"
+        unknown = np.minimum(self._unknown[at], high)
+        self._unknown[at] = np.where(erases, 0, np.where(programs & keeps_order, np.minimum(unknown, page), unknown))
+        low = np.where(programs | reads, np.maximum(low, page + 1), low)
+        reach = np.minimum(high, page + self.rules.read_offset_limit)
+        after = page + 1 if keeps_order else np.maximum(high, page + 1)
+        self._highest[at] = np.select([erases, programs, reads], [0, after, reach], high)
+        self._lowest[at] = np.where(erases, 0, low)
+        if self._written is not None:
+            self._written[at[erases]] = False
+            shows = programs | reads
+            self._written[at[shows], page[shows]] = True
+        return codes
+
+
+def make_device(n: int, slots: int, rules) -> Device | RecordedDevice:
+    """Make n devices in the initial state of the rules."""
+    return (RecordedDevice if rules.initial_state == "unknown" else Device)(n, slots, rules)
 
 
 def violation_codes(op, page, frontier, written, rules) -> np.ndarray:
@@ -174,7 +243,8 @@ def replay(trace: Trace, rules) -> tuple[np.ndarray, np.ndarray]:
     codes : ndarray of int, shape (n, time)
         The rule that each operation breaks.
     frontier : ndarray of int, shape (n, time)
-        The next page w of its block before the operation; -1 where the block is not erased.
+        The next page w of its block before the operation, the lowest possible one where the recording begins in
+        mid-life; -1 where the block is not erased.
     """
     parts = [_replayed(trace.take(slice(start, start + BATCH)), rules) for start in range(0, len(trace), BATCH)]
     return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
@@ -189,10 +259,19 @@ def _replayed(trace: Trace, rules) -> tuple[np.ndarray, np.ndarray]:
         return tuple(np.concatenate(part) for part in zip(*halves, strict=True))
     # Time first: each step then reads and writes memory in a row.
     op, slot, page = (np.ascontiguousarray(part.T) for part in (trace.op, slot, trace.page))
+    if rules.initial_state == "unknown":
+        return _recorded(op, slot, page, RecordedDevice(n, n_slots, rules))
     device = Device(n, n_slots, rules)
     states = [device.step(op[t], slot[t], page[t]) for t in range(len(op))]
     frontier, written = (np.stack(part) for part in zip(*states, strict=True))
     return violation_codes(op, page, frontier, written, rules).T, frontier.T
+
+
+def _recorded(op, slot, page, device: RecordedDevice) -> tuple[np.ndarray, np.ndarray]:
+    """Replay a batch, time first, on devices of which nothing is known at first."""
+    steps = [(device.frontier(slot[t]), device.step(op[t], slot[t], page[t])) for t in range(len(op))]
+    frontier, codes = (np.stack(part) for part in zip(*steps, strict=True))
+    return codes.T, frontier.T
 
 
 def first_violations(codes: np.ndarray) -> Violations:

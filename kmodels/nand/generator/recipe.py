@@ -2,7 +2,7 @@
 
 from typing import ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from kmodels.core.spec.recipe import Recipe, Section, TrainSection
 from kmodels.nand.recipe import Data
@@ -67,6 +67,12 @@ class GeneratorRecipe(Recipe):
         "model": {"hidden": 16, "embedding": 16, "samples": 200},
         "train": {"epochs": 2},
     }
+
+    @model_validator(mode="after")
+    def _agrees(self):
+        if self.data.initial_state == "unknown" and self.model.max_hop is not None:
+            raise ValueError("model.max_hop = a number needs data.initial_state = not_erased or erased")
+        return self
 
     task: Literal["nand.generator"] = Field("nand.generator", description="the model that this recipe belongs to")
     data: Data = Data()

@@ -3,7 +3,7 @@
 from operator import attrgetter
 
 from kmodels.core.spec.task import GeneratorTask, TrainingData
-from kmodels.nand.generator.data.encode import encode, training_examples
+from kmodels.nand.generator.data.encode import encode, tokens, training_examples
 from kmodels.nand.generator.data.load import SUFFIXES, load
 from kmodels.nand.generator.data.split import split
 from kmodels.nand.generator.evaluation import sampling
@@ -22,6 +22,8 @@ from kmodels.nand.generator.simulator import SIMULATION
 def notes(recipe: GeneratorRecipe) -> list[str]:
     """List what a reader of the report must know about where its figures come from."""
     texts = [f"evaluated on {recipe.model.samples} constrained and as many free sequences, temperature 1"]
+    if recipe.model.max_hop is None:
+        texts.append("free sequences leave out tokens that surprise more than the threshold of legal operations")
     if recipe.train.scheme == "prefix":
         texts.append("one example for every prefix, as in the prototype: the same targets at many times the work")
     return texts
@@ -41,6 +43,7 @@ class NandGeneratorTask(GeneratorTask):
     references = ("simulator",)
     headline = (
         "validity_free",
+        "validity_untruncated",
         "validity_constrained",
         "novelty",
         "novelty_free",
@@ -48,6 +51,7 @@ class NandGeneratorTask(GeneratorTask):
         "mix_distance",
         "offset_mix_distance",
         "nats_per_operation",
+        "false_alarms",
     )
 
     load = staticmethod(load)
@@ -62,6 +66,10 @@ class NandGeneratorTask(GeneratorTask):
     diagnostics = staticmethod(diagnostics)
     notes = staticmethod(notes)
     figures = staticmethod(plot)
+
+    def adapt(self, model, records):
+        """Start each word at its share in the training sequences."""
+        model.adapt(tokens(records, model.rules, model.vocabulary))
 
     def callbacks(self, recipe, data: TrainingData):
         """Choose the threshold of the surprise after each epoch."""

@@ -3,7 +3,7 @@
 A legal sequence erases each of its blocks, then samples random legal operations. Its counterpart keeps the operations
 before a random place, breaks one rule there, and goes on with random legal operations from the state that the device is
 then in (an illegal operation changes nothing). The rules confirm each pair; one that they do not confirm is sampled
-again.
+again. Recordings that begin in mid-life are the ends of longer sequences.
 """
 
 import time
@@ -26,7 +26,7 @@ from kmodels.nand.data.records import (
     STALE_READ,
     Trace,
 )
-from kmodels.nand.data.rules import Device, RuleChecker, first_violations, violation_codes
+from kmodels.nand.data.rules import Device, RecordedDevice, RuleChecker, first_violations, violation_codes
 
 SIMULATION = 2  # raise it when the same recipe gives other data: cached data is then made again
 CHUNK = 4096  # pairs sampled together; each chunk has a random stream of its own, so workers change nothing
@@ -119,7 +119,8 @@ def sample_pairs(rng: np.random.Generator, n: int, data) -> Trace:
         blocks = distinct_blocks(rng, len(waiting), data)
         valid = _roll_out(rng, len(waiting), data)
         illegal, index, confirmed = corrupted(rng, valid, waiting, data)
-        pairs.append(_pairs(valid, illegal, blocks, waiting, index, confirmed, data))
+        recorded = (rolled.recorded(data) for rolled in (valid, illegal))
+        pairs.append(_pairs(*recorded, blocks, waiting, index - unrecorded(data), confirmed, data))
         waiting = waiting[~confirmed]
         if not len(waiting):
             return joined(pairs)
@@ -140,12 +141,21 @@ class _Rolled:
     frontier: np.ndarray
     written: np.ndarray
 
+    def recorded(self, data) -> "_Rolled":
+        """Cut off what happened before the recording begins."""
+        return _Rolled(*(getattr(self, name)[unrecorded(data) :] for name in self.__dataclass_fields__))
+
+
+def unrecorded(data) -> int:
+    """Count the operations of a device's life before its recording begins: as many as are recorded, or none."""
+    return data.seq_len if data.initial_state == "unknown" else 0
+
 
 def _roll_out(rng, n, data, replay=None, until=None) -> _Rolled:
     """Step n devices through random legal operations; or follow `replay` up to and including step until[i] first."""
     device = Device(n, data.num_blocks, data)
     steps = []
-    for t in range(data.seq_len):
+    for t in range(data.seq_len + unrecorded(data)):
         operation = _sample_operation(rng, device, data, t)
         if replay is not None:
             old = (replay.op[t], replay.slot[t], replay.page[t])
@@ -161,9 +171,18 @@ def _one_violation_each(rng, valid, strategy, data):
     page = valid.page.copy()
     page[here] = _illegal_page(rng, valid.frontier[here], strategy, data)
     illegal = _roll_out(rng, len(index), data, replay=replace(valid, page=page), until=index)
-    checked = first_violations(violation_codes(illegal.op, illegal.page, illegal.frontier, illegal.written, data).T)
+    checked = first_violations(_codes(illegal.recorded(data), data).T)
     single = (checked.codes != NONE).sum(axis=1) == 1
-    return illegal, index, possible & single & (checked.violation_index == index) & (checked.violation_code == strategy)
+    agrees = (checked.violation_index == index - unrecorded(data)) & (checked.violation_code == strategy)
+    return illegal, index, possible & single & agrees
+
+
+def _codes(rolled: _Rolled, data) -> np.ndarray:
+    """Name the rule that each recorded operation breaks: (time, n)."""
+    if data.initial_state != "unknown":
+        return violation_codes(rolled.op, rolled.page, rolled.frontier, rolled.written, data)
+    device = RecordedDevice(rolled.op.shape[1], data.num_blocks, data)
+    return np.stack([device.step(*each) for each in zip(rolled.op, rolled.slot, rolled.page, strict=True)])
 
 
 def _legacy_corruption(rng, valid, strategy, data):
@@ -185,9 +204,9 @@ def _legacy_corruption(rng, valid, strategy, data):
 
 
 def _sample_operation(rng, device, data, t):
-    """Sample a legal operation for each device, (op, slot, page); the first ones erase the blocks in turn."""
+    """Sample a legal operation for each device, (op, slot, page); the first ones erase blocks that are not erased."""
     n = device.n
-    if t < data.num_blocks:
+    if t < data.num_blocks and data.initial_state != "erased":
         return np.full(n, ERASE), np.full(n, t), np.full(n, -1)
     slot = rng.integers(data.num_blocks, size=n)
     frontier = device.frontier(slot)
@@ -239,6 +258,7 @@ def _choose_place(rng, valid, strategy, data):
     fits = np.zeros(op.shape, bool)
     for code, rule in rules.items():
         fits |= rule & (strategy == code)
+    fits[: unrecorded(data)] = False
     index = np.where(fits, rng.random(op.shape), -1.0).argmax(axis=0)
     return index, fits.any(axis=0)
 

@@ -15,6 +15,7 @@ Exit status: 0 every network reaches AUROC 0.99 and localisation 0.95 and says i
 input or usage.
 """
 
+import functools
 import json
 import sys
 import time
@@ -25,7 +26,7 @@ from kmodels.core.spec.errors import UserError
 
 LIMITS = range(1, 11)
 ORDERS = {"strict": LIMITS, "monotonic": (5,), "any": (5, 10)}  # by default: {program order: limits}
-SEQUENCES = {"strict": 3000, "monotonic": 6000, "any": 6000}  # legal ones to learn from; holes are more to learn
+SEQUENCES = {"strict": 2000, "monotonic": 6000, "any": 6000}  # legal ones to learn from; holes are more to learn
 LEGAL, MIXED = 1000, 1000  # legal validation sequences; pairs of a legal and an illegal test sequence
 NETWORK, BLIND = "network", "network without pages"
 AUROC, LOCALISATION = 0.99, 0.95  # what every network must reach
@@ -38,7 +39,7 @@ def main(argv=None) -> int:
     options.add_argument("--limits", type=int, nargs="+", metavar="L", help="read_offset_limit (default: as above)")
     words = {"nargs": "+", "choices": list(ORDERS), "metavar": "O"}
     options.add_argument("--orders", **words, help="program_order: strict, monotonic, any (default: as above)")
-    options.add_argument("--sequences", type=int, metavar="N", help="legal ones to learn from (3000 or 6000)")
+    options.add_argument("--sequences", type=int, metavar="N", help="legal ones to learn from (2000 or 6000)")
     options.add_argument("--epochs", type=int, default=6, metavar="N", help="passes over them (default: 6)")
     options.add_argument("--seed", type=int, default=0, metavar="S", help="of data and weights (default: 0)")
     cli.add_backend_option(options)
@@ -156,26 +157,45 @@ def study_device(order: str, limit: int, sequences: int | None, epochs: int, see
 
 def _network(recipe, parts):
     """Train a generator on legal traces: (the network, the scores of its surprise)."""
-    import keras
-
     from kmodels.core.training import batching, inference
     from kmodels.nand.generator.data.encode import encode
     from kmodels.nand.generator.evaluation.calibration import calibrate
     from kmodels.nand.generator.evaluation.prediction import decode
-    from kmodels.nand.generator.network.generator import build
 
     def outputs(part):
-        return inference.predict(network, encode(parts[part], recipe), 256)
+        return inference.predict(network, encode(parts[part], recipe), 250)
 
-    keras.utils.set_random_seed(recipe.seed)
     examples, size = encode(parts["train"], recipe), recipe.train.batch_size
     steps = batching.steps_per_epoch(len(examples), size)
-    network = build(recipe, steps * recipe.train.epochs)
+    network = _untrained(recipe.model.memory, recipe.train.epochs, steps, recipe.seed)
+    network.adapt(examples.targets["token"])
     batches = batching.batches(examples, size, recipe.seed)
     network.fit(batches, steps_per_epoch=steps, epochs=recipe.train.epochs, verbose=0, shuffle=False)
     calibrate(network, parts["validation"], outputs("validation"))
     prediction = decode(network, parts["test"], outputs("test"))
     return network, _scores(parts["test"], prediction.surprise, prediction.threshold)
+
+
+def _untrained(memory: str, epochs: int, steps: int, seed: int):
+    """Give the network of all devices as it was before any training: it is told nothing of a device."""
+    network, start = _built(memory, epochs, steps, seed)
+    for variable, value in zip([*network.variables, *network.optimizer.variables], start, strict=True):
+        variable.assign(value)
+    return network
+
+
+@functools.cache  # compiled once
+def _built(memory: str, epochs: int, steps: int, seed: int):
+    """Build a network and its optimizer: (network, the values of their variables)."""
+    import keras
+
+    from kmodels.core.training.inference import as_numpy
+    from kmodels.nand.generator.network.generator import build
+
+    keras.utils.set_random_seed(seed)
+    network = build(device_recipe("strict", 1, epochs, seed, memory), steps * epochs)
+    network.optimizer.build(network.trainable_variables)
+    return network, [as_numpy(variable) for variable in [*network.variables, *network.optimizer.variables]]
 
 
 def _scores(trace, surprise, threshold: float) -> dict:
@@ -211,7 +231,7 @@ def _believed(network, recipe, test) -> dict:
     from kmodels.core.training import inference
     from kmodels.nand.generator.data.encode import encode
     from kmodels.nand.generator.evaluation import beliefs
-    from kmodels.nand.generator.evaluation.prediction import log_softmax
+    from kmodels.nand.generator.evaluation.sampling import log_softmax
 
     legal = test.take(~test.invalid).take(slice(0, 300))
     log_p = log_softmax(inference.predict(network, encode(legal, recipe), 256)["token"])

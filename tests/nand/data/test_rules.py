@@ -4,7 +4,13 @@ import time
 
 import numpy as np
 import pytest
-from helpers.plain_nand import assert_rule_checker_agrees, trace_of
+from helpers.plain_nand import (
+    assert_rule_checker_agrees,
+    first_violation,
+    first_violation_in_mid_life,
+    operations_of,
+    trace_of,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -112,3 +118,55 @@ def test_rates():
     trace = sequences.sample_pairs(np.random.default_rng(0), 4096, data)
     assert fastest(lambda: RuleChecker(data).check(trace), len(trace)) > 50_000
     assert fastest(lambda: sequences.sample_pairs(np.random.default_rng(0), 4096, data), 8192) > 10_000
+
+
+@pytest.mark.parametrize(
+    "order, sequence, index, code",
+    [
+        ("strict", "p0.7 r0.3 r0.7 p0.8", -1, "none"),
+        ("strict", "p0.7 p0.7", 1, "overwrite"),
+        ("strict", "p0.7 p0.9", 1, "page_hop"),
+        ("strict", "p0.7 r0.2", 1, "stale_read"),
+        ("strict", "p0.7 r0.8", 1, "read_unwritten"),
+        ("strict", "r0.7 p0.8 p0.13", 2, "page_hop"),  # w was 8 .. 12, and is 9
+        ("strict", "r0.7 p0.13", 1, "page_hop"),
+        ("strict", "r0.7 r0.12", 1, "read_unwritten"),
+        ("strict", "r0.7 r0.11 r0.6", 2, "stale_read"),
+        ("strict", "r0.9 e0 r0.9", 2, "read_unwritten"),
+        ("monotonic", "r0.7 p0.11 r0.10 r0.9", -1, "none"),  # w may have been 11
+        ("monotonic", "r0.7 p0.13 r0.12", 2, "read_unwritten"),  # it was 12 at most
+        ("monotonic", "p0.7 p0.5", 1, "overwrite"),
+        ("any", "p0.7 p0.5 r0.6", -1, "none"),
+        ("any", "r0.5 p0.5", 1, "overwrite"),
+    ],
+)
+def test_what_was_never_seen_is_not_held_against_a_recording_from_mid_life(order, sequence, index, code):
+    verdict = RuleChecker(rules(order).model_copy(update={"initial_state": "unknown"})).check(trace_of(sequence))
+    assert (verdict.violation_index[0], CODES[verdict.violation_code[0]]) == (index, code)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("limit", [1, 2, 4])
+def test_a_recording_from_mid_life_is_illegal_in_whatever_state_it_began(order, limit):
+    """Against a list of all states, on random sequences, most of them short of a violation for a while."""
+    pages, rng = 5, np.random.default_rng(limit)
+    data = rules(order, pages, limit).model_copy(update={"initial_state": "unknown"})
+    op, block = rng.choice(3, (300, 14), p=[0.05, 0.4, 0.55]), rng.integers(2, size=(300, 14))
+    near = np.clip(np.cumsum(rng.integers(-1, 3, (300, 14)), axis=1) // 2, 0, pages - 1)
+    page = np.where(op == 0, -1, np.where(rng.random((300, 14)) < 0.8, near, rng.integers(pages, size=(300, 14))))
+    zero, n = np.zeros_like(op), np.arange(300)
+    trace = Trace(op=op, die=zero, plane=zero, block=block, page=page, name=n, pair=n)
+    found = RuleChecker(data).check(trace)
+    for row in range(300):
+        expected = first_violation_in_mid_life(operations_of(trace, row), limit, order, pages)
+        assert (found.violation_index[row] if found.invalid[row] else None) == expected, operations_of(trace, row)
+    assert (np.bincount(found.violation_index[found.invalid], minlength=8)[:8] > 0).sum() > 5
+
+
+def test_blocks_that_are_erased_when_the_recording_begins():
+    data = rules().model_copy(update={"initial_state": "erased"})
+    trace = trace_of("p0.0 p1.0 r1.0 p0.1", "p0.1", "r0.0", "p0.0 p0.0")
+    verdict = RuleChecker(data).check(trace)
+    for row in range(4):
+        expected = first_violation(operations_of(trace, row), 5, starts_erased=True)
+        assert (expected or (-1, "none")) == (verdict.violation_index[row], CODES[verdict.violation_code[row]])

@@ -3,7 +3,7 @@
 import joblib
 import numpy as np
 import pytest
-from helpers.plain_nand import first_violation, operations_of
+from helpers.plain_nand import first_violation, first_violation_in_mid_life, operations_of
 
 from kmodels.core.spec.errors import UserError
 from kmodels.nand.data.records import CODES, ERASE, OVERWRITE, PAGE_HOP, PROGRAM, READ, READ_UNWRITTEN, STALE_READ
@@ -110,3 +110,24 @@ def test_legacy_data_has_the_faults_of_the_prototype():
 def test_rules_that_leave_no_room_are_refused():
     with pytest.raises(UserError, match="no stale_read fits into seq_len = 8"):
         simulated(seq_len=8, strategies=["stale_read"])
+
+
+@pytest.mark.parametrize("order", ["strict", "monotonic", "any"])
+def test_recordings_from_mid_life_are_the_ends_of_longer_sequences(order):
+    kinds = ["overwrite", "read_unwritten", "stale_read"]
+    small = {"geometry": {"pages": 8}, "seq_len": 20, "read_offset_limit": 2, "num_blocks": 2}
+    trace, data = simulated(n=60, initial_state="unknown", program_order=order, strategies=kinds, **small)
+    assert trace.op.shape == (120, 20) and (trace.op[:, 0] != ERASE).any()
+    for row in range(len(trace)):
+        found = first_violation_in_mid_life(operations_of(trace, row), 2, order, 8)
+        assert (trace.violation_index[row] if trace.invalid[row] else None) == found
+    codes = RuleChecker(data).check(trace).codes
+    assert ((codes != 0).sum(axis=1) == trace.invalid).all()
+    from_the_start = RuleChecker(data.model_copy(update={"initial_state": "not_erased"})).check(trace)
+    assert from_the_start.invalid.mean() > 0.9, "the same recordings, had nothing happened before"
+
+
+def test_sequences_on_erased_blocks_need_no_erase():
+    trace, data = simulated(n=60, initial_state="erased")
+    legal = trace.take(~trace.invalid)
+    assert (legal.op[:, 0] == PROGRAM).mean() > 0.8 and not RuleChecker(data).check(legal).invalid.any()

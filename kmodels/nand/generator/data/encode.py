@@ -5,6 +5,7 @@ hold since its last erase, so no rule and no limit of the device is used, and an
 other. Under `model.max_hop` the tokens are the legal operations of the recipe's rules, as in earlier versions.
 """
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,7 @@ import numpy as np
 from kmodels.core.spec.errors import UserError
 from kmodels.core.training.batching import ArrayExamples
 from kmodels.nand.data.records import ERASE, NONE, OPERATIONS, PAD, PROGRAM, READ, Trace
-from kmodels.nand.data.rules import Device, replay, violation_codes
+from kmodels.nand.data.rules import replay
 from kmodels.nand.generator.data.history import replay_history
 from kmodels.nand.generator.recipe import GeneratorRecipe
 
@@ -61,19 +62,19 @@ class Vocabulary:
         """The token before the first one; never generated."""
         return self.size
 
-    @property
+    @functools.cached_property
     def slot(self) -> np.ndarray:
         """Slot of every token: (size,)."""
         return np.repeat(np.arange(self.slots), self.words)
 
-    @property
+    @functools.cached_property
     def op(self) -> np.ndarray:
         """Operation of every token: (size,)."""
         counts = [1, self.program[1] - self.program[0] + 1, self.read[1] - self.read[0] + 1]
         last = [PROGRAM, READ] if self.open else []
         return np.tile(np.concatenate([np.repeat([ERASE, PROGRAM, READ], counts), last]).astype(int), self.slots)
 
-    @property
+    @functools.cached_property
     def offset(self) -> np.ndarray:
         """Page - w of every token: (size,); 0 for an erase, and where there is none."""
         return np.tile(self._offsets, self.slots)
@@ -83,7 +84,7 @@ class Vocabulary:
         program, read = (np.arange(low, high + 1) for low, high in (self.program, self.read))
         return np.concatenate([[0], program, read[::-1], [0, 0] if self.open else []]).astype(int)
 
-    @property
+    @functools.cached_property
     def has_offset(self) -> np.ndarray:
         """Whether a token names a page offset: (size,) bool."""
         known = np.arange(self.words) < self.words - 2 * self.open
@@ -100,7 +101,7 @@ class Vocabulary:
         """How many values each input column takes."""
         return [FIRST_OP + len(OPERATIONS), self.slots + 1, 1 + self.words]
 
-    @property
+    @functools.cached_property
     def columns(self) -> np.ndarray:
         """Input columns of every token and of start: (size + 1, 3), (op + 2, slot + 1, word + 1)."""
         rows = np.stack([self.op + FIRST_OP, self.slot + 1, np.tile(np.arange(self.words), self.slots) + 1], axis=1)
@@ -234,27 +235,41 @@ def operations(state, token: np.ndarray, vocabulary: Vocabulary, pages: int) -> 
     """
     op, slot = vocabulary.op[token], vocabulary.slot[token]
     w = state.frontier(slot)
-    page = w + vocabulary.offset[token]
-    outside = (page < 0) | (page >= pages) | (w < 0) | ~vocabulary.has_offset[token]
+    page, exists = _pages(w, token, vocabulary, pages)
     # A program of page w - 1 meets a written page under every order; a read at w meets an unwritten one.
     reads = np.where(op == PROGRAM, w == 0, w < pages)
     instead = np.where(reads, np.clip(w, 0, pages - 1), np.maximum(w - 1, 0))
-    page = np.where(op == ERASE, -1, np.where(outside, instead, page))
-    return np.where(outside & (op != ERASE), np.where(reads, READ, PROGRAM), op), slot, page
+    return np.where(exists, op, np.where(reads, READ, PROGRAM)), slot, np.where(exists, page, instead)
 
 
-def legal_tokens(device: Device, vocabulary: Vocabulary) -> np.ndarray:
-    """Mark the tokens that are legal on each device in its present state: (n, size) bool."""
-    op, slot, offset, known = (
-        part[:, None] for part in (vocabulary.op, vocabulary.slot, vocabulary.offset, vocabulary.has_offset)
-    )
-    w = device.frontier(slot)
-    last = device.rules.geometry.pages - 1
-    page = w + offset
-    inside = known & (page >= 0) & (page <= last) & (w >= 0)
-    page = np.clip(page, 0, last)
-    codes = violation_codes(op, page, w, device.is_written(slot, page), device.rules)
-    return ((op == ERASE) | (inside & (codes == NONE))).T
+def _pages(w, token, vocabulary, pages):
+    """Give the page of tokens in blocks of this w, -1 for an erase, and whether there is one: arrays of one shape.
+
+    Of a block that has not occurred there is one only where its token says so; it is page 0.
+    """
+    op, known = vocabulary.op[token], vocabulary.has_offset[token]
+    page = np.where(known, w + vocabulary.offset[token], 0)
+    exists = np.where(known, (w >= 0) & (page >= 0) & (page < pages), w < 0) & (vocabulary.open | known)
+    return np.where(op == ERASE, -1, page), exists | (op == ERASE)
+
+
+def legal_tokens(device, state, vocabulary: Vocabulary) -> np.ndarray:
+    """Mark the tokens that are legal on each device in its present state: (n, size) bool.
+
+    Parameters
+    ----------
+    device : Device or RecordedDevice
+        Its rules.
+    state : BlockHistory or Device
+        As of `operations`.
+    vocabulary : Vocabulary
+        The tokens.
+    """
+    token = np.arange(vocabulary.size)[:, None]
+    op, slot = vocabulary.op[token], vocabulary.slot[token]
+    page, exists = _pages(state.frontier(slot), token, vocabulary, device.rules.geometry.pages)
+    codes = device.codes(op, slot, np.where(exists, page, 0))
+    return ((op == ERASE) | (exists & (codes == NONE))).T
 
 
 def encode(trace: Trace, recipe) -> ArrayExamples:

@@ -26,13 +26,16 @@ def metrics(parts: dict[str, Trace], prediction: Prediction, seed: int) -> Score
     Returns
     -------
     Scores
-        See `SampleEvaluator.evaluate` and `detection`.
+        See `SampleEvaluator.evaluate` and `detection`. validity_untruncated: share of legal sequences where no unlikely
+        token is left out.
     """
     model = prediction.model
     rows = np.isfinite(prediction.log_likelihood) & is_valid(parts["test"])
     nats = -prediction.log_likelihood[rows], prediction.length[rows]
     evaluator = SampleEvaluator(parts, model.rules, model.vocabulary, seed)
     scores = evaluator.evaluate(prediction.generate(False), prediction.generate(True), *nats)
+    plain = prediction.generate(False, truncated=False)
+    scores = scores.merge(Scores({"validity_untruncated": float((~plain.invalid).mean())}))
     return scores.merge(Scores(detection(parts["test"], prediction.surprise, prediction.threshold)))
 
 

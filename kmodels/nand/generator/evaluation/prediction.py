@@ -12,6 +12,7 @@ from kmodels.nand.data.records import Trace
 from kmodels.nand.evaluation.prediction import operation_names
 from kmodels.nand.generator.data.encode import END, ILLEGAL, tokens
 from kmodels.nand.generator.evaluation import beliefs, sampling
+from kmodels.nand.generator.evaluation.sampling import log_softmax
 
 SEED = 1  # of the sequences that a model generates to be evaluated; the same at every evaluation
 FALSE_ALARMS = 0.002  # share of legal validation sequences that may be called invalid: it chooses the threshold
@@ -96,11 +97,11 @@ class Prediction:
         """Save the frame as .csv or .parquet."""
         files.write_table(path, self.frame())
 
-    def generate(self, constrained: bool, n: int | None = None) -> Trace:
+    def generate(self, constrained: bool, n: int | None = None, truncated: bool = True) -> Trace:
         """Generate n sequences (None: as many as the model is evaluated on), once for each n."""
-        key = (constrained, n or self.model.samples)
+        key = (constrained, n or self.model.samples, truncated)
         if key not in self._generated:
-            self._generated[key] = sampling.generate(self.model, key[1], SEED, constrained)
+            self._generated[key] = sampling.generate(self.model, key[1], SEED, constrained, truncated=truncated)
         return self._generated[key]
 
 
@@ -148,10 +149,3 @@ def first_illegal(surprise: np.ndarray, threshold: float) -> np.ndarray:
 def log_probability(logits: np.ndarray, token: np.ndarray) -> np.ndarray:
     """Pick ln softmax(logits)[token]: (..., size), (...) -> (...); what a negative token gives means nothing."""
     return np.take_along_axis(log_softmax(logits), np.maximum(token, 0)[..., None], axis=-1)[..., 0]
-
-
-def log_softmax(logits: np.ndarray) -> np.ndarray:
-    """Compute ln softmax over the last axis, in double precision."""
-    logits = logits.astype("float64")
-    logits -= logits.max(axis=-1, keepdims=True)
-    return logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))

@@ -6,7 +6,7 @@ import numpy as np
 
 from kmodels.nand.data.load import labelled
 from kmodels.nand.data.records import Trace
-from kmodels.nand.data.rules import Device
+from kmodels.nand.data.rules import make_device
 from kmodels.nand.generator.data.encode import Vocabulary, legal_tokens, operations
 from kmodels.nand.generator.data.history import BlockHistory
 from kmodels.nand.simulator.sequences import distinct_blocks, joined, on_blocks
@@ -14,7 +14,9 @@ from kmodels.nand.simulator.sequences import distinct_blocks, joined, on_blocks
 BATCH = 1024  # sequences generated side by side
 
 
-def generate(model, n: int, seed: int, constrained: bool = True, temperature: float = 1.0) -> Trace:
+def generate(
+    model, n: int, seed: int, constrained: bool = True, temperature: float = 1.0, truncated: bool = True
+) -> Trace:
     """Generate sequences, labelled by the rules.
 
     Parameters
@@ -29,18 +31,26 @@ def generate(model, n: int, seed: int, constrained: bool = True, temperature: fl
         Mask every step with the rules, so that all sequences are legal.
     temperature : float
         Logits are divided by it; below 1 the likely becomes likelier.
+    truncated : bool
+        Without the rules' mask, leave out what surprises more than `model.threshold` lets a legal operation: the many
+        tokens that are all but impossible add up. No rule is asked.
 
     Returns
     -------
     Trace
         n sequences.
+
+    References
+    ----------
+    Hewitt, Manning and Liang 2022, arXiv:2210.15191 (epsilon sampling).
     """
     step_model = model.step_model()
 
     def language_model(size):
         return IncrementalDecoder(step_model, model, size)
 
-    return sample_sequences(language_model, n, seed, model.rules, model.vocabulary, constrained, temperature)
+    threshold = float(model.threshold) if truncated and not constrained else np.inf
+    return sample_sequences(language_model, n, seed, model.rules, model.vocabulary, constrained, temperature, threshold)
 
 
 def sample_sequences(
@@ -51,6 +61,7 @@ def sample_sequences(
     vocabulary: Vocabulary,
     constrained: bool = True,
     temperature: float = 1.0,
+    threshold: float = np.inf,
 ) -> Trace:
     """Sample sequences from a language model, labelled by the rules.
 
@@ -65,34 +76,46 @@ def sample_sequences(
         The tokens.
     n, seed, constrained, temperature
         See `generate`.
+    threshold : float
+        Surprise [nats] above which a token is not sampled.
     """
     rng = np.random.default_rng([seed, 0x6E4])
     sizes = [min(BATCH, n - start) for start in range(0, n, BATCH)]
     parts = [
-        _sample_batch(language_model(size), size, rng, data, vocabulary, constrained, temperature) for size in sizes
+        _sample_batch(language_model(size), size, rng, data, vocabulary, constrained, temperature, threshold)
+        for size in sizes
     ]
     trace = joined(parts)
     return labelled(Trace(**{**vars(trace), "pair": trace.name}), data)
 
 
-def _sample_batch(next_logits, n, rng, data, vocabulary, constrained, temperature) -> Trace:
+def _sample_batch(next_logits, n, rng, data, vocabulary, constrained, temperature, threshold) -> Trace:
     """Sample n sequences side by side, each on a device of its own."""
     blocks = distinct_blocks(rng, n, data)
-    device = Device(n, data.num_blocks, data)
+    device = make_device(n, data.num_blocks, data)
     history = BlockHistory(n, data.num_blocks, max(1, vocabulary.program[1]))
     state = history if vocabulary.open else device
     token = np.full(n, vocabulary.start)
     steps = []
     for _ in range(data.seq_len):
         logits = next_logits(token, history)
+        if threshold < np.inf:
+            logits = np.where(log_softmax(logits) < -threshold, -np.inf, logits)
         if constrained:
-            logits = np.where(legal_tokens(device, vocabulary), logits, -np.inf)
+            logits = np.where(legal_tokens(device, state, vocabulary), logits, -np.inf)
         token = sample_tokens(rng, logits, temperature)
         operation = operations(state, token, vocabulary, data.geometry.pages)
         device.step(*operation)
         history.step(*operation)
         steps.append(operation)
     return on_blocks(*(np.stack(part) for part in zip(*steps, strict=True)), blocks, data)
+
+
+def log_softmax(logits: np.ndarray) -> np.ndarray:
+    """Compute ln softmax over the last axis, in double precision."""
+    logits = logits.astype("float64")
+    logits -= logits.max(axis=-1, keepdims=True)
+    return logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
 
 
 def sample_tokens(rng: np.random.Generator, logits: np.ndarray, temperature: float) -> np.ndarray:

@@ -18,6 +18,8 @@ from kmodels.nand.network.arguments import check_positive
 from kmodels.nand.network.series_gru import SeriesGRU
 from kmodels.nand.recipe import Data, Geometry
 
+UNSEEN = 0.01  # what the count of every word begins with
+
 
 def build(recipe: GeneratorRecipe, steps: int) -> "NandGenerator":
     """Make the compiled generator of a recipe, for a training of so many steps."""
@@ -51,6 +53,8 @@ class NandGenerator(TermModel):
         L: a legal read reaches back fewer pages than this.
     program_order : {"strict", "monotonic", "any"}
         The device's rule for the pages of a block.
+    initial_state : {"not_erased", "erased", "unknown"}
+        Of the blocks when a sequence begins.
     dies, planes, blocks, first_block, pages : int
         The device's addresses: dies, planes a die, blocks a plane and the first of them that is used, pages a block.
     max_offset : int
@@ -90,6 +94,7 @@ class NandGenerator(TermModel):
         seq_len: int = 50,
         read_offset_limit: int = 5,
         program_order: Literal["strict", "monotonic", "any"] = "strict",
+        initial_state: Literal["not_erased", "erased", "unknown"] = "not_erased",
         dies: int = 2,
         planes: int = 4,
         blocks: int = 1000,
@@ -108,6 +113,7 @@ class NandGenerator(TermModel):
         name: str | None = None,
     ):
         check_choice("NandGenerator", "program_order", program_order, ("strict", "monotonic", "any"))
+        check_choice("NandGenerator", "initial_state", initial_state, ("not_erased", "erased", "unknown"))
         check_choice("NandGenerator", "memory", memory, ("pages", "none"))
         check_choice("NandGenerator", "state", state, ("blocks", "joint"))
         check_positive("NandGenerator", embedding=embedding, hidden=hidden, num_layers=num_layers, samples=samples)
@@ -117,6 +123,7 @@ class NandGenerator(TermModel):
             seq_len=seq_len,
             read_offset_limit=read_offset_limit,
             program_order=program_order,
+            initial_state=initial_state,
             strategies=("read_unwritten", "stale_read"),  # illegal under every order; not used here
             geometry=Geometry(dies=dies, planes=planes, blocks=blocks, first_block=first_block, pages=pages),
         )
@@ -138,6 +145,7 @@ class NandGenerator(TermModel):
             "seq_len": seq_len,
             "read_offset_limit": read_offset_limit,
             "program_order": program_order,
+            "initial_state": initial_state,
             "dies": dies,
             "planes": planes,
             "blocks": blocks,
@@ -164,6 +172,7 @@ class NandGenerator(TermModel):
             seq_len=data.seq_len,
             read_offset_limit=data.read_offset_limit,
             program_order=data.program_order,
+            initial_state=data.initial_state,
             dies=geometry.dies,
             planes=geometry.planes,
             blocks=geometry.blocks,
@@ -180,6 +189,18 @@ class NandGenerator(TermModel):
             dropout=model.dropout,
             dtype=recipe.train.dtype,
         )
+
+    def adapt(self, token: np.ndarray) -> None:
+        """Start the logit of each word at the logarithm of its share, far below all others where it never occurs.
+
+        Parameters
+        ----------
+        token : ndarray of int
+            Of the training sequences, negative where there is none.
+        """
+        bias = self.get_layer("words").bias
+        counts = np.bincount(token[token >= 0] % bias.shape[0], minlength=bias.shape[0]) + UNSEEN
+        bias.assign(np.log(counts / counts.sum()))
 
     def target_shapes(self) -> dict[str, tuple[int | None, ...]]:
         """Name the targets, with their shapes behind the batch."""

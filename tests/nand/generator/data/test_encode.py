@@ -104,7 +104,7 @@ def test_masks_agree_with_the_plain_rules_on_every_token(order, pages, model):
     rng = np.random.default_rng(pages)
     done = []
     for _ in range(60):
-        legal = encode.legal_tokens(device, known)[0]
+        legal = encode.legal_tokens(device, state, known)[0]
         for token in range(known.size):
             op, slot, page = (int(part[0]) for part in encode.operations(state, np.array([token]), known, pages))
             assert page < pages and (page >= 0 or OPERATIONS[op] == "erase")

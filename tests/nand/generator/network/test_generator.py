@@ -84,6 +84,16 @@ def test_constrained_samples_are_legal_for_adversarial_weights(order):
     assert made.op.shape == (100, 16)
 
 
+@pytest.mark.parametrize("initial", ["erased", "unknown"])
+@pytest.mark.parametrize("order", ["strict", "any"])
+def test_constrained_samples_begin_in_mid_life_and_on_erased_blocks(order, initial):
+    recipe = small(order).with_changes({"data": {"initial_state": initial}})
+    trace = valid_sequences(recipe)
+    assert not trace.invalid.any() and encode.encode(trace, recipe).targets["token"].min() >= 0
+    made = sampling.generate(sharpened(build(recipe, 10)), 100, 0)
+    assert not made.invalid.any() and (made.op[:, 0] != 0).any()
+
+
 def test_free_samples_of_an_untrained_model_are_mostly_illegal():
     recipe = small()
     made = sampling.generate(build(recipe, 10), 100, 0, constrained=False)
