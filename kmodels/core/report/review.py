@@ -166,8 +166,8 @@ def _gates_table(records) -> str:
     rows = [["step", "gate", "value", "bound", ""]]
     for record in records:
         for gate in record["gates"]:
-            verdict = gate["status"].replace("_", " ")
-            rows.append([_step_name(record), gate["name"], console.number(gate["value"]), bound_of(gate), verdict])
+            value = console.number(gate["value"])
+            rows.append([_step_name(record), gate["name"], value, bound_of(gate), tables.verdict_of(gate)])
     return tables.table(rows)
 
 
