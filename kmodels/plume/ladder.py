@@ -2,7 +2,9 @@
 
 from kmodels.core.spec.gate import Gate
 from kmodels.core.spec.ladder import Ladder, Step
-from kmodels.plume.gates import GATES
+from kmodels.plume.gates import CORRELATION_LEVELS, GATES
+
+CORRELATION = Gate("correlation", "pearson", 0.9, "prototype", levels=CORRELATION_LEVELS)
 
 LADDER = Ladder(
     (
@@ -21,7 +23,7 @@ LADDER = Ladder(
             "a ConvLSTM keeps the volume while it remembers",
             {"model": {"architecture": "v2_convlstm"}, "train": {"epochs": 5}},
             (
-                Gate("correlation", "pearson", 0.9, "prototype"),
+                CORRELATION,
                 Gate("MSE / v1's", "mse_ratio", 0.1, "prototype", "<="),
             ),
             {"pearson": 0.8},  # what it hoped for: 0.7 to 0.9
@@ -30,7 +32,7 @@ LADDER = Ladder(
             "v2 with wind",
             "eastward and northward wind of every frame as two more input channels",
             {"model": {"wind": True}},
-            (Gate("correlation", "pearson", 0.9, "prototype"),),
+            (CORRELATION,),
         ),
         Step(
             "transport",
