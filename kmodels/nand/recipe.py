@@ -72,9 +72,10 @@ class Data(Section):
 class Model(Section):
     """How a sequence is encoded, and the network."""
 
-    encoding: Literal["slots", "normalized"] = Field(
+    encoding: Literal["steps", "slots", "normalized"] = Field(
         "slots",
-        description="slots: blocks and pages embedded; normalized: address / largest address, as in the prototype",
+        description="steps: pages as steps from the operation before in the same block, formed by the network; slots: "
+        "pages embedded; normalized: address / largest address, as in the prototype",
     )
     features: Literal["none", "differences", "rule_flags"] = Field(
         "differences",
@@ -110,9 +111,9 @@ class Model(Section):
 
     @model_validator(mode="after")
     def _agrees(self):
-        if self.sequence_order == "block" and self.encoding != "slots":
+        if self.sequence_order == "block" and self.encoding == "normalized":
             raise ValueError(
-                f"sequence_order = block needs encoding = slots, not {self.encoding}; or set sequence_order = time"
+                "sequence_order = block needs encoding = steps or slots, not normalized; or set sequence_order = time"
             )
         return self
 

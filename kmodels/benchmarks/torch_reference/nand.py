@@ -33,10 +33,12 @@ class TorchNand(nn.Module):
         super().__init__()
         m, columns = recipe.model, encode.columns(recipe)
         assert m.sequence_order == "block" and m.bidirectional and m.pooling == "attention_max" and m.ensemble_size == 1
-        self.slot = list(columns).index("slot")
-        self.read = [k for k in range(len(columns)) if k != self.slot]
-        sizes = list(columns.values())
-        self.embedded = Embedding([sizes[k] for k in self.read], m.embedding)
+        names = list(columns)
+        self.slot, self.page = names.index("slot"), names.index("page")
+        self.farthest = m.max_difference if m.encoding == "steps" else 0
+        self.read = [k for k in range(len(names)) if k != self.slot and not (self.farthest and k == self.page)]
+        sizes = [columns[names[k]] for k in self.read] + ([2 * self.farthest + 2] if self.farthest else [])
+        self.embedded = Embedding(sizes, m.embedding)
         self.mixed, own = nn.Linear(m.embedding, 4 * m.embedding), 4 * m.embedding
         widths = [own] + m.num_layers * [2 * m.hidden]
         self.grus = nn.ModuleList(nn.GRU(n, m.hidden, batch_first=True, bidirectional=True) for n in widths[:-1])
@@ -48,7 +50,10 @@ class TorchNand(nn.Module):
     def forward(self, tokens):
         order = tokens[..., self.slot].argsort(dim=1, stable=True)[..., None]
         back = order.argsort(dim=1)
-        x = own = functional.gelu(self.mixed(self.embedded(tokens[..., self.read])))
+        read = tokens[..., self.read]
+        if self.farthest:
+            read = torch.cat([read, self.steps(tokens, order).gather(1, back)], -1)
+        x = own = functional.gelu(self.mixed(self.embedded(read)))
         for gru in self.grus:
             y, _ = gru(x.gather(1, order.expand(-1, -1, x.shape[-1])))
             x = self.dropout(y.gather(1, back.expand(-1, -1, y.shape[-1])))
@@ -56,6 +61,13 @@ class TorchNand(nn.Module):
         suspicion = self.operation(torch.cat([x, own], -1))
         evidence = torch.cat([(weight * x).sum(1), suspicion.amax(1)], -1)
         return self.verdict(evidence)[:, 0], suspicion
+
+    def steps(self, tokens, order):
+        """Form the page steps in the order of blocks: (batch, time, 1), 0 at a block's first operation."""
+        pages, slots = (tokens[..., k : k + 1].gather(1, order) for k in (self.page, self.slot))
+        far = self.farthest
+        step = pages.diff(dim=1).clamp(-far, far) + far + 1
+        return functional.pad(torch.where(slots.diff(dim=1) == 0, step, 0), (0, 0, 1, 0))
 
     def load(self, arrays: dict) -> None:
         """Take the weights of a Keras model: {path: array}."""

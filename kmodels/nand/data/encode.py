@@ -45,13 +45,9 @@ def columns(recipe: NandRecipe) -> dict[str, int]:
     """List the token columns and how many values each takes: {"op": 4, "slot": 16, ...}."""
     model, geometry = recipe.model, recipe.data.geometry
     sizes = {"op": len(OPERATIONS) + 1}
-    if model.encoding == "slots":
-        sizes |= {
-            "die": geometry.dies,
-            "plane": geometry.planes,
-            "slot": model.max_slots,
-            "page": model.max_page + 2,
-        }
+    if model.encoding != "normalized":
+        pages = geometry.pages if model.encoding == "steps" else model.max_page + 1
+        sizes |= {"die": geometry.dies, "plane": geometry.planes, "slot": model.max_slots, "page": pages + 1}
     if model.sequence_order == "block":
         sizes["first"] = 2
     if model.features == "differences":
@@ -86,12 +82,13 @@ def encode(trace: Trace, recipe: NandRecipe) -> ArrayExamples:
     """
     slot = trace.slots()
     tokens = {"op": trace.op + 1}
-    if recipe.model.encoding == "slots":
+    if recipe.model.encoding != "normalized":
+        page = np.minimum(trace.page, recipe.model.max_page) if recipe.model.encoding == "slots" else trace.page
         tokens |= {
             "die": trace.die,
             "plane": trace.plane,
             "slot": slot % recipe.model.max_slots,
-            "page": np.minimum(trace.page, recipe.model.max_page) + 1,
+            "page": page + 1,
         }
     if recipe.model.sequence_order == "block":
         tokens["first"] = mark_first_operations(slot)

@@ -1,4 +1,4 @@
-"""Baselines of the classifier: constants, the rules themselves, and gradient-boosted trees."""
+"""Baselines of the classifier: constants, the rules themselves, trees and n-grams."""
 
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier
@@ -7,6 +7,7 @@ from kmodels.core.spec.task import Scores
 from kmodels.nand.data import encode
 from kmodels.nand.data.records import OPERATIONS, Trace
 from kmodels.nand.data.rules import RuleChecker
+from kmodels.nand.evaluation import operation_baselines
 from kmodels.nand.evaluation.metrics import metrics
 from kmodels.nand.evaluation.prediction import Prediction
 
@@ -25,7 +26,7 @@ def baselines(recipe, parts: dict[str, Trace]) -> dict[str, Scores]:
     -------
     dict of str to Scores
         always_valid, always_invalid, rule_checker (the rules of the recipe) and, where there is a training part,
-        boosted_trees on a summary of the network's inputs.
+        summary_trees on a summary of the network's inputs, and those of `operation_baselines`.
     """
     test = parts["test"]
     scores = {
@@ -33,7 +34,9 @@ def baselines(recipe, parts: dict[str, Trace]) -> dict[str, Scores]:
         "always_invalid": _scores(test, np.ones(len(test))),
     }
     if "train" in parts:
-        scores["boosted_trees"] = _scores(test, _boosted_trees(recipe, parts))
+        scores["summary_trees"] = _scores(test, _summary_trees(recipe, parts))
+        for name, prediction in operation_baselines.predict(recipe, parts).items():
+            scores[name] = metrics(test, prediction, recipe.seed)
     return scores | {"rule_checker": metrics(test, _check_rules(test, recipe.data), recipe.seed)}
 
 
@@ -49,7 +52,7 @@ def _check_rules(trace: Trace, rules) -> Prediction:
     return Prediction(trace.name, violations.invalid.astype(float), 0.5, probability, violations.violation_code)
 
 
-def _boosted_trees(recipe, parts) -> np.ndarray:
+def _summary_trees(recipe, parts) -> np.ndarray:
     """P(invalid) of gradient-boosted trees on each input column's minimum, maximum and mean by operation."""
     summary = {name: _summarize(parts[name], recipe) for name in ("train", "test")}
     trees = HistGradientBoostingClassifier(random_state=recipe.seed, early_stopping=False)

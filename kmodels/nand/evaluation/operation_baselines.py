@@ -1,0 +1,171 @@
+"""Baselines that judge operation by operation, from labels of the operation that breaks the rule.
+
+Each sees an operation's own columns, as the network does, and a window on the operations before it in the same block:
+which they were, and how far its page lies from theirs. That is the past as far as a table holds it; what is left out is
+the state that a network carries beyond the window.
+"""
+
+from itertools import pairwise
+
+import numpy as np
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.tree import DecisionTreeClassifier
+
+from kmodels.core.report import verification
+from kmodels.nand.data import encode
+from kmodels.nand.data.records import OPERATIONS, PAD, Trace
+from kmodels.nand.evaluation.prediction import Prediction
+
+WINDOW = 8  # operations before, in the same block
+CONTEXT = 3  # of them that an n-gram sees
+FARTHEST = 16  # page distances that an n-gram tells apart, either sign
+SMOOTHING = 0.5  # weight of the shorter n-gram, in counts
+NEGATIVES = 15  # operations that the trees learn from, for each violation: all would take minutes
+
+
+def predict(recipe, parts: dict[str, Trace]) -> dict[str, Prediction]:
+    """Fit each on the training part, choose its threshold on the validation part, predict the test part.
+
+    Parameters
+    ----------
+    recipe : NandRecipe
+        Its model section gives the columns.
+    parts : dict of str to Trace
+        train, test and, for the threshold, validation (the training part where there is none).
+
+    Returns
+    -------
+    dict of str to Prediction
+        ngram, decision_tree and boosted_trees; nothing where the training part does not say which operations break a
+        rule.
+    """
+    train = parts["train"].take(~parts["train"].invalid | (parts["train"].violation_index >= 0))
+    if not 0 < train.invalid.sum() < len(train):
+        return {}
+    baselines = {
+        "ngram": Ngrams(train),
+        "decision_tree": Trees(DecisionTreeClassifier(min_samples_leaf=5, random_state=recipe.seed), train, recipe),
+        "boosted_trees": Trees(
+            HistGradientBoostingClassifier(early_stopping=False, random_state=recipe.seed), train, recipe
+        ),
+    }
+    tuning = parts.get("validation", train)
+    return {name: _predict(baseline.score, tuning, parts["test"]) for name, baseline in baselines.items()}
+
+
+def _predict(score, tuning, test) -> Prediction:
+    """Call a sequence as suspect as the most suspect of its operations."""
+    threshold = verification.best_threshold(score(tuning).max(axis=1), tuning.invalid)
+    suspicion = score(test)
+    return Prediction(test.name, suspicion.max(axis=1), threshold, suspicion)
+
+
+class Trees:
+    """A tree classifier of single operations.
+
+    Parameters
+    ----------
+    classifier : sklearn classifier
+        With predict_proba, and at home with missing values.
+    train : Trace
+        Labelled sequences; the tree learns from every violation and some of the other operations.
+    recipe : NandRecipe
+        Its model section gives the columns, its seed the sample.
+    """
+
+    def __init__(self, classifier, train: Trace, recipe):
+        self.recipe = recipe
+        broken = _violations(train)[train.op != PAD]
+        share = min(1.0, NEGATIVES * broken.sum() / max((~broken).sum(), 1))
+        rows = broken | (np.random.default_rng(recipe.seed).random(len(broken)) < share)
+        self.classifier = classifier.fit(_features(train, recipe)[rows], broken[rows])
+
+    def score(self, trace: Trace) -> np.ndarray:
+        """Give each operation the probability that it breaks a rule, 0 behind the end: (n, time)."""
+        suspicion = np.zeros(trace.op.shape)
+        suspicion[trace.op != PAD] = self.classifier.predict_proba(_features(trace, self.recipe))[:, 1]
+        return suspicion
+
+
+class Ngrams:
+    """The share of violations among the operations with the same context, of as many operations as were seen before.
+
+    ::
+
+        p_k = (v_k + c p_{k-1}) / (n_k + c),   k = 0 .. CONTEXT
+
+    v_k of the n_k training operations with the same k tokens before (and the same own token) broke a rule; a token is
+    an operation and its page's distance from the page before, in the same block.
+
+    Parameters
+    ----------
+    train : Trace
+        Labelled sequences.
+    """
+
+    def __init__(self, train: Trace):
+        broken = _violations(train)[train.op != PAD]
+        self.prior, self.counts = broken.mean(), []
+        for keys in _contexts(train):
+            names, place, n = np.unique(keys, return_inverse=True, return_counts=True)
+            self.counts.append((names, n, np.bincount(place, weights=broken)))
+
+    def score(self, trace: Trace) -> np.ndarray:
+        """Give each operation the probability that it breaks a rule, 0 behind the end: (n, time)."""
+        p = np.full((trace.op != PAD).sum(), self.prior)
+        for keys, (names, n, broken) in zip(_contexts(trace), self.counts, strict=True):
+            place = np.minimum(np.searchsorted(names, keys), len(names) - 1)
+            seen = names[place] == keys
+            p = np.where(seen, (broken[place] + SMOOTHING * p) / (n[place] + SMOOTHING), p)
+        suspicion = np.zeros(trace.op.shape)
+        suspicion[trace.op != PAD] = p
+        return suspicion
+
+
+def _violations(trace: Trace) -> np.ndarray:
+    """Mark the first violation of each sequence: (n, time) bool."""
+    steps = np.arange(trace.op.shape[1])
+    return trace.invalid[:, None] & (steps == trace.violation_index[:, None])
+
+
+def _features(trace: Trace, recipe) -> np.ndarray:
+    """Tabulate each operation's columns and its window: (operations, columns + 2 WINDOW), NaN where there is none."""
+    real = trace.op != PAD
+    inputs = encode.encode(trace, recipe).inputs
+    own = np.concatenate([inputs[name][real] for name in sorted(inputs)], axis=-1)
+    before = (np.stack(part, axis=-1)[real] for part in zip(*_before(trace, WINDOW), strict=True))
+    return np.concatenate([own, *before], axis=-1).astype("float32")
+
+
+def _before(trace: Trace, window: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """For the 1st, 2nd, ... operation before in the same block: its kind and the distance to its page, NaN for none."""
+    time = np.arange(trace.op.shape[1])
+    slot = np.where(trace.op == PAD, trace.op.shape[1], trace.slots())
+    order = np.argsort(slot * len(time) + time, axis=1)
+    back = np.argsort(order, axis=1)
+    op, page, slot = (np.take_along_axis(part, order, 1) for part in (trace.op, trace.page, slot))
+    found = []
+    for k in range(1, window + 1):
+        same = (time >= k) & (slot == np.roll(slot, k, axis=1))
+        kind, distance = np.roll(op, k, axis=1), page - np.roll(page, k, axis=1)
+        found.append(tuple(np.take_along_axis(np.where(same, part, np.nan), back, 1) for part in (kind, distance)))
+    return found
+
+
+def _contexts(trace: Trace) -> list[np.ndarray]:
+    """Code each operation's token, alone and with one, two, ... of those before it: (operations,) int64 each."""
+    real = trace.op != PAD
+    before = [(kind[real], distance[real]) for kind, distance in _before(trace, CONTEXT + 1)]
+    kinds, distances = [trace.op[real], *(kind for kind, _ in before)], [distance for _, distance in before]
+    # Distances to the own page, as steps from one operation to the next
+    steps = [distances[0], *(b - a for a, b in pairwise(distances))]
+    tokens = [
+        np.nan_to_num(kind, nan=len(OPERATIONS)) * (2 * FARTHEST + 2)
+        + np.nan_to_num(np.clip(step, -FARTHEST, FARTHEST) + FARTHEST + 1, nan=0)
+        for kind, step in zip(kinds, steps, strict=False)
+    ]
+    size = (len(OPERATIONS) + 1) * (2 * FARTHEST + 2)
+    keys = [tokens[0].astype("int64")]
+    for token in tokens[1:]:
+        keys.append(keys[-1] * size + token.astype("int64"))
+    return keys
