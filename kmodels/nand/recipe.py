@@ -73,14 +73,14 @@ class Model(Section):
     """How a sequence is encoded, and the network."""
 
     encoding: Literal["steps", "slots", "normalized"] = Field(
-        "slots",
+        "steps",
         description="steps: pages as steps from the operation before in the same block, formed by the network; slots: "
         "pages embedded; normalized: address / largest address, as in the prototype",
     )
     features: Literal["none", "differences", "rule_flags"] = Field(
-        "differences",
-        description="differences: what came before in the same block; rule_flags: whether each rule is "
-        "kept, which gives the answer away",
+        "none",
+        description="none: the network tracks the state of each block by itself; differences: what came before in the "
+        "same block; rule_flags: whether each rule is kept, which gives the answer away",
     )
     bidirectional: bool = Field(True, description="read the sequence in both directions")
     sequence_order: Literal["block", "time"] = Field(
@@ -95,7 +95,7 @@ class Model(Section):
     embedding: int = Field(32, ge=1, le=1024, description="width of an operation's embedding")
     hidden: int = Field(32, ge=1, le=4096, description="units of each GRU and direction")
     num_layers: int = Field(2, ge=1, le=8, description="GRU layers")
-    dropout: float = Field(0.4, ge=0, lt=1, description="dropout rate after each GRU layer")
+    dropout: float = Field(0.0, ge=0, lt=1, description="dropout rate after each GRU layer")
     operation_head: bool = Field(True, description="predict for every operation whether it is the first violation")
     ensemble_size: int = Field(
         1, ge=1, le=32, description="networks of different random start whose mean probability is the output"
@@ -105,7 +105,9 @@ class Model(Section):
         description="probability from which a sequence is invalid; validation: the best there; half: 0.5, as in the "
         "prototype",
     )
-    max_slots: int = Field(16, ge=1, le=4096, description="blocks told apart; further ones share slots")
+    max_slots: int = Field(
+        16, ge=1, le=4096, description="blocks told apart where their numbers are embedded (slots in the order of time)"
+    )
     max_page: int = Field(63, ge=1, le=1 << 16, description="pages told apart; higher ones count as this")
     max_difference: int = Field(16, ge=1, le=4096, description="differences told apart, either sign")
 
@@ -121,8 +123,8 @@ class Model(Section):
 class Train(TrainSection):
     """How it is trained."""
 
-    epochs: int = Field(2, ge=1, description="passes over the training data")
-    learning_rate: float = Field(5e-3, gt=0, le=1, description="Adam's step size at the start")
+    epochs: int = Field(6, ge=1, description="passes over the training data")
+    learning_rate: float = Field(1e-2, gt=0, le=1, description="Adam's step size at the start")
     loss: Literal["bce", "focal"] = Field(
         "bce", description="bce: binary cross-entropy; focal: focal loss, of the validity"
     )
@@ -147,10 +149,12 @@ class NandRecipe(Recipe):
         "model.features": {"oracle_flags": "rule_flags"},
     }
     VARIANTS: ClassVar = {
-        "flawed": {
-            "model": {"encoding": "normalized", "features": "none", "bidirectional": False, "sequence_order": "time"},
+        "flawed": {"model": {"encoding": "normalized", "bidirectional": False, "sequence_order": "time"}},
+        "slots": {"model": {"encoding": "slots", "dropout": 0.4}, "train": {"epochs": 15, "learning_rate": 5e-3}},
+        "differences": {
+            "model": {"encoding": "slots", "features": "differences", "dropout": 0.4},
+            "train": {"epochs": 2, "learning_rate": 5e-3},
         },
-        "slots": {"model": {"features": "none"}, "train": {"epochs": 15}},
     }
     SMALL_OPERATIONS: ClassVar = True
     FASTEST: ClassVar = ("jax", "tensorflow", "torch")

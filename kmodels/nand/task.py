@@ -36,12 +36,17 @@ def notes(recipe: NandRecipe) -> list[str]:
 
 
 def transfer(recipe: NandRecipe) -> NandRecipe:
-    """Make the recipe of the transfer data: 200 operations on 8 blocks, at addresses that no training sequence has."""
+    """Make the recipe of the transfer data: longer, more blocks, other addresses, and mostly reads.
+
+    200 operations on 8 blocks, at addresses that no training sequence has. Of what comes after the first erases, seven
+    operations in ten are reads: what decides an operation lies further back than in training.
+    """
     blocks = recipe.data.geometry.blocks
     data = {
         "n_sequences": 2 * max(20, min(500, recipe.data.n_sequences // 40)),
         "seq_len": 200,
         "num_blocks": 8,
+        "read_rate": 0.7,
         "corruption": "exact",
         "geometry": {"first_block": blocks, "blocks": 2 * blocks},
     }

@@ -47,7 +47,9 @@ def test_one_change_a_step():
         "attention and maximum": {"model.pooling": "attention_max"},
         "larger steps": {"train.learning_rate": 5e-3},
         "features": {"model.features": "differences"},
+        "page steps": {"model.encoding": "steps"},
         "operation head": {"model.operation_head": True},
+        "ensemble": {"model.ensemble_size": 3},
     }
 
 

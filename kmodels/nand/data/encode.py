@@ -47,7 +47,8 @@ def columns(recipe: NandRecipe) -> dict[str, int]:
     sizes = {"op": len(OPERATIONS) + 1}
     if model.encoding != "normalized":
         pages = geometry.pages if model.encoding == "steps" else model.max_page + 1
-        sizes |= {"die": geometry.dies, "plane": geometry.planes, "slot": model.max_slots, "page": pages + 1}
+        slots = model.max_slots if _is_embedded(model) else geometry.dies * geometry.planes * geometry.blocks
+        sizes |= {"die": geometry.dies, "plane": geometry.planes, "slot": slots, "page": pages + 1}
     if model.sequence_order == "block":
         sizes["first"] = 2
     if model.features == "differences":
@@ -60,6 +61,11 @@ def columns(recipe: NandRecipe) -> dict[str, int]:
     if model.features == "rule_flags":
         sizes |= {"is_erased": 2, "is_next_page": 2, "is_written": 2, "is_recent": 2}
     return sizes
+
+
+def _is_embedded(model) -> bool:
+    """Whether the network embeds a block's number; otherwise it only tells by it which operations belong together."""
+    return model.encoding == "slots" and model.sequence_order == "time"
 
 
 def encode(trace: Trace, recipe: NandRecipe) -> ArrayExamples:
@@ -87,7 +93,7 @@ def encode(trace: Trace, recipe: NandRecipe) -> ArrayExamples:
         tokens |= {
             "die": trace.die,
             "plane": trace.plane,
-            "slot": slot % recipe.model.max_slots,
+            "slot": slot % recipe.model.max_slots if _is_embedded(recipe.model) else slot,
             "page": page + 1,
         }
     if recipe.model.sequence_order == "block":

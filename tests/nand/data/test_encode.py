@@ -42,13 +42,16 @@ def test_the_first_operation_of_a_block_is_marked():
 
 
 @pytest.mark.parametrize("features", ["none", "differences", "rule_flags"])
-@pytest.mark.parametrize("encoding", ["slots", "normalized"])
-def test_tokens_fit_their_tables_and_padding_is_zero(encoding, features):
+@pytest.mark.parametrize(
+    "encoding, order",
+    [("steps", "block"), ("steps", "time"), ("slots", "block"), ("slots", "time"), ("normalized", "time")],
+)
+def test_tokens_fit_their_tables_and_padding_is_zero(encoding, order, features):
     recipe = NandRecipe().with_changes(
         {
             "model": {
                 "encoding": encoding,
-                "sequence_order": "block" if encoding == "slots" else "time",
+                "sequence_order": order,
                 "features": features,
                 "max_slots": 2,
                 "max_page": 4,
@@ -63,6 +66,17 @@ def test_tokens_fit_their_tables_and_padding_is_zero(encoding, features):
     assert tokens.shape == (100, 50, len(sizes)) and tokens.dtype == np.int32
     assert tokens.min() >= 0 and (tokens.max(axis=(0, 1)) < sizes).all()
     assert (tokens[:, 40:] == 0).all() and (tokens[:, :40, 0] > 0).all()
+
+
+def test_blocks_are_told_apart_however_many_unless_their_numbers_are_embedded():
+    recipe = NandRecipe().with_changes(
+        {"data": {"num_blocks": 20, "strategies": ["page_hop"]}, "model": {"max_slots": 4}}
+    )
+    trace = sequences.sample_pairs(np.random.default_rng(0), 5, recipe.data)
+    slots = list(encode.columns(recipe)).index("slot")
+    np.testing.assert_array_equal(encode.encode(trace, recipe).inputs["tokens"][..., slots], trace.slots())
+    embedded = recipe.with_changes({"model": {"encoding": "slots", "sequence_order": "time"}})
+    assert encode.encode(trace, embedded).inputs["tokens"][..., slots].max() == 3
 
 
 @pytest.mark.parametrize("features", ["none", "differences"])
