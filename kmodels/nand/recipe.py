@@ -93,9 +93,9 @@ class Model(Section):
         "also the largest logit of each violation",
     )
     embedding: int = Field(32, ge=1, le=1024, description="width of an operation's embedding")
-    hidden: int = Field(32, ge=1, le=4096, description="units of each GRU and direction")
-    num_layers: int = Field(2, ge=1, le=8, description="GRU layers")
-    dropout: float = Field(0.0, ge=0, lt=1, description="dropout rate after each GRU layer")
+    hidden: int = Field(64, ge=1, le=4096, description="units of each GRU and direction")
+    num_layers: int = Field(1, ge=1, le=8, description="GRU layers")
+    dropout: float = Field(0.1, ge=0, lt=1, description="dropout rate after each GRU layer")
     operation_head: bool = Field(True, description="predict for every operation whether it is the first violation")
     ensemble_size: int = Field(
         1, ge=1, le=32, description="networks of different random start whose mean probability is the output"
@@ -123,7 +123,7 @@ class Model(Section):
 class Train(TrainSection):
     """How it is trained."""
 
-    epochs: int = Field(6, ge=1, description="passes over the training data")
+    epochs: int = Field(8, ge=1, description="passes over the training data")
     learning_rate: float = Field(1e-2, gt=0, le=1, description="Adam's step size at the start")
     loss: Literal["bce", "focal"] = Field(
         "bce", description="bce: binary cross-entropy; focal: focal loss, of the validity"
@@ -150,11 +150,8 @@ class NandRecipe(Recipe):
     }
     VARIANTS: ClassVar = {
         "flawed": {"model": {"encoding": "normalized", "bidirectional": False, "sequence_order": "time"}},
-        "slots": {"model": {"encoding": "slots", "dropout": 0.4}, "train": {"epochs": 15, "learning_rate": 5e-3}},
-        "differences": {
-            "model": {"encoding": "slots", "features": "differences", "dropout": 0.4},
-            "train": {"epochs": 2, "learning_rate": 5e-3},
-        },
+        "slots": {"model": {"encoding": "slots"}},
+        "differences": {"model": {"encoding": "slots", "features": "differences"}, "train": {"epochs": 2}},
     }
     SMALL_OPERATIONS: ClassVar = True
     FASTEST: ClassVar = ("jax", "tensorflow", "torch")
