@@ -13,7 +13,7 @@ SMALL = {
         "sequence_order": "time",
         "operation_head": False,
     },
-    "train": {"epochs": 2, "batch_size": 32, "hard_negatives": False},
+    "train": {"epochs": 2, "batch_size": 32, "learning_rate": 5e-3, "hard_negatives": False},
 }
 BASE = NandRecipe().with_changes(SMALL)
 

@@ -24,9 +24,9 @@ def upgrade_config(config: dict) -> dict:
     dict
         What the class takes today; today's arguments come back as they are.
     """
+    config = {"page_steps": 0} | config  # there were none
     if "sizes" not in config:
         return config
-    config = dict(config)
     sizes, block = config.pop("sizes"), config.pop("group_column")
     # The saved sizes had no names; only those of the operation and of the block matter to the network.
     names = {0: "op", block: "slot"}

@@ -64,13 +64,13 @@ def test_always_invalid_does_not_look_good(trace):
     assert passes(found["rule_checker"]) and found["rule_checker"].values["violation_code"] == 1.0
 
 
-def test_boosted_trees_are_trained_on_the_training_part(trace):
+def test_summary_trees_are_trained_on_the_training_part(trace):
     train = sequences.sample_pairs(np.random.default_rng(1), 300, RECIPE.data)
-    values = baselines(RECIPE, {"train": train, "test": trace})["boosted_trees"].values
+    values = baselines(RECIPE, {"train": train, "test": trace})["summary_trees"].values
     assert 0.7 < values["accuracy"] < 1.0
     shuffled = train.take(slice(None))
     np.random.default_rng(2).shuffle(shuffled.invalid)
-    values = baselines(RECIPE, {"train": shuffled, "test": trace})["boosted_trees"].values
+    values = baselines(RECIPE, {"train": shuffled, "test": trace})["summary_trees"].values
     assert abs(values["accuracy"] - 0.5) < 0.1
 
 
