@@ -26,7 +26,8 @@ def baselines(recipe, parts: dict[str, Trace]) -> dict[str, Scores]:
     -------
     dict of str to Scores
         always_valid, always_invalid, rule_checker (the rules of the recipe) and, where there is a training part,
-        summary_trees on a summary of the network's inputs, and those of `operation_baselines`.
+        those of `operation_baselines`; where it does not say which operations break a rule, summary_trees on a
+        summary of the network's inputs.
     """
     test = parts["test"]
     scores = {
@@ -34,9 +35,8 @@ def baselines(recipe, parts: dict[str, Trace]) -> dict[str, Scores]:
         "always_invalid": _scores(test, np.ones(len(test))),
     }
     if "train" in parts:
-        scores["summary_trees"] = _scores(test, _summary_trees(recipe, parts))
-        for name, prediction in operation_baselines.predict(recipe, parts).items():
-            scores[name] = metrics(test, prediction, recipe.seed)
+        trained = operation_baselines.predict(recipe, parts) or {"summary_trees": _summary_trees(recipe, parts)}
+        scores |= {name: metrics(test, prediction, recipe.seed) for name, prediction in trained.items()}
     return scores | {"rule_checker": metrics(test, _check_rules(test, recipe.data), recipe.seed)}
 
 
@@ -52,12 +52,14 @@ def _check_rules(trace: Trace, rules) -> Prediction:
     return Prediction(trace.name, violations.invalid.astype(float), 0.5, probability, violations.violation_code)
 
 
-def _summary_trees(recipe, parts) -> np.ndarray:
-    """P(invalid) of gradient-boosted trees on each input column's minimum, maximum and mean by operation."""
+def _summary_trees(recipe, parts) -> Prediction:
+    """Predict by gradient-boosted trees on each input column's minimum, maximum and mean by operation."""
     summary = {name: _summarize(parts[name], recipe) for name in ("train", "test")}
     trees = HistGradientBoostingClassifier(random_state=recipe.seed, early_stopping=False)
     trees.fit(summary["train"], parts["train"].invalid)
-    return trees.predict_proba(summary["test"])[:, 1] if len(trees.classes_) == 2 else np.zeros(len(parts["test"]))
+    both = len(trees.classes_) == 2
+    probability = trees.predict_proba(summary["test"])[:, 1] if both else np.zeros(len(parts["test"]))
+    return Prediction(parts["test"].name, probability)
 
 
 def _summarize(trace: Trace, recipe) -> np.ndarray:
