@@ -10,7 +10,7 @@ PAGES = ("README.md", "kmodels/*/README.md", "kmodels/*/*/README.md", "tuning/RE
 BLOCK = re.compile(r"(<!-- (zoo|speed|results|gates|levels|ladder|study): (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 # The front page's row of each model: what goes in and out, the metric, its name, which of the baselines is best.
 ZOO = {
-    "nand": ("command sequence -> legal or not, and where", "accuracy", "accuracy", max),
+    "nand": ("command sequence -> legal or not, and where", "transfer_accuracy", "accuracy on transfer data", max),
     "plume": ("past clouds, terrain, wind -> next 30 minutes", "rollout_fac2", "FAC2 over 30 minutes", max),
     "precip": ("coarse weather -> ensemble of fine daily rain", "crps", "CRPS [mm/day]", min),
     "metasurface": ("nanopattern -> light at 4 pixels, 400-700 nm", "mae", "MAE", min),
