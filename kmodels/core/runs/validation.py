@@ -46,7 +46,12 @@ class Validation(keras.callbacks.Callback):
         logs.update({f"val_{name}": value for name, value in {**losses, **scalars}.items()})
 
     def choose(self, model: keras.Model) -> None:
-        """Let the listeners choose once more, for the weights that the model has now."""
+        """Let the listeners choose once more, for the weights that the model has now.
+
+        A run that was stopped after its last epoch has had no training that would have told them the model.
+        """
+        for listener in self.listeners:
+            listener.set_model(model)
         if self.listeners:
             self._tell(inference.predict(model, self.examples, self.recipe.train.batch_size))
 
