@@ -50,6 +50,10 @@ def _made(kind, content) -> str:
         from tuning import summary
 
         return summary.of_summary(content)
+    if kind == "rules":
+        from kmodels.nand.studies import rules_report
+
+        return f"{rules_report.table(content['devices'])}\n\n{rules_report.measured(content)}"
     if kind == "gates":
         return f"{tables.gates(content['gates'])}\n\n{tables.measured(content)}"
     return tables.results(content, registry.task(content["model"]).headline)
