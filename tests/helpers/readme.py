@@ -7,7 +7,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ("README.md", "kmodels/*/README.md", "kmodels/*/*/README.md", "tuning/README.md", "tests/README.md")
-BLOCK = re.compile(r"(<!-- (zoo|speed|results|gates|levels|ladder|study): (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+BLOCK = re.compile(
+    r"(<!-- (zoo|speed|results|gates|levels|ladder|study|rules): (\S+) -->\n).*?(<!-- end -->)", re.DOTALL
+)
 # The front page's row of each model: what goes in and out, the metric, its name, which of the baselines is best.
 ZOO = {
     "nand": ("command sequence -> legal or not, and where", "accuracy", "accuracy", max),
