@@ -101,6 +101,24 @@ def test_free_samples_of_an_untrained_model_are_mostly_illegal():
     assert_rule_checker_agrees(made, recipe.data)
 
 
+def test_words_begin_at_their_share_and_the_all_but_impossible_is_left_out():
+    """Where a threshold is chosen, free samples hold nothing that surprises more."""
+    recipe = small()
+    model, trace = build(recipe, 10), valid_sequences(recipe)
+    token = encode.tokens(trace, recipe.data, model.vocabulary)
+    model.adapt(token)
+    share = np.exp(np.asarray(keras.ops.convert_to_numpy(model.get_layer("words").bias)))
+    counts = np.bincount(token[token >= 0] % model.vocabulary.words, minlength=model.vocabulary.words)
+    np.testing.assert_allclose(share, (counts + 0.01) / (counts + 0.01).sum(), rtol=1e-4)
+    model.threshold.assign(6.0)
+    seen = {}
+    for truncated in (True, False):
+        made = sampling.generate(model, 200, 0, constrained=False, truncated=truncated)
+        words = encode.tokens(made, recipe.data, model.vocabulary) % model.vocabulary.words
+        seen[truncated] = set(words.ravel()) - set(np.flatnonzero(counts))
+    assert len(seen[True]) < len(seen[False])
+
+
 def test_equal_seeds_write_equal_sequences_and_the_loader_reads_them(tmp_path):
     recipe = small()
     model = build(recipe, 10)
