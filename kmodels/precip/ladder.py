@@ -13,7 +13,7 @@ PROTOTYPE_REAL_MAX = 187.0  # mm/day, the real maximum of the prototype's heavy 
 
 # What the prototype proposed to try on V3, and the least that it asks for: a prior maximum above 140 of 187 mm/day, and
 # fields that differ. It published no results.
-LEAST = replace(MAXIMUM, bound=dict(MAXIMUM.levels)["minimum"]), replace(DIVERSITY, bound=0.1)
+LEAST = tuple(replace(gate, bound=dict(gate.levels)["minimum"]) for gate in (MAXIMUM, DIVERSITY))
 OPTIONS = tuple(
     Step(f"V3, {name}", change, changes, LEAST, branch=True)
     for name, change, changes in (

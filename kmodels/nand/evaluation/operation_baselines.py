@@ -42,49 +42,42 @@ def predict(recipe, parts: dict[str, Trace]) -> dict[str, Prediction]:
     train = parts["train"].take(~parts["train"].invalid | (parts["train"].violation_index >= 0))
     if not 0 < train.invalid.sum() < len(train):
         return {}
-    baselines = {
-        "ngram": Ngrams(train),
-        "decision_tree": Trees(DecisionTreeClassifier(min_samples_leaf=5, random_state=recipe.seed), train, recipe),
-        "boosted_trees": Trees(
-            HistGradientBoostingClassifier(early_stopping=False, random_state=recipe.seed), train, recipe
-        ),
+    known = {"train": train, "tuning": parts.get("validation", train), "test": parts["test"]}
+    judged = {name: known[name] for name in ("tuning", "test")}
+    ngrams = Ngrams(train)
+    predictions = {"ngram": _predict(known, {name: ngrams.score(trace) for name, trace in judged.items()})}
+    trees = {
+        "decision_tree": DecisionTreeClassifier(min_samples_leaf=5, random_state=recipe.seed),
+        "boosted_trees": HistGradientBoostingClassifier(early_stopping=False, random_state=recipe.seed),
     }
-    tuning = parts.get("validation", train)
-    return {name: _predict(baseline.score, tuning, parts["test"]) for name, baseline in baselines.items()}
+    features = {name: _features(trace, recipe) for name, trace in known.items()}
+    broken = _violations(train)[train.op != PAD]
+    rows = _choose_operations(broken, recipe.seed)
+    for name, tree in trees.items():
+        tree.fit(features["train"][rows], broken[rows])
+        p = {part: tree.predict_proba(features[part])[:, 1] for part in judged}
+        predictions[name] = _predict(known, {part: _in_place(p[part], trace) for part, trace in judged.items()})
+    return predictions
 
 
-def _predict(score, tuning, test) -> Prediction:
+def _predict(known, suspicion) -> Prediction:
     """Call a sequence as suspect as the most suspect of its operations."""
-    threshold = verification.best_threshold(score(tuning).max(axis=1), tuning.invalid)
-    suspicion = score(test)
-    return Prediction(test.name, suspicion.max(axis=1), threshold, suspicion)
+    highest = {name: values.max(axis=1) for name, values in suspicion.items()}
+    threshold = verification.best_threshold(highest["tuning"], known["tuning"].invalid)
+    return Prediction(known["test"].name, highest["test"], threshold, suspicion["test"])
 
 
-class Trees:
-    """A tree classifier of single operations.
+def _choose_operations(broken: np.ndarray, seed: int) -> np.ndarray:
+    """Choose what the trees learn from: all violations and some of the other operations, (operations,) bool."""
+    share = min(1.0, NEGATIVES * broken.sum() / max((~broken).sum(), 1))
+    return broken | (np.random.default_rng(seed).random(len(broken)) < share)
 
-    Parameters
-    ----------
-    classifier : sklearn classifier
-        With predict_proba, and at home with missing values.
-    train : Trace
-        Labelled sequences; the tree learns from every violation and some of the other operations.
-    recipe : NandRecipe
-        Its model section gives the columns, its seed the sample.
-    """
 
-    def __init__(self, classifier, train: Trace, recipe):
-        self.recipe = recipe
-        broken = _violations(train)[train.op != PAD]
-        share = min(1.0, NEGATIVES * broken.sum() / max((~broken).sum(), 1))
-        rows = broken | (np.random.default_rng(recipe.seed).random(len(broken)) < share)
-        self.classifier = classifier.fit(_features(train, recipe)[rows], broken[rows])
-
-    def score(self, trace: Trace) -> np.ndarray:
-        """Give each operation the probability that it breaks a rule, 0 behind the end: (n, time)."""
-        suspicion = np.zeros(trace.op.shape)
-        suspicion[trace.op != PAD] = self.classifier.predict_proba(_features(trace, self.recipe))[:, 1]
-        return suspicion
+def _in_place(values: np.ndarray, trace: Trace) -> np.ndarray:
+    """Put values of all operations, (operations,), where these stand, and 0 behind the end: (n, time)."""
+    placed = np.zeros(trace.op.shape)
+    placed[trace.op != PAD] = values
+    return placed
 
 
 class Ngrams:
@@ -117,9 +110,7 @@ class Ngrams:
             place = np.minimum(np.searchsorted(names, keys), len(names) - 1)
             seen = names[place] == keys
             p = np.where(seen, (broken[place] + SMOOTHING * p) / (n[place] + SMOOTHING), p)
-        suspicion = np.zeros(trace.op.shape)
-        suspicion[trace.op != PAD] = p
-        return suspicion
+        return _in_place(p, trace)
 
 
 def _violations(trace: Trace) -> np.ndarray:
@@ -141,7 +132,7 @@ def _before(trace: Trace, window: int) -> list[tuple[np.ndarray, np.ndarray]]:
     """For the 1st, 2nd, ... operation before in the same block: its kind and the distance to its page, NaN for none."""
     time = np.arange(trace.op.shape[1])
     slot = np.where(trace.op == PAD, trace.op.shape[1], trace.slots())
-    order = np.argsort(slot * len(time) + time, axis=1)
+    order = np.argsort(slot, axis=1, kind="stable")
     back = np.argsort(order, axis=1)
     op, page, slot = (np.take_along_axis(part, order, 1) for part in (trace.op, trace.page, slot))
     found = []

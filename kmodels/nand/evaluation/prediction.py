@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy.special import softmax
 
 from kmodels.core.io import files
 from kmodels.core.report import verification
@@ -116,9 +117,7 @@ def decode(model, trace: Trace, outputs: dict) -> Prediction:
     threshold, how = float(model.threshold), FIXED if model.fixed_threshold else CHOSEN
     if "operation" not in outputs:
         return Prediction(trace.name, probability, threshold, trace=trace, threshold_name=how)
-    logits = outputs["operation"].astype("float64")
-    logits -= logits.max(axis=-1, keepdims=True)
-    p = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
+    p = softmax(outputs["operation"].astype("float64"), axis=-1)
     violation_probability = np.where(trace.op == PAD, 0.0, 1 - p[..., NONE])
     index = violation_probability.argmax(axis=1)
     code = p[np.arange(len(p)), index, 1:].argmax(axis=-1) + 1

@@ -205,9 +205,8 @@ def _scores(trace, surprise, threshold: float) -> dict:
 
     scores = detection(trace, surprise, threshold) | {"threshold": threshold}
     for code in sorted(set(trace.strategy[trace.invalid])):
-        own = trace.take(trace.invalid & (trace.strategy == code))
         rows = trace.invalid & (trace.strategy == code)
-        scores[f"localisation_{CODES[code]}"] = detection(own, surprise[rows], threshold)["localisation"]
+        scores[f"localisation_{CODES[code]}"] = detection(trace.take(rows), surprise[rows], threshold)["localisation"]
     return scores
 
 
@@ -228,13 +227,14 @@ def _others(network, parts) -> dict:
 
 def _believed(network, recipe, test) -> dict:
     """Extract the rules that a network believes, from the states that legal test traces reach."""
+    from scipy.special import log_softmax
+
     from kmodels.core.training import inference
     from kmodels.nand.generator.data.encode import encode
     from kmodels.nand.generator.evaluation import beliefs
-    from kmodels.nand.generator.evaluation.sampling import log_softmax
 
     legal = test.take(~test.invalid).take(slice(0, 300))
-    log_p = log_softmax(inference.predict(network, encode(legal, recipe), 256)["token"])
+    log_p = log_softmax(inference.predict(network, encode(legal, recipe), 256)["token"].astype("float64"), axis=-1)
     is_believed = -log_p <= float(network.threshold)
     found = beliefs.extract(network.vocabulary, legal, is_believed, recipe.data.geometry.pages)
     return {

@@ -3,6 +3,7 @@
 import numpy as np
 
 from kmodels.core.training.callbacks import ValidationListener
+from kmodels.nand.generator.data.encode import tokens
 from kmodels.nand.generator.evaluation.prediction import FALSE_ALARMS, surprise
 
 
@@ -26,7 +27,8 @@ class SurpriseCalibration(ValidationListener):
 
 def calibrate(model, trace, outputs: dict) -> None:
     """Set the threshold of a model from its outputs for legal sequences."""
-    model.threshold.assign(choose_threshold(surprise(model, trace, outputs["token"])))
+    token = tokens(trace, model.rules, model.vocabulary)
+    model.threshold.assign(choose_threshold(surprise(token, outputs["token"])))
 
 
 def choose_threshold(surprise: np.ndarray) -> float:

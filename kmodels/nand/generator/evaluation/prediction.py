@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.special import log_softmax
 
 from kmodels.core.io import files
 from kmodels.nand.data.records import Trace
 from kmodels.nand.evaluation.prediction import operation_names
 from kmodels.nand.generator.data.encode import END, ILLEGAL, tokens
 from kmodels.nand.generator.evaluation import beliefs, sampling
-from kmodels.nand.generator.evaluation.sampling import log_softmax
 
 SEED = 1  # of the sequences that a model generates to be evaluated; the same at every evaluation
 FALSE_ALARMS = 0.002  # share of legal validation sequences that may be called invalid: it chooses the threshold
@@ -122,21 +122,20 @@ def decode(model, trace: Trace, outputs: dict) -> Prediction:
     Prediction
         Of the same sequences.
     """
-    found = surprise(model, trace, outputs["token"])
+    token = tokens(trace, model.rules, model.vocabulary)
+    found = surprise(token, outputs["token"])
     index = first_illegal(found, float(model.threshold))
     rows = np.flatnonzero(index >= 0)
     rule = np.full(len(trace), "", object)
     if model.vocabulary.open:
-        token = tokens(trace, model.rules, model.vocabulary)
         for row in rows:
-            log_p = log_softmax(outputs["token"][row, index[row]])
+            log_p = _log_softmax(outputs["token"][row, index[row]])
             rule[row] = beliefs.explain(model.vocabulary, token[row, index[row]], -log_p <= float(model.threshold))
     return Prediction(trace, found, rule, model)
 
 
-def surprise(model, trace: Trace, logits: np.ndarray) -> np.ndarray:
-    """Compute -ln p of each operation from the logits (n, time, size) of a NandGenerator: (n, time) [nats]."""
-    token = tokens(trace, model.rules, model.vocabulary)
+def surprise(token: np.ndarray, logits: np.ndarray) -> np.ndarray:
+    """Compute -ln p of tokens (n, time) from the logits (n, time, size) of a NandGenerator: (n, time) [nats]."""
     return np.select([token == END, token == ILLEGAL], [0.0, np.inf], -log_probability(logits, token))
 
 
@@ -148,4 +147,9 @@ def first_illegal(surprise: np.ndarray, threshold: float) -> np.ndarray:
 
 def log_probability(logits: np.ndarray, token: np.ndarray) -> np.ndarray:
     """Pick ln softmax(logits)[token]: (..., size), (...) -> (...); what a negative token gives means nothing."""
-    return np.take_along_axis(log_softmax(logits), np.maximum(token, 0)[..., None], axis=-1)[..., 0]
+    return np.take_along_axis(_log_softmax(logits), np.maximum(token, 0)[..., None], axis=-1)[..., 0]
+
+
+def _log_softmax(logits: np.ndarray) -> np.ndarray:
+    """Compute ln softmax over the last axis, in double precision."""
+    return log_softmax(logits.astype("float64"), axis=-1)

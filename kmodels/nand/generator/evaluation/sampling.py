@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
+from scipy.special import log_softmax
 
 from kmodels.nand.data.load import labelled
 from kmodels.nand.data.records import Trace
@@ -100,7 +101,7 @@ def _sample_batch(next_logits, n, rng, data, vocabulary, constrained, temperatur
     for _ in range(data.seq_len):
         logits = next_logits(token, history)
         if threshold < np.inf:
-            logits = np.where(log_softmax(logits) < -threshold, -np.inf, logits)
+            logits = np.where(log_softmax(logits, axis=-1) < -threshold, -np.inf, logits)
         if constrained:
             logits = np.where(legal_tokens(device, state, vocabulary), logits, -np.inf)
         token = sample_tokens(rng, logits, temperature)
@@ -109,13 +110,6 @@ def _sample_batch(next_logits, n, rng, data, vocabulary, constrained, temperatur
         history.step(*operation)
         steps.append(operation)
     return on_blocks(*(np.stack(part) for part in zip(*steps, strict=True)), blocks, data)
-
-
-def log_softmax(logits: np.ndarray) -> np.ndarray:
-    """Compute ln softmax over the last axis, in double precision."""
-    logits = logits.astype("float64")
-    logits -= logits.max(axis=-1, keepdims=True)
-    return logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
 
 
 def sample_tokens(rng: np.random.Generator, logits: np.ndarray, temperature: float) -> np.ndarray:
