@@ -137,7 +137,10 @@ def test_predict_writes_a_row_a_sequence(run, traces, tmp_path, suffix):
         (["--model", "nand", "--lr", "0.1"], "no such key: lr = 0.1; did you mean train.learning_rate?"),
         (["--model", "nand", "--batch=32"], "did you mean train.batch_size?"),
         (["--model", "nand", "--variant", "generatr"], "did you mean generator?"),
-        (["--model", "nand", "--variant", "perfect"], "nand has no variant 'perfect'; it has flawed, slots, generator"),
+        (
+            ["--model", "nand", "--variant", "perfect"],
+            "nand has no variant 'perfect'; it has flawed, slots, differences, generator",
+        ),
         (["--model", "nand", "--config", "nowhere.yaml"], "nowhere.yaml"),
         (["--model", "nand", "--data", "nowhere.csv"], "nowhere.csv: no such file"),
         (["--model", "nand", "--train.epoch", "3"], "did you mean train.epochs?"),

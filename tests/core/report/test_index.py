@@ -17,7 +17,7 @@ RUNS = ROOT / "tests/fixtures/saved_runs"
 
 @pytest.fixture
 def folder(tmp_path):
-    """Two finished runs, of earlier versions, and an unfinished one."""
+    """Two finished runs, of earlier versions, and an unfinished one; nand's are of what is now a variant."""
     for name in ("nand", "echo"):
         (tmp_path / name).mkdir()
         for file in ("run.json", "recipe.yaml", "report.json"):
@@ -43,8 +43,12 @@ def test_runs_stand_newest_first_with_what_they_reached(folder):
     report = json.loads((folder / "echo/report.json").read_text())
     assert echo["metrics"] == [[name, report["metrics"][name], unit] for name, unit in (("delta1", ""), ("rmse", "m"))]
     assert echo["duration_s"] == report["duration_s"] and echo["verdict"] == "no gate was judged"
-    assert nand["about"] == "smoke, seed 0" and nand["state"] == "finished"
-    assert (unfinished["state"], unfinished["about"], unfinished["metrics"]) == ("stopped", "smoke, seed 0", [])
+    assert nand["about"] == "differences, smoke, seed 0" and nand["state"] == "finished"
+    assert (unfinished["state"], unfinished["about"], unfinished["metrics"]) == (
+        "stopped",
+        "differences, smoke, seed 0",
+        [],
+    )
 
 
 def test_the_page_links_reports_and_says_what_is_unfinished(folder):
@@ -53,7 +57,9 @@ def test_the_page_links_reports_and_says_what_is_unfinished(folder):
     page = (folder / "index.html").read_text()
     assert re.findall(r'href="([^"]+)"', page) == ["echo%20%26%20co/report.html", "nand/report.html"]
     assert "http" not in page and "3 runs" in text_of(folder)
-    assert "nand smoke, seed 0 nand.unfinished 1970-01-01" in text_of(folder) and "stopped" in text_of(folder)
+    assert "nand differences, smoke, seed 0 nand.unfinished 1970-01-01" in text_of(folder) and "stopped" in text_of(
+        folder
+    )
     assert {path.name for path in folder.iterdir() if path.is_file()} == {"index.html", "index.json"}
 
 
@@ -123,7 +129,7 @@ def test_a_report_that_sums_up_several_seeds_is_listed_too(folder):
     (folder / "nand-seeds").mkdir()
     shutil.copy(folder / "nand/report.json", folder / "nand-seeds")
     changed(folder / "nand-seeds/report.json", seeds=[1000, 1001], date="2026-12-24T10:00:00+00:00")
-    assert index.collect(folder)[0]["about"] == "smoke, seeds 1000, 1001"
+    assert index.collect(folder)[0]["about"] == "differences, smoke, seeds 1000, 1001"
 
 
 def test_a_page_of_somebody_else_stays(folder):
