@@ -90,7 +90,9 @@ def test_constrained_samples_begin_in_mid_life_and_on_erased_blocks(order, initi
     recipe = small(order).with_changes({"data": {"initial_state": initial}})
     trace = valid_sequences(recipe)
     assert not trace.invalid.any() and encode.encode(trace, recipe).targets["token"].min() >= 0
-    made = sampling.generate(sharpened(build(recipe, 10)), 100, 0)
+    assert not sampling.generate(sharpened(build(recipe, 10)), 100, 0).invalid.any()
+    # Sharpened, a network begins every sequence alike, and by chance with an erase; as built, it draws from all.
+    made = sampling.generate(build(recipe, 10), 100, 0)
     assert not made.invalid.any() and (made.op[:, 0] != 0).any()
 
 
