@@ -22,7 +22,7 @@ def main(argv=None) -> int:
     options.add_argument("--n", required=True, type=int, metavar="N", help="how many to write")
     options.add_argument("--out", required=True, metavar="FILE", help="for nand.generator: .csv or .parquet")
     options.add_argument("--free", action="store_true", help="do not mask what is illegal: what the model learned")
-    options.add_argument("--temperature", type=float, default=1.0, metavar="T", help="of the draws (default: 1.0)")
+    options.add_argument("--temperature", type=float, default=1.0, metavar="T", help="of the sampling (default: 1.0)")
     options.add_argument("--seed", type=int, default=0, metavar="S", help="equal seeds write the same (default: 0)")
     cli.add_backend_option(options)
     return cli.run(options, _generate, argv)

@@ -37,7 +37,7 @@ class Crew:
         nobody = len(self.gone) == len(self.processes)
         return [*(named(one.pid) for one in found), *([None] if nobody else [])]
 
-    def last_words(self) -> str:
+    def last_line(self) -> str:
         """Find the last line that any worker wrote which was stopped by a fault; empty when there is none."""
         for process, log in zip(self.processes, self.logs, strict=True):
             lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()

@@ -41,7 +41,7 @@ def main(argv: list[str] | None = None) -> int:
     options.add_argument("--max-trials", type=int, metavar="N", help="most trials (default: the study's)")
     options.add_argument("--tuner", choices=TUNERS, help="how to search (default: as the study prefers)")
     options.add_argument("--resume", action="store_true", help="go on with the search in --out")
-    options.add_argument("--summary", action="store_true", help="show the search in --out, and draw it")
+    options.add_argument("--summary", action="store_true", help="show the search in --out, and plot it")
     options.add_argument("--data", metavar="PATH", help="your own file or folder instead of simulated data")
     options.add_argument("--out", metavar="DIR", help="the search's folder (default: runs/study-NAME)")
     options.add_argument("--keep", type=int, metavar="K", help="only the best K trials keep their weights (default: 3)")
@@ -181,7 +181,7 @@ def _lead(args, record: Record) -> tuple[str | None, int]:
             early = chief.serve(crew.lost, prune)
         finally:
             crew.stop()
-    said = crew.last_words() if early else ""
+    said = crew.last_line() if early else ""
     return _ended(oracle, f"{early}: {said}" if said else early)
 
 

@@ -18,7 +18,7 @@ GATES = (
     Gate("RMSE / mean map's", "rmse_ratio_mean_map", 0.5, "this project", "<="),
     Gate("pixels within 25% (delta1)", "delta1", 0.75, "this project", levels=DELTA1_LEVELS),
     Gate("mean relative error", "abs_rel", 0.25, "this project", "<="),
-    # A deaf model has 1: the sound of another room makes it no worse.
+    # A deaf model has 1: another room's recording makes it no worse.
     Gate("RMSE with another room's sound / with its own", "shuffled_audio_ratio", 2.0, "this project"),
     RESIDUAL,
 )

@@ -8,7 +8,7 @@ from kmodels.metasurface.data.encode import encode, on_wavelengths, training_exa
 from kmodels.metasurface.data.load import SUFFIXES, load
 from kmodels.metasurface.evaluation.baselines import baselines
 from kmodels.metasurface.evaluation.diagnostics import diagnostics
-from kmodels.metasurface.evaluation.examine import examine
+from kmodels.metasurface.evaluation.extended import evaluate_network
 from kmodels.metasurface.evaluation.figures import plot
 from kmodels.metasurface.evaluation.metrics import metrics
 from kmodels.metasurface.evaluation.prediction import SUFFIXES as SPECTRA_SUFFIXES
@@ -95,7 +95,7 @@ class MetasurfaceTask(Task):
 
     def extended_evaluation(self, model, splits, recipe):
         """Measure speed, symmetry and attention."""
-        return examine(model, splits["test"], recipe)
+        return evaluate_network(model, splits["test"], recipe)
 
 
 TASK = MetasurfaceTask()

@@ -28,7 +28,7 @@ class Grid(Section):
         return self.ny, self.nx
 
     @property
-    def coarse(self) -> tuple[int, int]:
+    def coarse_shape(self) -> tuple[int, int]:
         """(y, x) [coarse cells]."""
         return self.ny // self.block, self.nx // self.block
 

@@ -97,7 +97,7 @@ def _zoo(folder: Path) -> str:
                 f"{label} {console.number(report['metrics'][metric])}",
                 f"{console.number(others[nearest])} {nearest.replace('_', ' ')}",
                 f"{report['duration_s'] / 60:.0f}",
-                f"`fit --model {name}`",
+                f"`kmodels fit --model {name}`",
             ]
         )
     return tables.table(rows)

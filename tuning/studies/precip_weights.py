@@ -36,7 +36,7 @@ def space(hp) -> PrecipRecipe:
 
 STUDY = Study(
     name="precip_weights",
-    question="How do w_max and beta_kl trade the sharpness of draws for their calibration?",
+    question="How do w_max and beta_kl trade the sharpness of samples for their calibration?",
     base=BASE,
     space=space,
     objective="val_crps",

@@ -1,7 +1,7 @@
 """The diffraction net in plain PyTorch, channels first as PyTorch has it: the second opinion on ours.
 
-It has the default's choices (`memory_norm`, `scale_shift`, `per_detector`, 65 tokens, waves) and takes sizes from a
-recipe.
+It has the default's choices (`memory_norm`, `scale_shift`, `per_detector`, 65 tokens, split-step propagation) and
+takes sizes from a recipe.
 """
 
 import math
@@ -39,7 +39,7 @@ class Residual(nn.Module):
         return self.shortcut(x) + self.point(self.norm(self.wide(x)))
 
 
-class Mixing(nn.Module):
+class FourierFilter(nn.Module):
     def __init__(self, n: int, side: int):
         super().__init__()
         self.filter = nn.Parameter(torch.ones(n, side, side // 2 + 1, dtype=torch.complex64))
@@ -73,7 +73,7 @@ class Block(nn.Module):
         return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
 
-class Waves(nn.Module):
+class SplitStepPropagation(nn.Module):
     """Slices of wave optics at a few wavelengths, with learned phases, and from there to the pixels at all of them."""
 
     def __init__(self, data, slices: int, nodes: int):
@@ -150,7 +150,7 @@ class TorchDiffractionNet(nn.Module):
             first = Residual(before, n, 2 if 2 ** (k + 1) >= stride else 1)
             self.stages.append(nn.Sequential(first, *(Residual(n, n, 1) for _ in range(net.blocks - 1))))
             before = n
-        self.mixing, self.mixed = Mixing(net.channels[1], data.pixels // 8), activated(net.channels[1])
+        self.mixing, self.mixed = FourierFilter(net.channels[1], data.pixels // 8), activated(net.channels[1])
         self.third, self.last = activated(net.channels[2]), activated(net.channels[3])
         self.local = nn.Linear(net.channels[2], width, bias=False)
         self.whole = nn.Linear(net.channels[3], width, bias=False)
@@ -166,7 +166,7 @@ class TorchDiffractionNet(nn.Module):
         self.heads = nn.Linear(width, 4 * width)
         self.kernel, self.bias = nn.Parameter(0.02 * torch.randn(4, width)), nn.Parameter(torch.zeros(4))
         self.spectrum = nn.Parameter(torch.zeros(data.n_wavelengths, 4))
-        self.waves = Waves(data, net.propagation_slices, net.propagation_nodes)
+        self.propagation = SplitStepPropagation(data, net.propagation_slices, net.propagation_nodes)
 
     def forward(self, pattern):
         x = self.stem_norm(self.stem(pattern[:, None]))
@@ -181,7 +181,7 @@ class TorchDiffractionNet(nn.Module):
         for block in self.blocks:
             x = block(x, tokens)
         hidden = functional.silu(self.heads(self.decoded(x))).unflatten(-1, (4, -1))
-        known = torch.logit(self.waves(pattern), 1e-4)
+        known = torch.logit(self.propagation(pattern), 1e-4)
         shares = torch.sigmoid((hidden * self.kernel).sum(-1) + self.bias + self.spectrum + known)
         return shares.transpose(1, 2).unflatten(1, (2, 2))
 
@@ -213,7 +213,7 @@ class TorchDiffractionNet(nn.Module):
         self.kernel.data, self.bias.data = take.array("shares/kernel"), take.array("shares/bias")
         self.spectrum.data = take.array("spectrum/spectrum")
         for name in ("order_phases", "cell_phases"):
-            getattr(self.waves, name).data = take.array(f"waves/{name}")
+            getattr(self.propagation, name).data = take.array(f"waves/{name}")
 
 
 class _Taker:

@@ -26,7 +26,7 @@ class Embedding(nn.Module):
 class TorchNand(nn.Module):
     """NandClassifier that reads block by block, both ways, and takes the maximum over operations.
 
-    Input (batch, time, columns); outputs the verdict (batch,) and operation (batch, time, codes), logits.
+    Input (batch, time, columns); outputs invalid (batch,) and operation (batch, time, codes), logits.
     """
 
     def __init__(self, recipe):
@@ -58,9 +58,9 @@ class TorchNand(nn.Module):
             y, _ = gru(x.gather(1, order.expand(-1, -1, x.shape[-1])))
             x = self.dropout(y.gather(1, back.expand(-1, -1, y.shape[-1])))
         weight = self.score(torch.tanh(self.hidden(x))).softmax(1)
-        suspicion = self.operation(torch.cat([x, own], -1))
-        evidence = torch.cat([(weight * x).sum(1), suspicion.amax(1)], -1)
-        return self.verdict(evidence)[:, 0], suspicion
+        operation = self.operation(torch.cat([x, own], -1))
+        evidence = torch.cat([(weight * x).sum(1), operation.amax(1)], -1)
+        return self.verdict(evidence)[:, 0], operation
 
     def steps(self, tokens, order):
         """Form the page steps in the order of blocks: (batch, time, 1), 0 at a block's first operation."""
@@ -114,10 +114,10 @@ def given(inputs) -> tuple:
 
 
 def loss(net, given, targets, recipe, weights):
-    verdict, suspicion = net(*given)
+    invalid, operation = net(*given)
     found = {
-        "verdict": functional.binary_cross_entropy_with_logits(verdict, targets["invalid"]),
-        "operation": over_operations(suspicion, targets["operation"]),
+        "verdict": functional.binary_cross_entropy_with_logits(invalid, targets["invalid"]),
+        "operation": over_operations(operation, targets["operation"]),
     }
     return sum(weights[name] * term for name, term in found.items())
 

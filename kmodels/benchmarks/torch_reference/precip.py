@@ -66,7 +66,7 @@ class TorchPrecip(nn.Module):
         assert max(self.pool) <= 2, "Keras pads on both sides, ceil_mode behind alone"
         for name, value in climate.items():
             self.register_buffer(name, torch.tensor(value))
-        coarse = halved(grid.coarse, 1)
+        coarse = halved(grid.coarse_shape, 1)
         self.state = nn.ModuleList(
             [convolved(channels, m.state_filters[0]), convolved(m.state_filters[0], m.state_filters[1], 2)]
         )
@@ -103,9 +103,9 @@ class TorchPrecip(nn.Module):
         members = self.train_section.crps_members
         each = [laws["posterior"]] * members + [laws["prior"]] * members
         z = [mean + torch.exp(0.5 * log) * noise[0][:, k] for k, (mean, log) in enumerate(each)]
-        drawn = self._decoded(torch.stack(z, dim=1), summary, self.projection(first), noise[1:])
-        drawn = _with_block_means(drawn, coarse)
-        return {"posterior": drawn[:, :members], "prior": drawn[:, members:]}, laws
+        sampled = self._decoded(torch.stack(z, dim=1), summary, self.projection(first), noise[1:])
+        sampled = _with_block_means(sampled, coarse)
+        return {"posterior": sampled[:, :members], "prior": sampled[:, members:]}, laws
 
     def _decoded(self, z, summary, seen, noise):
         n, fields = z.shape[:2]

@@ -19,7 +19,7 @@ from kmodels.core.spec.gate import bound_of
 
 MOST = len(string.ascii_uppercase)  # runs: each has a letter
 COLOURS = (figures.BLUE, figures.ORANGE, figures.GREEN, figures.RED, figures.GREY)
-DRAWN = 2  # metrics whose validation curves are drawn beside the loss
+PLOTTED = 2  # metrics whose validation curves are plotted beside the loss
 NEEDED = ("model", "recipe", "metrics", "intervals", "gates", "date", "seed", "backend", "duration_s")
 
 
@@ -179,7 +179,7 @@ def curves(runs: list[Compared]) -> Figure | None:
         return None
     shown = ["loss", *metric_names(runs)[0]]
     shown = [name for name in shown if all(any(f"val_{name}" in row for row in rows) for rows in histories.values())]
-    shown = shown[: 1 + DRAWN]
+    shown = shown[: 1 + PLOTTED]
     unit = units(runs)
     made, axes = figures.figure(4.0 * max(1, len(shown)), 3.6, 1, max(1, len(shown)))
     for axis, name in zip([axes] if len(shown) < 2 else axes, shown, strict=False):

@@ -92,7 +92,7 @@ def _finite(values: dict) -> dict:
 
 
 def write(
-    report: dict, drawn: dict, folder: Path, headline: tuple[str, ...], others: dict[str, bytes] | None = None
+    report: dict, plots: dict, folder: Path, headline: tuple[str, ...], others: dict[str, bytes] | None = None
 ) -> None:
     """Write figures/, report.html and, last, report.json: its presence says that the run is finished.
 
@@ -100,7 +100,7 @@ def write(
     ----------
     report : dict
         As `assemble` makes it.
-    drawn : dict of str to matplotlib.figure.Figure
+    plots : dict of str to matplotlib.figure.Figure
         Pictures by title; one that is the same as another is left out.
     folder : pathlib.Path
         The run's.
@@ -110,7 +110,7 @@ def write(
         Further files for figures/, by name; a GIF is shown on the page, too.
     """
     others = others or {}
-    pictures = figures.different(figures.Picture(title, figures.png(made)) for title, made in drawn.items())
+    pictures = figures.different(figures.Picture(title, figures.png(made)) for title, made in plots.items())
     for picture in pictures:
         files.write_bytes(folder / "figures" / f"{_slug(picture.title)}.png", picture.content)
     for name, content in others.items():

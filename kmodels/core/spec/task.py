@@ -109,9 +109,9 @@ class Scores:
         intervals = {}
         if value is not None and metric in self.resampled and metric in other.resampled:
             with np.errstate(divide="ignore", invalid="ignore"):
-                drawn = self.resampled[metric] / other.resampled[metric]
-            if np.isfinite(drawn).mean() > 0.5:
-                intervals[name] = tuple(np.quantile(drawn[np.isfinite(drawn)], [0.025, 0.975]).tolist())
+                resampled = self.resampled[metric] / other.resampled[metric]
+            if np.isfinite(resampled).mean() > 0.5:
+                intervals[name] = tuple(np.quantile(resampled[np.isfinite(resampled)], [0.025, 0.975]).tolist())
         return self.merge(Scores({name: value}, intervals))
 
 
@@ -511,7 +511,7 @@ class Forecaster(Task):
 
 
 class EnsembleTask(Task):
-    """A task whose model draws many answers to each record."""
+    """A task whose model samples many answers to each record."""
 
     OPTIONS = ("mode", "members", "temperature", "days", "seed")
 
@@ -525,7 +525,7 @@ class EnsembleTask(Task):
             "--samples",
             type=int,
             metavar="K",
-            help="fields drawn for each day (default: the recipe's)",
+            help="fields sampled for each day (default: the recipe's)",
         )
         add(
             "--temperature",

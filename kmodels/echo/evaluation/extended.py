@@ -38,14 +38,14 @@ def extended_evaluation(model, splits: dict[str, EchoPairs], recipe) -> Extended
     shuffled = score_depth(test, images.depth[shuffles[len(shuffles) // 2]], recipe.seed)
     values = dict.fromkeys(("shuffled_audio_gap", "base_mae_trained", "base_mae_unseen", "base_gap"))
     own = score_depth(test, images.depth, recipe.seed)
-    heard = shuffled.with_ratio("rmse", own, "shuffled_audio_ratio").only("shuffled_audio_ratio")
+    ratio = shuffled.with_ratio("rmse", own, "shuffled_audio_ratio").only("shuffled_audio_ratio")
     if "train" in splits:
         train = splits["train"]
         values["shuffled_audio_gap"] = shuffled_audio_gap(test, images.depth, shuffles, mean_map(train, len(test)))
         if recipe.model.architecture == "base_residual":
             some = train.take(np.unique(np.linspace(0, len(train) - 1, len(test)).astype(int)))
             values |= compare_bases(predict(model, some, recipe), images, recipe.train.lowpass)
-    return ExtendedEvaluation(heard.merge(Scores(values)), {"shuffled_audio": shuffled})
+    return ExtendedEvaluation(ratio.merge(Scores(values)), {"shuffled_audio": shuffled})
 
 
 def predict(model, pairs: EchoPairs, recipe) -> DepthImages:

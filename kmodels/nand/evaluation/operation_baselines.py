@@ -60,11 +60,11 @@ def predict(recipe, parts: dict[str, Trace]) -> dict[str, Prediction]:
     return predictions
 
 
-def _predict(known, suspicion) -> Prediction:
-    """Call a sequence as suspect as the most suspect of its operations."""
-    highest = {name: values.max(axis=1) for name, values in suspicion.items()}
+def _predict(known, probability) -> Prediction:
+    """Give a sequence the highest probability of its operations."""
+    highest = {name: values.max(axis=1) for name, values in probability.items()}
     threshold = verification.best_threshold(highest["tuning"], known["tuning"].invalid)
-    return Prediction(known["test"].name, highest["test"], threshold, suspicion["test"])
+    return Prediction(known["test"].name, highest["test"], threshold, probability["test"])
 
 
 def _choose_operations(broken: np.ndarray, seed: int) -> np.ndarray:

@@ -39,6 +39,8 @@ def main(argv=None) -> int:
     options.add_argument("--limits", type=int, nargs="+", metavar="L", help="read_offset_limit (default: as above)")
     words = {"nargs": "+", "choices": list(ORDERS), "metavar": "O"}
     options.add_argument("--orders", **words, help="program_order: strict, monotonic, any (default: as above)")
+    states = {"choices": ["not_erased", "unknown"], "default": "not_erased"}
+    options.add_argument("--initial-state", **states, help="of recordings; unknown: they begin in mid-life")
     options.add_argument("--sequences", type=int, metavar="N", help="legal ones to learn from (2000 or 6000)")
     options.add_argument("--epochs", type=int, default=6, metavar="N", help="passes over them (default: 6)")
     options.add_argument("--seed", type=int, default=0, metavar="S", help="of data and weights (default: 0)")
@@ -59,7 +61,7 @@ def _rules(args, words) -> int:
     from kmodels.core.runs import provenance
     from kmodels.nand.studies.rules_report import measured, plot, table
 
-    settings = {name: getattr(args, name) for name in ("sequences", "epochs", "seed")}
+    settings = {name: getattr(args, name) for name in ("sequences", "epochs", "seed", "initial_state")}
     record = _begun(Path(args.out), settings) | settings | provenance.here()
     for order, limit in _devices(args):
         name = f"{order} {limit}"
@@ -95,6 +97,7 @@ def _begun(path: Path, settings: dict) -> dict:
         return {"devices": {}}
     try:
         record = json.loads(path.read_text())
+        record = {"initial_state": "not_erased"} | record  # there was no other
         found = {name: record[name] for name in settings}, record["devices"]
     except (ValueError, KeyError, TypeError):
         raise UserError(f"{path}: is no record of this study; name another --out") from None
@@ -110,12 +113,13 @@ def is_reached(device: dict) -> bool:
     return found["auroc"] >= AUROC and found["localisation"] >= LOCALISATION and rules
 
 
-def device_recipe(order: str, limit: int, epochs: int, seed: int, memory: str = "pages"):
+def device_recipe(order: str, limit: int, epochs: int, seed: int, initial_state: str, memory: str = "pages"):
     """Make the generator's recipe for a device; of its rules the network is told none."""
     from kmodels.nand.generator.recipe import GeneratorRecipe
 
     strategies = ["overwrite", "read_unwritten", "stale_read"] + (["page_hop"] if order == "strict" else [])
-    data = {"read_offset_limit": limit, "program_order": order, "strategies": strategies}
+    data = {"read_offset_limit": limit, "program_order": order, "initial_state": initial_state}
+    data["strategies"] = strategies
     changes = {"seed": seed, "data": data, "model": {"memory": memory}, "train": {"epochs": epochs}}
     return GeneratorRecipe().with_changes(changes)
 
@@ -134,16 +138,18 @@ def simulate_parts(recipe, sequences: int) -> dict:
     return parts
 
 
-def study_device(order: str, limit: int, sequences: int | None, epochs: int, seed: int) -> dict:
+def study_device(
+    order: str, limit: int, sequences: int | None, epochs: int, seed: int, initial_state: str = "not_erased"
+) -> dict:
     """Train and score all detectors of one device, and extract what the network believes."""
-    recipe = device_recipe(order, limit, epochs, seed)
+    recipe = device_recipe(order, limit, epochs, seed, initial_state)
     parts = simulate_parts(recipe, sequences or SEQUENCES[order])
     started = time.process_time()
     network, detector = _network(recipe, parts)
     seconds = time.process_time() - started
     detectors = {NETWORK: detector}
     if order != "strict" and limit == ORDERS[order][0]:  # it has to remember by itself which pages are left out
-        detectors[BLIND] = _network(device_recipe(order, limit, epochs, seed, memory="none"), parts)[1]
+        detectors[BLIND] = _network(device_recipe(order, limit, epochs, seed, initial_state, "none"), parts)[1]
     detectors |= _others(network, parts)
     return {
         "read_offset_limit": limit,
@@ -167,7 +173,7 @@ def _network(recipe, parts):
 
     examples, size = encode(parts["train"], recipe), recipe.train.batch_size
     steps = batching.steps_per_epoch(len(examples), size)
-    network = _untrained(recipe.model.memory, recipe.train.epochs, steps, recipe.seed)
+    network = _untrained(recipe.model.memory, recipe.train.epochs, steps, recipe.seed, recipe.data.initial_state)
     network.adapt(examples.targets["token"])
     batches = batching.batches(examples, size, recipe.seed)
     network.fit(batches, steps_per_epoch=steps, epochs=recipe.train.epochs, verbose=0, shuffle=False)
@@ -176,16 +182,16 @@ def _network(recipe, parts):
     return network, _scores(parts["test"], prediction.surprise, prediction.threshold)
 
 
-def _untrained(memory: str, epochs: int, steps: int, seed: int):
+def _untrained(memory: str, epochs: int, steps: int, seed: int, initial_state: str):
     """Give the network of all devices as it was before any training: it is told nothing of a device."""
-    network, start = _built(memory, epochs, steps, seed)
+    network, start = _built(memory, epochs, steps, seed, initial_state)
     for variable, value in zip([*network.variables, *network.optimizer.variables], start, strict=True):
         variable.assign(value)
     return network
 
 
 @functools.cache  # compiled once
-def _built(memory: str, epochs: int, steps: int, seed: int):
+def _built(memory: str, epochs: int, steps: int, seed: int, initial_state: str):
     """Build a network and its optimizer: (network, the values of their variables)."""
     import keras
 
@@ -193,7 +199,7 @@ def _built(memory: str, epochs: int, steps: int, seed: int):
     from kmodels.nand.generator.network.generator import build
 
     keras.utils.set_random_seed(seed)
-    network = build(device_recipe("strict", 1, epochs, seed, memory), steps * epochs)
+    network = build(device_recipe("strict", 1, epochs, seed, initial_state, memory), steps * epochs)
     network.optimizer.build(network.trainable_variables)
     return network, [as_numpy(variable) for variable in [*network.variables, *network.optimizer.variables]]
 

@@ -82,14 +82,14 @@ def write_fine(path: Path, first_day: int, rain: np.ndarray, axes: dict[str, np.
     save(path, data, {RAIN_NAME: (1, *rain.shape[1:])})
 
 
-def write_coarse(path: Path, first_day: int, states: np.ndarray, axes: dict[str, np.ndarray], oracle: bool) -> None:
+def write_coarse(path: Path, first_day: int, states: np.ndarray, axes: dict[str, np.ndarray], is_latent: bool) -> None:
     """Save days of coarse states (days, Y, X, C) as `weather.Day` has them."""
-    names = (RAIN_INDEX if oracle else RAIN_NAME, *(c.name for c in COVARIATES))
+    names = (RAIN_INDEX if is_latent else RAIN_NAME, *(c.name for c in COVARIATES))
     fields = {name: states[..., k].astype("float32") for k, name in enumerate(names)}
-    if not oracle:
+    if not is_latent:
         fields[RAIN_NAME] /= np.float32(DAY)
     data = _dataset("Simulated coarse state of the atmosphere", fields, axes, first_day)
-    first = {"long_name": "latent rain", "units": "1", "cell_methods": "time: mean"} if oracle else RAIN_ATTRIBUTES
+    first = {"long_name": "latent rain", "units": "1", "cell_methods": "time: mean"} if is_latent else RAIN_ATTRIBUTES
     data[names[0]].attrs = first
     for c in COVARIATES:
         data[c.name].attrs = {

@@ -63,7 +63,7 @@ def read(folder: Path, recipe, labels: bool) -> Days:
     statics = _array(folder / STATICS, (*grid.fine, 2))
     _refuse(folder / STATICS, "statics", ~np.isfinite(statics), statics, "expected a number")
     land = statics[..., 0] >= 0.5
-    states = np.stack([_state(folder / STATES / day_name(n), (*grid.coarse, len(names))) for n in numbers])
+    states = np.stack([_state(folder / STATES / day_name(n), (*grid.coarse_shape, len(names))) for n in numbers])
     mean = np.full(len(numbers), np.nan)
     if labels:
         mean = np.array([_rain(folder / FIELDS / day_name(n), land)[land | ~land.any()].mean() for n in numbers])

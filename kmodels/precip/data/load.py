@@ -104,7 +104,12 @@ def _check_size(static: File, fine: Grid, coarse: Series, grid) -> None:
     """Refuse grids that have not the sizes of the recipe, which a network is built for."""
     for file, shape, wanted, keys in (
         (static, fine.shape, grid.fine, "data.grid.ny and data.grid.nx"),
-        (coarse.pieces[0][0], coarse.grid.shape, grid.coarse, "data.grid.ny and data.grid.nx over data.grid.block"),
+        (
+            coarse.pieces[0][0],
+            coarse.grid.shape,
+            grid.coarse_shape,
+            "data.grid.ny and data.grid.nx over data.grid.block",
+        ),
     ):
         if shape != wanted:
             file.refuse("grid", f"(y, x) of {shape} cells; the recipe has {wanted}, {keys}")

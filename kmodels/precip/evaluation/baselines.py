@@ -100,7 +100,7 @@ class RainFarm:
     def fit(cls, train: Days, grid) -> "RainFarm":
         """Fit the spectral slope of the training days' coarse rain."""
         coarse_rain = read_coarse_rain(train, np.arange(len(train)))
-        return cls(grid, spectrum.slope(spectrum.radial_power(coarse_rain).mean(0), grid.coarse))
+        return cls(grid, spectrum.slope(spectrum.radial_power(coarse_rain).mean(0), grid.coarse_shape))
 
     def sample(self, rng: np.random.Generator, coarse_rain: np.ndarray, count: int) -> np.ndarray:
         """Sample (count, y, x) [mm/day] for coarse rain (Y, X)."""

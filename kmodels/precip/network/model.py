@@ -333,7 +333,7 @@ def recipe_arguments(recipe) -> dict:
     loss = {name: getattr(train, name) for name in LossSettings.__dataclass_fields__}
     return {
         "grid": recipe.data.grid.fine,
-        "coarse_grid": recipe.data.grid.coarse,
+        "coarse_grid": recipe.data.grid.coarse_shape,
         "predictors": predictors(recipe.data),
         **sizes,
         "posterior_members": fields["posterior"],

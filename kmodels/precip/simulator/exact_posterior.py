@@ -42,10 +42,10 @@ class ExactPosterior:
         self.data = data
         self.weather = Weather(data)
         grid = data.grid
-        n = grid.coarse[0] * grid.coarse[1]
+        n = grid.coarse_shape[0] * grid.coarse_shape[1]
         # Column b: covariance of every fine cell with the mean of block b.
         with_block = (1 - data.rho) * np.stack([self._with_block(b) for b in range(n)], axis=-1) + data.rho
-        between = with_block.reshape(grid.coarse[0], grid.block, grid.coarse[1], grid.block, n)
+        between = with_block.reshape(grid.coarse_shape[0], grid.block, grid.coarse_shape[1], grid.block, n)
         between = between.mean((1, 3)).reshape(n, n)
         loadings = np.array([1.0, *(c.loading for c in COVARIATES)])
         views = np.kron(loadings[:, None], np.eye(n))  # (C n, n): X = views B Z + noise
@@ -56,14 +56,14 @@ class ExactPosterior:
 
     def _with_block(self, b: int) -> np.ndarray:
         """Covariance (y, x) of g with its mean over block b."""
-        weights = np.zeros(self.data.grid.coarse)
+        weights = np.zeros(self.data.grid.coarse_shape)
         weights.flat[b] = 1 / self.data.grid.block**2
         return self.weather.torus.covariance_with(np.kron(weights, np.ones((self.data.grid.block,) * 2)))
 
     def _noise_covariance(self, n: int) -> np.ndarray:
         """Compute the covariance of the part of X that does not come from Z, (C n, C n)."""
         torus = self.weather.coarse_torus
-        unit = np.eye(n).reshape(n, *self.data.grid.coarse)
+        unit = np.eye(n).reshape(n, *self.data.grid.coarse_shape)
         own = np.stack([torus.covariance_with(cell).ravel() for cell in unit])
         covariance = np.zeros((1 + len(COVARIATES), n, 1 + len(COVARIATES), n))
         covariance[0, :, 0, :] = self.data.noise**2 * np.eye(n)

@@ -43,7 +43,7 @@ class Weather:
     def __init__(self, data):
         self.data = data
         self.torus = Torus(data.grid.fine, data.slope, data.outer_scale)
-        self.coarse_torus = Torus(data.grid.coarse, data.slope, data.outer_scale / data.grid.block)
+        self.coarse_torus = Torus(data.grid.coarse_shape, data.slope, data.outer_scale / data.grid.block)
 
     def days(self, rng: np.random.Generator) -> Iterator[Day]:
         """Simulate day after day without end, the first one from the stationary law."""

@@ -8,7 +8,7 @@ from rich.console import Console
 from kmodels.core.cli import console
 from kmodels.core.spec.gate import Gate
 
-BASELINES = ("always_valid", "always_invalid", "boosted_trees", "oracle", "persistence", "climatology", "optical_flow")
+BASELINES = ("always_valid", "always_invalid", "boosted_trees", "rule_checker", "persistence", "climatology", "flow")
 REPORT = {
     "metrics": {"accuracy": 0.5, "mean_distance_of_heavy_days": 1234.5},
     "intervals": {"accuracy": (0.25, 0.75)},
@@ -42,7 +42,7 @@ def test_a_metric_stands_with_its_unit(screen):
 
 
 def test_a_table_with_room_stays_whole(screen):
-    few = REPORT | {"baselines": {"oracle": {"accuracy": 1.0}}}
+    few = REPORT | {"baselines": {"rule_checker": {"accuracy": 1.0}}}
     console.show(console.metrics_table(few, ("accuracy",)))
     assert screen.export_text().count("accuracy") == 1
 

@@ -40,7 +40,7 @@ def test_a_gate_discriminates_where_the_untrained_network_and_every_baseline_fai
     assert row["untrained"] == (None if math.isnan(untrained) else untrained)
 
 
-def test_what_knows_the_answer_is_no_rival():
+def test_what_knows_the_answer_is_no_baseline():
     beside = {UNTRAINED: {"error": 0.9}, "law": {"error": 0.0}, "mean": {"error": 0.8}}
     row = LOW.judge({"error": 0.1}, baselines=beside, references=("law",))
     assert row["discriminates"] is True and row["best_baseline"] == {"name": "mean", "value": 0.8}

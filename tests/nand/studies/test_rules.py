@@ -74,12 +74,12 @@ def test_wrong_usage(words, said, tmp_path, capsys):
     assert said in " ".join(capsys.readouterr().err.split())
 
 
-def test_a_device_from_end_to_end(tmp_path, capsys, monkeypatch):
+def test_a_device_whose_recordings_begin_in_mid_life_from_end_to_end(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(rules, "LEGAL", 100)
     monkeypatch.setattr(rules, "MIXED", 60)
     monkeypatch.setitem(sys.modules, "aalpy", None)
     out = tmp_path / "r.json"
-    words = ["--out", str(out), "--limits", "2", "--sequences", "60", "--epochs", "1"]
+    words = ["--out", str(out), "--limits", "2", "--sequences", "60", "--epochs", "1", "--initial-state", "unknown"]
     assert rules.main(words) in (0, 1)
     record = json.loads(out.read_text())
     device = record["devices"]["strict 2"]

@@ -103,7 +103,7 @@ def precip_arrays(folder, suffix):
     place = folder / "days"
     (place / "X_lr").mkdir(parents=True), (place / "Y_hr").mkdir()
     for day in range(12):
-        np.save(place / "X_lr" / f"day_{day:06d}.npy", rng.normal(size=(*grid.coarse, names)).astype("float32"))
+        np.save(place / "X_lr" / f"day_{day:06d}.npy", rng.normal(size=(*grid.coarse_shape, names)).astype("float32"))
         np.save(place / "Y_hr" / f"day_{day:06d}.npy", rng.gamma(1, 3, grid.fine).astype("float32"))
     np.save(place / "statics.npy", np.ones((*grid.fine, 2)))
     files.write_json(place / "split.json", {"train": [0, 1, 2, 3], "val": [4, 5], "test": [6, 7]})
@@ -188,8 +188,8 @@ def good_days(days):
 
 def good_pairs(pairs):
     rows = np.arange(len(pairs))
-    heard, seen = pairs.spectrogram(rows), pairs.depth(rows)
-    assert np.isfinite(heard).all() and (heard >= 0).all(), "spectrogram"
+    recording, seen = pairs.spectrogram(rows), pairs.depth(rows)
+    assert np.isfinite(recording).all() and (recording >= 0).all(), "spectrogram"
     assert np.isfinite(seen).all() and (seen >= 0).all() and (seen <= ECHO.data.max_depth).all(), "depth"
 
 

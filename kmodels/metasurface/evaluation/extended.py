@@ -15,7 +15,7 @@ BATCH = 64
 SYMMETRY_SAMPLES = 4  # structures whose 32 copies are predicted
 
 
-def examine(model, structures: Structures, recipe) -> ExtendedEvaluation:
+def evaluate_network(model, structures: Structures, recipe) -> ExtendedEvaluation:
     """Measure the latency, predict symmetric copies, and plot the attention on a pattern.
 
     Parameters
