@@ -7,9 +7,9 @@ and w "pages written so far", for a block:
     program page p    E and p == w;              w <- w + 1
     read page p       E and p < w and w-1-p < L  (L: the test plan's read_offset_limit)
 
-`NandClassifier` is a (bidirectional) GRU with attention pooling for the validity and a head on every operation for the
-first violation and its rule; `NandPreprocessor` makes its inputs. Data sheets differ on the order of programming
-within a block, hence `program_order`.
+`NandClassifier` is a GRU, of one direction or both, with attention pooling for the validity and a head on every
+operation for the first violation and its rule; `NandPreprocessor` makes its inputs. Data sheets differ on the order of
+programming within a block, hence `program_order`.
 
 References
 ----------

@@ -159,8 +159,20 @@ LADDER = Ladder(
         ),
         Step(
             "cross-entropy",
-            "the default: binary cross-entropy instead of the focal loss, for calibrated probabilities",
+            "binary cross-entropy instead of the focal loss, for calibrated probabilities",
             {"train": {"loss": "bce"}},
+            TOP,
+        ),
+        Step(
+            "one direction",
+            "the GRU reads each block forwards only: what makes an operation legal lies before it",
+            {"model": {"bidirectional": False}},
+            TOP,
+        ),
+        Step(
+            "sixteen epochs",
+            "the default: twice the epochs, in the time that the way back took",
+            {"train": {"epochs": 16}},
             TOP,
         ),
         Step(

@@ -82,7 +82,7 @@ class Model(Section):
         description="none: the network tracks the state of each block by itself; differences: what came before in the "
         "same block; rule_flags: whether each rule is kept, which gives the answer away",
     )
-    bidirectional: bool = Field(True, description="read the sequence in both directions")
+    bidirectional: bool = Field(False, description="read the sequence in both directions")
     sequence_order: Literal["block", "time"] = Field(
         "block",
         description="block: read block after block, so that a block's past comes just before; time: as recorded",
@@ -102,8 +102,8 @@ class Model(Section):
     )
     threshold: Literal["validation", "half"] = Field(
         "validation",
-        description="probability from which a sequence is invalid; validation: the best there; half: 0.5, as in the "
-        "prototype",
+        description="probability from which a sequence is invalid; validation: of the best there the one nearest to "
+        "0.5; half: 0.5, as in the prototype",
     )
     max_slots: int = Field(
         16, ge=1, le=4096, description="blocks told apart where their numbers are embedded (slots in the order of time)"
@@ -123,7 +123,7 @@ class Model(Section):
 class Train(TrainSection):
     """How it is trained."""
 
-    epochs: int = Field(8, ge=1, description="passes over the training data")
+    epochs: int = Field(16, ge=1, description="passes over the training data")
     learning_rate: float = Field(1e-2, gt=0, le=1, description="Adam's step size at the start")
     loss: Literal["bce", "focal"] = Field(
         "bce", description="bce: binary cross-entropy; focal: focal loss, of the validity"
@@ -149,9 +149,13 @@ class NandRecipe(Recipe):
         "model.features": {"oracle_flags": "rule_flags"},
     }
     VARIANTS: ClassVar = {
-        "flawed": {"model": {"encoding": "normalized", "bidirectional": False, "sequence_order": "time"}},
-        "slots": {"model": {"encoding": "slots"}},
-        "differences": {"model": {"encoding": "slots", "features": "differences"}, "train": {"epochs": 2}},
+        "flawed": {"model": {"encoding": "normalized", "sequence_order": "time"}, "train": {"epochs": 8}},
+        "bidirectional": {"model": {"bidirectional": True}, "train": {"epochs": 8}},
+        "slots": {"model": {"encoding": "slots", "bidirectional": True}, "train": {"epochs": 8}},
+        "differences": {
+            "model": {"encoding": "slots", "features": "differences", "bidirectional": True},
+            "train": {"epochs": 2},
+        },
     }
     SMALL_OPERATIONS: ClassVar = True
     FASTEST: ClassVar = ("jax", "tensorflow", "torch")

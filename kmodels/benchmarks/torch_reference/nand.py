@@ -24,7 +24,7 @@ class Embedding(nn.Module):
 
 
 class TorchNand(nn.Module):
-    """NandClassifier that reads block by block, both ways, and takes the maximum over operations.
+    """NandClassifier that reads block by block and takes the maximum over operations.
 
     Input (batch, time, columns); outputs invalid (batch,) and operation (batch, time, codes), logits.
     """
@@ -32,7 +32,7 @@ class TorchNand(nn.Module):
     def __init__(self, recipe):
         super().__init__()
         m, columns = recipe.model, encode.columns(recipe)
-        assert m.sequence_order == "block" and m.bidirectional and m.pooling == "attention_max" and m.ensemble_size == 1
+        assert m.sequence_order == "block" and m.pooling == "attention_max" and m.ensemble_size == 1
         names = list(columns)
         self.slot, self.page = names.index("slot"), names.index("page")
         self.farthest = m.max_difference if m.encoding == "steps" else 0
@@ -40,12 +40,15 @@ class TorchNand(nn.Module):
         sizes = [columns[names[k]] for k in self.read] + ([2 * self.farthest + 2] if self.farthest else [])
         self.embedded = Embedding(sizes, m.embedding)
         self.mixed, own = nn.Linear(m.embedding, 4 * m.embedding), 4 * m.embedding
-        widths = [own] + m.num_layers * [2 * m.hidden]
-        self.grus = nn.ModuleList(nn.GRU(n, m.hidden, batch_first=True, bidirectional=True) for n in widths[:-1])
+        self.bidirectional, width = m.bidirectional, m.hidden * (1 + m.bidirectional)
+        self.grus = nn.ModuleList(
+            nn.GRU(n, m.hidden, batch_first=True, bidirectional=m.bidirectional)
+            for n in [own, *(m.num_layers - 1) * [width]]
+        )
         self.dropout = nn.Dropout(m.dropout)
-        self.hidden, self.score = nn.Linear(2 * m.hidden, m.hidden), nn.Linear(m.hidden, 1, bias=False)
-        self.operation = nn.Linear(2 * m.hidden + own, len(CODES))
-        self.verdict = nn.Linear(2 * m.hidden + len(CODES), 1)
+        self.hidden, self.score = nn.Linear(width, m.hidden), nn.Linear(m.hidden, 1, bias=False)
+        self.operation = nn.Linear(width + own, len(CODES))
+        self.verdict = nn.Linear(width + len(CODES), 1)
 
     def forward(self, tokens):
         order = tokens[..., self.slot].argsort(dim=1, stable=True)[..., None]
@@ -82,6 +85,9 @@ class TorchNand(nn.Module):
             }.items():
                 take_dense(layer, arrays, name)
             for k, gru in enumerate(self.grus):
+                if not self.bidirectional:
+                    take_gru(gru, arrays, f"by_block_{k}/gru_{k}/gru_cell")
+                    continue
                 for way, suffix in (("forward", ""), ("backward", "_reverse")):
                     take_gru(gru, arrays, f"by_block_{k}/both_ways_{k}/{way}_gru_{k}/gru_cell", suffix)
 

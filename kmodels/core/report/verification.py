@@ -130,10 +130,13 @@ def expected_calibration_error(probability: np.ndarray, positive: np.ndarray, bi
     return float(np.abs(gap).sum() / len(probability))
 
 
-def best_threshold(probability: np.ndarray, positive: np.ndarray) -> float:
-    """Find the threshold with the highest balanced accuracy; `probability >= threshold` counts as positive.
+def choose_threshold(probability: np.ndarray, positive: np.ndarray) -> float:
+    """Choose a threshold of high balanced accuracy; `probability >= threshold` counts as positive.
 
-    Of equally good ones it is the middle of the widest gap between probabilities, which errs least on new data.
+    Of the thresholds whose balanced accuracy is at most one standard error below the highest, it is the one nearest to
+    0.5 (the one-standard-error rule [1]_): which of them is the highest hangs on a few examples, and one far from 0.5
+    errs more on data that are unlike these. The shares under the error are (k + 1) / (n + 2), so that no failure at
+    all has one, too.
 
     Parameters
     ----------
@@ -145,19 +148,28 @@ def best_threshold(probability: np.ndarray, positive: np.ndarray) -> float:
     Returns
     -------
     float
-        In [0, 1]; 0.5 where only one class is there.
+        In [0, 1]; 0.5 where only one class is there. Between two examples that it parts, 0.5 or the middle.
+
+    References
+    ----------
+    .. [1] L. Breiman, J. H. Friedman, R. A. Olshen and C. J. Stone, Classification and Regression Trees, 1984, 3.4.3.
     """
-    n_positive = int(positive.sum())
-    if n_positive in (0, len(positive)):
+    n_positive, n_negative = int(positive.sum()), int((~positive).sum())
+    if not n_positive or not n_negative:
         return 0.5
     order = np.argsort(probability, kind="stable")
     p, y = probability[order].astype("float64"), positive[order]
     # Cut k: the first k examples, in rising probability, count as negative.
-    true_negative = np.concatenate([[0], np.cumsum(~y)]) / (len(y) - n_positive)
-    true_positive = 1 - np.concatenate([[0], np.cumsum(y)]) / n_positive
+    right_negative = np.concatenate([[0], np.cumsum(~y)])
+    right_positive = n_positive - np.concatenate([[0], np.cumsum(y)])
     edges = np.concatenate([[0.0], p, [1.0]])
-    gap = edges[1:] - edges[:-1]
-    score = np.where(gap > 0, true_negative + true_positive, -1.0)
-    best = np.flatnonzero(score >= score.max() - 1e-12)
-    cut = best[np.argmax(gap[best])]
-    return float((edges[cut] + edges[cut + 1]) / 2)
+    low, high = edges[:-1], edges[1:]
+    score = np.where(high > low, right_negative / n_negative + right_positive / n_positive, -1.0) / 2
+    best = score.argmax()
+    errors = [
+        (k + 1) * (n - k + 1) / (n + 2) ** 3
+        for k, n in ((right_negative[best], n_negative), (right_positive[best], n_positive))
+    ]
+    good = np.flatnonzero(score >= score[best] - np.sqrt(sum(errors)) / 2 - 1e-12)
+    choices = np.where((low[good] < 0.5) & (high[good] >= 0.5), 0.5, (low[good] + high[good]) / 2)
+    return float(choices[np.abs(choices - 0.5).argmin()])

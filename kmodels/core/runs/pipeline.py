@@ -336,10 +336,7 @@ def evaluate_records(
 
 def _evaluate(task, model, recipe, splits, untrained, outside) -> EvaluationResult:
     """Evaluate; outside: records of the transfer data, None where there are none to be had."""
-    baselines = task.baselines(recipe, splits)
-    if outside is not None:
-        for name, scores in task.baselines(recipe, splits | {"test": outside}).items():
-            baselines[name] = baselines[name].merge(scores, "transfer_")
+    baselines = task.baselines(recipe, splits if outside is None else splits | {"transfer": outside})
     prediction, scores, extended = _score(task, model, recipe, splits, outside)
     for name, more in extended.baselines.items():
         baselines[name] = baselines.get(name, Scores({})).merge(more)

@@ -419,7 +419,8 @@ class Task(abc.ABC):
         recipe : Recipe
             Of the run.
         splits : dict of str to Records
-            As for `metrics`; baselines that learn are left out where there is no "train".
+            As for `metrics`; baselines that learn are left out where there is no "train". "transfer" where
+            `transfer_recipe` gives a recipe: its scores go beside the others as `transfer_*`.
 
         Returns
         -------

@@ -13,35 +13,38 @@ from kmodels.nand.evaluation.prediction import Prediction
 
 
 def baselines(recipe, parts: dict[str, Trace]) -> dict[str, Scores]:
-    """Score what needs no network on the test part.
+    """Score what needs no network on the test part and, where there is one, on the transfer data.
 
     Parameters
     ----------
     recipe : NandRecipe
         Of the run.
     parts : dict of str to Trace
-        "test" and, where it is known, "train".
+        "test" and, where they are known, "train", "validation" and "transfer".
 
     Returns
     -------
     dict of str to Scores
         always_valid, always_invalid, rule_checker (the rules of the recipe) and, where there is a training part,
         those of `operation_baselines`; where it does not say which operations break a rule, summary_trees on a
-        summary of the network's inputs.
+        summary of the network's inputs. Those of the transfer data begin with `transfer_`.
     """
-    test = parts["test"]
-    scores = {
-        "always_valid": _scores(test, np.zeros(len(test))),
-        "always_invalid": _scores(test, np.ones(len(test))),
+    judged = {name: parts[name] for name in ("test", "transfer") if name in parts}
+    predictions = {
+        "always_valid": {name: Prediction(trace.name, np.zeros(len(trace))) for name, trace in judged.items()},
+        "always_invalid": {name: Prediction(trace.name, np.ones(len(trace))) for name, trace in judged.items()},
     }
     if "train" in parts:
-        trained = operation_baselines.predict(recipe, parts) or {"summary_trees": _summary_trees(recipe, parts)}
-        scores |= {name: metrics(test, prediction, recipe.seed) for name, prediction in trained.items()}
-    return scores | {"rule_checker": metrics(test, _check_rules(test, recipe.data), recipe.seed)}
+        predictions |= operation_baselines.predict(recipe, parts, judged) or {
+            "summary_trees": _summary_trees(recipe, parts["train"], judged)
+        }
+    predictions["rule_checker"] = {name: _check_rules(trace, recipe.data) for name, trace in judged.items()}
+    return {name: _score(judged, of, recipe.seed) for name, of in predictions.items()}
 
 
-def _scores(trace: Trace, probability: np.ndarray) -> Scores:
-    return metrics(trace, Prediction(trace.name, probability), 0)
+def _score(judged: dict[str, Trace], predictions: dict[str, Prediction], seed: int) -> Scores:
+    scores = {name: metrics(trace, predictions[name], seed) for name, trace in judged.items()}
+    return scores["test"].merge(scores["transfer"], "transfer_") if "transfer" in scores else scores["test"]
 
 
 def _check_rules(trace: Trace, rules) -> Prediction:
@@ -52,14 +55,17 @@ def _check_rules(trace: Trace, rules) -> Prediction:
     return Prediction(trace.name, violations.invalid.astype(float), 0.5, probability, violations.violation_code)
 
 
-def _summary_trees(recipe, parts) -> Prediction:
+def _summary_trees(recipe, train: Trace, judged: dict[str, Trace]) -> dict[str, Prediction]:
     """Predict by gradient-boosted trees on each input column's minimum, maximum and mean by operation."""
-    summary = {name: _summarize(parts[name], recipe) for name in ("train", "test")}
     trees = HistGradientBoostingClassifier(random_state=recipe.seed, early_stopping=False)
-    trees.fit(summary["train"], parts["train"].invalid)
+    trees.fit(_summarize(train, recipe), train.invalid)
     both = len(trees.classes_) == 2
-    probability = trees.predict_proba(summary["test"])[:, 1] if both else np.zeros(len(parts["test"]))
-    return Prediction(parts["test"].name, probability)
+    return {
+        name: Prediction(
+            trace.name, trees.predict_proba(_summarize(trace, recipe))[:, 1] if both else np.zeros(len(trace))
+        )
+        for name, trace in judged.items()
+    }
 
 
 def _summarize(trace: Trace, recipe) -> np.ndarray:

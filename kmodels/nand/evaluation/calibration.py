@@ -5,7 +5,7 @@ from kmodels.nand.evaluation.prediction import calibrate
 
 
 class ThresholdCalibration(ValidationListener):
-    """Set the model's threshold to that of the highest balanced accuracy on validation data.
+    """Set the model's threshold to one of high balanced accuracy on validation data, see `choose_threshold`.
 
     Parameters
     ----------

@@ -23,48 +23,53 @@ SMOOTHING = 0.5  # weight of the shorter n-gram, in counts
 NEGATIVES = 15  # operations that the trees learn from, for each violation: all would take minutes
 
 
-def predict(recipe, parts: dict[str, Trace]) -> dict[str, Prediction]:
-    """Fit each on the training part, choose its threshold on the validation part, predict the test part.
+def predict(recipe, parts: dict[str, Trace], judged: dict[str, Trace]) -> dict[str, dict[str, Prediction]]:
+    """Fit each on the training part, choose its threshold on the validation part, predict what is judged.
 
     Parameters
     ----------
     recipe : NandRecipe
         Its model section gives the columns.
     parts : dict of str to Trace
-        train, test and, for the threshold, validation (the training part where there is none).
+        train and, for the threshold, validation (the training part where there is none).
+    judged : dict of str to Trace
+        What is predicted, by name.
 
     Returns
     -------
-    dict of str to Prediction
-        ngram, decision_tree and boosted_trees; nothing where the training part does not say which operations break a
-        rule.
+    dict of str to dict of str to Prediction
+        ngram, decision_tree and boosted_trees, each of what is judged; nothing where the training part does not say
+        which operations break a rule.
     """
     train = parts["train"].take(~parts["train"].invalid | (parts["train"].violation_index >= 0))
     if not 0 < train.invalid.sum() < len(train):
         return {}
-    known = {"train": train, "tuning": parts.get("validation", train), "test": parts["test"]}
-    judged = {name: known[name] for name in ("tuning", "test")}
+    predicted = {"tuning": parts.get("validation", train)} | judged
     ngrams = Ngrams(train)
-    predictions = {"ngram": _predict(known, {name: ngrams.score(trace) for name, trace in judged.items()})}
+    predictions = {"ngram": _predict(predicted, {name: ngrams.score(trace) for name, trace in predicted.items()})}
     trees = {
         "decision_tree": DecisionTreeClassifier(min_samples_leaf=5, random_state=recipe.seed),
         "boosted_trees": HistGradientBoostingClassifier(early_stopping=False, random_state=recipe.seed),
     }
-    features = {name: _features(trace, recipe) for name, trace in known.items()}
-    broken = _violations(train)[train.op != PAD]
+    features = {name: _features(trace, recipe) for name, trace in predicted.items()}
+    known, broken = _features(train, recipe), _violations(train)[train.op != PAD]
     rows = _choose_operations(broken, recipe.seed)
     for name, tree in trees.items():
-        tree.fit(features["train"][rows], broken[rows])
-        p = {part: tree.predict_proba(features[part])[:, 1] for part in judged}
-        predictions[name] = _predict(known, {part: _in_place(p[part], trace) for part, trace in judged.items()})
+        tree.fit(known[rows], broken[rows])
+        p = {part: tree.predict_proba(features[part])[:, 1] for part in predicted}
+        predictions[name] = _predict(predicted, {part: _in_place(p[part], trace) for part, trace in predicted.items()})
     return predictions
 
 
-def _predict(known, probability) -> Prediction:
+def _predict(traces, probability) -> dict[str, Prediction]:
     """Give a sequence the highest probability of its operations."""
     highest = {name: values.max(axis=1) for name, values in probability.items()}
-    threshold = verification.best_threshold(highest["tuning"], known["tuning"].invalid)
-    return Prediction(known["test"].name, highest["test"], threshold, probability["test"])
+    threshold = verification.choose_threshold(highest["tuning"], traces["tuning"].invalid)
+    return {
+        name: Prediction(trace.name, highest[name], threshold, probability[name])
+        for name, trace in traces.items()
+        if name != "tuning"
+    }
 
 
 def _choose_operations(broken: np.ndarray, seed: int) -> np.ndarray:

@@ -11,7 +11,7 @@ from kmodels.core.io import files
 from kmodels.core.report import verification
 from kmodels.nand.data.records import CODES, ERASE, NONE, OPERATIONS, PAD, Trace
 
-FIXED, CHOSEN = "half", "highest balanced accuracy on validation data"
+FIXED, CHOSEN = "half", "balanced accuracy on validation data"
 RULES = {
     "none": "",
     "not_erased": "a block is erased before it is programmed",
@@ -125,8 +125,8 @@ def decode(model, trace: Trace, outputs: dict) -> Prediction:
 
 
 def calibrate(model, trace: Trace, outputs: dict) -> None:
-    """Set the model's threshold to that of the highest balanced accuracy on validation data, unless it is fixed."""
+    """Set the model's threshold to one of high balanced accuracy on validation data, unless it is fixed."""
     if model.fixed_threshold:
         return
     probability = decode(model, trace, outputs).probability
-    model.threshold.assign(verification.best_threshold(probability, trace.invalid))
+    model.threshold.assign(verification.choose_threshold(probability, trace.invalid))

@@ -29,7 +29,7 @@ def build(recipe: NandRecipe, steps: int) -> "NandClassifier":
 
 @keras.saving.register_keras_serializable("kmodels.nand")
 class NandClassifier(TermModel):
-    """Bidirectional GRU classifier of command sequences.
+    """GRU classifier of command sequences, of one direction or both.
 
     Inputs: tokens (batch, time, columns) int32, column "op" the operation + 1, and 0 behind the end of a sequence;
     with `numbers` > 0 also numbers (batch, time, numbers) float32. `NandPreprocessor` makes them.
@@ -105,7 +105,7 @@ class NandClassifier(TermModel):
         hidden: int = 64,
         num_layers: int = 1,
         dropout: float = 0.1,
-        bidirectional: bool = True,
+        bidirectional: bool = False,
         pooling: Literal["attention_max", "attention"] = "attention_max",
         operation_head: bool = True,
         ensemble_size: int = 1,

@@ -14,26 +14,40 @@ def test_ratios_over_seeds_by_hand():
     assert verification.ratio_interval([2.0, 4.0, 6.0], [1.0, 2.0, 3.0]) == pytest.approx((2.0, 2.0, 2.0))
 
 
-def test_threshold_lies_in_the_widest_gap_between_the_classes():
-    p, y = np.array([0.1, 0.2, 0.7, 0.9]), np.array([False, False, True, True])
-    assert verification.best_threshold(p, y) == pytest.approx(0.45)
+@pytest.mark.parametrize("shift, chosen", [(0.0, 0.5), (0.3, 0.75)])
+def test_threshold_between_the_classes_is_half_or_the_middle(shift, chosen):
+    p, y = shift + np.array([0.1, 0.2, 0.7, 0.9]), np.array([False, False, True, True])
+    p = np.repeat(np.clip(p, 0, 1), 500)
+    assert verification.choose_threshold(p, np.repeat(y, 500)) == pytest.approx(chosen)
 
 
-def test_threshold_with_overlap_has_the_best_balanced_accuracy():
+def test_one_example_does_not_move_the_threshold_and_many_do():
+    p, y = np.repeat([0.02, 0.97], 1000), np.repeat([False, True], 1000)
+    for moved, chosen in ((1, 0.5), (20, 0.07)):
+        p[-moved:] = 0.12
+        assert verification.choose_threshold(p, y) == pytest.approx(chosen)
+
+
+def test_threshold_with_overlap_is_within_a_standard_error_of_the_best():
     rng = np.random.default_rng(0)
     y = rng.random(400) < 0.3
     p = np.clip(0.3 * y + rng.random(400) * 0.6, 0, 1)
-    chosen = verification.best_threshold(p, y)
+    chosen = verification.choose_threshold(p, y)
 
     def score(t):
         return ((p >= t)[y].mean() + (p < t)[~y].mean()) / 2
 
-    assert score(chosen) >= max(score(t) for t in np.linspace(0, 1, 1001)) - 1e-12
+    best = max(np.linspace(0, 1, 1001), key=score)
+    error = (
+        np.sqrt(sum(share * (1 - share) / n for share, n in ((score(best), y.sum()), (score(best), (~y).sum())))) / 2
+    )
+    assert score(best) - 1.1 * error <= score(chosen) <= score(best)
+    assert abs(chosen - 0.5) <= abs(best - 0.5)
 
 
 def test_threshold_with_one_class_or_ties():
-    assert verification.best_threshold(np.array([0.2, 0.3]), np.array([True, True])) == 0.5
-    tied = verification.best_threshold(np.array([0.5, 0.5, 0.5]), np.array([True, False, True]))
+    assert verification.choose_threshold(np.array([0.2, 0.3]), np.array([True, True])) == 0.5
+    tied = verification.choose_threshold(np.array([0.5, 0.5, 0.5]), np.array([True, False, True]))
     assert 0 <= tied <= 1
 
 

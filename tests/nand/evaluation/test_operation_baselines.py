@@ -58,15 +58,16 @@ def test_ngrams_by_hand():
 
 def test_they_find_violations_and_their_places():
     recipe = NandRecipe()
-    parts = {"train": pairs(1, 700), "validation": pairs(2, 150), "test": pairs(3, 150)}
-    found = {
-        name: metrics(parts["test"], p, 0).values for name, p in operation_baselines.predict(recipe, parts).items()
-    }
+    parts = {"train": pairs(1, 700), "validation": pairs(2, 150)}
+    judged = {"test": pairs(3, 150), "transfer": pairs(4, 9)}
+    found = operation_baselines.predict(recipe, parts, judged)
     assert set(found) == {"ngram", "decision_tree", "boosted_trees"}
-    assert all(scores["accuracy"] > 0.8 and scores["localisation"] > 0.8 for scores in found.values()), found
+    scores = {name: metrics(judged["test"], of["test"], 0).values for name, of in found.items()}
+    assert all(one["accuracy"] > 0.8 and one["localisation"] > 0.8 for one in scores.values()), scores
+    assert all(len(of["transfer"].probability) == 18 for of in found.values())
 
 
 def test_without_places_there_are_none():
     train = pairs(1, 20)
     blind = Trace(**{**vars(train), "violation_index": np.full(len(train), -1)})
-    assert operation_baselines.predict(NandRecipe(), {"train": blind, "test": train}) == {}
+    assert operation_baselines.predict(NandRecipe(), {"train": blind}, {"test": train}) == {}
