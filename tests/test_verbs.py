@@ -139,7 +139,7 @@ def test_predict_writes_a_row_a_sequence(run, traces, tmp_path, suffix):
         (["--model", "nand", "--variant", "generatr"], "did you mean generator?"),
         (
             ["--model", "nand", "--variant", "perfect"],
-            "nand has no variant 'perfect'; it has flawed, slots, differences, generator",
+            "nand has no variant 'perfect'; it has flawed, bidirectional, slots, differences, generator",
         ),
         (["--model", "nand", "--config", "nowhere.yaml"], "nowhere.yaml"),
         (["--model", "nand", "--data", "nowhere.csv"], "nowhere.csv: no such file"),
