@@ -123,7 +123,7 @@ class Model(Section):
 class Train(TrainSection):
     """How it is trained."""
 
-    epochs: int = Field(16, ge=1, description="passes over the training data")
+    epochs: int = Field(14, ge=1, description="passes over the training data")
     learning_rate: float = Field(1e-2, gt=0, le=1, description="Adam's step size at the start")
     loss: Literal["bce", "focal"] = Field(
         "bce", description="bce: binary cross-entropy; focal: focal loss, of the validity"

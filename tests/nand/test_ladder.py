@@ -36,7 +36,7 @@ def test_steps_are_those_of_the_roadmap():
     # Which values the searched one has: tests/tuning compares them with the best of the search.
     assert searched.data == recipe(3).data and searched.train.loss == "focal"
     assert recipe("features").train == searched.train, "step 5 is trained as step 4"
-    assert recipe("sixteen epochs") == NandRecipe() and recipe("ensemble").model.ensemble_size == 3
+    assert recipe("fourteen epochs") == NandRecipe() and recipe("ensemble").model.ensemble_size == 3
 
 
 def test_one_change_a_step():
@@ -51,7 +51,7 @@ def test_one_change_a_step():
         "operation head": {"model.operation_head": True},
         "cross-entropy": {"train.loss": "bce"},
         "one direction": {"model.bidirectional": False},
-        "sixteen epochs": {"train.epochs": 16},
+        "fourteen epochs": {"train.epochs": 14},
         "ensemble": {"model.ensemble_size": 3},
     }
 
