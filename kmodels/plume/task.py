@@ -34,7 +34,7 @@ def notes(recipe: PlumeRecipe) -> list[str]:
     ]
     if recipe.model.needs_wind:
         found.append(
-            "a roll-out, and the baseline moved by the wind, are given the wind of the frames on the way, as "
+            "a roll-out, and the solvers that it is compared with, are given the wind of the frames on the way, as "
             "from a weather forecast"
         )
     return found
@@ -93,7 +93,7 @@ class PlumeTask(Forecaster):
 
     def extended_evaluation(self, model, splits, recipe):
         """Roll the forecast out over thirty steps."""
-        return evaluate_rollouts(model, splits["test"], recipe)
+        return evaluate_rollouts(model, splits["test"], recipe, splits.get("train"))
 
 
 TASK = PlumeTask()

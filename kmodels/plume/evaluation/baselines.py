@@ -1,10 +1,12 @@
 """Forecasts that need no network, and the network's error as a share of theirs."""
 
+import functools
+
 import numpy as np
 
 from kmodels.core.spec.task import Scores
-from kmodels.plume.data.advection import semi_lagrangian_step
 from kmodels.plume.data.records import Windows
+from kmodels.plume.evaluation import solver
 from kmodels.plume.evaluation.metrics import metrics
 from kmodels.plume.evaluation.prediction import Forecast
 
@@ -15,21 +17,8 @@ def persistence(windows: Windows, leads: int) -> Forecast:
     return Forecast(windows, np.repeat(last, leads, axis=1))
 
 
-def wind_moved(windows: Windows, leads: int) -> Forecast:
-    """Move the last frame seen by the wind of each frame on the way (the last seen one's for the first step)."""
-    rows = np.arange(len(windows))
-    cloud = windows.past(rows)[:, -1]
-    below = windows.maps(rows).below_ground
-    frames = []
-    for lead in range(leads):
-        wind = windows.wind_at(rows, lead)
-        cloud = semi_lagrangian_step(cloud, wind, windows.frame_seconds, windows.cell, below)
-        frames.append(cloud)
-    return Forecast(windows, np.stack(frames, axis=1))
-
-
-def baseline_forecasts(windows: Windows, leads: int) -> dict[str, Forecast]:
-    """Make the forecasts that need no network; those that need wind only where it was measured.
+def baseline_forecasts(windows: Windows, leads: int, train: Windows | None = None) -> dict[str, Forecast]:
+    """Make the forecasts that need no network.
 
     Parameters
     ----------
@@ -37,22 +26,32 @@ def baseline_forecasts(windows: Windows, leads: int) -> dict[str, Forecast]:
         What they start from.
     leads : int
         Frames to forecast.
+    train : Windows or None
+        Training windows, where there are any.
 
     Returns
     -------
     dict of str to Forecast
-        "persistence", "wind_moved".
+        "persistence"; where the wind was measured, "class_d_solver", the simulator restarted in neutral air; and with
+        training windows "fitted_solver", its diffusivity fitted on them.
     """
     forecasts = {"persistence": persistence(windows, leads)}
-    if windows.has_wind:
-        forecasts["wind_moved"] = wind_moved(windows, leads)
+    if not solver.is_solvable(windows):
+        return forecasts
+    forecasts["class_d_solver"] = solver.restart(windows, leads)
+    if train is not None and solver.is_solvable(train):
+        forecasts["fitted_solver"] = solver.restart(windows, leads, _fitted(train))
     return forecasts
+
+
+# The next frame and the roll-outs ask for the same fit; windows are told apart by their identity.
+_fitted = functools.lru_cache(maxsize=1)(solver.fit_factors)
 
 
 def evaluate_baselines(recipe, parts: dict[str, Windows]) -> dict[str, Scores]:
     """Score the baselines on ``parts["test"]``: {name: Scores}."""
     test = parts["test"]
-    forecasts = baseline_forecasts(test, recipe.data.horizon)
+    forecasts = baseline_forecasts(test, recipe.data.horizon, parts.get("train"))
     return {name: metrics(test, forecast, recipe.seed) for name, forecast in forecasts.items()}
 
 

@@ -15,7 +15,7 @@ ROLL_OUTS = 60  # about so many in all
 PER_RUN = 3  # at most so many of a run; windows that overlap say little more
 
 
-def evaluate_rollouts(model, windows: Windows, recipe) -> ExtendedEvaluation:
+def evaluate_rollouts(model, windows: Windows, recipe, train: Windows | None = None) -> ExtendedEvaluation:
     """Score roll-outs of thirty frames beside the baselines'.
 
     Parameters
@@ -26,6 +26,8 @@ def evaluate_rollouts(model, windows: Windows, recipe) -> ExtendedEvaluation:
         Held-out windows.
     recipe : PlumeRecipe
         Of the model.
+    train : Windows or None
+        Training windows, for baselines that learn.
 
     Returns
     -------
@@ -38,7 +40,7 @@ def evaluate_rollouts(model, windows: Windows, recipe) -> ExtendedEvaluation:
         return ExtendedEvaluation()
     windows = windows.take(rows)
     truth = windows.future(np.arange(len(rows)), LEADS)
-    forecasts = {"model": roll_out(model, windows, recipe, LEADS)} | baseline_forecasts(windows, LEADS)
+    forecasts = {"model": roll_out(model, windows, recipe, LEADS)} | baseline_forecasts(windows, LEADS, train)
     sums = {name: lead_sums(truth, forecast) for name, forecast in forecasts.items()}
     pooled = {name: pooled_scores(of.sum(1), windows.groups, recipe.seed) for name, of in sums.items()}
     by_lead = {name: [pooled_scores(of[:, k], windows.groups, 0) for k in range(LEADS)] for name, of in sums.items()}

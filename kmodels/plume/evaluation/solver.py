@@ -1,0 +1,135 @@
+"""Forecasts of the simulator's own solver, restarted from the last frame seen with no more than a file tells.
+
+A file tells concentrations, terrain, stacks and the wind of each level; not the stability, how far a hot plume rises,
+the height of the mixing lid, nor what hills do to the wind. So the air is neutral (class D) or has a diffusivity fitted
+on training runs, stacks emit at their height, the top is open, and the wind over the hills is the one without
+divergence that is nearest to the given profile.
+"""
+
+import functools
+
+import numpy as np
+from scipy.optimize import minimize
+
+from kmodels.plume.data.records import Windows
+from kmodels.plume.data.run import StoredRun
+from kmodels.plume.evaluation.prediction import Forecast
+from kmodels.plume.recipe import Grid
+from kmodels.plume.simulator.stability import CLASSES
+from kmodels.plume.simulator.terrain import Domain, Faces
+from kmodels.plume.simulator.transport import Transport
+from kmodels.plume.simulator.wind import Wind, without_divergence
+
+NEUTRAL = CLASSES["D"]
+FIT_WINDOWS = 40  # training windows, at most, that a diffusivity is fitted on
+ROUNDING = 0.02  # of a wind's speed, relative: one transport serves all speeds that round to the same
+
+
+def is_solvable(windows: Windows) -> bool:
+    """Tell whether the solver has what it needs: wind, several levels, and cells as wide as they are long."""
+    nz, ny, nx = windows.shape
+    _, dy, dx = windows.cell
+    return windows.has_wind and nz > 1 and min(ny, nx) > 3 and bool(np.isclose(dy, dx))
+
+
+def restart(windows: Windows, leads: int, factors: tuple[float, float] = (1.0, 1.0)) -> Forecast:
+    """Forecast from the last frame of each window, under the given wind of each frame on the way.
+
+    Parameters
+    ----------
+    windows : Windows
+        What the forecasts start from; `is_solvable`.
+    leads : int
+        Frames to forecast.
+    factors : (float, float)
+        Horizontal and vertical diffusivity as multiples of those of class D.
+
+    Returns
+    -------
+    Forecast
+        Of every window and lead.
+    """
+    rows = np.arange(len(windows))
+    starts = windows.past(rows)[:, -1]
+    winds = np.stack([windows.wind_at(rows, lead) for lead in range(leads)], axis=1)
+    frames = np.empty((len(rows), leads, *windows.shape), "float32")
+    for number in np.unique(windows.run):
+        solver = _RunSolver(windows.runs[number], windows, factors)
+        for row in np.flatnonzero(windows.run == number):
+            frames[row] = solver.forecast(starts[row], winds[row])
+    return Forecast(windows, frames)
+
+
+def fit_factors(windows: Windows) -> tuple[float, float]:
+    """Fit one horizontal and one vertical diffusivity, as multiples of class D's, to the next frames of training runs.
+
+    They minimise the mean squared error of the one-frame forecast over some windows, spread over all runs
+    (Nelder-Mead on the logarithms, from class D on).
+    """
+    some = windows.take(np.unique(np.linspace(0, len(windows) - 1, FIT_WINDOWS).astype(int)))
+    truth = some.target(np.arange(len(some)), 1).astype("float64")
+    scale = (truth**2).mean()
+
+    def error(logs) -> float:
+        forecast = restart(some, 1, tuple(np.exp(logs))).concentration[:, 0]
+        return float(((forecast - truth) ** 2).mean() / scale)
+
+    found = minimize(error, np.zeros(2), method="Nelder-Mead", options={"maxfev": 40, "xatol": 0.05, "fatol": 1e-6})
+    return tuple(np.exp(found.x).tolist())
+
+
+class _RunSolver:
+    """The solver over the hills of one run."""
+
+    def __init__(self, run: StoredRun, windows: Windows, factors: tuple[float, float]):
+        self.domain, self.speed, self.wind = _mean_wind(run, windows.cell)
+        neutral = NEUTRAL.diffusivities(float(np.interp(10.0, self.domain.z, self.speed)))
+        self.diffusivity = tuple(k * factor for k, factor in zip(neutral, factors, strict=True))
+        emission = run.maps().source_emission
+        self.cells = np.nonzero(emission)
+        self.rates = emission[self.cells]
+        self.seconds = windows.frame_seconds
+        self.transports: dict[int, Transport] = {}
+
+    def forecast(self, start: np.ndarray, winds: np.ndarray) -> np.ndarray:
+        """Forecast as many frames as there are winds, (leads, 2, z), from a concentration (z, y, x)."""
+        frames, concentration = [], np.where(self.domain.air, start, 0.0)
+        for u, v in winds:
+            transport = self._transport(np.hypot(u.sum(), v.sum()) / max(self.speed.sum(), 1e-9))
+            transport.concentration[:] = concentration
+            transport.advance(float(np.arctan2(v.sum(), u.sum())), self.cells, self.rates)
+            concentration = np.maximum(transport.concentration, 0.0)
+            frames.append(concentration)
+        return np.stack(frames)
+
+    def _transport(self, scale: float) -> Transport:
+        """Get the transport by a wind of this multiple of the run's mean speed."""
+        key = round(np.log(max(scale, 1e-3)) / ROUNDING)
+        if key not in self.transports:
+            scale = np.exp(key * ROUNDING)
+            wind = Wind(*(Faces(*(scale * faces for faces in part)) for part in self.wind))
+            self.transports[key] = Transport(self.domain, wind, self.diffusivity, self.seconds)
+        return self.transports[key]
+
+
+@functools.lru_cache(maxsize=64)  # a fit asks for the same runs again and again
+def _mean_wind(run: StoredRun, cell: tuple[float, float, float]) -> tuple[Domain, np.ndarray, Wind]:
+    """Solve for the winds without divergence that are nearest to a run's mean profile.
+
+    Returns
+    -------
+    domain : Domain
+        The run's hills, without a lid.
+    speed : array (z,)
+        Mean over time [m s-1].
+    wind : Wind
+        Over the hills.
+    """
+    dz, _, dx = cell
+    ny, nx = run.terrain.shape
+    ground = np.zeros((ny, nx)) if run.follows_terrain else run.terrain - (run.z[0] - dz / 2)
+    domain = Domain(Grid(nz=len(run.z), ny=ny, nx=nx, dx=dx, dz=dz), ground)
+    speed = np.hypot(run.u, run.v).mean(axis=0)
+    still = Faces(*(np.zeros(faces.shape) for faces in domain.open))
+    east, north = (speed[:, None, None] * faces for faces in (domain.open.x, domain.open.y))
+    return domain, speed, Wind(*without_divergence(domain, [still._replace(x=east), still._replace(y=north)]))
