@@ -35,7 +35,7 @@ def legacy_faults(recipe: NandRecipe, trace) -> list[str]:
 
 
 BASELINE = {
-    "data": {"n_sequences": 1000, "corruption": "legacy", "erase_rate": 0.0},
+    "data": {"n_sequences": 1000, "corruption": "legacy", "erase_rate": 0.0, "read_rate": (0.4, 0.4)},
     "model": {
         "encoding": "normalized",
         "features": "none",
@@ -167,6 +167,12 @@ LADDER = Ladder(
             "one direction",
             "the GRU reads each block forwards only: what makes an operation legal lies before it",
             {"model": {"bidirectional": False}},
+            TOP,
+        ),
+        Step(
+            "mixed reads",
+            "two to six operations in ten are reads, another share in each sequence, instead of four in all",
+            {"data": {"read_rate": (0.2, 0.6)}},
             TOP,
         ),
         Step(

@@ -2,7 +2,7 @@
 
 from typing import ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from kmodels.core.spec.recipe import Recipe, Section, TrainSection
 
@@ -26,7 +26,9 @@ class Data(Section):
     seq_len: int = Field(50, ge=4, le=10_000, description="operations a sequence")
     num_blocks: int = Field(3, ge=1, le=256, description="blocks that a sequence works on")
     erase_rate: float = Field(0.05, ge=0, le=1, description="share of erases after the first ones")
-    read_rate: float = Field(0.40, ge=0, le=1, description="share of reads; the rest are programs")
+    read_rate: tuple[float, float] = Field(
+        (0.2, 0.6), description="lowest and highest share of reads, uniform over sequences; the rest are programs"
+    )
     corruption: Literal["exact", "legacy"] = Field(
         "exact", description="exact: one proven violation; legacy: the prototype's generator with its label noise"
     )
@@ -49,6 +51,13 @@ class Data(Section):
     )
     geometry: Geometry = Geometry()
 
+    @field_validator("read_rate", mode="before")
+    @classmethod
+    def _of_all(cls, value):
+        """Take one number for every sequence's, as earlier recipes have it."""
+        values = tuple(value) if isinstance(value, list | tuple) else (value,)
+        return 2 * values if len(values) == 1 else values
+
     @model_validator(mode="after")
     def _agrees(self):
         total = self.geometry.dies * self.geometry.planes * (self.geometry.blocks - self.geometry.first_block)
@@ -56,7 +65,10 @@ class Data(Section):
             raise ValueError(f"num_blocks = {self.num_blocks} is more than the {total} blocks of the geometry")
         if self.num_blocks >= self.seq_len - 1:
             raise ValueError(f"num_blocks = {self.num_blocks} first erases leave seq_len = {self.seq_len} no room")
-        if self.erase_rate + self.read_rate > 0.95:
+        low, high = self.read_rate
+        if not 0 <= low <= high:
+            raise ValueError(f"read_rate = [{low:g}, {high:g}]: needs 0 <= lowest <= highest")
+        if self.erase_rate + high > 0.95:
             raise ValueError("erase_rate + read_rate must leave at least 0.05 for programs")
         if self.initial_state == "unknown" and self.corruption == "legacy":
             raise ValueError("corruption = legacy needs initial_state = not_erased, as the prototype has it")
@@ -149,7 +161,11 @@ class NandRecipe(Recipe):
         "model.features": {"oracle_flags": "rule_flags"},
     }
     VARIANTS: ClassVar = {
-        "flawed": {"model": {"encoding": "normalized", "sequence_order": "time"}, "train": {"epochs": 8}},
+        "flawed": {
+            "data": {"read_rate": [0.4, 0.4]},
+            "model": {"encoding": "normalized", "sequence_order": "time"},
+            "train": {"epochs": 8},
+        },
         "bidirectional": {"model": {"bidirectional": True}, "train": {"epochs": 8}},
         "slots": {"model": {"encoding": "slots", "bidirectional": True}, "train": {"epochs": 8}},
         "differences": {

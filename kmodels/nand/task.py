@@ -39,15 +39,15 @@ def transfer(recipe: NandRecipe) -> NandRecipe:
     """Make the recipe of the transfer data: longer, more blocks, other addresses, and mostly reads.
 
     200 operations on 8 blocks, at addresses that no training sequence has. Of what comes after the first erases, seven
-    operations in ten are reads: what decides an operation lies further back than in training. There are as many
-    sequences as in the test part: the share of one in five hundred hangs on chance.
+    operations in ten are reads, where training has two to six: what decides an operation lies further back than in
+    training. There are as many sequences as in the test part: the share of one in five hundred hangs on chance.
     """
     blocks = recipe.data.geometry.blocks
     data = {
         "n_sequences": max(40, 2 * round(recipe.data.n_sequences * recipe.data.split[2] / 2)),
         "seq_len": 200,
         "num_blocks": 8,
-        "read_rate": 0.7,
+        "read_rate": (0.7, 0.7),
         "corruption": "exact",
         "geometry": {"first_block": blocks, "blocks": 2 * blocks},
     }

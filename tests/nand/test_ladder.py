@@ -51,6 +51,7 @@ def test_one_change_a_step():
         "operation head": {"model.operation_head": True},
         "cross-entropy": {"train.loss": "bce"},
         "one direction": {"model.bidirectional": False},
+        "mixed reads": {"data.read_rate": [0.2, 0.6]},
         "fourteen epochs": {"train.epochs": 14},
         "ensemble": {"model.ensemble_size": 3},
     }

@@ -75,7 +75,7 @@ class GeneratorRecipe(Recipe):
         return self
 
     task: Literal["nand.generator"] = Field("nand.generator", description="the model that this recipe belongs to")
-    data: Data = Data()
+    data: Data = Data(read_rate=(0.4, 0.4))  # its mix of operations is compared with that of the data
     model: Model = Model()
     train: Train = Train()
 

@@ -117,8 +117,9 @@ def sample_pairs(rng: np.random.Generator, n: int, data) -> Trace:
     pairs = []
     for _ in range(MOST_ROUNDS):
         blocks = distinct_blocks(rng, len(waiting), data)
-        valid = _roll_out(rng, len(waiting), data)
-        illegal, index, confirmed = corrupted(rng, valid, waiting, data)
+        reads = _read_rates(rng, len(waiting), data)
+        valid = _roll_out(rng, reads, data)
+        illegal, index, confirmed = corrupted(rng, valid, waiting, reads, data)
         recorded = (rolled.recorded(data) for rolled in (valid, illegal))
         pairs.append(_pairs(*recorded, blocks, waiting, index - unrecorded(data), confirmed, data))
         waiting = waiting[~confirmed]
@@ -151,12 +152,21 @@ def unrecorded(data) -> int:
     return data.seq_len if data.initial_state == "unknown" else 0
 
 
-def _roll_out(rng, n, data, replay=None, until=None) -> _Rolled:
-    """Step n devices through random legal operations; or follow `replay` up to and including step until[i] first."""
-    device = Device(n, data.num_blocks, data)
+def _read_rates(rng, n, data) -> np.ndarray:
+    """Sample the share of reads of n sequences; both of a pair have the same, or it would tell them apart."""
+    low, high = data.read_rate
+    return np.full(n, low) if low == high else rng.uniform(low, high, n)
+
+
+def _roll_out(rng, reads, data, replay=None, until=None) -> _Rolled:
+    """Step devices through random legal operations; or follow `replay` up to and including step until[i] first.
+
+    reads: (n,) share of reads of each.
+    """
+    device = Device(len(reads), data.num_blocks, data)
     steps = []
     for t in range(data.seq_len + unrecorded(data)):
-        operation = _sample_operation(rng, device, data, t)
+        operation = _sample_operation(rng, device, reads, data, t)
         if replay is not None:
             old = (replay.op[t], replay.slot[t], replay.page[t])
             operation = tuple(np.where(t <= until, o, new) for o, new in zip(old, operation, strict=True))
@@ -164,13 +174,13 @@ def _roll_out(rng, n, data, replay=None, until=None) -> _Rolled:
     return _Rolled(*(np.stack(part) for part in zip(*steps, strict=True)))
 
 
-def _one_violation_each(rng, valid, strategy, data):
+def _one_violation_each(rng, valid, strategy, reads, data):
     """Break one rule in each: (rolled, its index (n,), whether the rules confirm that it is the only one (n,))."""
     index, possible = _choose_place(rng, valid, strategy, data)
     here = (index, np.arange(len(index)))
     page = valid.page.copy()
     page[here] = _illegal_page(rng, valid.frontier[here], strategy, data)
-    illegal = _roll_out(rng, len(index), data, replay=replace(valid, page=page), until=index)
+    illegal = _roll_out(rng, reads, data, replay=replace(valid, page=page), until=index)
     checked = first_violations(_codes(illegal.recorded(data), data).T)
     single = (checked.codes != NONE).sum(axis=1) == 1
     agrees = (checked.violation_index == index - unrecorded(data)) & (checked.violation_code == strategy)
@@ -185,7 +195,7 @@ def _codes(rolled: _Rolled, data) -> np.ndarray:
     return np.stack([device.step(*each) for each in zip(rolled.op, rolled.slot, rolled.page, strict=True)])
 
 
-def _legacy_corruption(rng, valid, strategy, data):
+def _legacy_corruption(rng, valid, strategy, reads, data):
     """Corrupt as the prototype does, with its faults: the operation at a random place gets another page, unchecked.
 
     Some of the labels are wrong, and large pages give read_unwritten away.
@@ -203,7 +213,7 @@ def _legacy_corruption(rng, valid, strategy, data):
     return replace(valid, page=page), index, (strategy != STALE_READ) | (stale >= 0)
 
 
-def _sample_operation(rng, device, data, t):
+def _sample_operation(rng, device, reads, data, t):
     """Sample a legal operation for each device, (op, slot, page); the first ones erase blocks that are not erased."""
     n = device.n
     if t < data.num_blocks and data.initial_state != "erased":
@@ -211,7 +221,7 @@ def _sample_operation(rng, device, data, t):
     slot = rng.integers(data.num_blocks, size=n)
     frontier = device.frontier(slot)
     u = rng.random(n)
-    op = np.where(u < data.erase_rate, ERASE, np.where(u < data.erase_rate + data.read_rate, READ, PROGRAM))
+    op = np.where(u < data.erase_rate, ERASE, np.where(u < data.erase_rate + reads, READ, PROGRAM))
     op[(op == READ) & (frontier == 0)] = PROGRAM
     op[(op == PROGRAM) & (frontier == data.geometry.pages)] = READ
     page = np.where(op == PROGRAM, _programmable(rng, device, slot, data), _readable(rng, device, slot, frontier, data))
