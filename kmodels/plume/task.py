@@ -63,11 +63,11 @@ class PlumeTask(Forecaster):
         "fms",
         "mse",
         "mse_ratio_persistence",
-        "mse_ratio_untrained",
+        "mse_ratio_best",
         "mass_residual",
         "rollout_fac2",
         "rollout_abs_fb",
-        "rollout_mse_ratio_persistence",
+        "rollout_mse_ratio_best",
         "rollout_pearson",
         "fac2_lead_30",
     )

@@ -56,8 +56,14 @@ def evaluate_baselines(recipe, parts: dict[str, Windows]) -> dict[str, Scores]:
 
 
 def with_error_ratios(model: Scores, baselines: dict[str, Scores]) -> Scores:
-    """Add the mean squared error, of roll-outs too, as a share of each baseline's: `mse_ratio_persistence` ..."""
+    """Add the mean squared error, of roll-outs too, as a share of each baseline's, and of the best one's.
+
+    They are called `mse_ratio_persistence`, ..., `mse_ratio_best`; the network untrained is among them.
+    """
     for metric in ("mse", "rollout_mse"):
         for name, other in baselines.items():
             model = model.with_ratio(metric, other, f"{metric}_ratio_{name}")
+        known = [other for other in baselines.values() if other.values.get(metric) is not None]
+        best = min(known, key=lambda other: other.values[metric], default=None)
+        model = model.with_ratio(metric, best, f"{metric}_ratio_best")
     return model
