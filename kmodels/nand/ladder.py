@@ -1,4 +1,4 @@
-"""The ladder of nand: from the prototype's baseline to an ensemble of three networks, one change a step.
+"""The ladder of nand: from the prototype's baseline to the default, one change a step.
 
 The prototype's steps are 0 to 2, 3 "bidirectional", 4 "prototype's step 4" beside what a search found in its place,
 5 "features", 6 "operation head" and 7 "ensemble".
@@ -176,15 +176,16 @@ LADDER = Ladder(
             TOP,
         ),
         Step(
-            "fourteen epochs",
-            "the default: more epochs, in the time that the way back took",
-            {"train": {"epochs": 14}},
-            TOP,
-        ),
-        Step(
             "ensemble",
             "three networks of different random start and their mean probability (soft voting); the prototype's step 7",
             {"model": {"ensemble_size": 3}},
+            TOP,
+            branch=True,
+        ),
+        Step(
+            "fourteen epochs",
+            "the default: more epochs, in the time that the way back took",
+            {"train": {"epochs": 14}},
             TOP,
         ),
     ),
