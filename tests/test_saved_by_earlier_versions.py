@@ -209,4 +209,5 @@ def test_an_unfinished_run_goes_on(tmp_path):
         values, _ = Run.open(run).load_state()
         pairs = list(zip(values, arrays(begun / "finished.npz").values(), strict=True))
         others = [found.shape for found, value in pairs if not np.array_equal(found, value)]
-        assert others in ([], [()]), "the count of clipped steps alone, which no longer holds those of the mining"
+        # The count of clipped steps no longer holds those of the mining; the threshold is chosen otherwise.
+        assert set(others) <= {()} and len(others) <= 2

@@ -193,6 +193,7 @@ def test_a_sign_that_the_terminal_does_not_have_ends_nothing(tmp_path, monkeypat
 
 LIMITED = """
 import resource, sys
+sys.dont_write_bytecode = True  # a compiled module that is cut short would stay behind
 resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))  # bytes: a write beyond fails as on a full disk
 from kmodels.{verb} import main
 sys.exit(main(sys.argv[1:]))
@@ -269,7 +270,7 @@ def test_searches_need_a_clone(monkeypatch, capsys):
 def test_help_lists_variants_and_fields(capsys):
     assert fit(["--model", "nand", "--help"]) == 0
     said = capsys.readouterr().out
-    assert "  flawed       model.encoding normalized, " in said
+    assert "  flawed       data.read_rate [0.4, 0.4], model.encoding normalized," in said
     assert f"  generator    {registry.recipe_type('nand.generator').__doc__.splitlines()[0]}" in said
     assert "recipe of nand" in said and "--train.epochs" in said
 

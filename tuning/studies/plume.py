@@ -31,5 +31,5 @@ STUDY = Study(
     tuner="bayesian",
     max_trials=12,
     beside=("val_fac2", "val_nmse", "val_vg", "val_mass_residual"),
-    held_out=("pearson", "fac2", "mse_ratio_untrained", "rollout_fac2"),
+    held_out=("pearson", "fac2", "mse_ratio_best", "rollout_fac2"),
 )

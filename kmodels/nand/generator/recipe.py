@@ -8,6 +8,12 @@ from kmodels.core.spec.recipe import Recipe, Section, TrainSection
 from kmodels.nand.recipe import Data
 
 
+class GeneratorData(Data):
+    """The sequences; all with one share of reads, for the mix of what is generated is compared with theirs."""
+
+    read_rate: tuple[float, float] = Field((0.4, 0.4), description=Data.model_fields["read_rate"].description)
+
+
 class Model(Section):
     """The vocabulary and the network, and how many sequences it is evaluated on."""
 
@@ -75,7 +81,7 @@ class GeneratorRecipe(Recipe):
         return self
 
     task: Literal["nand.generator"] = Field("nand.generator", description="the model that this recipe belongs to")
-    data: Data = Data(read_rate=(0.4, 0.4))  # its mix of operations is compared with that of the data
+    data: GeneratorData = GeneratorData()
     model: Model = Model()
     train: Train = Train()
 

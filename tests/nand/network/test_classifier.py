@@ -162,7 +162,7 @@ def test_training_overfits_a_small_set():
     """Some steps on 64 sequences: memorised, so the gradients point the right way."""
     recipe = small(dropout=0.0, hidden=16).with_changes({"train": {"learning_rate": 0.02, "schedule": "constant"}})
     model, examples = build(recipe, 200), some(recipe, 64)
-    model.fit(batching.batches(examples, 64, 0), steps_per_epoch=60, verbose=0, shuffle=False)
+    model.fit(batching.batches(examples, 64, 0), steps_per_epoch=100, verbose=0, shuffle=False)
     outputs, terms = inference.predict_and_score(model, examples, 64)
     assert terms["loss"] < 0.2
     assert ((outputs["invalid"] > 0) == examples.targets["invalid"]).mean() > 0.95
