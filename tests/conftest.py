@@ -34,7 +34,7 @@ def pytest_xdist_make_scheduler(config, log):
 
 # Folders and files whose tests say the same on every backend: what they test knows no Keras, runs in processes of its
 # own, or is what stands around a training, such as options, tables and pages.
-KERAS_FREE = {"data", "simulator", "io", "cli", "files", "kills", "tuning", "spec", "report"}
+KERAS_FREE = {"data", "simulator", "io", "cli", "files", "kills", "tuning", "spec", "report", "benchmarks"}
 KERAS_FREE |= {f"test_{name}.py" for name in ("verbs", "pages", "climb", "architecture", "evidence")}
 # A process that imports another backend and compiles takes half a minute but for the smallest model; that the others
 # predict the same on every backend is also seen from the pinned runs (test_saved_by_earlier_versions.py).
@@ -44,7 +44,10 @@ SLOW = [
 
 
 # jax compiles these networks for minutes; its contract takes those of the registry through all of a training.
-SLOW_ON_JAX = {"precip", "echo", "metasurface"} if backend.current() == "jax" else set()
+SLOW_ON_JAX = {"plume", "precip", "echo", "metasurface"} if backend.current() == "jax" else set()
+# Of the contract, these would be compiled anew.
+COMPILED = ("loss_is_the_weighted_sum_of_its_terms_and_padding_counts_nothing", "bfloat16_policy")
+SLOW += [f"test_{test}[{name}]" for test in COMPILED for name in SLOW_ON_JAX]
 
 
 # Begun first, so that no worker is left with one of them at the end.
