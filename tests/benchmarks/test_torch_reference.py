@@ -11,14 +11,18 @@ from kmodels.core.training import inference
 torch = pytest.importorskip("torch", reason="the references are in PyTorch")
 
 
-@pytest.mark.parametrize("name", ["nand", "nand.generator", "plume"])
-def test_the_same_weights_give_the_same_outputs_and_loss(name):
+@pytest.mark.parametrize(
+    "name, changes",
+    [("nand", {}), ("nand", {"model": {"bidirectional": True}}), ("nand.generator", {}), ("plume", {})],
+    ids=["nand", "nand, both ways", "nand.generator", "plume"],
+)
+def test_the_same_weights_give_the_same_outputs_and_loss(name, changes):
     """To 1e-4. The other models' references are compared in the tests of those models."""
     from kmodels.benchmarks.torch_reference.steps import Steps
 
     theirs_module = reference.network(name)
     task = registry.task(name)
-    recipe = task.recipe().with_changes(task.recipe.SMOKE)
+    recipe = task.recipe().with_changes(task.recipe.SMOKE).with_changes(changes)
     model, rng = task.build(recipe, 10), np.random.default_rng(0)
     for variable in model.trainable_variables:  # biases start at 0: what is not taken would not show
         variable.assign_add(rng.normal(0, 0.05, variable.shape).astype("float32"))

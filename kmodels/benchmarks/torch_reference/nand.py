@@ -40,7 +40,7 @@ class TorchNand(nn.Module):
         sizes = [columns[names[k]] for k in self.read] + ([2 * self.farthest + 2] if self.farthest else [])
         self.embedded = Embedding(sizes, m.embedding)
         self.mixed, own = nn.Linear(m.embedding, 4 * m.embedding), 4 * m.embedding
-        self.bidirectional, width = m.bidirectional, m.hidden * (1 + m.bidirectional)
+        width = m.hidden * (1 + m.bidirectional)
         self.grus = nn.ModuleList(
             nn.GRU(n, m.hidden, batch_first=True, bidirectional=m.bidirectional)
             for n in [own, *(m.num_layers - 1) * [width]]
@@ -85,11 +85,11 @@ class TorchNand(nn.Module):
             }.items():
                 take_dense(layer, arrays, name)
             for k, gru in enumerate(self.grus):
-                if not self.bidirectional:
-                    take_gru(gru, arrays, f"by_block_{k}/gru_{k}/gru_cell")
-                    continue
-                for way, suffix in (("forward", ""), ("backward", "_reverse")):
-                    take_gru(gru, arrays, f"by_block_{k}/both_ways_{k}/{way}_gru_{k}/gru_cell", suffix)
+                ways = {f"gru_{k}": ""}
+                if gru.bidirectional:
+                    ways = {f"both_ways_{k}/forward_gru_{k}": "", f"both_ways_{k}/backward_gru_{k}": "_reverse"}
+                for name, suffix in ways.items():
+                    take_gru(gru, arrays, f"by_block_{k}/{name}/gru_cell", suffix)
 
 
 def take_dense(layer, arrays, name):

@@ -118,10 +118,11 @@ def device_recipe(order: str, limit: int, epochs: int, seed: int, initial_state:
     from kmodels.nand.generator.recipe import GeneratorRecipe
 
     strategies = ["overwrite", "read_unwritten", "stale_read"] + (["page_hop"] if order == "strict" else [])
-    data = {"read_offset_limit": limit, "program_order": order, "initial_state": initial_state}
-    data["strategies"] = strategies
-    changes = {"seed": seed, "data": data, "model": {"memory": memory}, "train": {"epochs": epochs}}
-    return GeneratorRecipe().with_changes(changes)
+    rules = {"read_offset_limit": limit, "program_order": order, "strategies": strategies}
+    data = rules | {"initial_state": initial_state}
+    return GeneratorRecipe().with_changes(
+        {"seed": seed, "data": data, "model": {"memory": memory}, "train": {"epochs": epochs}}
+    )
 
 
 def simulate_parts(recipe, sequences: int) -> dict:
@@ -138,9 +139,7 @@ def simulate_parts(recipe, sequences: int) -> dict:
     return parts
 
 
-def study_device(
-    order: str, limit: int, sequences: int | None, epochs: int, seed: int, initial_state: str = "not_erased"
-) -> dict:
+def study_device(order: str, limit: int, sequences: int | None, epochs: int, seed: int, initial_state: str) -> dict:
     """Train and score all detectors of one device, and extract what the network believes."""
     recipe = device_recipe(order, limit, epochs, seed, initial_state)
     parts = simulate_parts(recipe, sequences or SEQUENCES[order])

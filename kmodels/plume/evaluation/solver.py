@@ -18,7 +18,7 @@ from kmodels.plume.recipe import Grid
 from kmodels.plume.simulator.stability import CLASSES
 from kmodels.plume.simulator.terrain import Domain, Faces
 from kmodels.plume.simulator.transport import Transport
-from kmodels.plume.simulator.wind import Wind, without_divergence
+from kmodels.plume.simulator.wind import Wind, nearest_wind
 
 NEUTRAL = CLASSES["D"]
 FIT_WINDOWS = 40  # training windows, at most, that a diffusivity is fitted on
@@ -130,6 +130,5 @@ def _mean_wind(run: StoredRun, cell: tuple[float, float, float]) -> tuple[Domain
     ground = np.zeros((ny, nx)) if run.follows_terrain else run.terrain - (run.z[0] - dz / 2)
     domain = Domain(Grid(nz=len(run.z), ny=ny, nx=nx, dx=dx, dz=dz), ground)
     speed = np.hypot(run.u, run.v).mean(axis=0)
-    still = Faces(*(np.zeros(faces.shape) for faces in domain.open))
-    east, north = (speed[:, None, None] * faces for faces in (domain.open.x, domain.open.y))
-    return domain, speed, Wind(*without_divergence(domain, [still._replace(x=east), still._replace(y=north)]))
+    profile = speed[:, None, None]
+    return domain, speed, nearest_wind(domain, profile, profile)

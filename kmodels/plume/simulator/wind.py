@@ -71,9 +71,14 @@ def wind_speed(height, u10: float, stability: Stability):
 
 def wind_over(domain: Domain, u10: float, stability: Stability) -> Wind:
     """Solve for the divergence-free winds over the hills of a domain. u10: speed 10 m above ground [m s-1]."""
-    still = Faces(*(np.zeros(faces.shape) for faces in domain.open))
     east = wind_speed(_height_of_faces(domain, axis=1), u10, stability)
     north = wind_speed(_height_of_faces(domain, axis=0), u10, stability)
+    return nearest_wind(domain, east, north)
+
+
+def nearest_wind(domain: Domain, east: np.ndarray, north: np.ndarray) -> Wind:
+    """Solve for the divergence-free winds nearest to speeds [m s-1] at the faces across x and across y."""
+    still = Faces(*(np.zeros(faces.shape) for faces in domain.open))
     guesses = [still._replace(x=east * domain.open.x), still._replace(y=north * domain.open.y)]
     return Wind(*without_divergence(domain, guesses))
 
