@@ -5,9 +5,15 @@
   python -m kmodels.bench --part growth --model nand --full
   python -m kmodels.bench --part speed --processes 3
   python -m kmodels.bench --against configs/reports/bench.report.json
+  python -m kmodels.bench --model nand --contestant ours --backend jax --steps 30
+  python -m kmodels.bench --device gpu --full
 
 Without --model and --backend all models are measured on all installed backends, each in a process of its own.
 Writes the figures as JSON and, beside it, the tables in Markdown. Close what else the machine does first.
+
+With --contestant one training step is timed in this process, which runs nothing else, and told as a line of JSON.
+With --device gpu the ConvLSTM3D of plume, Keras' and plain PyTorch's, and all recipes configs/*_full.yaml are timed
+so, on the accelerator where there is one; it is run from a clone, and what --out holds already is not timed again.
 
 Exit status: 0 measured, 1 a part failed, or more than one in twenty ratios lie outside the spread of the report
 --against, 2 bad input or usage.
@@ -19,6 +25,7 @@ import time
 from pathlib import Path
 
 from kmodels.benchmarks.bench import PARTS
+from kmodels.benchmarks.contestant import CONTESTANTS, PRECISIONS
 from kmodels.core.cli import cli
 from kmodels.core.spec import registry
 from kmodels.core.spec.errors import UserError
@@ -28,21 +35,37 @@ def main(argv=None) -> int:
     """Run the verb; returns the exit status."""
     options = cli.parser("bench", __doc__)
     options.add_argument("--model", metavar="NAME", help=f"one of {', '.join(registry.NAMES)} (default: all)")
-    options.add_argument("--part", choices=PARTS, help="rates of the data, speed of training and prediction, or growth")
+    options.add_argument(
+        "--part",
+        choices=[*PARTS, "layer"],
+        help="rates of the data, speed of training and prediction, growth, or (of a contestant) one layer alone",
+    )
     effort = options.add_mutually_exclusive_group()
     effort.add_argument("--full", action="store_true", help="more turns, and growth on every backend")
     effort.add_argument("--smoke", action="store_true", help="the whole path in seconds; the figures mean nothing")
     options.add_argument("--processes", type=int, default=1, metavar="N", help="that measure a speed (default: 1)")
     options.add_argument("--out", metavar="FILE", default="bench.json", help="the figures (default: bench.json)")
     options.add_argument("--against", metavar="FILE", help="an earlier report: say which ratios left its spread")
+    options.add_argument("--contestant", choices=CONTESTANTS, help="time this one alone")
+    options.add_argument("--steps", type=int, default=30, metavar="N", help="that a contestant takes (default: 30)")
+    options.add_argument("--precision", choices=PRECISIONS, default="tf32", help="on an accelerator (default: tf32)")
+    options.add_argument("--config", metavar="FILE", help="of a contestant: its recipe in YAML")
+    options.add_argument("--variant", metavar="NAME", help="of a contestant: a named recipe of the model")
+    options.add_argument("--device", choices=["cpu", "gpu"], default="cpu", help="gpu: as said above (default: cpu)")
     cli.add_backend_option(options)
     return cli.run(options, _bench, argv)
 
 
 def _bench(args, words) -> int:
-    cli.reject_extra_arguments(words)
     if args.model is not None:
         registry.check(args.model)
+    if args.contestant:
+        return _contestant(args, words)
+    cli.reject_extra_arguments(words)
+    if args.part == "layer" or args.config or args.variant:
+        raise UserError("--part layer, --config and --variant are for one --contestant")
+    if args.device == "gpu":
+        return _accelerator(args)
     if args.processes < 1:
         raise UserError(f"--processes {args.processes}: 1 or more")
     from kmodels.benchmarks import bench
@@ -70,6 +93,56 @@ def _bench(args, words) -> int:
     console.say(f"\nwritten: {args.out}, {Path(args.out).with_suffix('.md').name}")
     agrees = earlier is None or _agrees(found, earlier, args.against)
     return int(bool(found["failed"]) or not agrees)
+
+
+def _contestant(args, words) -> int:
+    """Time one contestant in this process and print what it took as a line of JSON."""
+    from kmodels.benchmarks import bench, contestant
+    from kmodels.core.training import backend
+
+    if args.model is None:
+        raise UserError("--contestant: of which --model?")
+    if args.steps < 1:
+        raise UserError(f"--steps {args.steps}: 1 or more")
+    plain, size = (
+        args.contestant in ("eager", "compiled"),
+        "full" if args.full else "smoke" if args.smoke else "default",
+    )
+    if plain and args.backend not in (None, "torch"):
+        raise UserError(f"--contestant {args.contestant} is plain PyTorch: --backend torch, or none")
+    kind = registry.recipe_type(args.model)
+    contestant.choose_precision(args.precision)
+    chosen = backend.start("torch" if plain else args.backend, kind.SMALL_OPERATIONS, kind.FASTEST)
+    case, layer = bench.case(args.model), args.part == "layer"
+    if (args.contestant == "keras" and not layer) or (layer and not case.layers):
+        raise UserError("--contestant keras is a layer: --model plume --part layer")
+    entry = contestant.Contestant(args.model, args.contestant, chosen, layer, args.precision, args.steps, size)
+    recipe, (name, count) = cli.recipe(args, words), case.sample
+    recipe = recipe if args.smoke else recipe.with_changes({"data": {name: count}})  # little data: none is learned
+    print(json.dumps(contestant.measure(entry, recipe)))
+    return 0
+
+
+def _accelerator(args) -> int:
+    """Time the layer and the full recipes, and write the report."""
+    from kmodels.benchmarks import accelerator
+    from kmodels.core.cli import console
+    from kmodels.core.io import files
+    from kmodels.core.report import tables
+    from kmodels.core.training import backend
+
+    backends, out = [args.backend] if args.backend else backend.installed(), Path(args.out)
+    before = json.loads(out.read_text()) if out.exists() else {}
+    with console.progress("measuring") as bar:
+        todo = accelerator.contestants(backends, args.full)
+        found = accelerator.measured(todo, before, lambda found: files.write_json(out, found), bar)
+    text = "\n\n".join(tables.table(rows) for rows in accelerator.tables(found))
+    files.write_text(Path(args.out).with_suffix(".md"), text + "\n")
+    console.say(text)
+    for line in found["failed"]:
+        console.say(f"failed: {line}")
+    console.say(f"\nwritten: {args.out}, {Path(args.out).with_suffix('.md').name}")
+    return int(bool(found["failed"]))
 
 
 def _agrees(found: dict, earlier: dict, name: str) -> bool:

@@ -36,6 +36,8 @@ def pytest_xdist_make_scheduler(config, log):
 # own, or is what stands around a training, such as options, tables and pages.
 KERAS_FREE = {"data", "simulator", "io", "cli", "files", "kills", "tuning", "spec", "report", "benchmarks"}
 KERAS_FREE |= {f"test_{name}.py" for name in ("verbs", "pages", "climb", "architecture", "evidence")}
+# What a signal or a kill leaves behind is files; that a training goes on bit by bit is seen on every backend.
+ON_ONE_BACKEND = ("test_a_killed_prediction_ends_as_an_undisturbed_one", "test_ctrl_c_and_sigterm_save_at_once")
 # A process that imports another backend and compiles takes half a minute but for the smallest model; that the others
 # predict the same on every backend is also seen from the pinned runs (test_saved_by_earlier_versions.py).
 SLOW = [
@@ -68,7 +70,7 @@ def pytest_collection_modifyitems(items):
     """Mark tests as keras_free by the folder or file that they lie in, and as slow by that or by their name."""
     items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
     for item in items:
-        if KERAS_FREE & _parts(item.path):
+        if KERAS_FREE & _parts(item.path) or item.name.startswith(ON_ONE_BACKEND):
             item.add_marker(pytest.mark.keras_free)
         elif SLOW_ON_JAX & _parts(item.path) or item.name in SLOW:
             item.add_marker(pytest.mark.slow)

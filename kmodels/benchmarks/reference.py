@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+from collections.abc import Callable
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,7 @@ def network(model_name: str) -> ModuleType:
     return importlib.import_module(f"{HERE}.{model_name.replace('.', '_')}")
 
 
-def steps(model_name: str, recipe: Recipe, model: "keras.Model") -> Any:
+def steps(model_name: str, recipe: Recipe, model: "keras.Model", precision: str = "float32") -> Any:
     """Make the PyTorch reference of a Keras model.
 
     Parameters
@@ -34,6 +35,8 @@ def steps(model_name: str, recipe: Recipe, model: "keras.Model") -> Any:
         That the model was built by.
     model : keras.Model
         Whose weights the reference gets.
+    precision : {"float32", "tf32", "bfloat16"}
+        That it computes in.
 
     Returns
     -------
@@ -42,4 +45,21 @@ def steps(model_name: str, recipe: Recipe, model: "keras.Model") -> Any:
     """
     if missing():
         return None
-    return importlib.import_module(f"{HERE}.steps").Steps(network(model_name), recipe, model)
+    return importlib.import_module(f"{HERE}.steps").Steps(network(model_name), recipe, model, precision)
+
+
+def layer_step(shape: tuple[int, ...], filters: int, precision: str, compiled: bool) -> Callable[[], float]:
+    """Make a function that takes one training step of the plain PyTorch ConvLSTM3D and returns the loss.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        (batch, time, z, y, x, channels) of the input.
+    filters : int
+        Channels of the output.
+    precision : {"float32", "tf32", "bfloat16"}
+        That it computes in.
+    compiled : bool
+        Whether by `torch.compile`.
+    """
+    return importlib.import_module(f"{HERE}.conv_lstm").step(shape, filters, precision, compiled)

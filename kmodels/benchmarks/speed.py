@@ -37,7 +37,8 @@ class Bench:
     alternatives : dict
         {name: changes of the recipe}: other ways to train; an epoch is compared with one of the default.
     layers : dict of str to callable
-        {name: function that makes (our layer, the one it is compared with, shape of the input)}.
+        {name: function of a size ("default", "full" or "smoke") that makes (our layer, the one it is compared with,
+        shape of the input)}.
     """
 
     sample: tuple[str, int]
@@ -225,7 +226,7 @@ def speed(task: Task, bench: Bench, recipe: Recipe, effort: Effort) -> dict:
     found["alternatives"] = {
         name: _alternative(subject, changes, effort) for name, changes in bench.alternatives.items()
     }
-    found["layers"] = {name: _layers(*make(), effort) for name, make in bench.layers.items()}
+    found["layers"] = {name: _layers(*make("default"), effort) for name, make in bench.layers.items()}
     return found
 
 
@@ -322,13 +323,25 @@ def _pair(ours, theirs) -> dict:
 
 
 def _layer_step(layer, shape):
+    model, batch = layer_model(layer, shape)
+    return lambda: float(model.train_on_batch(*batch))
+
+
+def layer_model(layer: keras.Layer, shape: tuple[int, ...]) -> tuple[keras.Model, tuple]:
+    """Make a compiled model of one layer, and a batch of noise with targets of 0 to train it on.
+
+    Parameters
+    ----------
+    layer : keras.Layer
+        Not built yet.
+    shape : tuple of int
+        Of the input, the batch first.
+    """
     inputs = keras.Input(shape[1:])
     model = keras.Model(inputs, layer(inputs))
     model.compile("sgd", "mse")
-    rng = np.random.default_rng(0)
-    x = rng.random(shape, "float32")
-    y = np.zeros_like(model.predict_on_batch(x))
-    return lambda: float(model.train_on_batch(x, y))
+    x = np.random.default_rng(0).random(shape, "float32")
+    return model, (x, np.zeros((shape[0], *model.output_shape[1:]), "float32"))
 
 
 # -- growth ---------------------------------------------------------------------------------------------------

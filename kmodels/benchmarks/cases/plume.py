@@ -5,12 +5,14 @@ import keras
 from kmodels.benchmarks.speed import Bench
 from kmodels.layers.conv_lstm3d import ConvLSTM3D
 
-SHAPE = (2, 6, 21, 45, 45, 16)  # (batch, time, z, y, x, channels)
+# (batch, time, z, y, x, channels); as many channels go out
+SHAPES = {"default": (2, 6, 21, 45, 45, 16), "full": (2, 30, 21, 45, 45, 32), "smoke": (2, 3, 4, 8, 8, 4)}
 
 
-def _conv_lstms(shape=SHAPE, filters=16):
+def _conv_lstms(size):
     """Make our layer and Keras' own."""
-    return *(layer(filters, 3, padding="same") for layer in (ConvLSTM3D, keras.layers.ConvLSTM3D)), shape
+    shape = SHAPES[size]
+    return *(layer(shape[-1], 3, padding="same") for layer in (ConvLSTM3D, keras.layers.ConvLSTM3D)), shape
 
 
 BENCH = Bench(

@@ -1,6 +1,10 @@
 """ConvLSTM3D in plain PyTorch, channels first as PyTorch has it: the second opinion on our layer."""
 
+from collections.abc import Callable
+
 import torch
+
+from kmodels.benchmarks.torch_reference.steps import DEVICE, autocast
 
 
 class TorchConvLSTM3D(torch.nn.Module):
@@ -30,3 +34,25 @@ class TorchConvLSTM3D(torch.nn.Module):
             h = torch.sigmoid(o) * torch.tanh(c)
             outputs.append(h)
         return torch.stack(outputs, dim=1) if self.return_sequences else h
+
+
+def step(shape: tuple[int, ...], filters: int, precision: str, compiled: bool) -> Callable[[], float]:
+    """Make a function that takes one training step of the layer on noise and returns the loss.
+
+    shape: (batch, time, z, y, x, channels) as Keras has it; precision: as in `Steps`; compiled: by `torch.compile`.
+    """
+    channels_first = (*shape[:2], shape[-1], *shape[2:-1])
+    layer = TorchConvLSTM3D(shape[-1], filters).to(DEVICE)
+    forward = torch.compile(layer) if compiled else layer
+    x = torch.rand(channels_first, device=DEVICE)
+    optimizer = torch.optim.SGD(layer.parameters(), lr=0.01)
+
+    def take_step():
+        optimizer.zero_grad()
+        with autocast(precision):
+            loss = forward(x).square().mean()
+        loss.backward()
+        optimizer.step()
+        return float(loss.detach())
+
+    return take_step

@@ -74,7 +74,7 @@ def spread(field, logits, air):
     """Every cell's content goes to itself and its neighbours: (batch, fields, z, y, x)."""
     around = functional.pad(functional.pad(air, (1, 1, 1, 1), value=1.0), (0, 0, 0, 0, 1, 1))
     opened = torch.stack([_part(around, offset) for offset in OFFSETS], 1)
-    own = torch.tensor([float(offset == (0, 0, 0)) for offset in OFFSETS])[:, None, None, None]
+    own = air.new_tensor([float(offset == (0, 0, 0)) for offset in OFFSETS])[:, None, None, None]
     shares = (logits + 4 * own - 1e9 * (1 - opened)).softmax(1)
     given = functional.pad(shares[:, None] * field[:, :, None], (1, 1, 1, 1, 1, 1))
     return sum(_part(given[:, :, k], [-step for step in offset]) for k, offset in enumerate(OFFSETS))

@@ -12,12 +12,27 @@ import torch
 from torch.utils._pytree import tree_map
 from torch.utils.flop_counter import FlopCounterMode
 
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
 
 class Steps:
-    """A reference at work. model: the Keras model that it is the reference of."""
+    """A reference at work, on the accelerator where there is one.
 
-    def __init__(self, reference: ModuleType, recipe, model):
-        self.reference, self.recipe, self.net = reference, recipe, reference.net(recipe, model)
+    Parameters
+    ----------
+    reference : module
+        As described above.
+    recipe : Recipe
+        That `model` was built by.
+    model : keras.Model
+        That it is the reference of.
+    precision : {"float32", "tf32", "bfloat16"}
+        bfloat16 by autocast, with weights in float32; the two others differ by what the environment says.
+    """
+
+    def __init__(self, reference: ModuleType, recipe, model, precision: str = "float32"):
+        self.reference, self.recipe, self.precision = reference, recipe, precision
+        self.net = reference.net(recipe, model).to(DEVICE)
         self.weights = {name: float(weight) for name, weight in model.term_weights.items()}
 
     def train(self, inputs: dict, targets: dict, compiled: bool = False) -> Callable[[], float]:
@@ -29,7 +44,8 @@ class Steps:
         def step():
             self.net.train()
             optimizer.zero_grad()
-            loss = self.reference.loss(forward, given, truth, self.recipe, self.weights)
+            with autocast(self.precision):
+                loss = self.reference.loss(forward, given, truth, self.recipe, self.weights)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(self.net.parameters(), clip_norm or float("inf"))
             optimizer.step()
@@ -43,8 +59,8 @@ class Steps:
 
         def predict():
             self.net.eval()
-            with torch.no_grad():
-                return tree_map(lambda part: part.numpy(), self.net(*given))
+            with torch.inference_mode(), autocast(self.precision):
+                return tree_map(lambda part: part.cpu().numpy(), self.net(*given))
 
         return predict
 
@@ -56,8 +72,13 @@ class Steps:
         return counter.get_total_flops()
 
 
+def autocast(precision: str) -> torch.autocast:
+    """Open a context in which products and convolutions are in bfloat16, where that is the precision."""
+    return torch.autocast(DEVICE.type, torch.bfloat16, enabled=precision == "bfloat16")
+
+
 def _tensors(arrays: dict) -> dict:
-    return {name: torch.tensor(array) for name, array in arrays.items()}
+    return {name: torch.tensor(array, device=DEVICE) for name, array in arrays.items()}
 
 
 def _optimizer(net, train):

@@ -1,0 +1,116 @@
+"""What is timed on an accelerator: ConvLSTM3D against Keras' and plain PyTorch, and every full recipe."""
+
+import importlib.util
+import json
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from importlib import metadata
+from pathlib import Path
+
+from kmodels.benchmarks.contestant import PRECISIONS, Contestant
+from kmodels.core.runs import provenance
+
+MODELS = ("nand", "plume", "precip", "metasurface", "echo")
+LAYER = "plume"  # the model whose layer is timed alone
+LIMIT = 300  # seconds that one contestant may take; who compiles longer is reported as failed
+
+
+def config_of(model: str) -> Path:
+    """Find the full recipe of a model, in a clone."""
+    return Path("configs") / f"{model}_full.yaml"
+
+
+def contestants(backends: list[str], full: bool) -> list[Contestant]:
+    """List what is timed: the layer on every backend in every precision, then the recipes.
+
+    Parameters
+    ----------
+    backends : list of str
+        Those that are installed.
+    full : bool
+        Else all in smoke size, a few steps each.
+    """
+    size, steps = ("full", 15) if full else ("smoke", 2)
+    entries = {backend: ["ours", "keras"] + ["eager", "compiled"] * (backend == "torch") for backend in backends}
+    layers = [
+        Contestant(LAYER, who, backend, True, precision, steps, size)
+        for backend in backends
+        for who in entries[backend]
+        for precision in PRECISIONS
+    ]
+    return layers + [
+        Contestant(model, "ours", backend, False, "tf32", steps, size) for model in MODELS for backend in backends
+    ]
+
+
+def measured(todo: list[Contestant], before: dict, keep: Callable[[dict], None], report: Callable) -> dict:
+    """Time contestants one after another, each in a process of its own.
+
+    Parameters
+    ----------
+    todo : list of Contestant
+        What to time.
+    before : dict
+        An earlier report of the same device, or empty: what it measured is not timed again.
+    keep : callable
+        ``keep(found)`` is called after each, so that nothing is lost where the machine is taken away.
+    report : callable
+        ``report(done, total, text)`` shows how far it is.
+
+    Returns
+    -------
+    dict
+        `rows`, what each measured, `failed`, a sentence for each that did not end well, and where and when: `date`,
+        `commit`, `versions`.
+    """
+    here = {"date": time.strftime("%Y-%m-%d"), "commit": provenance.commit(), "versions": _versions()}
+    found = before | here | {"rows": before.get("rows", []), "failed": []}
+    done = [{name: row[name] for name in asdict(todo[0])} for row in found["rows"]]
+    left = [entry for entry in todo if asdict(entry) not in done]
+    for k, entry in enumerate(left):
+        report(k, len(left), str(entry))
+        try:
+            found["rows"].append(_child(entry))
+        except (subprocess.SubprocessError, ValueError) as error:
+            found["failed"].append(f"{entry}: {error}")
+        keep(found)
+    return found
+
+
+def _versions() -> dict[str, str]:
+    """List the versions of what is timed; no backend is imported, for it would take the accelerator's memory."""
+    have = {name: importlib.util.find_spec(name) for name in ("keras", "tensorflow", "jax", "torch")}
+    return {"python": platform.python_version()} | {name: metadata.version(name) for name, spec in have.items() if spec}
+
+
+def _child(entry: Contestant) -> dict:
+    """Time one contestant in a new process; raises ValueError with the last thing that it said."""
+    command = [sys.executable, "-m", "kmodels.bench", *entry.words()]
+    if entry.size == "full" and not entry.layer:
+        command += ["--config", str(config_of(entry.model))]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT)
+    if done.returncode:
+        raise ValueError((done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1])
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def tables(report: dict) -> tuple[list[list[str]], list[list[str]]]:
+    """Make the cells of two tables: the layer by backend and precision, and the recipes by model and backend."""
+    rows = report["rows"]
+    layer = {(row["backend"], row["precision"], row["contestant"]): row for row in rows if row["layer"]}
+    names = {"ours": "ours", "keras": "Keras'", "eager": "PyTorch, eager", "compiled": "PyTorch, compiled"}
+    first = [["backend", "precision", *(f"{name} [ms]" for name in names.values()), "ours / Keras'"]]
+    for backend, precision in dict.fromkeys(key[:2] for key in layer):
+        found = [layer.get((backend, precision, who)) for who in names]
+        cells = [f"{row['median_ms']:.1f}" if row else "-" for row in found]
+        ratio = f"{found[0]['median_ms'] / found[1]['median_ms']:.2f}" if found[0] and found[1] else "-"
+        first.append([backend, precision, *cells, ratio])
+    second = [["model", "backend", "parameters", "batch", "step [ms]", "memory [GB]", "waiting for input"]]
+    for row in (row for row in rows if not row["layer"]):
+        size = [f"{row['parameters']:,}", str(row["batch"]), f"{row['median_ms']:.1f}", f"{row['memory_gb']:.2f}"]
+        second.append([row["model"], row["backend"], *size, f"{row['waiting']:.1%}"])
+    return first, second

@@ -1,0 +1,174 @@
+"""One contestant: training steps, timed in a process that runs nothing else."""
+
+import os
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+CONTESTANTS = ("ours", "keras", "eager", "compiled")
+PRECISIONS = ("float32", "tf32", "bfloat16")
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """What is timed.
+
+    Attributes
+    ----------
+    model : str
+        As the registry has it.
+    contestant : {"ours", "keras", "eager", "compiled"}
+        Our network; Keras' own layer, of a layer alone; plain PyTorch, as it is or by `torch.compile`.
+    backend : str
+        That Keras runs on; torch for plain PyTorch.
+    layer : bool
+        Whether the layer that the model has beside one of Keras' is timed alone.
+    precision : {"float32", "tf32", "bfloat16"}
+        Of products and convolutions on an accelerator; float32 rounds nothing, bfloat16 keeps weights in float32. A CPU
+        knows no TF32.
+    steps : int
+        Training steps that are timed.
+    size : {"default", "full", "smoke"}
+        Of the recipe, or of the layer's input.
+    """
+
+    model: str
+    contestant: str
+    backend: str
+    layer: bool = False
+    precision: str = "tf32"
+    steps: int = 30
+    size: str = "default"
+
+    def __str__(self):
+        what = "layer" if self.layer else "training step"
+        return f"{what} of {self.model}, {self.contestant} on {self.backend}, {self.precision}"
+
+    def words(self) -> list[str]:
+        """Write the options of `kmodels.bench` that time this contestant."""
+        words = ["--model", self.model, "--contestant", self.contestant, "--backend", self.backend]
+        words += ["--precision", self.precision, "--steps", str(self.steps)]
+        words += [] if self.size == "default" else [f"--{self.size}"]
+        return words + ["--part", "layer"] * self.layer
+
+
+def choose_precision(precision: str) -> None:
+    """Say how products and convolutions are rounded; call it before Keras is imported.
+
+    NVIDIA's libraries, which both jax and PyTorch call, obey the first of these variables; what XLA compiles by itself
+    obeys the second.
+    """
+    os.environ["NVIDIA_TF32_OVERRIDE"] = "0" if precision == "float32" else "1"
+    os.environ["JAX_DEFAULT_MATMUL_PRECISION"] = "float32" if precision == "float32" else "tensorfloat32"
+
+
+def measure(entry: Contestant, recipe) -> dict:
+    """Time the training steps of a contestant.
+
+    Parameters
+    ----------
+    entry : Contestant
+        Keras runs on its backend already.
+    recipe : Recipe
+        Of its model, at its size.
+
+    Returns
+    -------
+    dict
+        Its fields, and `median_ms`, `low_ms` and `high_ms` of a step, `first_s` of the first one, which compiles,
+        `memory_gb`, the peak of the accelerator, or of the process on a CPU, `waiting`, the share of the time for which
+        the input was not ready (our network's alone), and `device`.
+    """
+    import keras
+
+    from kmodels.benchmarks import devices
+
+    if entry.precision == "bfloat16":
+        keras.config.set_dtype_policy("mixed_bfloat16")
+    prepare = _layer if entry.layer else _model
+    times, rest = prepare(entry, recipe)
+    figures = {name: 1e3 * f(times[1:]) for name, f in (("median", np.median), ("low", np.min), ("high", np.max))}
+    found = {f"{name}_ms": round(float(value), 3) for name, value in figures.items()}
+    found |= {"first_s": round(float(times[0]), 2), "memory_gb": devices.peak_memory_gb(), "device": devices.name()}
+    return asdict(entry) | found | rest
+
+
+def _model(entry: Contestant, recipe) -> tuple[np.ndarray, dict]:
+    from kmodels.benchmarks import reference, speed
+    from kmodels.core.spec import registry
+    from kmodels.core.training import batching
+
+    case, size = speed.BenchmarkCase(registry.task(entry.model), recipe), recipe.train.batch_size
+    if entry.contestant != "ours":
+        step = reference.steps(entry.model, recipe, case.model, entry.precision).train(
+            *case.batch(size), compiled=entry.contestant == "compiled"
+        )
+        return repeated(step, entry.steps), {"batch": size}
+    ahead = batching.ReadAhead(batching.batches(case.examples, size, recipe.seed))
+    try:
+        times, waited = fitted(case.model, ahead, entry.steps)
+    finally:
+        ahead.close()
+    parameters = sum(int(np.prod(weight.shape)) for weight in case.model.trainable_weights)
+    return times, {"batch": size, "waiting": round(waited, 4), "parameters": parameters}
+
+
+def _layer(entry: Contestant, recipe) -> tuple[np.ndarray, dict]:
+    from kmodels.benchmarks import bench, reference, speed
+
+    pair = next(iter(bench.case(entry.model).layers.values()))
+    ours, theirs, shape = pair(entry.size)
+    if entry.contestant in ("eager", "compiled"):
+        step = reference.layer_step(shape, ours.filters, entry.precision, entry.contestant == "compiled")
+        return repeated(step, entry.steps), {"shape": list(shape)}
+    model, batch = speed.layer_model(ours if entry.contestant == "ours" else theirs, shape)
+    times, _ = fitted(model, [batch] * (entry.steps + 1), entry.steps)
+    return times, {"shape": list(shape)}
+
+
+def fitted(model, batches: Iterable, steps: int) -> tuple[np.ndarray, float]:
+    """Time the steps of a fit.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Compiled.
+    batches : iterable
+        Of (inputs, targets[, weights]); where it counts in `waited` the seconds that one waited for it, they are told.
+    steps : int
+        How many, after the first.
+
+    Returns
+    -------
+    times : numpy.ndarray
+        (steps + 1,) seconds.
+    waited : float
+        Share of the time of all but the first step for which the next batch was not ready.
+    """
+    import keras
+
+    class Clock(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):  # Keras has fetched the loss: the step is done
+            ends.append(time.perf_counter())
+            waits.append(getattr(batches, "waited", 0.0))
+
+    ends, waits = [time.perf_counter()], []
+    model.fit((batch for batch in batches), steps_per_epoch=steps + 1, callbacks=[Clock()], shuffle=False, verbose=0)
+    return np.diff(ends), (waits[-1] - waits[0]) / (ends[-1] - ends[1])
+
+
+def repeated(step: Callable[[], float], steps: int) -> np.ndarray:
+    """Time a function again and again; it returns when its work is done.
+
+    Returns
+    -------
+    numpy.ndarray
+        (steps + 1,) seconds.
+    """
+    ends = [time.perf_counter()]
+    for _ in range(steps + 1):
+        step()
+        ends.append(time.perf_counter())
+    return np.diff(ends)
