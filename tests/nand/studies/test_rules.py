@@ -79,7 +79,20 @@ def test_a_device_whose_recordings_begin_in_mid_life_from_end_to_end(tmp_path, c
     monkeypatch.setattr(rules, "MIXED", 60)
     monkeypatch.setitem(sys.modules, "aalpy", None)
     out = tmp_path / "r.json"
-    words = ["--out", str(out), "--limits", "2", "--sequences", "60", "--epochs", "1", "--initial-state", "unknown"]
+    words = [
+        "--out",
+        str(out),
+        "--orders",
+        "strict",
+        "--limits",
+        "2",
+        "--sequences",
+        "60",
+        "--epochs",
+        "1",
+        "--initial-state",
+        "unknown",
+    ]
     assert rules.main(words) in (0, 1)
     record = json.loads(out.read_text())
     device = record["devices"]["strict 2"]
