@@ -1,15 +1,21 @@
 """Climbing a Ladder: every rung is trained and judged, its review written; stops where a gate fails."""
 
+import contextlib
 import json
+import subprocess
+import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import psutil
 
 from kmodels.core.cli import console
 from kmodels.core.io import files
 from kmodels.core.report import figures, review, seeds, verification
 from kmodels.core.runs import pipeline, provenance
+from kmodels.core.runs.run import Run
 from kmodels.core.spec.gate import strictest, worst
 from kmodels.core.spec.ladder import Ladder
 from kmodels.core.spec.task import Task
@@ -105,6 +111,79 @@ def climb(what: LadderRun, first: int, last: int, keep_going: bool) -> tuple[lis
     _write_summary(what, records)
     climbed = [r for r in records if first <= r["step"] <= last]
     return records, any(r["verdict"] == "failed" for r in climbed)
+
+
+def train_side_by_side(what: LadderRun, first: int, last: int, processes: int) -> None:
+    """Train rungs at the same time, each in a process of its own on its share of the cores; `climb` then finds them.
+
+    A rung whose process fails is left to `climb`, which says why.
+
+    Parameters
+    ----------
+    what : LadderRun
+        The ladder, and where its runs go.
+    first, last : int
+        Rungs, counted from 0.
+    processes : int
+        How many at a time.
+    """
+    todo = [
+        (k, recipe)
+        for k in range(first, last + 1)
+        if what.record(k) is None
+        for recipe in what.recipes(k)
+        if not _is_trained(what, k, recipe)
+    ]
+    cores, free, running = _cores(), list(range(processes)), {}
+    try:
+        while todo or running:
+            while todo and free:
+                k, recipe = todo.pop(0)
+                place = free.pop(0)
+                console.say(f"step {k}: {what.ladder.steps[k].name}, seed {recipe.seed}: begun")
+                child = _begun(what, k, recipe, cores[place % len(cores) :: processes])
+                running[child] = (place, f"step {k}, seed {recipe.seed}: trained", time.monotonic())
+            time.sleep(0.2)
+            for child in [child for child in running if child.poll() is not None]:
+                place, text, started = running.pop(child)
+                free.append(place)
+                console.say(f"{text} ({time.monotonic() - started:.0f} s, exit status {child.returncode})")
+    except BaseException:
+        for child in running:  # each saves its state
+            child.terminate()
+        for child in running:
+            child.wait()
+        raise
+
+
+def _is_trained(what: LadderRun, k: int, recipe) -> bool:
+    run = Run.find_existing(what.out / "runs" / f"step{k}", recipe, backend.current())
+    return run is not None and run.report is not None
+
+
+def _cores() -> list[int]:
+    """List the cores of this process; [0] where the system does not say."""
+    process = psutil.Process()
+    return process.cpu_affinity() if hasattr(process, "cpu_affinity") else [0]
+
+
+def _begun(what: LadderRun, k: int, recipe, cores: list[int]) -> subprocess.Popen:
+    """Begin or resume the training of a rung as a process; it says nothing here, but in its log."""
+    folder = what.out / "runs" / f"step{k}"
+    run = Run.find_existing(folder, recipe, backend.current())
+    if run is None:
+        config = what.out / "runs" / f"step{k}_seed{recipe.seed}.yaml"
+        files.write_text(config, recipe.to_yaml())
+        words = ["--config", str(config), "--model", what.task.name, "--out", str(folder), "--seed", str(recipe.seed)]
+        words += ["--backend", backend.current(), *["--smoke"] * what.smoke]
+    else:
+        words = ["--resume", str(run.path)]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    child = subprocess.Popen([sys.executable, "-m", "kmodels.fit", *words], **quiet)
+    if hasattr(psutil.Process, "cpu_affinity"):
+        with contextlib.suppress(psutil.Error):
+            psutil.Process(child.pid).cpu_affinity(cores)
+    return child
 
 
 def _step(what: LadderRun, k: int, before: dict | None) -> dict:

@@ -1,6 +1,7 @@
 """Climbing: stops where a gate fails, skips what is climbed, judges every seed. Trainings are stood in for."""
 
 import json
+from pathlib import Path
 
 import pytest
 from helpers.checks import fails_cleanly
@@ -155,3 +156,35 @@ def test_a_climb_from_the_command_line_and_its_second_call(tmp_path, capsys, eag
     (tmp_path / "metrics_step0.json").unlink()  # as if killed just before it was written
     assert verb.main(words) == 0
     assert list((tmp_path / "runs" / "step0").iterdir()) == runs, "the finished run is taken up, not trained again"
+
+
+def test_rungs_are_trained_side_by_side_each_on_its_cores(tmp_path, monkeypatch):
+    started, found = [], []
+
+    class Child:
+        returncode = 1  # a gate failed
+
+        def __init__(self, words, **quiet):
+            started.append(words)
+            self.pid, self.polls = 10_000_000 + len(started), 0
+            found.append(len(started) - sum(child.polls > 1 for child in children))
+            children.append(self)
+
+        def poll(self):
+            self.polls += 1
+            return self.returncode if self.polls > 1 else None
+
+    children = []
+    monkeypatch.setattr(climb.subprocess, "Popen", Child)
+    monkeypatch.setattr(climb.time, "sleep", lambda seconds: None)
+    climb.train_side_by_side(what(tmp_path, n_seeds=2), 0, 2, processes=2)
+    assert len(started) == 6 and max(found) == 2, "two at a time, three rungs of two seeds"
+    words = started[-1]
+    config = Path(words[words.index("--config") + 1])
+    assert words[words.index("--seed") + 1] == "1" and words[words.index("--out") + 1].endswith("runs/step2")
+    assert config.read_text() == what(tmp_path, n_seeds=2).recipes(2)[1].to_yaml()
+
+
+def test_side_by_side_needs_to_keep_going(capsys):
+    fails_cleanly(capsys, verb.main(["--model", "nand", "--processes", "2"]), "--keep-going")
+    fails_cleanly(capsys, verb.main(["--model", "nand", "--processes", "0", "--keep-going"]), "at least 1")
