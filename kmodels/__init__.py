@@ -19,6 +19,8 @@ import types
 
 import lazy_loader
 
+from kmodels.core.io import system
+
 __version__ = "0.1.0"
 
 _FUNCTIONS = ("fit", "read", "simulate")  # each in the module of its name, which is also the verb on the command line
@@ -54,3 +56,4 @@ class _Package(types.ModuleType):
 
 
 sys.modules[__name__].__class__ = _Package
+system.settle()

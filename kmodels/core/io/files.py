@@ -1,7 +1,6 @@
 """Files that are whole or not there: everything is written aside and renamed into place."""
 
 import contextlib
-import fcntl
 import glob
 import hashlib
 import io
@@ -16,12 +15,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import psutil
 
+from kmodels.core.io import system
 from kmodels.core.spec.errors import UserError
 
 if TYPE_CHECKING:
     import pandas
 
 ASIDE = ".aside-"  # what the names of all that is not yet whole begin with
+LONG = 100  # bytes of a name; most systems allow 255
 
 
 def absolute(path: str | None) -> str | None:
@@ -191,8 +192,9 @@ def atomic_write(path: Path) -> Iterator[Path]:
         is removed.
     """
     path = Path(path)
+    path = path.resolve() if path.is_symlink() else path  # a link stays one
     path.parent.mkdir(parents=True, exist_ok=True)
-    start = f"{ASIDE}{path.name}-{platform.node()}-"
+    start = f"{ASIDE}{_short(path.name)}-{platform.node()}-"
     for left in path.parent.glob(glob.escape(start) + "*"):
         if is_gone(left.name.removeprefix(start).split("-")[0]):  # killed while it wrote
             left.unlink(missing_ok=True)
@@ -201,12 +203,15 @@ def atomic_write(path: Path) -> Iterator[Path]:
     try:
         with relabel_oserror(path):
             yield aside
-            aside.chmod(0o644)
-            with aside.open("rb") as file:
-                os.fsync(file.fileno())  # where a full disk of another machine is told
+            system.flush(aside)
             aside.replace(path)
     finally:
         aside.unlink(missing_ok=True)
+
+
+def _short(name: str) -> str:
+    """Shorten the name of a file that is as long as names may be, for there to be room for more."""
+    return name if len(os.fsencode(name)) < LONG else hashlib.sha256(os.fsencode(name)).hexdigest()[:32]
 
 
 def is_gone(process: str) -> bool:
@@ -242,8 +247,9 @@ def write_table(path: Path, table: "pandas.DataFrame") -> None:
         What to write.
     """
     with atomic_write(path) as aside:
-        if Path(path).suffix == ".parquet":
-            table.to_parquet(aside, index=False)
+        if Path(path).suffix.lower() == ".parquet":
+            with aside.open("wb") as file:  # pyarrow takes no name that is not UTF-8
+                table.to_parquet(file, index=False)
         else:
             table.to_csv(aside, index=False, float_format="%.6f")
 
@@ -303,10 +309,8 @@ def file_lock(path: Path, wait: float = 0.0) -> Iterator[bool]:
 def _locked(file, until: float) -> bool:
     """Lock a file for this process; False where another one still has it then, or had it and removed it."""
     while True:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if system.lock(file):
             return os.fstat(file.fileno()).st_nlink > 0
-        except BlockingIOError:
-            if time.monotonic() >= until:
-                return False
-            time.sleep(0.2)
+        if time.monotonic() >= until:
+            return False
+        time.sleep(0.2)

@@ -21,15 +21,21 @@ LARGEST_CHUNK = 2**26  # bytes, where the array itself is smaller: a chunk comes
 # Reads all that describes a file, and its variables' first and last values. An error is no crash: who reads the file
 # will tell it.
 PROBE = """
-import resource, signal, sys, h5py
+import sys, h5py
 def tried(look, *args):
     try:
         return look(*args)
     except Exception:
         return None
-most = resource.getrlimit(resource.RLIMIT_AS)[1]
-if most == resource.RLIM_INFINITY or most > 2**32:
-    tried(resource.setrlimit, resource.RLIMIT_AS, (2**32, most))  # not every system can
+def limit():  # not every system can
+    import resource
+    most = resource.getrlimit(resource.RLIMIT_AS)[1]
+    if most == resource.RLIM_INFINITY or most > 2**32:
+        resource.setrlimit(resource.RLIMIT_AS, (2**32, most))
+def end_in(seconds):  # of the processor; then it dies
+    import signal
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+tried(limit)
 def of_variable(item):
     for name in tried(list, item.attrs) or ():
         tried(item.attrs.get, name)
@@ -45,7 +51,7 @@ def of_file(path):
         tried(lambda: dict(file.attrs))
 for path in sys.stdin.read().split("\\0"):
     print(path, flush=True)
-    signal.setitimer(signal.ITIMER_PROF, 10)  # processor seconds for a file, then it dies
+    tried(end_in, 10)
     tried(of_file, path)
 """
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from kmodels.core.io import files
+from kmodels.core.io import files, system
 from kmodels.core.spec.errors import UserError
 from kmodels.core.spec.recipe import Recipe
 
@@ -22,8 +22,9 @@ LEFTOVER_AGE = 24 * 3600.0  # seconds after which an unfinished folder is nobody
 
 
 def root() -> Path:
-    """Find where simulated data is kept: KMODELS_CACHE, else ~/.cache/kmodels."""
-    return Path(os.environ.get("KMODELS_CACHE") or Path.home() / ".cache" / "kmodels").expanduser()
+    """Find where simulated data is kept: KMODELS_CACHE, else what `system.cache_folder` says."""
+    chosen = os.environ.get("KMODELS_CACHE")
+    return Path(chosen).expanduser() if chosen else system.cache_folder()
 
 
 def get_or_simulate(task: Any, recipe: Recipe, report: Callable[[int, int], None], say: Callable[[str], None]) -> Path:

@@ -4,16 +4,13 @@ import ast
 import datetime
 import functools
 import hashlib
-import os
 import platform
-import resource
 import subprocess
-import sys
 from pathlib import Path
 
 import psutil
 
-from kmodels.core.io import files
+from kmodels.core.io import files, system
 from kmodels.core.training import backend
 
 NAMES = ("date", "commit", "backend", "versions", "hardware")
@@ -120,7 +117,7 @@ def hardware() -> dict:
     """Describe processor, cores, memory and accelerators."""
     return {
         "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": system.cores(),
         "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
         "accelerators": backend.accelerators(),
         "system": f"{platform.system()} {platform.machine()}",
@@ -137,5 +134,4 @@ def _processor() -> str:
 
 def peak_memory_gb() -> float:
     """Measure the largest memory that this process has held so far [GB]."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return round(peak * (1 if sys.platform == "darwin" else 1024) / 1e9, 3)
+    return round(system.peak_memory() / 1e9, 3)

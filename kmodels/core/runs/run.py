@@ -4,7 +4,6 @@ import contextlib
 import datetime
 import functools
 import json
-import os
 import re
 import shlex
 import shutil
@@ -19,7 +18,7 @@ import numpy as np
 
 import kmodels
 from kmodels.core.cli import console, parse
-from kmodels.core.io import files
+from kmodels.core.io import files, system
 from kmodels.core.runs import provenance
 from kmodels.core.spec import registry
 from kmodels.core.spec.errors import UserError
@@ -207,7 +206,7 @@ class Run:
         lock = self.path / ".lock"
         with files.file_lock(lock) as alone:
             if not alone:
-                holder = lock.read_text(encoding="utf-8") if lock.exists() else ""
+                holder = _content(lock)
                 raise UserError(f"{self.path}: {holder or 'another process'} works on it; wait for it, or stop it")
             try:
                 with files.relabel_oserror(self.path), console.logging_to(self.path / "log.txt"):
@@ -267,8 +266,7 @@ class Run:
         try:
             with (aside / "variables.npz").open("wb") as file:
                 np.savez(file, **{f"{k:05d}": value for k, value in enumerate(variables)})
-                file.flush()
-                os.fsync(file.fileno())
+            system.flush(aside / "variables.npz")
             files.write_json(aside / "state.json", metadata | {"step": step})
             if not self._state(step).exists():  # a step has one state only
                 aside.rename(self._state(step))
@@ -324,6 +322,13 @@ def _begun(path: Path) -> tuple[str, str]:
     """Sort runs by the time in their folder's name, whatever stands before it: older names have no seed."""
     time = TIME.search(path.parent.name)
     return time[0] if time else "", path.parent.name
+
+
+def _content(lock: Path) -> str:
+    """Read who holds a lock, where the system lets others read it."""
+    with contextlib.suppress(OSError):
+        return lock.read_text(encoding="utf-8")
+    return ""
 
 
 def _new_folder(out: Path, name: str) -> Path:

@@ -1,0 +1,111 @@
+"""What operating systems and file systems differ in, behind one door; nothing else here asks which one it runs on."""
+
+import contextlib
+import errno
+import functools
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import psutil
+
+# What a file system answers that does not know a call: Lustre and NFS without their lock service, FUSE, CIFS.
+UNKNOWN = {errno.ENOLCK, errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP}
+
+
+def cores() -> int:
+    """Count the cores that this process may use."""
+    process = psutil.Process()
+    return len(process.cpu_affinity()) if hasattr(process, "cpu_affinity") else os.cpu_count() or 1
+
+
+def peak_memory() -> int:
+    """Measure the most memory that this process has held so far [bytes]."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return psutil.Process().memory_info().peak_wset
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak
+
+
+def lock(file) -> bool:
+    """Take an open file for this process alone; the system frees it when the process ends.
+
+    Where the file system has no locks, a hint says so once a folder, and the file counts as taken.
+
+    Parameters
+    ----------
+    file : file object
+        Open for writing.
+
+    Returns
+    -------
+    bool
+        Whether this process has it.
+    """
+    import portalocker
+
+    try:
+        portalocker.lock(file, portalocker.LockFlags.EXCLUSIVE | portalocker.LockFlags.NON_BLOCKING)
+    except portalocker.AlreadyLocked:
+        return False
+    except (portalocker.LockException, OSError) as error:
+        cause = error.args[0] if error.args and isinstance(error.args[0], OSError) else error
+        if getattr(cause, "errno", None) not in UNKNOWN:
+            raise cause from None
+        _hint(str(Path(file.name).parent))
+    return True
+
+
+@functools.cache  # once a folder
+def _hint(folder: str) -> None:
+    from kmodels.core.cli import console
+
+    console.notice(f"{folder}: this file system has no locks; let no two processes write here at the same time")
+
+
+def flush(path: Path) -> None:
+    """Have the system write a file to its disk, where a full disk of another machine is told; best effort."""
+    with path.open("r+b") as file:
+        try:
+            os.fsync(file.fileno())
+        except OSError as error:
+            if error.errno not in UNKNOWN:
+                raise
+
+
+def is_writable(folder: Path) -> bool:
+    """Tell whether a folder, or the nearest one above it that is there, may be written."""
+    there = next((place for place in (folder, *folder.parents) if place.exists()), None)
+    return there is not None and os.access(there, os.W_OK | os.X_OK)
+
+
+def spare_folder() -> Path:
+    """Name a folder of this user's own among temporary files, for what else would lie in the home folder."""
+    user = os.getuid() if hasattr(os, "getuid") else os.environ.get("USERNAME", "user")
+    return Path(tempfile.gettempdir()) / f"kmodels-{user}"
+
+
+def cache_folder() -> Path:
+    """Find where what can be made again is kept: ~/.cache/kmodels, or among temporary files where that cannot be."""
+    with contextlib.suppress(RuntimeError):  # a user without a name and a home, as in a container
+        folder = Path.home() / ".cache" / "kmodels"
+        if is_writable(folder):
+            return folder
+    return spare_folder()
+
+
+def settle() -> None:
+    """Give libraries a place for their caches where this user has no home, or may not write there.
+
+    Numba and Matplotlib would write into a folder called ~, or stop. What is set by hand stays.
+    """
+    home = os.path.expanduser("~")  # noqa: PTH111 - pathlib raises where there is none
+    if home == "~" or not is_writable(Path(home)):
+        os.environ.setdefault("NUMBA_CACHE_DIR", str(spare_folder() / "numba"))
+        os.environ.setdefault("MPLCONFIGDIR", str(spare_folder() / "matplotlib"))
+        os.environ.setdefault("KERAS_HOME", str(spare_folder() / "keras"))
+    if home == "~":
+        os.environ["HOME"] = str(spare_folder())
