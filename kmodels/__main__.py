@@ -38,6 +38,7 @@ STUDIES = {
     "transfer": Verb("kmodels.metasurface.studies.transfer", "tune a trained metasurface on rigorous spectra"),
     "pack": Verb("kmodels.metasurface.studies.pack", "pack the structures of many files into one"),
     "rules": Verb("kmodels.nand.studies.rules", "learn a NAND device's rules from legal traces, and say them back"),
+    "source": Verb("kmodels.plume.studies.source", "find where a cloud comes from, from the records of masts"),
     "ablation": Verb("kmodels.precip.studies.ablation", "what each piece of precip does, alone and all together"),
     "usefulness": Verb("kmodels.precip.studies.usefulness", "train another model on fields that precip generates"),
     "search": Verb("tuning.search", "search for a better recipe"),

@@ -1,0 +1,1 @@
+"""What goes beyond a forecast: where a cloud comes from."""

@@ -1,0 +1,139 @@
+"""Where a cloud comes from: releases, the library of puffs, and the gradients through the roll-out."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from helpers.checks import fails_cleanly
+from keras import ops
+
+from kmodels.core.training import backend, inference
+from kmodels.core.training.batching import ArrayExamples
+from kmodels.plume.data import encode
+from kmodels.plume.data.run import Maps
+from kmodels.plume.network.model import PlumeNet
+from kmodels.plume.recipe import PlumeRecipe
+from kmodels.plume.studies import puffs, source, source_report, source_search
+from kmodels.plume.studies.release import DETECTION, SEEING, VISIBLE, Release, Source, sample_release
+
+DATA = PlumeRecipe().with_changes(PlumeRecipe.SMOKE).with_changes({"data": {"wind_speed": (1.0, 3.0)}}).data
+RECIPE = PlumeRecipe().with_changes(PlumeRecipe.SMOKE).with_changes({"data": {"wind_speed": (1.0, 3.0)}})
+FRAMES, MASTS = 6, 4
+
+
+@pytest.fixture(scope="module")
+def case() -> Release:
+    return sample_release(np.random.default_rng(3), DATA, FRAMES, MASTS, 0.1)
+
+
+@pytest.fixture(scope="module")
+def network() -> PlumeNet:
+    return PlumeNet.from_recipe(RECIPE)
+
+
+def test_a_release_begins_in_clean_air_and_masts_stand_on_the_ground(case):
+    assert case.recorded.shape == (FRAMES, MASTS) and case.wind.shape == (FRAMES + 2, 2, 6)
+    assert (case.recorded.max(axis=0) > 0.5 * VISIBLE).sum() >= SEEING
+    assert not ((case.recorded > 0) & (case.recorded < DETECTION)).any()
+    level, y, x = case.masts.T
+    assert not case.below_ground[level, y, x].any()
+    assert case.below_ground[:, y, x].sum(axis=0).tolist() == level.tolist()
+    assert len(set(zip(y.tolist(), x.tolist(), strict=True))) == MASTS
+
+
+def flat(wind, frames=40, seconds=60.0) -> Release:
+    """A release over flat ground in a wind that does not change, with two masts downwind and one aside."""
+    nz, ny, nx = 6, 12, 24
+    masts = np.array([[0, 6, 10], [0, 6, 16], [0, 8, 16]])
+    winds = np.tile(np.array([[wind], [0.0]]), (frames + 2, 1, nz)).reshape(frames + 2, 2, nz)
+    recorded = np.zeros((frames, 3))
+    ground = np.zeros((nz, ny, nx), bool)
+    truth = Source(450.0, 650.0, 35.0, 1e-2)
+    return Release(truth, np.zeros((ny, nx)), ground, winds, masts, recorded, (20.0, 100.0, 100.0), seconds)
+
+
+def test_puffs_are_a_gaussian_plume_in_steady_wind():
+    """Far behind its source a row of puffs is a plume: c = q / (2 pi u sy sz) exp(-y^2 / 2 sy^2) [...]."""
+    case, speed = flat(2.0), 2.0
+    found = puffs.unit_response(case, 35.0)[6, 4, -1]  # from the column of (450 m, 650 m)
+    horizontal, vertical = puffs.CLASSES["D"].diffusivities(speed)
+    for value, (_, row, column) in zip(found, case.masts, strict=True):
+        seconds = (column - 4) * 100.0 / speed
+        wide, tall = 2 * horizontal * seconds + 100.0**2 / 12, 2 * vertical * seconds + 20.0**2 / 12
+        aside = np.exp(-(((row - 6) * 100.0) ** 2) / (2 * wide))
+        up = sum(np.exp(-((10.0 + sign * 35.0) ** 2) / (2 * tall)) for sign in (1, -1))
+        assert value == pytest.approx(aside * up / (2 * np.pi * speed * np.sqrt(wide * tall)), rel=0.15)
+
+
+def test_the_library_finds_what_it_simulated_itself():
+    case = flat(1.5)
+    series = 3e-2 * puffs.unit_response(case, 35.0)[6, 4]
+    best, surface, order = puffs.search(replace(case, recorded=series), 1e-8)
+    assert (best.x, best.y, best.height) == (450.0, 650.0, 35.0) and best.rate == pytest.approx(3e-2, rel=0.08)
+    assert surface.argmin() == 6 * 24 + 4 and len(order) == 12 * 24
+
+
+def test_the_roll_out_by_tensors_is_that_by_arrays(case, network):
+    """In the middle of a cell, where nothing is spread, the network is given what the preprocessor makes."""
+    level = int(case.below_ground[:, 5, 4].sum())
+    height = (level + 1.5) * case.cell[0] - case.terrain[5, 4]
+    place = np.array([[4.0, 5.0, height / case.cell[0], np.log(2e-3)]], "float32")
+    found = ops.convert_to_numpy(source_search.SourceRollOut(network, case).series(ops.convert_to_tensor(place)))[:, 0]
+    emission, heights = (np.zeros((1, *case.below_ground.shape), "float32") for _ in range(2))
+    emission[0, level + 1, 5, 4], heights[0, level + 1, 5, 4] = 2e-3, height
+    maps = Maps(case.terrain[None], case.below_ground[None], emission, heights)
+    grid = type("Grid", (), {"frame_seconds": case.seconds, "cell": case.cell, "horizon": 1})
+    past = np.zeros((1, 3, *case.below_ground.shape), "float32")
+    for k in range(FRAMES):
+        winds = source_search._before(case.wind.astype("float32"), k, 3)[None]
+        inputs = encode.encode_inputs(past, winds, maps, grid, RECIPE)
+        if k == 0:
+            inputs["transport"][..., 3] = 0.0  # the release begins now
+        frame = encode.from_log(inference.predict(network, ArrayExamples(inputs, {}), 1)["future"], network.c0)
+        past = np.concatenate([past[:, 1:], frame[:, None]], axis=1)
+        np.testing.assert_allclose(found[k], frame[0][tuple(case.masts.T)], rtol=2e-3, atol=1e-12)
+    assert found.max() > 0
+
+
+def test_the_gradient_is_that_of_finite_differences(case, network):
+    roll_out = source_search.SourceRollOut(network, case)
+    evaluate = backend.value_and_gradient(lambda place: ops.sum(roll_out.misfit(place)))
+    place = np.array([[4.3, 5.2, 1.6, np.log(2e-3)]], "float32")
+    _, slope = evaluate(place)
+    for axis, step in enumerate((0.02, 0.02, 0.02, 0.02)):
+        aside = [place + sign * step * np.eye(4, dtype="float32")[axis] for sign in (1, -1)]
+        high, low = (float(evaluate(one)[0]) for one in aside)
+        assert slope[0, axis] == pytest.approx((high - low) / (2 * step), rel=0.1, abs=2e-3)
+
+
+def test_scores():
+    cases = [
+        {
+            "network": {"distance_cells": distance, "rate_factor": factor, "seconds": 1.0},
+            "library of puffs": {"distance_cells": 5.0, "rate_factor": 9.0, "seconds": 1.0},
+        }
+        for distance, factor in ((0.2, 1.1), (1.0, 1.6), (0.9, 1.5), (1.1, 1.2), (0.5, 1.4))
+    ]
+    assert source.shares(cases, "network") == (0.8, 0.8, 0.6)
+    assert source.is_reached(cases) and not source.is_reached(cases[1:])
+    assert "80% (38% to 96%)" in source_report.table(cases)
+
+
+def test_the_study_from_end_to_end(smoke_runs, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(source_search, "EVALUATIONS", 2)
+    monkeypatch.setattr(source_search, "STARTS", 1)
+    out = tmp_path / "s.json"
+    words = ["--run", str(smoke_runs("plume")), "--out", str(out), "--cases", "2", "--frames", "5", "--masts", "5"]
+    assert source.main(words) in (0, 1)
+    record = json.loads(out.read_text())
+    assert len(record["cases"]) == 2 and record["cases"][0]["network"]["distance_cells"] >= 0
+    assert (tmp_path / "s.png").stat().st_size > 1000 and "within one cell" in capsys.readouterr().out
+    fails_cleanly(capsys, source.main([*words, "--seed", "1"]), "was measured with")
+
+
+def test_bad_input(tmp_path, capsys):
+    base = ["--run", str(tmp_path), "--out", "a.json"]
+    fails_cleanly(capsys, source.main([*base[:3], "a.csv"]), "suffix must be .json")
+    fails_cleanly(capsys, source.main([*base, "--masts", "2"]), "3 to 50")
+    fails_cleanly(capsys, source.main(base), "no run folder")
