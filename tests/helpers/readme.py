@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ("README.md", "kmodels/*/README.md", "kmodels/*/*/README.md", "tuning/README.md", "tests/README.md")
 BLOCK = re.compile(
-    r"(<!-- (zoo|speed|results|gates|levels|ladder|study|rules|gpu): (\S+) -->\n).*?(<!-- end -->)", re.DOTALL
+    r"(<!-- (zoo|speed|results|gates|levels|ladder|study|rules|gpu|source): (\S+) -->\n).*?(<!-- end -->)", re.DOTALL
 )
 # The front page's row of each model: what goes in and out, the metric, its name, which of the baselines is best.
 ZOO = {
@@ -56,6 +56,10 @@ def _made(kind, content) -> str:
         from kmodels.nand.studies import rules_report
 
         return f"{rules_report.table(content['devices'])}\n\n{rules_report.measured(content)}"
+    if kind == "source":
+        from kmodels.plume.studies import source_report
+
+        return f"{source_report.table(content['cases'])}\n\n{source_report.measured(content)}"
     if kind == "gpu":
         from kmodels.benchmarks import accelerator
 
