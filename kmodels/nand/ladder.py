@@ -125,6 +125,7 @@ LADDER = Ladder(
             {"model": {"embedding": 64, "hidden": 256, "dropout": 0.3}, "train": {"epochs": 30, "patience": 5}},
             (Gate("accuracy gain", "accuracy_gain", 0.02, "prototype"), *FEATURE_FREE),
             branch=True,
+            apart=True,
         ),
         Step(
             "searched",

@@ -103,6 +103,36 @@ def add_backend_option(options: argparse.ArgumentParser) -> None:
     options.add_argument("--backend", metavar="B", help="tensorflow, jax or torch (else KERAS_BACKEND, else installed)")
 
 
+def add_run_options(options: argparse.ArgumentParser, **more) -> None:
+    """Add the two ways to name a trained network, of which one is needed: --run and --preset.
+
+    Parameters
+    ----------
+    options : argparse.ArgumentParser
+        Of the verb.
+    **more
+        For --run, such as nargs.
+    """
+    which = options.add_mutually_exclusive_group(required=True)
+    which.add_argument("--run", metavar="RUN", help="folder that fit has written", **more)
+    which.add_argument("--preset", metavar="NAME", help="a trained network that comes with kmodels, such as nand")
+
+
+def run_of(args: argparse.Namespace) -> str:
+    """Find the folder that --run or --preset names; where --run takes several, a list of it.
+
+    Raises
+    ------
+    UserError
+        Where there is no such preset.
+    """
+    if getattr(args, "preset", None) is None:
+        return args.run
+    from kmodels import presets
+
+    return str(presets.path(args.preset))
+
+
 def recipe(args: argparse.Namespace, words: list[str]) -> Recipe:
     """Build the recipe of defaults < --variant < --config < --smoke < command line.
 
@@ -311,7 +341,7 @@ def load_predictors(args: argparse.Namespace) -> list["Predictor"]:
         Where a folder is no finished run, or one of another model than the first.
     """
     found, model = [], None
-    for path in args.run:
+    for path in args.run if args.preset is None else [run_of(args)]:
         found.append(load_predictor(argparse.Namespace(run=path, backend=args.backend), model))
         model = found[0].run.metadata["model"]
     return found
@@ -335,13 +365,14 @@ def load_predictor(args: argparse.Namespace, model: str | None = None) -> "Predi
     from kmodels.core.runs.run import Run
     from kmodels.core.training import backend
 
-    run = Run.open(args.run)
+    folder = run_of(args)
+    run = Run.open(folder)
     if model not in (None, run.metadata["model"]):
-        raise UserError(f"{args.run}: a run of {run.metadata['model']}, not of {model}")
+        raise UserError(f"{folder}: a run of {run.metadata['model']}, not of {model}")
     backend.start(args.backend, run.recipe.SMALL_OPERATIONS)
     from kmodels.core.runs.predictor import Predictor
 
-    return Predictor.open(args.run)
+    return Predictor.open(folder)
 
 
 def reject_extra_arguments(words: list[str]) -> None:

@@ -65,6 +65,10 @@ class LadderRun:
         found = json.loads(path.read_text(encoding="utf-8"))
         return found if found["key"] == self.key(k) else None
 
+    def is_left_out(self, k: int, first: int, last: int) -> bool:
+        """Say whether rung k of first .. last is one that is climbed alone, and was not."""
+        return self.ladder.steps[k].apart and first < last and self.record(k) is None
+
     def key(self, k: int) -> dict:
         """Collect what the figures of rung k depend on."""
         digests = [recipe.digest() for recipe in self.recipes(k)]
@@ -93,6 +97,11 @@ def climb(what: LadderRun, first: int, last: int, keep_going: bool) -> tuple[lis
         Whether a gate failed on the rungs first .. last.
     """
     for k in range(first, last + 1):
+        if what.is_left_out(k, first, last):
+            console.say(
+                f"\nstep {k}: {what.ladder.steps[k].name}: left out; --from {k} --until {k} climbs it, at length"
+            )
+            continue
         other = what.ladder.compared_with(k)
         before = None if other is None else what.record(other)
         record = what.record(k)
@@ -130,7 +139,7 @@ def train_side_by_side(what: LadderRun, first: int, last: int, processes: int) -
     todo = [
         (k, recipe)
         for k in range(first, last + 1)
-        if what.record(k) is None
+        if what.record(k) is None and not what.is_left_out(k, first, last)
         for recipe in what.recipes(k)
         if not _is_trained(what, k, recipe)
     ]

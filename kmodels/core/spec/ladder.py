@@ -27,6 +27,8 @@ class Step:
         ``findings(recipe, records)``: what the data itself shows, as sentences for the review.
     branch : bool
         Whether it stands beside the way up: the rungs after it go on without its changes.
+    apart : bool
+        Whether it takes about as long as all others: it is climbed only where it alone is asked for.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Step:
     prototype: dict[str, float] = field(default_factory=dict)
     findings: Callable[[Any, Any], list[str]] | None = None
     branch: bool = False
+    apart: bool = False
 
 
 @dataclass(frozen=True)

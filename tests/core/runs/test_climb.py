@@ -13,6 +13,7 @@ from kmodels.core.spec.registry import task as task_of
 from kmodels.core.training import backend
 
 LADDER = task_of("nand").ladder
+WAY = [k for k, step in enumerate(LADDER.steps) if not step.apart]  # what a whole climb takes
 LAST, FREE, SEARCHED = len(LADDER.steps) - 1, LADDER.index("larger steps"), LADDER.index("searched")
 
 
@@ -60,8 +61,8 @@ def what(tmp_path, **changes):
 
 def test_every_step_leaves_its_figures_and_its_review(trained, tmp_path):
     records, failed = climb.climb(what(tmp_path), 0, LAST, keep_going=False)
-    assert not failed and [k for k, _ in trained] == list(range(LAST + 1))
-    for k in range(LAST + 1):
+    assert not failed and [k for k, _ in trained] == WAY
+    for k in WAY:
         kept = json.loads((tmp_path / f"metrics_step{k}.json").read_text())
         assert kept["metrics"]["accuracy"] == ACCURACY[k] and len(kept["gates"]) == len(LADDER.steps[k].gates)
         assert (tmp_path / f"review_step{k}.md").read_text().startswith(f"# Step {k}, ")
@@ -73,7 +74,7 @@ def test_every_step_leaves_its_figures_and_its_review(trained, tmp_path):
     assert json.loads((tmp_path / "ladder.json").read_text())["steps"] == records
     gates = sum(len(record["gates"]) for record in records)
     lines = (tmp_path / "ladder.md").read_text().count("\n| ")
-    assert lines == 3 * (2 + LAST + 1) + 2 + gates, "figures twice and the course: a head, a rule, all steps; gates"
+    assert lines == 3 * (2 + len(WAY)) + 2 + gates, "figures twice and the course: a head, a rule, all steps; gates"
 
 
 def test_it_stops_at_the_first_failed_gate_unless_told_otherwise(trained, tmp_path, monkeypatch):
@@ -82,8 +83,9 @@ def test_it_stops_at_the_first_failed_gate_unless_told_otherwise(trained, tmp_pa
     assert failed and len(records) == FREE + 1 and records[-1]["verdict"] == "failed"
     assert not (tmp_path / f"metrics_step{FREE + 1}.json").exists()
     records, failed = climb.climb(what(tmp_path), 0, LAST, keep_going=True)
-    assert failed and len(records) == LAST + 1
-    gain = next(gate for gate in records[SEARCHED]["gates"] if gate["metric"] == "accuracy_gain")
+    assert failed and len(records) == len(WAY)
+    searched = next(record for record in records if record["step"] == SEARCHED)
+    gain = next(gate for gate in searched["gates"] if gate["metric"] == "accuracy_gain")
     assert gain["status"] == "failed" and gain["value"] == pytest.approx(0.01)
 
 
@@ -129,7 +131,7 @@ def test_the_tables_of_a_climb(trained, tmp_path):
     console.print(review.summary(records))
     assert max(map(len, console.export_text().splitlines())) <= 80
     table = review.of_ladder(records)
-    assert "0.52 / 0.32" in table and "open" in table and f"{LAST + 1} minutes" in table
+    assert "0.52 / 0.32" in table and "open" in table and f"{len(WAY)} minutes" in table
 
 
 def test_wrong_steps_are_refused(tmp_path, capsys):
@@ -188,3 +190,12 @@ def test_rungs_are_trained_side_by_side_each_on_its_cores(tmp_path, monkeypatch)
 def test_side_by_side_needs_to_keep_going(capsys):
     fails_cleanly(capsys, verb.main(["--model", "nand", "--processes", "2"]), "--keep-going")
     fails_cleanly(capsys, verb.main(["--model", "nand", "--processes", "0", "--keep-going"]), "at least 1")
+
+
+def test_a_long_rung_is_climbed_only_alone(trained, tmp_path, capsys):
+    long = LADDER.index("prototype's step 4")
+    records, _ = climb.climb(what(tmp_path), long - 1, long + 1, keep_going=True)
+    assert [record["step"] for record in records] == [long - 1, long + 1] and "left out" in capsys.readouterr().out
+    climb.climb(what(tmp_path), long, long, keep_going=True)
+    records, _ = climb.climb(what(tmp_path), long - 1, long + 1, keep_going=True)
+    assert [record["step"] for record in records] == [long - 1, long, long + 1]
