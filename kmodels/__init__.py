@@ -6,6 +6,7 @@
     run.report["metrics"]["accuracy"]
     run.predictor.predict("another_trace.csv").frame()
 
+    model = kmodels.from_preset("nand")
     model = kmodels.load("runs/nand-seed0-20261121-093000-1a2b3c4d")
     records = kmodels.read("precip", "era5/")
     folder = kmodels.simulate("plume", out="clouds")
@@ -28,7 +29,7 @@ _MODELS = ("echo", "metasurface", "nand", "plume", "precip")
 _attribute, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=(*_MODELS, "layers"),
-    submod_attrs={name: [name] for name in _FUNCTIONS} | {"core.runs.predictor": ["load"]},
+    submod_attrs={name: [name] for name in _FUNCTIONS} | {"core.runs.predictor": ["load"], "presets": ["from_preset"]},
 )
 
 

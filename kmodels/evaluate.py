@@ -22,7 +22,7 @@ FEWEST = 20  # examples: with fewer no gate is judged
 def main(argv=None) -> int:
     """Run the verb; returns the exit status."""
     options = cli.parser("evaluate", __doc__)
-    options.add_argument("--run", required=True, nargs="+", metavar="RUN", help="folders that fit has written")
+    cli.add_run_options(options, nargs="+")
     options.add_argument("--data", metavar="PATH", help="your own labelled file or folder, all of it held out")
     options.add_argument("--checkpoints", choices=("all",), help="evaluate every saved state of the training instead")
     options.add_argument("--out", metavar="FILE", help="write the figures to this JSON file, too")
@@ -32,7 +32,7 @@ def main(argv=None) -> int:
 
 def _evaluate(args, words) -> int:
     cli.reject_extra_arguments(words)
-    if args.checkpoints and len(args.run) > 1:
+    if args.checkpoints and len(args.run or ()) != 1:
         raise UserError("--checkpoints all takes one run")
     predictors = cli.load_predictors(args)
     if args.checkpoints:

@@ -18,7 +18,7 @@ from kmodels.core.spec.errors import UserError
 def main(argv=None) -> int:
     """Run the verb; returns the exit status."""
     options = cli.parser("generate", __doc__)
-    options.add_argument("--run", required=True, metavar="RUN", help="folder that fit has written")
+    cli.add_run_options(options)
     options.add_argument("--n", required=True, type=int, metavar="N", help="how many to write")
     options.add_argument("--out", required=True, metavar="FILE", help="for nand.generator: .csv or .parquet")
     options.add_argument("--free", action="store_true", help="do not mask what is illegal: what the model learned")
@@ -36,12 +36,12 @@ def _generate(args, words) -> int:
     from kmodels.core.spec.task import GeneratorTask
     from kmodels.core.training import backend
 
-    run, out = Run.open(args.run), Path(args.out)
+    run, out = Run.open(cli.run_of(args)), Path(args.out)
     backend.start(args.backend, run.recipe.SMALL_OPERATIONS)
     task = registry.task(run.metadata["model"])
     if not isinstance(task, GeneratorTask):
-        raise UserError(f"{args.run}: a run of {task.name}, which generates nothing")
-    if out.suffix not in task.output_suffixes:
+        raise UserError(f"{run.path}: a run of {task.name}, which generates nothing")
+    if out.suffix.lower() not in task.output_suffixes:
         raise UserError(f"--out {out}: the suffix must be one of {', '.join(task.output_suffixes)}")
     predictor = cli.load_predictor(args)
     from kmodels.core.cli import console

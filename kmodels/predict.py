@@ -1,6 +1,7 @@
 """Apply a trained model to a file; the result is written in the field's own format, by the suffix of --out.
 
 python -m kmodels.predict --run runs/nand-seed0-20261121-093000-1a2b3c4d --data my_trace.csv --out verdicts.csv
+python -m kmodels.predict --preset nand --data my_trace.csv --out verdicts.csv
 python -m kmodels.predict --run runs/plume-seed0-20261121-093000-1a2b3c4d --data cloud.nc --lead 30 --out forecast.nc
 python -m kmodels.predict --run runs/precip-seed0-20261121-093000-1a2b3c4d --data days --members 20 --out ensemble.nc
 """
@@ -18,7 +19,7 @@ KINDS = (Forecaster, EnsembleTask)  # of tasks, that bring options of their own
 def main(argv=None) -> int:
     """Run the verb; returns the exit status."""
     options = cli.parser("predict", __doc__)
-    options.add_argument("--run", required=True, metavar="RUN", help="folder that fit has written")
+    cli.add_run_options(options)
     options.add_argument("--data", required=True, metavar="PATH", help="your own file or folder; labels are not needed")
     options.add_argument(
         "--out",
@@ -62,7 +63,7 @@ def _allowed(suffixes) -> str:
 
 def _check(args, task, given) -> None:
     """Refuse what the model of this run does not do."""
-    if Path(args.out).suffix not in task.output_suffixes:
+    if Path(args.out).suffix.lower() not in task.output_suffixes:
         raise UserError(f"--out {args.out}: {_allowed(task.output_suffixes)}")
     for name in given:
         if name not in task.OPTIONS:
