@@ -6,14 +6,17 @@
   python -m kmodels.bench --part speed --processes 3
   python -m kmodels.bench --against configs/reports/bench.report.json
   python -m kmodels.bench --model nand --contestant ours --backend jax --steps 30
+  python -m kmodels.bench --rounds 3 --out speed.json
   python -m kmodels.bench --device gpu --full
 
 Without --model and --backend all models are measured on all installed backends, each in a process of its own.
 Writes the figures as JSON and, beside it, the tables in Markdown. Close what else the machine does first.
 
-With --contestant one training step is timed in this process, which runs nothing else, and told as a line of JSON.
-With --device gpu the ConvLSTM3D of plume, Keras' and plain PyTorch's, and all recipes configs/*_full.yaml are timed
-so, on the accelerator where there is one; it is run from a clone, and what --out holds already is not timed again.
+With --rounds every network runs on every backend and in plain PyTorch, each in a fresh process, in turn, so many times;
+what --out holds already is not timed again. With --contestant one training step is timed in this process, which runs
+nothing else, and told as a line of JSON. With --device gpu the ConvLSTM3D of plume, Keras' and plain PyTorch's, and all
+recipes configs/*_full.yaml are timed so, on the accelerator where there is one; it is run from a clone, and what --out
+holds already is not timed again.
 
 Exit status: 0 measured, 1 a part failed, or more than one in twenty ratios lie outside the spread of the report
 --against, 2 bad input or usage.
@@ -46,6 +49,7 @@ def main(argv=None) -> int:
     options.add_argument("--processes", type=int, default=1, metavar="N", help="that measure a speed (default: 1)")
     options.add_argument("--out", metavar="FILE", default="bench.json", help="the figures (default: bench.json)")
     options.add_argument("--against", metavar="FILE", help="an earlier report: say which ratios left its spread")
+    options.add_argument("--rounds", type=int, metavar="N", help="against plain PyTorch, each in a process of its own")
     options.add_argument("--contestant", choices=CONTESTANTS, help="time this one alone")
     options.add_argument("--steps", type=int, default=30, metavar="N", help="that a contestant takes (default: 30)")
     options.add_argument("--precision", choices=PRECISIONS, default="tf32", help="on an accelerator (default: tf32)")
@@ -64,6 +68,8 @@ def _bench(args, words) -> int:
     cli.reject_extra_arguments(words)
     if args.part == "layer" or args.config or args.variant:
         raise UserError("--part layer, --config and --variant are for one --contestant")
+    if args.rounds is not None:
+        return _rounds(args)
     if args.device == "gpu":
         return _accelerator(args)
     if args.processes < 1:
@@ -121,6 +127,33 @@ def _contestant(args, words) -> int:
     recipe = recipe if args.smoke else recipe.with_changes({"data": {name: count}})  # little data: none is learned
     print(json.dumps(contestant.measure(entry, recipe)))
     return 0
+
+
+def _rounds(args) -> int:
+    """Let all contestants run in turn, and write the report."""
+    from kmodels.benchmarks import rounds
+    from kmodels.core.cli import console
+    from kmodels.core.io import files
+    from kmodels.core.report import tables
+    from kmodels.core.training import backend
+
+    if args.rounds < 1:
+        raise UserError(f"--rounds {args.rounds}: 1 or more")
+    backends, out = [args.backend] if args.backend else backend.installed(), Path(args.out)
+    before = json.loads(out.read_text()) if out.exists() else {}
+    models = [args.model] if args.model else registry.NAMES
+    backend.start(backends[0])
+    with console.progress("measuring") as bar:
+        todo = rounds.contestants(models, backends, args.steps, args.smoke)
+        found = rounds.measured(todo, args.rounds, before, lambda found: files.write_json(out, found), bar)
+    text = "\n\n".join(tables.table(rounds.table(found["rows"], figure)) for figure in rounds.FIGURES)
+    console.say(text)
+    for name in rounds.noisy(found["rows"]):
+        console.say(f"too noisy to tell: {name}")
+    for line in found["failed"]:
+        console.say(f"failed: {line}")
+    console.say(f"\nwritten: {args.out}")
+    return int(bool(found["failed"]))
 
 
 def _accelerator(args) -> int:

@@ -1,17 +1,15 @@
 """What is timed on an accelerator: ConvLSTM3D against Keras' and plain PyTorch, and every full recipe."""
 
 import importlib.util
-import json
 import platform
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 
-from kmodels.benchmarks.contestant import PRECISIONS, Contestant
+from kmodels.benchmarks.contestant import PRECISIONS, Contestant, in_a_process
 from kmodels.core.runs import provenance
 
 MODELS = ("nand", "plume", "precip", "metasurface", "echo")
@@ -88,14 +86,9 @@ def _versions() -> dict[str, str]:
 
 
 def _child(entry: Contestant) -> dict:
-    """Time one contestant in a new process; raises ValueError with the last thing that it said."""
-    command = [sys.executable, "-m", "kmodels.bench", *entry.words()]
-    if entry.size == "full" and not entry.layer:
-        command += ["--config", str(config_of(entry.model))]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT)
-    if done.returncode:
-        raise ValueError((done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1])
-    return json.loads(done.stdout.strip().splitlines()[-1])
+    """Time one contestant in a new process, a network by its full recipe."""
+    full = entry.size == "full" and not entry.layer
+    return in_a_process(entry, LIMIT, ("--config", str(config_of(entry.model))) if full else ())
 
 
 def tables(report: dict) -> tuple[list[list[str]], list[list[str]]]:

@@ -1,6 +1,9 @@
 """One contestant: training steps, timed in a process that runs nothing else."""
 
+import json
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
@@ -65,7 +68,7 @@ def choose_precision(precision: str) -> None:
 
 
 def measure(entry: Contestant, recipe) -> dict:
-    """Time the training steps of a contestant.
+    """Time the training steps of a contestant, and the predictions of a network.
 
     Parameters
     ----------
@@ -79,7 +82,8 @@ def measure(entry: Contestant, recipe) -> dict:
     dict
         Its fields, and `median_ms`, `low_ms` and `high_ms` of a step, `first_s` of the first one, which compiles,
         `memory_gb`, the peak of the accelerator, or of the process on a CPU, `waiting`, the share of the time for which
-        the input was not ready (our network's alone), and `device`.
+        the input was not ready (our network's alone), `predict_ms`, medians by the number of examples, `first_answer_s`
+        of the first prediction of one, and `device`.
     """
     import keras
 
@@ -102,17 +106,58 @@ def _model(entry: Contestant, recipe) -> tuple[np.ndarray, dict]:
 
     case, size = speed.BenchmarkCase(registry.task(entry.model), recipe), recipe.train.batch_size
     if entry.contestant != "ours":
-        step = reference.steps(entry.model, recipe, case.model, entry.precision).train(
-            *case.batch(size), compiled=entry.contestant == "compiled"
-        )
-        return repeated(step, entry.steps), {"batch": size}
+        compiled = entry.contestant == "compiled"
+        steps = reference.steps(entry.model, recipe, case.model, entry.precision)
+        times = repeated(steps.train(*case.batch(size), compiled=compiled), entry.steps)
+        calls = {n: steps.predict(case.inputs(n), compiled=compiled) for n in speed.PREDICTED}
+        return times, {"batch": size, **_predictions(calls, entry.steps)}
     ahead = batching.ReadAhead(batching.batches(case.examples, size, recipe.seed))
     try:
         times, waited = fitted(case.model, ahead, entry.steps)
     finally:
         ahead.close()
     parameters = sum(int(np.prod(weight.shape)) for weight in case.model.trainable_weights)
-    return times, {"batch": size, "waiting": round(waited, 4), "parameters": parameters}
+    calls = {n: case.predict(n) for n in speed.PREDICTED}
+    rest = {"waiting": round(waited, 4), "parameters": parameters}
+    return times, {"batch": size, **rest, **_predictions(calls, entry.steps)}
+
+
+def _predictions(calls: dict[int, Callable], steps: int) -> dict:
+    """Time predictions by the number of examples; the first call of one compiles."""
+    times = {n: repeated(call, steps) for n, call in calls.items()}
+    medians = {str(n): round(1e3 * float(np.median(values[1:])), 3) for n, values in times.items()}
+    return {"predict_ms": medians, "first_answer_s": round(float(times[min(times)][0]), 2)}
+
+
+def in_a_process(entry: Contestant, limit: float, more: tuple[str, ...] = ()) -> dict:
+    """Time a contestant in a new process.
+
+    Parameters
+    ----------
+    entry : Contestant
+        What is timed.
+    limit : float
+        Seconds that it may take.
+    more : tuple of str
+        Further options of `kmodels.bench`.
+
+    Returns
+    -------
+    dict
+        As `measure` returns it.
+
+    Raises
+    ------
+    ValueError
+        With the last thing that the process said, where it failed.
+    subprocess.TimeoutExpired
+        Where it took longer.
+    """
+    command = [sys.executable, "-m", "kmodels.bench", *entry.words(), *more]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=limit)
+    if done.returncode:
+        raise ValueError((done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1])
+    return json.loads(done.stdout.strip().splitlines()[-1])
 
 
 def _layer(entry: Contestant, recipe) -> tuple[np.ndarray, dict]:

@@ -53,14 +53,15 @@ class Steps:
 
         return step
 
-    def predict(self, inputs: dict) -> Callable[[], object]:
-        """Return a function that applies the network and returns NumPy arrays."""
+    def predict(self, inputs: dict, compiled: bool = False) -> Callable[[], object]:
+        """Return a function that applies the network and returns NumPy arrays. compiled: by `torch.compile`."""
         given = self.reference.given(_tensors(inputs))
+        forward = torch.compile(self.net) if compiled else self.net
 
         def predict():
             self.net.eval()
             with torch.inference_mode(), autocast(self.precision):
-                return tree_map(lambda part: part.cpu().numpy(), self.net(*given))
+                return tree_map(lambda part: part.cpu().numpy(), forward(*given))
 
         return predict
 
@@ -82,7 +83,8 @@ def _tensors(arrays: dict) -> dict:
 
 
 def _optimizer(net, train):
-    options = {"lr": train.learning_rate, "eps": 1e-7}
+    fused = all(weight.is_floating_point() for weight in net.parameters())  # complex ones have no fused step
+    options = {"lr": train.learning_rate, "eps": 1e-7, "fused": fused}
     if hasattr(train, "weight_decay"):
         return torch.optim.AdamW(net.parameters(), weight_decay=train.weight_decay, **options)
     return torch.optim.Adam(net.parameters(), **options)

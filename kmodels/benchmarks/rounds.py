@@ -1,0 +1,108 @@
+"""Our networks on every backend against plain PyTorch: each contestant in a fresh process, in turn, several rounds.
+
+In one process with TensorFlow the thread pools of both collide, and PyTorch takes twice as long; here each runs alone.
+What is compared with is the faster of PyTorch as it is and of `torch.compile`, for each figure.
+"""
+
+import subprocess
+from collections.abc import Callable
+from statistics import median
+
+from kmodels.benchmarks import reference
+from kmodels.benchmarks.contestant import Contestant, in_a_process
+from kmodels.core.runs import provenance
+
+LIMIT = 600.0  # seconds that one contestant may take
+NOISY = 1.25  # highest by lowest median of one contestant, above which the machine is too noisy to tell
+PLAIN = ("eager", "compiled")  # PyTorch
+FIGURES = {"step": "training step", "1": "one prediction", "64": "64 predictions"}
+
+
+def contestants(models: list[str], backends: list[str], steps: int, smoke: bool) -> list[list[Contestant]]:
+    """List who runs against whom, a list a model."""
+    size = "smoke" if smoke else "default"
+    every = [("ours", backend) for backend in backends]
+    every += [(who, "torch") for who in PLAIN] if reference.missing() is None else []
+    return [[Contestant(model, *one, steps=steps, size=size) for one in every] for model in models]
+
+
+def measured(todo: list[list[Contestant]], rounds: int, before: dict, keep: Callable, report: Callable) -> dict:
+    """Let the contestants of each model run in turn, every other round from the last to the first.
+
+    Parameters
+    ----------
+    todo : list of list of Contestant
+        As `contestants` returns it.
+    rounds : int
+        How often each runs.
+    before : dict
+        An earlier report, or empty: what it measured is not timed again.
+    keep : callable
+        ``keep(found)`` is called after each run.
+    report : callable
+        ``report(done, total, text)`` shows how far it is.
+
+    Returns
+    -------
+    dict
+        `rows`, what each run measured with its `round`, `failed`, and where and when it was measured.
+    """
+    found = before | provenance.here() | {"rows": before.get("rows", []), "failed": []}
+    every = [
+        (entry, k) for of_model in todo for k in range(rounds) for entry in (of_model if k % 2 == 0 else of_model[::-1])
+    ]
+    done = {_key(row) for row in found["rows"]}
+    left = [(entry, k) for entry, k in every if _key(vars(entry) | {"round": k}) not in done]
+    for number, (entry, k) in enumerate(left):
+        report(number, len(left), f"round {k + 1}: {entry}")
+        try:
+            found["rows"].append(in_a_process(entry, LIMIT) | {"round": k})
+        except (subprocess.SubprocessError, ValueError) as error:
+            found["failed"].append(f"{entry}: {error}")
+        keep(found)
+    return found
+
+
+def _key(row: dict) -> tuple:
+    return tuple(row[name] for name in ("model", "contestant", "backend", "steps", "size", "round"))
+
+
+def medians(rows: list[dict], model: str, figure: str) -> dict[tuple[str, str], float]:
+    """Compute the median over rounds of a figure [ms], to three digits, for each (contestant, backend) of a model."""
+    found = {}
+    for row in rows:
+        if row["model"] == model:
+            value = row["median_ms"] if figure == "step" else row["predict_ms"][figure]
+            found.setdefault((row["contestant"], row["backend"]), []).append(value)
+    return {key: float(f"{median(values):.3g}") for key, values in found.items()}
+
+
+def noisy(rows: list[dict]) -> list[str]:
+    """Name the contestants whose training steps differ so much from round to round that nothing can be told."""
+    times = {}
+    for row in rows:
+        times.setdefault(f"{row['model']}, {row['contestant']} on {row['backend']}", []).append(row["median_ms"])
+    return [name for name, values in times.items() if max(values) > NOISY * min(values)]
+
+
+def table(rows: list[dict], figure: str) -> list[list[str]]:
+    """Make the cells of a table: ours on each backend, PyTorch's both, and our best by its best, which divides out.
+
+    Parameters
+    ----------
+    rows : list of dict
+        Of a report.
+    figure : {"step", "1", "64"}
+        Training step, or predictions of so many examples.
+    """
+    backends = list(dict.fromkeys(row["backend"] for row in rows if row["contestant"] == "ours"))
+    names = [f"ours on {backend} [ms]" for backend in backends] + ["PyTorch [ms]", "compiled [ms]", "best / PyTorch's"]
+    cells = [[FIGURES[figure], *names]]
+    for model in dict.fromkeys(row["model"] for row in rows):
+        found = medians(rows, model, figure)
+        ours = [found.get(("ours", backend)) for backend in backends]
+        plain = [found.get((who, "torch")) for who in PLAIN]
+        best, theirs = (min((value for value in part if value is not None), default=None) for part in (ours, plain))
+        ratio = f"{best / theirs:.2f}" if best and theirs else "-"
+        cells.append([model, *("-" if value is None else f"{value:g}" for value in (*ours, *plain)), ratio])
+    return cells

@@ -1,0 +1,68 @@
+"""Contestants in fresh processes, in turn."""
+
+import json
+
+import pytest
+from helpers.checks import fails_cleanly
+
+from kmodels import bench
+from kmodels.benchmarks import rounds
+from kmodels.benchmarks.contestant import Contestant
+
+
+def row(who, backend, number, step, one=1.0, model="nand") -> dict:
+    """What one run of a contestant measured."""
+    entry = vars(Contestant(model, who, backend))
+    return {**entry, "round": number, "median_ms": step, "predict_ms": {"1": one, "64": 2 * one}}
+
+
+ROWS = [
+    *(row("ours", "jax", k, step, 0.5) for k, step in enumerate((101.2, 99.0, 180.0))),
+    *(row("ours", "torch", k, step, 9.0) for k, step in enumerate((200.0, 210.0, 205.0))),
+    *(row("eager", "torch", k, step, 2.0) for k, step in enumerate((150.0, 151.0, 149.0))),
+    *(row("compiled", "torch", k, step, 3.0) for k, step in enumerate((126.4, 126.5, 126.6))),
+]
+
+
+def test_a_printed_ratio_is_that_of_the_columns_beside_it():
+    head, cells = rounds.table(ROWS, "step")
+    assert head[1:] == ["ours on jax [ms]", "ours on torch [ms]", "PyTorch [ms]", "compiled [ms]", "best / PyTorch's"]
+    assert cells == ["nand", "101", "205", "150", "126", "0.80"]
+    assert float(cells[-1]) == pytest.approx(min(map(float, cells[1:3])) / min(map(float, cells[3:5])), abs=0.005)
+    assert rounds.table(ROWS, "1")[1] == ["nand", "0.5", "9", "2", "3", "0.25"]
+
+
+def test_who_is_missing_has_no_ratio():
+    assert rounds.table(ROWS[:6], "64")[1] == ["nand", "1", "18", "-", "-", "-"]
+
+
+def test_a_machine_that_is_too_noisy_is_told():
+    assert rounds.noisy(ROWS) == ["nand, ours on jax"]
+
+
+def test_they_run_in_turn_and_what_was_measured_is_not_timed_again(monkeypatch):
+    order, kept = [], []
+
+    def child(entry, limit):
+        order.append((entry.contestant, entry.backend))
+        if entry.contestant == "compiled":
+            raise ValueError("no compiler")
+        return row(entry.contestant, entry.backend, None, 1.0)
+
+    monkeypatch.setattr(rounds, "in_a_process", child)
+    monkeypatch.setattr(rounds.reference, "missing", lambda: None)
+    todo = rounds.contestants(["nand"], ["jax", "torch"], 30, smoke=False)
+    before = {"rows": [row("ours", "jax", 0, 5.0)]}
+    found = rounds.measured(todo, 2, before, lambda found: kept.append(len(found["rows"])), lambda *args: None)
+    first = [("ours", "torch"), ("eager", "torch"), ("compiled", "torch")]
+    assert order == [*first, *[("ours", "jax"), *first][::-1]]
+    assert len(found["rows"]) == 6 and kept[-1] == 6 and len(found["failed"]) == 2
+    assert found["failed"][0].endswith("no compiler")
+
+
+def test_the_verb_writes_and_prints(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(rounds, "in_a_process", lambda entry, limit: row(entry.contestant, entry.backend, None, 7.0))
+    out = tmp_path / "speed.json"
+    assert bench.main(["--rounds", "1", "--model", "nand", "--out", str(out)]) == 0
+    assert json.loads(out.read_text())["rows"] and "best / PyTorch's" in capsys.readouterr().out
+    fails_cleanly(capsys, bench.main(["--rounds", "0"]), "1 or more")
