@@ -39,6 +39,7 @@ STUDIES = {
     "pack": Verb("kmodels.metasurface.studies.pack", "pack the structures of many files into one"),
     "rules": Verb("kmodels.nand.studies.rules", "learn a NAND device's rules from legal traces, and say them back"),
     "source": Verb("kmodels.plume.studies.source", "find where a cloud comes from, from the records of masts"),
+    "wind": Verb("kmodels.plume.studies.uncertain_wind", "forecast a cloud under a wind that is wrong, as an ensemble"),
     "ablation": Verb("kmodels.precip.studies.ablation", "what each piece of precip does, alone and all together"),
     "usefulness": Verb("kmodels.precip.studies.usefulness", "train another model on fields that precip generates"),
     "search": Verb("tuning.search", "search for a better recipe"),

@@ -341,7 +341,7 @@ def load_predictors(args: argparse.Namespace) -> list["Predictor"]:
         Where a folder is no finished run, or one of another model than the first.
     """
     found, model = [], None
-    for path in args.run if args.preset is None else [run_of(args)]:
+    for path in args.run if getattr(args, "preset", None) is None else [run_of(args)]:
         found.append(load_predictor(argparse.Namespace(run=path, backend=args.backend), model))
         model = found[0].run.metadata["model"]
     return found

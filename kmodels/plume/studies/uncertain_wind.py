@@ -1,0 +1,231 @@
+"""Forecast under a wind that is wrong: how much is lost, and an ensemble that knows it.
+
+  python -m kmodels.plume.studies.uncertain_wind --run runs/plume-seed1101-... runs/plume-seed1102-... --out wind.json
+
+The wind that forecasts are given differs from the true one, by an angle and a factor that are drawn for each held-out
+run (normal, and log-normal). The network is compared with the simulator's own solver and with persistence under the
+same wrong wind. An ensemble draws its members' winds around the given one by the same law, and takes the networks in
+turn; one of the solver is beside it. Its spread should be its error, and its share of members above a threshold the
+frequency of that. A picture is written next to --out.
+
+Exit status: 0 FAC2 at lead 30 is 0.75 or more and above every baseline's, and spread / skill between 0.8 and 1.2, 1 it
+is not so, 2 bad input or usage.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from kmodels.core.cli import cli
+from kmodels.core.spec.errors import UserError
+
+FAC2, RATIO = 0.75, (0.8, 1.2)  # asked at the last lead; of spread and skill
+LEAD = 30
+THRESHOLD = 1e-8  # kg m-3 (10 ug m-3), whose exceedance is a probability
+C0 = 1e-8  # kg m-3: spread and error are those of log1p(c / C0)
+NETWORK, SOLVER = "network", "class_d_solver"
+
+
+def main(argv=None) -> int:
+    """Run the study; return the exit status."""
+    options = cli.parser("plume.studies.uncertain_wind", __doc__)
+    options.add_argument("--run", required=True, nargs="+", metavar="RUN", help="run folders of fit, of one recipe")
+    options.add_argument("--out", required=True, metavar="FILE", help="the figures, .json")
+    options.add_argument("--members", type=int, default=10, metavar="N", help="of the ensemble (default: 10)")
+    options.add_argument("--degrees", type=float, default=20.0, metavar="D", help="of the direction (default: 20)")
+    options.add_argument("--share", type=float, default=0.2, metavar="S", help="of the speed (default: 0.2)")
+    options.add_argument("--seed", type=int, default=0, metavar="S", help="of the errors (default: 0)")
+    cli.add_backend_option(options)
+    return cli.run(options, _study, argv)
+
+
+def _study(args, words) -> int:
+    cli.reject_extra_arguments(words)
+    _check(args)
+    predictors = cli.load_predictors(args)
+    from kmodels.core.cli import console
+    from kmodels.core.io import files
+    from kmodels.core.report import figures
+    from kmodels.core.runs import pipeline, provenance
+    from kmodels.plume.studies.uncertain_wind_report import plot, table
+
+    first = predictors[0]
+    if first.task.name != "plume" or not first.recipe.model.needs_wind:
+        raise UserError(f"{args.run[0]}: a run of plume that is given the wind is needed")
+    settings = {name: getattr(args, name) for name in ("members", "degrees", "share", "seed")}
+    with console.progress("forecasting") as bar:
+        found, shown = study([one.model for one in predictors], first, pipeline, settings, bar)
+    record = settings | {"runs": len(predictors), "lead": LEAD} | found | provenance.here()
+    files.write_json(args.out, record)
+    picture = Path(args.out).with_suffix(".png")
+    files.write_bytes(picture, figures.png(plot(shown)))
+    console.say(f"{table(record)}\n\nwritten: {args.out} and {picture}")
+    return int(not is_reached(record))
+
+
+def _check(args) -> None:
+    if Path(args.out).suffix != ".json":
+        raise UserError(f"--out {args.out}: the suffix must be .json")
+    if args.members < 2 or args.seed < 0 or not 0 <= args.degrees <= 180 or not 0 <= args.share <= 1:
+        raise UserError("--members: 2 or more; --seed: 0 or more; --degrees: 0 to 180; --share: 0 to 1")
+
+
+def with_error(windows, rng: np.random.Generator, degrees: float, share: float):
+    """Turn and stretch the winds of each run.
+
+    Parameters
+    ----------
+    windows : Windows
+        Whose runs have winds.
+    rng : Generator
+        Of the errors.
+    degrees : float
+        Standard deviation of the angle.
+    share : float
+        Of the logarithm of the factor.
+
+    Returns
+    -------
+    Windows
+        The same windows, of runs with other winds.
+    """
+    from dataclasses import replace
+
+    runs = []
+    for run in windows.runs:
+        angle, factor = np.radians(degrees) * rng.standard_normal(), np.exp(share * rng.standard_normal())
+        u = factor * (run.u * np.cos(angle) - run.v * np.sin(angle))
+        v = factor * (run.u * np.sin(angle) + run.v * np.cos(angle))
+        runs.append(replace(run, u=u.astype("float32"), v=v.astype("float32")))
+    return replace(windows, runs=tuple(runs))
+
+
+def study(models: list, predictor, pipeline, settings: dict, progress) -> tuple[dict, dict]:
+    """Forecast under wrong winds.
+
+    Parameters
+    ----------
+    models : list of PlumeNet
+        Of one recipe.
+    predictor : Predictor
+        Of the first of them, whose held-out runs are taken.
+    pipeline : module
+        Finds them.
+    settings : dict
+        members, degrees, share and seed.
+    progress : callable
+        ``progress(done, total, text)`` shows how far it is.
+
+    Returns
+    -------
+    found : dict
+        `single` by forecast and `ensemble` by forecast, figures of the last lead and over all leads.
+    shown : dict
+        What the picture needs.
+    """
+    from kmodels.plume.evaluation.baselines import baseline_forecasts
+    from kmodels.plume.evaluation.extended import lead_sums, rollout_rows
+    from kmodels.plume.evaluation.metrics import air_mask
+    from kmodels.plume.evaluation.rollout import roll_out
+    from kmodels.plume.evaluation.solver import restart
+
+    splits, recipe = pipeline.data_of(predictor.task, predictor.run), predictor.recipe
+    windows = splits.part("test")
+    windows = windows.take(rollout_rows(windows))
+    rows = np.arange(len(windows))
+    truth, air = windows.future(rows, LEAD), air_mask(windows, rows)
+    rng = np.random.default_rng([settings["seed"], 0x817D])
+    law = settings["degrees"], settings["share"]
+    given = with_error(windows, rng, *law)
+    progress(0, settings["members"] + 1, "under the given wind")
+    single = {NETWORK: roll_out(models[0], given, recipe, LEAD)}
+    single |= baseline_forecasts(given, LEAD, splits.part("train"))
+    sums = {name: lead_sums(truth, forecast) for name, forecast in single.items()}
+    members = {NETWORK: [], SOLVER: []}
+    for k in range(settings["members"]):
+        progress(k + 1, settings["members"] + 1, f"member {k + 1}")
+        winds = with_error(given, rng, *law)
+        members[NETWORK].append(roll_out(models[k % len(models)], winds, recipe, LEAD).concentration)
+        members[SOLVER].append(restart(winds, LEAD).concentration)
+    found = {
+        "windows": len(windows),
+        "single": {name: scores(of, windows.groups, settings["seed"]) for name, of in sums.items()},
+        "ensemble": {name: ensemble_scores(np.stack(of), truth, air) for name, of in members.items()},
+    }
+    row = int(np.argmax(truth[:, -1].sum((1, 2, 3))))
+    maps = {name: np.mean([one[row, -1] > THRESHOLD for one in of], axis=0) for name, of in members.items()}
+    shown = {"truth": truth[row, -1] > THRESHOLD, "maps": maps, "reliability": found["ensemble"]}
+    return found, shown
+
+
+def scores(sums: np.ndarray, groups: np.ndarray, seed: int) -> dict:
+    """Score a forecast: FAC2 at the last lead with its interval, and FAC2, FB and MSE over all leads."""
+    from kmodels.plume.evaluation.metrics import pooled_scores
+
+    last, whole = pooled_scores(sums[:, -1], groups, seed), pooled_scores(sums.sum(axis=1), groups, seed)
+    found = {f"fac2_lead_{LEAD}": last.values["fac2"], "interval": list(last.intervals.get("fac2", (None, None)))}
+    return found | {name: whole.values[name] for name in ("fac2", "abs_fb", "mse")}
+
+
+def ensemble_scores(members: np.ndarray, truth: np.ndarray, air: np.ndarray) -> dict:
+    """Score an ensemble over all leads.
+
+    ::
+
+        spread / skill = sqrt((M + 1) / M mean variance of the M members) / RMSE of their mean,  of log1p(c / C0)
+        Brier score = mean (p - o)^2,  p: share of members above THRESHOLD, o: whether it was exceeded
+
+    Parameters
+    ----------
+    members : array (M, windows, leads, z, y, x)
+        [kg m-3].
+    truth : array (windows, leads, z, y, x)
+        [kg m-3].
+    air : array (windows, z, y, x) of bool
+        Cells above ground.
+
+    Returns
+    -------
+    dict
+        `spread_skill`, over all leads and at the last one, `brier`, that of one member alone, and `reliability`: of ten
+        bins of probability the mean, the observed frequency and the number of cells.
+    """
+    everywhere = np.broadcast_to(air[:, None], truth.shape)
+    logs, wanted = np.log1p(members / C0), np.log1p(truth / C0)
+    size = len(members)
+    variance, error = logs.var(axis=0, ddof=1) * (size + 1) / size, (logs.mean(axis=0) - wanted) ** 2
+    probability, exceeded = (members > THRESHOLD).mean(axis=0)[everywhere], (truth > THRESHOLD)[everywhere]
+    return {
+        "spread_skill": _ratio(variance[everywhere], error[everywhere]),
+        f"spread_skill_lead_{LEAD}": _ratio(variance[:, -1][air], error[:, -1][air]),
+        "brier": float(((probability - exceeded) ** 2).mean()),
+        "brier_of_one": float(((members[0] > THRESHOLD)[everywhere] != exceeded).mean()),
+        "reliability": _reliability(probability, exceeded),
+    }
+
+
+def _ratio(variance: np.ndarray, error: np.ndarray) -> float:
+    return float(np.sqrt(variance.mean() / error.mean()))
+
+
+def _reliability(probability, exceeded, bins: int = 10) -> list[list[float]]:
+    """Compute mean probability, observed frequency and count of each bin that is not empty."""
+    which = np.minimum((probability * bins).astype(int), bins - 1)
+    return [
+        [float(probability[which == k].mean()), float(exceeded[which == k].mean()), int((which == k).sum())]
+        for k in range(bins)
+        if (which == k).any()
+    ]
+
+
+def is_reached(record: dict) -> bool:
+    """Say whether the network is good enough under the wrong wind, better than all else, and its spread its error."""
+    last = {name: of[f"fac2_lead_{LEAD}"] for name, of in record["single"].items()}
+    ours = last.pop(NETWORK)
+    ratio = record["ensemble"][NETWORK]["spread_skill"]
+    return ours >= FAC2 and ours > max(last.values()) and RATIO[0] <= ratio <= RATIO[1]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
