@@ -13,6 +13,7 @@ is not so, 2 bad input or usage.
 """
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +48,7 @@ def _study(args, words) -> int:
     from kmodels.core.cli import console
     from kmodels.core.io import files
     from kmodels.core.report import figures
-    from kmodels.core.runs import pipeline, provenance
+    from kmodels.core.runs import provenance
     from kmodels.plume.studies.uncertain_wind_report import plot, table
 
     first = predictors[0]
@@ -55,7 +56,7 @@ def _study(args, words) -> int:
         raise UserError(f"{args.run[0]}: a run of plume that is given the wind is needed")
     settings = {name: getattr(args, name) for name in ("members", "degrees", "share", "seed")}
     with console.progress("forecasting") as bar:
-        found, shown = study([one.model for one in predictors], first, pipeline, settings, bar)
+        found, shown = study([one.model for one in predictors], first, settings, bar)
     record = settings | {"runs": len(predictors), "lead": LEAD} | found | provenance.here()
     files.write_json(args.out, record)
     picture = Path(args.out).with_suffix(".png")
@@ -90,8 +91,6 @@ def with_error(windows, rng: np.random.Generator, degrees: float, share: float):
     Windows
         The same windows, of runs with other winds.
     """
-    from dataclasses import replace
-
     runs = []
     for run in windows.runs:
         angle, factor = np.radians(degrees) * rng.standard_normal(), np.exp(share * rng.standard_normal())
@@ -101,7 +100,7 @@ def with_error(windows, rng: np.random.Generator, degrees: float, share: float):
     return replace(windows, runs=tuple(runs))
 
 
-def study(models: list, predictor, pipeline, settings: dict, progress) -> tuple[dict, dict]:
+def study(models: list, predictor, settings: dict, progress) -> tuple[dict, dict]:
     """Forecast under wrong winds.
 
     Parameters
@@ -110,8 +109,6 @@ def study(models: list, predictor, pipeline, settings: dict, progress) -> tuple[
         Of one recipe.
     predictor : Predictor
         Of the first of them, whose held-out runs are taken.
-    pipeline : module
-        Finds them.
     settings : dict
         members, degrees, share and seed.
     progress : callable
@@ -124,6 +121,7 @@ def study(models: list, predictor, pipeline, settings: dict, progress) -> tuple[
     shown : dict
         What the picture needs.
     """
+    from kmodels.core.runs import pipeline
     from kmodels.plume.evaluation.baselines import baseline_forecasts
     from kmodels.plume.evaluation.extended import lead_sums, rollout_rows
     from kmodels.plume.evaluation.metrics import air_mask
