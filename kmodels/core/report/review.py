@@ -222,8 +222,8 @@ def picture(records: list[dict]) -> Figure:
         prototype = [(r["step"], r["prototype"][name]) for r in records if name in r["prototype"]]
         if prototype:
             axes.plot(*zip(*prototype, strict=True), "x", color=colour, label=f"{label}, prototype")
-    labels = [f"{record['step']}\n{record['name'].replace(', ', chr(10))}" for record in records]
-    axes.set_xticks(steps, labels, fontsize=7)
+    labels = [f"{record['step']} {record['name']}" for record in records]
+    axes.set_xticks(steps, labels, fontsize=7, rotation=35, ha="right", rotation_mode="anchor")
     axes.set(ylim=(-0.02, 1.02))
     axes.grid(axis="y", color="#e5e5e5")
     axes.set_axisbelow(True)

@@ -1,0 +1,105 @@
+"""Presets: the networks that come with the package, their cards, and how one is made."""
+
+import json
+import shutil
+
+import keras
+import numpy as np
+import pytest
+from helpers.checks import fails_cleanly
+
+import kmodels
+from kmodels import evaluate, predict, presets
+from kmodels.core.io import files
+from kmodels.core.report.report import judged
+from kmodels.core.runs import pipeline
+from kmodels.core.runs.predictor import Predictor, load_network
+from kmodels.core.spec import registry
+from kmodels.presets import make
+
+FRESH = 9000  # of the data that a card is compared on
+
+
+def test_there_are_presets_and_their_cards_are_whole():
+    assert set(presets.names()) <= set(registry.NAMES) and "nand" in presets.names()
+    for name in presets.names():
+        card = presets.card(name)
+        assert (presets.path(name) / presets.NETWORK).stat().st_size == card["bytes"] <= make.LARGEST
+        assert card["model"] == name and card["trained"]["seed"] > 1000 and card["metrics"] and card["baselines"]
+        headline = json.loads((files.Path("configs/reports") / f"{name.replace('.', '_')}.report.json").read_text())
+        assert card["trained"]["seed"] in headline["seeds"], "one of the headline's runs"
+
+
+def test_an_unknown_preset_names_the_nearest(tmp_path, capsys):
+    words = ["--data", "x.csv", "--out", str(tmp_path / "a.csv")]
+    fails_cleanly(capsys, predict.main(["--preset", "nnad", *words]), "nnad", "nand")
+    with pytest.raises(kmodels.core.spec.errors.UserError, match="nand"):
+        kmodels.from_preset("nnad")
+
+
+def test_an_altered_preset_is_refused(tmp_path, monkeypatch):
+    shutil.copytree(presets.path("nand"), tmp_path / "nand")
+    monkeypatch.setattr(presets, "HERE", tmp_path)
+    assert presets.path("nand") == tmp_path / "nand"
+    content = (tmp_path / "nand" / presets.NETWORK).read_bytes()
+    (tmp_path / "nand" / presets.NETWORK).write_bytes(content[:-1] + b"x")
+    with pytest.raises(kmodels.core.spec.errors.UserError, match="altered"):
+        presets.path("nand")
+
+
+def test_a_preset_answers_on_a_file(tmp_path):
+    folder = kmodels.simulate("nand", out=tmp_path / "traces", **{"data.n_sequences": 40})
+    words = ["--data", str(folder), "--out", str(tmp_path / "out.csv")]
+    assert predict.main(["--preset", "nand", *words]) == 0
+    lines = (tmp_path / "out.csv").read_text().splitlines()
+    assert len(lines) == 41
+
+
+def test_a_preset_is_made_of_a_run(smoke_runs, tmp_path):
+    """It predicts what the run does, without the optimizer; its card is of what was written."""
+    run = smoke_runs("nand.generator")
+    assert make.main(["--run", str(run), "--out", str(tmp_path)]) == 0
+    folder = tmp_path / "nand.generator"
+    card = json.loads((folder / presets.CARD).read_text())
+    assert card["sha256"] == files.sha256(folder / presets.NETWORK) and not card["half_precision"]
+    assert card["bytes"] < (run / presets.NETWORK).stat().st_size / 2
+    written, trained = (load_network(path / presets.NETWORK) for path in (folder, run))
+    for ours, theirs in zip(written.get_weights(), trained.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    report = json.loads((run / "report.json").read_text())
+    assert card["metrics"] == pytest.approx(report["metrics"], nan_ok=True)
+
+
+def test_a_large_network_is_rounded_and_a_larger_one_refused(tmp_path, monkeypatch):
+    inputs = keras.Input((64,))
+    model = keras.Model(inputs, keras.layers.Dense(512)(inputs))
+    model.set_weights([np.random.default_rng(k).normal(size=v.shape) for k, v in enumerate(model.get_weights())])
+    monkeypatch.setattr(make, "LARGEST", 100_000)
+    assert make._write(model, tmp_path / presets.NETWORK)
+    found = keras.saving.load_model(tmp_path / presets.NETWORK).get_weights()[0]
+    np.testing.assert_allclose(found, model.get_weights()[0], rtol=1e-3, atol=1e-4)
+    assert (found != model.get_weights()[0]).any()
+    monkeypatch.setattr(make, "LARGEST", 10_000)
+    with pytest.raises(kmodels.core.spec.errors.UserError, match="at most"):
+        make._write(model, tmp_path / presets.NETWORK)
+    assert not (tmp_path / presets.NETWORK).exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", registry.NAMES)
+def test_a_card_holds_on_fresh_data(name):
+    """Each headline metric's interval on data of another seed meets that of the card."""
+    if name not in presets.names():
+        pytest.skip("no preset")
+    predictor = Predictor.open(presets.path(name))
+    task, recipe = predictor.task, predictor.recipe.with_changes({"seed": FRESH})
+    found = pipeline.evaluate(task, predictor.model, recipe, pipeline.load_splits(task, recipe, None))
+    now, card = judged(task, found.scores, found.baselines, True), presets.card(name)
+    for metric, (low, high) in card["intervals"].items():
+        if metric in task.headline and now["intervals"].get(metric):
+            assert low <= now["intervals"][metric][1] and high >= now["intervals"][metric][0], metric
+
+
+def test_evaluate_takes_one_of_run_and_preset(capsys):
+    with pytest.raises(SystemExit):
+        evaluate.main([])
