@@ -101,5 +101,4 @@ def test_a_card_holds_on_fresh_data(name):
 
 
 def test_evaluate_takes_one_of_run_and_preset(capsys):
-    with pytest.raises(SystemExit):
-        evaluate.main([])
+    fails_cleanly(capsys, evaluate.main([]), "one of the arguments --run --preset is required")
