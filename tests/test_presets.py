@@ -6,7 +6,7 @@ import shutil
 import keras
 import numpy as np
 import pytest
-from helpers.checks import fails_cleanly
+from helpers.checks import ROOT, fails_cleanly
 
 import kmodels
 from kmodels import evaluate, predict, presets
@@ -26,7 +26,7 @@ def test_there_are_presets_and_their_cards_are_whole():
         card = presets.card(name)
         assert (presets.path(name) / presets.NETWORK).stat().st_size == card["bytes"] <= make.LARGEST
         assert card["model"] == name and card["trained"]["seed"] > 1000 and card["metrics"] and card["baselines"]
-        headline = json.loads((files.Path("configs/reports") / f"{name.replace('.', '_')}.report.json").read_text())
+        headline = json.loads((ROOT / "configs" / "reports" / f"{name.replace('.', '_')}.report.json").read_text())
         assert card["trained"]["seed"] in headline["seeds"], "one of the headline's runs"
 
 
