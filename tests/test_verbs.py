@@ -235,7 +235,7 @@ VERBS = (*__main__.VERBS, *__main__.STUDIES)
 def test_the_list_of_verbs(capsys):
     assert front_door([]) == front_door(["--help"]) == 0
     said = capsys.readouterr().out
-    assert len(VERBS) == 16 and all(f"\n  {verb} " in said for verb in VERBS)
+    assert len(VERBS) == 18 and all(f"\n  {verb} " in said for verb in VERBS)
     assert max(map(len, said.splitlines())) <= 80
 
 
