@@ -168,9 +168,10 @@ def test_what_is_measured_of_a_model_are_recipes_of_it(name):
     assert (ROOT / "kmodels/benchmarks/torch_reference" / f"{name.replace('.', '_')}.py").exists()
 
 
-def test_layers_are_compared_on_one_shape():
+@pytest.mark.parametrize("size", ["default", "full", "smoke"])
+def test_layers_are_compared_on_one_shape(size):
     (pair,) = core_bench.case("plume").layers.values()
-    ours, theirs, shape = pair()
+    ours, theirs, shape = pair(size)
     assert ours.compute_output_shape(shape) == theirs.compute_output_shape(shape)
 
 
