@@ -6,7 +6,8 @@
 
 Every step leaves metrics_step{k}.json and review_step{k}.md in --out; the whole climb is ladder.md, ladder.json and
 ladder.png. A step that was climbed before with the same recipe and code is not trained again; what was interrupted
-goes on when the same command is given again.
+goes on when the same command is given again. With --processes several steps are trained at the same time, each on its
+share of the cores. A step that takes as long as all others is climbed only where it alone is asked for.
 
 Exit status: 0 no gate failed, 1 a gate failed, 2 bad input or usage.
 """
