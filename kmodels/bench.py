@@ -110,10 +110,8 @@ def _contestant(args, words) -> int:
         raise UserError("--contestant: of which --model?")
     if args.steps < 1:
         raise UserError(f"--steps {args.steps}: 1 or more")
-    plain, size = (
-        args.contestant in ("eager", "compiled"),
-        "full" if args.full else "smoke" if args.smoke else "default",
-    )
+    plain = args.contestant in contestant.PLAIN
+    size = "full" if args.full else "smoke" if args.smoke else "default"
     if plain and args.backend not in (None, "torch"):
         raise UserError(f"--contestant {args.contestant} is plain PyTorch: --backend torch, or none")
     kind = registry.recipe_type(args.model)
@@ -132,49 +130,53 @@ def _contestant(args, words) -> int:
 def _rounds(args) -> int:
     """Let all contestants run in turn, and write the report."""
     from kmodels.benchmarks import rounds
-    from kmodels.core.cli import console
-    from kmodels.core.io import files
-    from kmodels.core.report import tables
-    from kmodels.core.training import backend
 
     if args.rounds < 1:
         raise UserError(f"--rounds {args.rounds}: 1 or more")
-    backends, out = [args.backend] if args.backend else backend.installed(), Path(args.out)
-    before = json.loads(out.read_text()) if out.exists() else {}
     models = [args.model] if args.model else registry.NAMES
-    backend.start(backends[0])
-    with console.progress("measuring") as bar:
-        todo = rounds.contestants(models, backends, args.steps, args.smoke)
-        found = rounds.measured(todo, args.rounds, before, lambda found: files.write_json(out, found), bar)
-    text = "\n\n".join(tables.table(rounds.table(found["rows"], figure)) for figure in rounds.FIGURES)
-    console.say(text)
-    for name in rounds.noisy(found["rows"]):
-        console.say(f"too noisy to tell: {name}")
-    for line in found["failed"]:
-        console.say(f"failed: {line}")
-    console.say(f"\nwritten: {args.out}")
-    return int(bool(found["failed"]))
+    todo = rounds.contestants(models, _backends(args), args.steps, args.smoke)
+    found = _timed(args.out, lambda *rest: rounds.measured(todo, args.rounds, *rest))
+    cells = [rounds.table(found["rows"], figure) for figure in rounds.FIGURES]
+    return _write(args.out, found, cells, [f"too noisy to tell: {name}" for name in rounds.noisy(found["rows"])])
 
 
 def _accelerator(args) -> int:
     """Time the layer and the full recipes, and write the report."""
     from kmodels.benchmarks import accelerator
+
+    todo = accelerator.contestants(_backends(args), args.full)
+    found = _timed(args.out, lambda *rest: accelerator.measured(todo, *rest))
+    return _write(args.out, found, accelerator.tables(found))
+
+
+def _backends(args) -> list[str]:
+    from kmodels.core.training import backend
+
+    return [args.backend] if args.backend else backend.installed()
+
+
+def _timed(out: str, measured) -> dict:
+    """Time contestants by ``measured(before, keep, report)``, where `out` holds what was measured before."""
+    from kmodels.core.cli import console
+    from kmodels.core.io import files
+
+    before = json.loads(Path(out).read_text()) if Path(out).exists() else {}
+    with console.progress("measuring") as bar:
+        return measured(before, lambda found: files.write_json(out, found), bar)
+
+
+def _write(out: str, found: dict, cells: list, remarks: list[str] = ()) -> int:
+    """Write the tables beside a report and show them, with what failed; return the exit status."""
     from kmodels.core.cli import console
     from kmodels.core.io import files
     from kmodels.core.report import tables
-    from kmodels.core.training import backend
 
-    backends, out = [args.backend] if args.backend else backend.installed(), Path(args.out)
-    before = json.loads(out.read_text()) if out.exists() else {}
-    with console.progress("measuring") as bar:
-        todo = accelerator.contestants(backends, args.full)
-        found = accelerator.measured(todo, before, lambda found: files.write_json(out, found), bar)
-    text = "\n\n".join(tables.table(rows) for rows in accelerator.tables(found))
-    files.write_text(Path(args.out).with_suffix(".md"), text + "\n")
-    console.say(text)
-    for line in found["failed"]:
-        console.say(f"failed: {line}")
-    console.say(f"\nwritten: {args.out}, {Path(args.out).with_suffix('.md').name}")
+    beside = Path(out).with_suffix(".md")
+    text = "\n\n".join(tables.table(rows) for rows in cells)
+    files.write_text(beside, text + "\n")
+    for line in (text, *remarks, *(f"failed: {line}" for line in found["failed"])):
+        console.say(line)
+    console.say(f"\nwritten: {out}, {beside.name}")
     return int(bool(found["failed"]))
 
 

@@ -1,16 +1,9 @@
 """What is timed on an accelerator: ConvLSTM3D against Keras' and plain PyTorch, and every full recipe."""
 
-import importlib.util
-import platform
-import subprocess
-import time
 from collections.abc import Callable
-from dataclasses import asdict
-from importlib import metadata
 from pathlib import Path
 
-from kmodels.benchmarks.contestant import PRECISIONS, Contestant, in_a_process
-from kmodels.core.runs import provenance
+from kmodels.benchmarks.contestant import PLAIN, PRECISIONS, Contestant, in_a_process, time_all
 
 MODELS = ("nand", "plume", "precip", "metasurface", "echo")
 LAYER = "plume"  # the model whose layer is timed alone
@@ -33,7 +26,7 @@ def contestants(backends: list[str], full: bool) -> list[Contestant]:
         Else all in smoke size, a few steps each.
     """
     size, steps = ("full", 15) if full else ("smoke", 2)
-    entries = {backend: ["ours", "keras"] + ["eager", "compiled"] * (backend == "torch") for backend in backends}
+    entries = {backend: ["ours", "keras", *(PLAIN if backend == "torch" else ())] for backend in backends}
     layers = [
         Contestant(LAYER, who, backend, True, precision, steps, size)
         for backend in backends
@@ -46,43 +39,8 @@ def contestants(backends: list[str], full: bool) -> list[Contestant]:
 
 
 def measured(todo: list[Contestant], before: dict, keep: Callable[[dict], None], report: Callable) -> dict:
-    """Time contestants one after another, each in a process of its own.
-
-    Parameters
-    ----------
-    todo : list of Contestant
-        What to time.
-    before : dict
-        An earlier report of the same device, or empty: what it measured is not timed again.
-    keep : callable
-        ``keep(found)`` is called after each, so that nothing is lost where the machine is taken away.
-    report : callable
-        ``report(done, total, text)`` shows how far it is.
-
-    Returns
-    -------
-    dict
-        `rows`, what each measured, `failed`, a sentence for each that did not end well, and where and when: `date`,
-        `commit`, `versions`.
-    """
-    here = {"date": time.strftime("%Y-%m-%d"), "commit": provenance.commit(), "versions": _versions()}
-    found = before | here | {"rows": before.get("rows", []), "failed": []}
-    done = [{name: row[name] for name in asdict(todo[0])} for row in found["rows"]]
-    left = [entry for entry in todo if asdict(entry) not in done]
-    for k, entry in enumerate(left):
-        report(k, len(left), str(entry))
-        try:
-            found["rows"].append(_child(entry))
-        except (subprocess.SubprocessError, ValueError) as error:
-            found["failed"].append(f"{entry}: {error}")
-        keep(found)
-    return found
-
-
-def _versions() -> dict[str, str]:
-    """List the versions of what is timed; no backend is imported, for it would take the accelerator's memory."""
-    have = {name: importlib.util.find_spec(name) for name in ("keras", "tensorflow", "jax", "torch")}
-    return {"python": platform.python_version()} | {name: metadata.version(name) for name, spec in have.items() if spec}
+    """Time contestants one after another, each in a process of its own; arguments and result as for `time_all`."""
+    return time_all([(entry, {}) for entry in todo], _child, before, keep, report)
 
 
 def _child(entry: Contestant) -> dict:

@@ -1,16 +1,23 @@
 """One contestant: training steps, timed in a process that runs nothing else."""
 
+import importlib.util
 import json
 import os
+import platform
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
+from importlib import metadata
 
 import numpy as np
 
-CONTESTANTS = ("ours", "keras", "eager", "compiled")
+from kmodels.core.runs import provenance
+from kmodels.core.training import backend
+
+PLAIN = ("eager", "compiled")  # PyTorch
+CONTESTANTS = ("ours", "keras", *PLAIN)
 PRECISIONS = ("float32", "tf32", "bfloat16")
 
 
@@ -165,12 +172,57 @@ def _layer(entry: Contestant, recipe) -> tuple[np.ndarray, dict]:
 
     pair = next(iter(bench.case(entry.model).layers.values()))
     ours, theirs, shape = pair(entry.size)
-    if entry.contestant in ("eager", "compiled"):
+    if entry.contestant in PLAIN:
         step = reference.layer_step(shape, ours.filters, entry.precision, entry.contestant == "compiled")
         return repeated(step, entry.steps), {"shape": list(shape)}
     model, batch = speed.layer_model(ours if entry.contestant == "ours" else theirs, shape)
     times, _ = fitted(model, [batch] * (entry.steps + 1), entry.steps)
     return times, {"shape": list(shape)}
+
+
+def time_all(todo: list[tuple[Contestant, dict]], time_one: Callable, before: dict, keep: Callable, report: Callable):
+    """Time contestants one after another, and keep what was measured after each.
+
+    Parameters
+    ----------
+    todo : list of (Contestant, dict)
+        Whom to time, in order, and what their rows hold beside, such as a round.
+    time_one : callable
+        ``time_one(contestant)`` returns what it measured, in a process of its own.
+    before : dict
+        An earlier report of the same machine, or empty: what it measured is not timed again.
+    keep : callable
+        ``keep(found)`` is called after each, so that nothing is lost where the machine is taken away.
+    report : callable
+        ``report(done, total, text)`` shows how far it is.
+
+    Returns
+    -------
+    dict
+        `rows`, what each measured, `failed`, a sentence for each that did not end well, and where and when: `date`,
+        `commit`, `versions`.
+    """
+    here = {"date": time.strftime("%Y-%m-%d"), "commit": provenance.commit(), "versions": _versions()}
+    found = before | here | {"rows": before.get("rows", []), "failed": []}
+    left = [(entry, more) for entry, more in todo if not any(_is_of(row, entry, more) for row in found["rows"])]
+    for number, (entry, more) in enumerate(left):
+        report(number, len(left), ", ".join([str(entry), *(f"{name} {value}" for name, value in more.items())]))
+        try:
+            found["rows"].append(time_one(entry) | more)
+        except (subprocess.SubprocessError, ValueError) as error:
+            found["failed"].append(f"{entry}: {error}")
+        keep(found)
+    return found
+
+
+def _is_of(row: dict, entry: Contestant, more: dict) -> bool:
+    return (asdict(entry) | more).items() <= row.items()
+
+
+def _versions() -> dict[str, str]:
+    """List the versions of what is timed; no backend is imported, for it would take the accelerator's memory."""
+    have = {name: importlib.util.find_spec(name) for name in ("keras", *backend.NAMES)}
+    return {"python": platform.python_version()} | {name: metadata.version(name) for name, spec in have.items() if spec}
 
 
 def fitted(model, batches: Iterable, steps: int) -> tuple[np.ndarray, float]:

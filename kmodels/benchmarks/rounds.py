@@ -4,17 +4,14 @@ In one process with TensorFlow the thread pools of both collide, and PyTorch tak
 What is compared with is the faster of PyTorch as it is and of `torch.compile`, for each figure.
 """
 
-import subprocess
 from collections.abc import Callable
 from statistics import median
 
 from kmodels.benchmarks import reference
-from kmodels.benchmarks.contestant import Contestant, in_a_process
-from kmodels.core.runs import provenance
+from kmodels.benchmarks.contestant import PLAIN, Contestant, in_a_process, time_all
 
 LIMIT = 600.0  # seconds that one contestant may take
 NOISY = 1.25  # highest by lowest median of one contestant, above which the machine is too noisy to tell
-PLAIN = ("eager", "compiled")  # PyTorch
 FIGURES = {"step": "training step", "1": "one prediction", "64": "64 predictions"}
 
 
@@ -35,36 +32,21 @@ def measured(todo: list[list[Contestant]], rounds: int, before: dict, keep: Call
         As `contestants` returns it.
     rounds : int
         How often each runs.
-    before : dict
-        An earlier report, or empty: what it measured is not timed again.
-    keep : callable
-        ``keep(found)`` is called after each run.
-    report : callable
-        ``report(done, total, text)`` shows how far it is.
+    before, keep, report
+        As for `time_all`.
 
     Returns
     -------
     dict
-        `rows`, what each run measured with its `round`, `failed`, and where and when it was measured.
+        As `time_all` returns it; each row has its `round`.
     """
-    found = before | provenance.here() | {"rows": before.get("rows", []), "failed": []}
     every = [
-        (entry, k) for of_model in todo for k in range(rounds) for entry in (of_model if k % 2 == 0 else of_model[::-1])
+        (entry, {"round": k})
+        for of_model in todo
+        for k in range(rounds)
+        for entry in (of_model if k % 2 == 0 else of_model[::-1])
     ]
-    done = {_key(row) for row in found["rows"]}
-    left = [(entry, k) for entry, k in every if _key(vars(entry) | {"round": k}) not in done]
-    for number, (entry, k) in enumerate(left):
-        report(number, len(left), f"round {k + 1}: {entry}")
-        try:
-            found["rows"].append(in_a_process(entry, LIMIT) | {"round": k})
-        except (subprocess.SubprocessError, ValueError) as error:
-            found["failed"].append(f"{entry}: {error}")
-        keep(found)
-    return found
-
-
-def _key(row: dict) -> tuple:
-    return tuple(row[name] for name in ("model", "contestant", "backend", "steps", "size", "round"))
+    return time_all(every, lambda entry: in_a_process(entry, LIMIT), before, keep, report)
 
 
 def medians(rows: list[dict], model: str, figure: str) -> dict[tuple[str, str], float]:
