@@ -16,7 +16,6 @@ input or usage.
 """
 
 import functools
-import json
 import sys
 import time
 from pathlib import Path
@@ -57,12 +56,14 @@ def _rules(args, words) -> int:
     backend.start(args.backend, GeneratorRecipe.SMALL_OPERATIONS, GeneratorRecipe.FASTEST)
     from kmodels.core.cli import console
     from kmodels.core.io import files
+    from kmodels.core.io.resumed import resumed
     from kmodels.core.report import figures
     from kmodels.core.runs import provenance
     from kmodels.nand.studies.rules_report import measured, plot, table
 
     settings = {name: getattr(args, name) for name in ("sequences", "epochs", "seed", "initial_state")}
-    record = _begun(Path(args.out), settings) | settings | provenance.here()
+    before = resumed(Path(args.out), settings, {"devices": {}}, {"initial_state": "not_erased"})  # there was no other
+    record = before | settings | provenance.here()
     for order, limit in _devices(args):
         name = f"{order} {limit}"
         if name not in record["devices"]:
@@ -88,21 +89,6 @@ def _check(args) -> None:
 def _devices(args) -> list[tuple[str, int]]:
     """List (program order, limit) of the devices that were asked for."""
     return [(order, limit) for order in args.orders for limit in args.limits or LIMITS]
-
-
-def _begun(path: Path, settings: dict) -> dict:
-    """Read what --out holds already; refuse what was measured with other settings."""
-    if not path.exists():
-        return {"devices": {}}
-    try:
-        record = json.loads(path.read_text())
-        record = {"initial_state": "not_erased"} | record  # there was no other
-        found = {name: record[name] for name in settings}, record["devices"]
-    except (ValueError, KeyError, TypeError):
-        raise UserError(f"{path}: is no record of this study; name another --out") from None
-    if found[0] != settings:
-        raise UserError(f"{path}: was measured with {found[0]}, not {settings}; name another --out")
-    return record
 
 
 def is_reached(device: dict) -> bool:

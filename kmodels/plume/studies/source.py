@@ -12,7 +12,6 @@ Exit status: 0 the network finds the source within one cell, and its rate within
 1 it does not, 2 bad input or usage.
 """
 
-import json
 import sys
 import time
 from dataclasses import asdict
@@ -48,12 +47,13 @@ def _study(args, words) -> int:
         raise UserError(f"{args.run}: the search goes through a step of transport; this run has base = {model.base}")
     from kmodels.core.cli import console
     from kmodels.core.io import files
+    from kmodels.core.io.resumed import resumed
     from kmodels.core.report import figures
     from kmodels.core.runs import provenance
     from kmodels.plume.studies.source_report import measured, plot, table
 
     settings = {name: getattr(args, name) for name in ("masts", "frames", "noise", "seed")}
-    record = _begun(Path(args.out), settings) | settings | provenance.here()
+    record = resumed(Path(args.out), settings, {"cases": []}) | settings | provenance.here()
     drawn = None
     with console.progress("searching", args.cases) as bar:
         for number in range(args.cases):
@@ -79,20 +79,6 @@ def _check(args) -> None:
         raise UserError("--cases: 1 or more; --frames: 5 or more; --seed: 0 or more; --noise: 0 to 1")
     if not 3 <= args.masts <= 50:
         raise UserError(f"--masts {args.masts}: 3 to 50")
-
-
-def _begun(path: Path, settings: dict) -> dict:
-    """Read what --out holds already; refuse what was measured with other settings."""
-    if not path.exists():
-        return {"cases": []}
-    try:
-        record = json.loads(path.read_text())
-        found = {name: record[name] for name in settings}, record["cases"]
-    except (ValueError, KeyError, TypeError):
-        raise UserError(f"{path}: is no record of this study; name another --out") from None
-    if found[0] != settings:
-        raise UserError(f"{path}: was measured with {found[0]}, not {settings}; name another --out")
-    return record
 
 
 def release(data, number: int, args):

@@ -5,18 +5,17 @@ from matplotlib.figure import Figure
 from scipy.stats import binomtest
 
 from kmodels.core.report import figures, tables
+from kmodels.plume.studies import source
 from kmodels.plume.studies.release import Release
-
-NAMES = ("network", "library of puffs")
 
 
 def table(cases: list[dict]) -> str:
     """Tabulate how often place and rate are right, with 95% intervals over cases."""
     rows = [["", "within one cell", "rate within 1.5", "median distance [cells]", "median factor", "seconds a case"]]
-    for name in NAMES:
+    for name in (source.NETWORK, source.LIBRARY):
         found = [case[name] for case in cases]
-        near = np.array([one["distance_cells"] <= 1 for one in found])
-        right = np.array([one["rate_factor"] <= 1.5 for one in found])
+        near = np.array([one["distance_cells"] <= source.NEAR for one in found])
+        right = np.array([one["rate_factor"] <= source.FACTOR for one in found])
         medians = [
             float(np.median([one[key] for one in found])) for key in ("distance_cells", "rate_factor", "seconds")
         ]
@@ -49,11 +48,11 @@ def plot(case: Release, shown: dict) -> Figure:
     path = (shown["path"][:, :2] + 0.5) * (dx / 1e3, dy / 1e3)
     axes[0].plot(*path.T, ".-", color="black", linewidth=0.8, markersize=3, label="tried by gradients")
     axes[0].plot(*((case.masts[:, :0:-1] + 0.5) * (dx / 1e3, dy / 1e3)).T, "^", color="black", label="masts")
-    marks = {"truth": (case.source, "*", 14), "network": (shown["found"]["network"], "o", 9)}
-    marks["library"] = (shown["found"]["library of puffs"], "s", 7)
-    for name, (source, marker, size) in marks.items():
+    marks = {"truth": (case.source, "*", 14), "network": (shown["found"][source.NETWORK], "o", 9)}
+    marks["library"] = (shown["found"][source.LIBRARY], "s", 7)
+    for name, (place, marker, size) in marks.items():
         style = {"markersize": size, "markerfacecolor": "none", "markeredgewidth": 1.8, "color": figures.RED}
-        axes[0].plot(source.x / 1e3, source.y / 1e3, marker, label=name, linestyle="none", **style)
+        axes[0].plot(place.x / 1e3, place.y / 1e3, marker, label=name, linestyle="none", **style)
     axes[0].set_xlabel("east [km]")
     axes[0].set_ylabel("north [km]")
     axes[0].legend(loc="upper left", bbox_to_anchor=(0, -0.15), ncols=3, frameon=False)

@@ -7,7 +7,6 @@ from scipy.optimize import minimize
 from kmodels.core.training import backend
 from kmodels.plume.data.advection import PUFFS
 from kmodels.plume.data.encode import EMISSION_SCALE, HEIGHT_SCALE, WIND_SCALE
-from kmodels.plume.studies.puffs import misfit
 from kmodels.plume.studies.release import BEFORE, Release, Source
 
 STARTS = 2  # places from the library that are followed
@@ -232,10 +231,3 @@ def _source(place, cell) -> Source:
     dz, dy, dx = cell
     x, y, height, rate = (float(value) for value in place[:4])
     return Source((x + 0.5) * dx, (y + 0.5) * dy, height * dz, float(np.exp(rate)))
-
-
-def forecast_misfit(model, case: Release, source: Source) -> float:
-    """Compute the misfit of the network's records of a source."""
-    roll_out = SourceRollOut(model, case)
-    series = ops.convert_to_numpy(roll_out.series(ops.convert_to_tensor(_place(source, case.cell)[None], "float32")))
-    return float(misfit(series[:, 0], case.recorded, model.c0))
