@@ -14,10 +14,17 @@ import psutil
 UNKNOWN = {errno.ENOLCK, errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 
-def cores() -> int:
-    """Count the cores that this process may use."""
+def cores() -> list[int]:
+    """List the cores that this process may use."""
     process = psutil.Process()
-    return len(process.cpu_affinity()) if hasattr(process, "cpu_affinity") else os.cpu_count() or 1
+    return process.cpu_affinity() if hasattr(process, "cpu_affinity") else list(range(os.cpu_count() or 1))
+
+
+def keep_to(process: int, some: list[int]) -> None:
+    """Let a process that was just begun use these cores alone; best effort, for macOS cannot."""
+    if hasattr(psutil.Process, "cpu_affinity"):
+        with contextlib.suppress(psutil.Error):
+            psutil.Process(process).cpu_affinity(some)
 
 
 def peak_memory() -> int:

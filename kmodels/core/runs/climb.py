@@ -1,6 +1,5 @@
 """Climbing a Ladder: every rung is trained and judged, its review written; stops where a gate fails."""
 
-import contextlib
 import json
 import subprocess
 import sys
@@ -9,10 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import psutil
 
 from kmodels.core.cli import console
-from kmodels.core.io import files
+from kmodels.core.io import files, system
 from kmodels.core.report import figures, review, seeds, verification
 from kmodels.core.runs import pipeline, provenance
 from kmodels.core.runs.run import Run
@@ -64,6 +62,10 @@ class LadderRun:
             return None
         found = json.loads(path.read_text(encoding="utf-8"))
         return found if found["key"] == self.key(k) else None
+
+    def runs(self, k: int) -> Path:
+        """Name the folder of the runs of rung k."""
+        return self.out / "runs" / f"step{k}"
 
     def is_left_out(self, k: int, first: int, last: int) -> bool:
         """Say whether rung k of first .. last is one that is climbed alone, and was not."""
@@ -143,7 +145,7 @@ def train_side_by_side(what: LadderRun, first: int, last: int, processes: int) -
         for recipe in what.recipes(k)
         if not _is_trained(what, k, recipe)
     ]
-    cores, free, running = _cores(), list(range(processes)), {}
+    cores, free, running = system.cores(), list(range(processes)), {}
     try:
         while todo or running:
             while todo and free:
@@ -157,31 +159,24 @@ def train_side_by_side(what: LadderRun, first: int, last: int, processes: int) -
                 place, text, started = running.pop(child)
                 free.append(place)
                 console.say(f"{text} ({time.monotonic() - started:.0f} s, exit status {child.returncode})")
-    except BaseException:
-        for child in running:  # each saves its state
+    finally:
+        for child in running:  # somebody stopped us: each saves its state
             child.terminate()
         for child in running:
             child.wait()
-        raise
 
 
 def _is_trained(what: LadderRun, k: int, recipe) -> bool:
-    run = Run.find_existing(what.out / "runs" / f"step{k}", recipe, backend.current())
+    run = Run.find_existing(what.runs(k), recipe, backend.current())
     return run is not None and run.report is not None
-
-
-def _cores() -> list[int]:
-    """List the cores of this process; [0] where the system does not say."""
-    process = psutil.Process()
-    return process.cpu_affinity() if hasattr(process, "cpu_affinity") else [0]
 
 
 def _begun(what: LadderRun, k: int, recipe, cores: list[int]) -> subprocess.Popen:
     """Begin or resume the training of a rung as a process; it says nothing here, but in its log."""
-    folder = what.out / "runs" / f"step{k}"
+    folder = what.runs(k)
     run = Run.find_existing(folder, recipe, backend.current())
     if run is None:
-        config = what.out / "runs" / f"step{k}_seed{recipe.seed}.yaml"
+        config = folder.with_name(f"{folder.name}_seed{recipe.seed}.yaml")
         files.write_text(config, recipe.to_yaml())
         words = ["--config", str(config), "--model", what.task.name, "--out", str(folder), "--seed", str(recipe.seed)]
         words += ["--backend", backend.current(), *["--smoke"] * what.smoke]
@@ -189,9 +184,7 @@ def _begun(what: LadderRun, k: int, recipe, cores: list[int]) -> subprocess.Pope
         words = ["--resume", str(run.path)]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     child = subprocess.Popen([sys.executable, "-m", "kmodels.fit", *words], **quiet)
-    if hasattr(psutil.Process, "cpu_affinity"):
-        with contextlib.suppress(psutil.Error):
-            psutil.Process(child.pid).cpu_affinity(cores)
+    system.keep_to(child.pid, cores)
     return child
 
 
@@ -227,7 +220,7 @@ def _step(what: LadderRun, k: int, before: dict | None) -> dict:
 
 def _trained(what: LadderRun, k: int, recipe) -> dict:
     """Train rung k's recipe, or find it trained, and return its report."""
-    _, report = pipeline.train_or_resume(what.out / "runs" / f"step{k}", recipe, smoke=what.smoke)
+    _, report = pipeline.train_or_resume(what.runs(k), recipe, smoke=what.smoke)
     return report
 
 

@@ -117,7 +117,7 @@ def hardware() -> dict:
     """Describe processor, cores, memory and accelerators."""
     return {
         "processor": _processor(),
-        "cores": system.cores(),
+        "cores": len(system.cores()),
         "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
         "accelerators": backend.accelerators(),
         "system": f"{platform.system()} {platform.machine()}",

@@ -137,7 +137,7 @@ from kmodels.core.runs import provenance
 folder = Path(sys.argv[1])
 with files.file_lock(folder / "lock") as alone:
     files.write_json(folder / "a.json", {"alone": alone})
-print(system.cores() > 0, provenance.peak_memory_gb() > 0.01, files.sha256(folder / "a.json")[:0] == "", alone)
+print(len(system.cores()) > 0, provenance.peak_memory_gb() > 0.01, files.sha256(folder / "a.json")[:0] == "", alone)
 from kmodels.__main__ import main
 sys.exit(main(["simulate", "--model", "plume", "--smoke", "--out", str(folder / "made")]))
 """
