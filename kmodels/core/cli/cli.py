@@ -118,8 +118,8 @@ def add_run_options(options: argparse.ArgumentParser, **more) -> None:
     which.add_argument("--preset", metavar="NAME", help="a trained network that comes with kmodels, such as nand")
 
 
-def run_of(args: argparse.Namespace) -> str:
-    """Find the folder that --run or --preset names; where --run takes several, a list of it.
+def run_of(args: argparse.Namespace) -> str | list[str]:
+    """Find the folder that --run or --preset names; a list where --run takes several.
 
     Raises
     ------
@@ -341,7 +341,8 @@ def load_predictors(args: argparse.Namespace) -> list["Predictor"]:
         Where a folder is no finished run, or one of another model than the first.
     """
     found, model = [], None
-    for path in args.run if getattr(args, "preset", None) is None else [run_of(args)]:
+    folders = run_of(args)
+    for path in [folders] if isinstance(folders, str) else folders:
         found.append(load_predictor(argparse.Namespace(run=path, backend=args.backend), model))
         model = found[0].run.metadata["model"]
     return found

@@ -134,6 +134,34 @@ def _scale(values: list[float]) -> str:
     return "log" if max(values) > 3 * min(values) > 0 else "linear"
 
 
+def reliability_bins(
+    probability: np.ndarray, positive: np.ndarray, bins: int = 10
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Compute the mean probability and the observed frequency of the bins that are not empty, and the number in all.
+
+    Parameters
+    ----------
+    probability : numpy.ndarray
+        (n,) in [0, 1].
+    positive : numpy.ndarray of bool
+        (n,).
+    bins : int
+        Of equal width in probability.
+
+    Returns
+    -------
+    mean, observed : numpy.ndarray
+        (bins that are not empty,).
+    count : numpy.ndarray of int
+        (bins,).
+    """
+    index = np.minimum((probability * bins).astype(int), bins - 1)
+    count = np.bincount(index, minlength=bins)
+    full = count > 0
+    mean = np.bincount(index, probability, bins)[full] / count[full]
+    return mean, np.bincount(index, positive.astype(float), bins)[full] / count[full], count
+
+
 def reliability_curve(probability: np.ndarray, positive: np.ndarray, bins: int = 10) -> Figure:
     """Plot the observed frequency of the positive class against its predicted probability, and the number in each bin.
 
@@ -155,11 +183,7 @@ def reliability_curve(probability: np.ndarray, positive: np.ndarray, bins: int =
     """
     made, (upper, lower) = figure(4.6, 4.6, rows=2)
     lower.set_box_aspect(0.25)
-    index = np.minimum((probability * bins).astype(int), bins - 1)
-    count = np.bincount(index, minlength=bins)
-    full = count > 0
-    mean = np.bincount(index, probability, bins)[full] / count[full]
-    observed = np.bincount(index, positive.astype(float), bins)[full] / count[full]
+    mean, observed, count = reliability_bins(probability, positive, bins)
     upper.plot([0, 1], [0, 1], color=GREY, lw=1, ls="--")
     upper.plot(mean, observed, "o-", color=BLUE)
     upper.set(ylabel="observed frequency", xlim=(0, 1), ylim=(0, 1))

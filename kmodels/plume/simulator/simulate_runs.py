@@ -7,16 +7,17 @@ In fast wind the plumes then reach to the domain's side; in slow wind they are t
 import math
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from kmodels.core.io import parallel
-from kmodels.plume.data.run import PlumeRun
+from kmodels.plume.data.run import PlumeRun, Stacks
 from kmodels.plume.simulator.stability import sample_stability
 from kmodels.plume.simulator.stacks import BUOYANCY_FLUX, plume_rise, release_cells, sample_stacks
-from kmodels.plume.simulator.terrain import sample_domain
+from kmodels.plume.simulator.terrain import Domain, sample_domain
 from kmodels.plume.simulator.transport import Transport
-from kmodels.plume.simulator.wind import sample_directions, wind_over, wind_speed
+from kmodels.plume.simulator.wind import Wind, sample_directions, wind_over, wind_speed
 
 SIMULATION = 1  # raise it when the same recipe gives other data: cached data is then made again
 LONGEST_SPIN_UP = 1800.0  # s
@@ -95,17 +96,9 @@ def sample_run(rng: np.random.Generator, data, name: str) -> PlumeRun:
     PlumeRun
         In memory.
     """
-    domain = sample_domain(rng, data)
-    u10 = rng.uniform(*data.wind_speed)
-    stability = sample_stability(rng, u10)
-    stacks = sample_stacks(rng, domain, data)
-    buoyancy = np.exp(rng.uniform(*np.log(BUOYANCY_FLUX), len(stacks)))
-    rise = plume_rise(buoyancy, wind_speed(stacks.height, u10, stability), stability)
-    wind = wind_over(domain, u10, stability)
-    transport = Transport(domain, wind, stability.diffusivities(u10), data.frame_seconds)
+    domain, u10, stacks, cells, wind, transport = sample_setting(rng, data)
     spin_up = spin_up_frames(domain, u10, data.frame_seconds)
     directions = sample_directions(rng, spin_up + data.frames, data.frame_seconds, data)
-    cells = release_cells(domain, stacks, rise)
     frames = np.zeros((data.frames, *domain.shape), "float32")
     for step, direction in enumerate(directions):
         if step >= spin_up:
@@ -125,6 +118,46 @@ def sample_run(rng: np.random.Generator, data, name: str) -> PlumeRun:
         u=u,
         v=v,
     )
+
+
+class Setting(NamedTuple):
+    """What stands still in a run.
+
+    Attributes
+    ----------
+    domain : Domain
+        Ground and lid.
+    u10 : float
+        Wind 10 m above ground [m s-1].
+    stacks : Stacks
+        The sources.
+    cells : tuple of array
+        Where they emit, after the rise of their plumes: (k, j, i).
+    wind : Wind
+        Over the hills, before it is turned.
+    transport : Transport
+        Of clean air.
+    """
+
+    domain: Domain
+    u10: float
+    stacks: Stacks
+    cells: tuple[np.ndarray, np.ndarray, np.ndarray]
+    wind: Wind
+    transport: Transport
+
+
+def sample_setting(rng: np.random.Generator, data) -> Setting:
+    """Sample terrain, weather and stacks of a run; `data` is a recipe's data section."""
+    domain = sample_domain(rng, data)
+    u10 = rng.uniform(*data.wind_speed)
+    stability = sample_stability(rng, u10)
+    stacks = sample_stacks(rng, domain, data)
+    buoyancy = np.exp(rng.uniform(*np.log(BUOYANCY_FLUX), len(stacks)))
+    rise = plume_rise(buoyancy, wind_speed(stacks.height, u10, stability), stability)
+    wind = wind_over(domain, u10, stability)
+    transport = Transport(domain, wind, stability.diffusivities(u10), data.frame_seconds)
+    return Setting(domain, u10, stacks, release_cells(domain, stacks, rise), wind, transport)
 
 
 def spin_up_frames(domain, u10: float, frame_seconds: float) -> int:

@@ -4,11 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kmodels.plume.simulator.stability import sample_stability
-from kmodels.plume.simulator.stacks import BUOYANCY_FLUX, plume_rise, release_cells, sample_stacks
-from kmodels.plume.simulator.terrain import sample_domain
-from kmodels.plume.simulator.transport import Transport
-from kmodels.plume.simulator.wind import sample_directions, wind_over, wind_speed
+from kmodels.plume.simulator.simulate_runs import sample_setting
+from kmodels.plume.simulator.wind import sample_directions
 
 BEFORE = 2  # frames of wind before the release begins, for a network that looks back
 SEEING = 3  # masts that see the cloud at least; masts are placed anew until so many do
@@ -103,16 +100,9 @@ def sample_release(rng: np.random.Generator, data, frames: int, masts: int, nois
 
 def _simulate(rng, data, frames: int) -> tuple[np.ndarray, dict]:
     """Simulate one release: volumes (frames, z, y, x), and what a `Release` holds beside the masts."""
-    domain = sample_domain(rng, data)
-    u10 = rng.uniform(*data.wind_speed)
-    stability = sample_stability(rng, u10)
-    stack = sample_stacks(rng, domain, data.model_copy(update={"stacks": (1, 1)}))
-    buoyancy = np.exp(rng.uniform(*np.log(BUOYANCY_FLUX), 1))
-    rise = plume_rise(buoyancy, wind_speed(stack.height, u10, stability), stability)
-    wind = wind_over(domain, u10, stability)
-    transport = Transport(domain, wind, stability.diffusivities(u10), data.frame_seconds)
+    one_stack = data.model_copy(update={"stacks": (1, 1)})
+    domain, _, stack, cells, wind, transport = sample_setting(rng, one_stack)
     directions = sample_directions(rng, BEFORE + frames, data.frame_seconds, data)
-    cells = release_cells(domain, stack, rise)
     volumes = np.empty((frames, *domain.shape))
     for k, direction in enumerate(directions[BEFORE:]):
         transport.advance(direction, cells, stack.emission)

@@ -207,14 +207,12 @@ def _ratio(variance: np.ndarray, error: np.ndarray) -> float:
     return float(np.sqrt(variance.mean() / error.mean()))
 
 
-def _reliability(probability, exceeded, bins: int = 10) -> list[list[float]]:
+def _reliability(probability, exceeded) -> list[list[float]]:
     """Compute mean probability, observed frequency and count of each bin that is not empty."""
-    which = np.minimum((probability * bins).astype(int), bins - 1)
-    return [
-        [float(probability[which == k].mean()), float(exceeded[which == k].mean()), int((which == k).sum())]
-        for k in range(bins)
-        if (which == k).any()
-    ]
+    from kmodels.core.report.figures import reliability_bins
+
+    mean, observed, count = reliability_bins(probability, exceeded)
+    return [list(row) for row in zip(mean.tolist(), observed.tolist(), count[count > 0].tolist(), strict=True)]
 
 
 def is_reached(record: dict) -> bool:
