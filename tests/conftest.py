@@ -2,6 +2,7 @@
 
 import functools
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,13 @@ def cache_folder(shared_folder):
     folder = shared_folder / "cache"
     os.environ["KMODELS_CACHE"] = str(folder)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    """Weights that a test draws without a seed are the same whatever ran before it in this worker."""
+    if keras := sys.modules.get("keras"):
+        keras.utils.set_random_seed(0)
 
 
 @pytest.fixture

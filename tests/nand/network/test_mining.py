@@ -30,7 +30,7 @@ def test_mining_reduces_the_missed():
     missed = (p[trace.invalid] < float(model.threshold)).sum()
     first = mine_hard_negatives(model, trace, examples, recipe)
     assert first["missed"] == missed > 0
-    for _ in range(25):
+    for _ in range(50):
         last = mine_hard_negatives(model, trace, examples, recipe)
     assert last["missed"] < missed
 
