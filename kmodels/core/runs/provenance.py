@@ -14,6 +14,11 @@ from kmodels.core.io import files, system
 from kmodels.core.training import backend
 
 NAMES = ("date", "commit", "backend", "versions", "hardware")
+# Texts, pictures and bounds; whatever else is measured with a model; and what reads users' files: that simulated data is
+# read as ever is a test of its own, with digests (tests/test_simulated_data.py).
+APART = {"studies", "ladder.py", "gates.py", "figures.py", "diagnostics.py", "legacy.py", "tensorboard.py"}
+APART |= {"load.py", "table.py", "cf_reader.py", "cf_writer.py", "series.py", "coast.py", "aermod.py", "units.py"}
+APART |= {"hdf5.py", "batvision.py", "legacy_numpy.py"}
 
 
 def here() -> dict:
@@ -70,8 +75,9 @@ def code() -> str:
 def code_of(model: str) -> str:
     """Hash the code that a model's figures come from, so that a report can be told from one of other code.
 
-    That is the model's own folder but its studies, texts and pictures, all layers, and the training. Comments,
-    docstrings and layout count for nothing; bounds do not either, for a gate can be judged again without training.
+    That is the model's own folder but what is APART, all layers, and the training. Comments, docstrings and layout count
+    for nothing; bounds do not either, for a gate can be judged again without training. A recipe's fields are compared by
+    value, for a report holds them all.
 
     Parameters
     ----------
@@ -89,22 +95,24 @@ def code_of(model: str) -> str:
     paths.append(package / "core" / "report" / "verification.py")
     digest = hashlib.sha256()
     for path in paths:
-        digest.update(f"{path.relative_to(package)}\n{_meaning(path.read_text(encoding='utf-8'))}\n".encode())
+        meaning = _meaning(path.read_text(encoding="utf-8"), fields=path.name != "recipe.py")
+        digest.update(f"{path.relative_to(package)}\n{meaning}\n".encode())
     return digest.hexdigest()[:16]
 
 
 def _makes_figures(path: Path, package: Path, model: str) -> bool:
     """Say whether a file can change a model's figures."""
     rooms = path.relative_to(package).parts
-    apart = {"studies", "ladder.py", "gates.py", "figures.py", "diagnostics.py", "legacy.py", "tensorboard.py"}
-    return not apart & set(rooms) and ("generator" not in rooms or model.endswith(".generator"))
+    return not APART & set(rooms) and ("generator" not in rooms or model.endswith(".generator"))
 
 
 @functools.cache  # a process that trains many models asks for the same files each time
-def _meaning(source: str) -> str:
-    """Write the syntax tree of a module without its docstrings."""
+def _meaning(source: str, fields: bool) -> str:
+    """Write the syntax tree of a module without its docstrings and, where they are not wanted, fields of classes."""
     tree = ast.parse(source)
     for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef) and not fields:
+            node.body = [part for part in node.body if not isinstance(part, ast.AnnAssign)]
         body = getattr(node, "body", None)
         if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
             said = body[0].value
