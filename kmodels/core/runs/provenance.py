@@ -14,8 +14,8 @@ from kmodels.core.io import files, system
 from kmodels.core.training import backend
 
 NAMES = ("date", "commit", "backend", "versions", "hardware")
-# Texts, pictures and bounds; whatever else is measured with a model; and what reads users' files: that simulated data is
-# read as ever is a test of its own, with digests (tests/test_simulated_data.py).
+# Texts, pictures and bounds; whatever else is measured with a model; and what reads users' files: that simulated data
+# is read as ever is a test of its own, with fingerprints (tests/test_simulated_data.py).
 APART = {"studies", "ladder.py", "gates.py", "figures.py", "diagnostics.py", "legacy.py", "tensorboard.py"}
 APART |= {"load.py", "table.py", "cf_reader.py", "cf_writer.py", "series.py", "coast.py", "aermod.py", "units.py"}
 APART |= {"hdf5.py", "batvision.py", "legacy_numpy.py"}
@@ -75,9 +75,9 @@ def code() -> str:
 def code_of(model: str) -> str:
     """Hash the code that a model's figures come from, so that a report can be told from one of other code.
 
-    That is the model's own folder but what is APART, all layers, and the training. Comments, docstrings and layout count
-    for nothing; bounds do not either, for a gate can be judged again without training. A recipe's fields are compared by
-    value, for a report holds them all.
+    That is the model's own folder but what is APART, all layers, and the training. Comments, docstrings and layout
+    count for nothing; bounds do not either, for a gate can be judged again without training. A recipe's fields are
+    compared by value, for a report holds them all.
 
     Parameters
     ----------
