@@ -68,7 +68,7 @@ def fit(
     KeyboardInterrupt
         Where training was stopped; it says how to go on.
     """
-    recipe = cli.recipe_of_keywords(fit, model, fields, variant=variant, config=config, seed=seed, smoke=smoke)
+    recipe = cli.recipe_of_keywords(fit, model, fields, data, variant=variant, config=config, seed=seed, smoke=smoke)
     run, *lines = _begun(recipe, data, out, backend, smoke, variant)
     from kmodels.core.training.callbacks import Stopped
 

@@ -40,7 +40,7 @@ def read(model: str, data, *, variant=None, config=None, seed=None, smoke: bool 
     kmodels.core.spec.errors.UserError
         For what cannot be used: file, row or index, value and rule.
     """
-    recipe = cli.recipe_of_keywords(read, model, fields, variant=variant, config=config, seed=seed, smoke=smoke)
+    recipe = cli.recipe_of_keywords(read, model, fields, data, variant=variant, config=config, seed=seed, smoke=smoke)
     return user_data.load(recipe, data, labels)
 
 

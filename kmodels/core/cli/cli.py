@@ -134,7 +134,10 @@ def run_of(args: argparse.Namespace) -> str | list[str]:
 
 
 def recipe(args: argparse.Namespace, words: list[str]) -> Recipe:
-    """Build the recipe of defaults < --variant < --config < --smoke < command line.
+    """Build the recipe of defaults < --variant < --config < --smoke < sizes of --data < command line.
+
+    What the data says is taken only where neither variant, config nor command line say something else; what they say is
+    what the data must agree with.
 
     Parameters
     ----------
@@ -151,13 +154,14 @@ def recipe(args: argparse.Namespace, words: list[str]) -> Recipe:
     if args.model is None:
         raise UserError(f"which model? --model {' | '.join(registry.NAMES)}")
     last = functools.partial(parse.command_line, words=words)
-    return _recipe(args.model, args.variant, args.config, args.smoke, last)
+    return _recipe(args.model, args.variant, args.config, args.smoke, last, getattr(args, "data", None))
 
 
 def recipe_of_keywords(
     function: Callable,
     model: str,
     fields: dict,
+    data=None,
     *,
     variant: str | None = None,
     config: str | Path | None = None,
@@ -174,6 +178,8 @@ def recipe_of_keywords(
         Its name.
     fields : dict
         Keyword arguments that the function does not know itself: fields of the recipe by their dotted keys.
+    data
+        The user's own, whose sizes the recipe takes.
     variant, config, seed, smoke
         As on the command line.
 
@@ -184,13 +190,13 @@ def recipe_of_keywords(
     """
     own = inspect.signature(function).parameters
     for name in fields:
-        if hint := did_you_mean(name, own):
+        if "." not in name and (hint := did_you_mean(name, own)):
             raise UserError(f"{function.__name__}: no such keyword: {name}{hint}")
     fields = fields if seed is None else {"seed": seed} | fields
-    return _recipe(model, variant, config, smoke, functools.partial(parse.keywords, fields=fields))
+    return _recipe(model, variant, config, smoke, functools.partial(parse.keywords, fields=fields), data)
 
 
-def _recipe(model, variant, config, smoke, last: Callable[[type[Recipe]], parse.RecipeSource]) -> Recipe:
+def _recipe(model, variant, config, smoke, last: Callable[[type[Recipe]], parse.RecipeSource], data=None) -> Recipe:
     """Build a recipe; last: what is put over all others, for a type of recipe."""
     registry.check(model)
     name, variant = registry.chosen(model, variant)
@@ -200,10 +206,28 @@ def _recipe(model, variant, config, smoke, last: Callable[[type[Recipe]], parse.
         layers.append(_variant(kind, name, variant))
     if config is not None:
         layers.append(parse.read_yaml(config))
-    if smoke:
-        layers.append(parse.RecipeSource(kind.SMOKE, "--smoke"))
     layers.append(last(kind))
-    return parse.resolve(kind, layers)
+    measured = [] if data is None else _sizes(kind, name, layers, data)
+    smallest = [parse.RecipeSource(kind.SMOKE, "--smoke")] if smoke else []
+    return parse.resolve(kind, [*layers[:-1], *smallest, *measured, layers[-1]])
+
+
+def _sizes(kind: type[Recipe], name: str, chosen: list[parse.RecipeSource], data) -> list[parse.RecipeSource]:
+    """Take from the user's data what nobody chose, and say what differs from the recipe for that."""
+    is_path = isinstance(data, str | Path)
+    measure = registry.sizes(name)
+    if measure is None or (is_path and not Path(data).expanduser().exists()):
+        return []
+    place = str(data) if is_path else type(data).__name__
+    sizes = parse.not_chosen(kind, measure(data), chosen)
+    layer = parse.RecipeSource(parse.nested(sizes), place)
+    usual = dict(parse.paths(kind().model_dump(mode="json")))
+    told = [f"{key} {value}" for key, value in sizes.items() if value != usual[tuple(key.split("."))]]
+    if told:
+        from kmodels.core.cli import console
+
+        console.notice(f"{place}: taken from it: {', '.join(told)}")
+    return [layer]
 
 
 def _variant(kind: type[Recipe], name: str, variant: str) -> parse.RecipeSource:

@@ -249,6 +249,31 @@ def _nested(path, value):
     return value
 
 
+def not_chosen(recipe_type: type[Recipe], values: dict[str, Any], layers: list[RecipeSource]) -> dict[str, Any]:
+    """Keep of some values, by dotted key, those that no layer sets.
+
+    Parameters
+    ----------
+    recipe_type : type of Recipe
+        Of the model.
+    values : dict
+        By dotted key.
+    layers : list of RecipeSource
+        What was chosen.
+    """
+    current = [with_current_names(recipe_type, layer, tell=False) for layer in layers]
+    chosen = {".".join(path) for layer in current for path, _ in paths(layer.values)}
+    return {key: value for key, value in values.items() if key not in chosen}
+
+
+def nested(values: dict[str, Any]) -> dict[str, Any]:
+    """Nest values by dotted key: `{"train.epochs": 3}` as `{"train": {"epochs": 3}}`."""
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        found = merge(found, _nested(key.split("."), value))
+    return found
+
+
 def resolve(recipe_type: type[Recipe], layers: list[RecipeSource], tell: bool = True) -> Recipe:
     """Build the recipe of the layers put over its defaults, later ones winning.
 
@@ -313,7 +338,7 @@ def with_current_names(recipe_type: type[Recipe], layer: RecipeSource, tell: boo
     renamed, choices = recipe_type.renamed(), recipe_type.renamed("RENAMED_CHOICES")
     current = RecipeSource({}, layer.source)
     came_from: dict[tuple[str, ...], tuple[str, ...]] = {}
-    for old, value in _paths(layer.values):
+    for old, value in paths(layer.values):
         path = _current_path(renamed, old)
         place = _place([layer], old)
         if path in came_from:
@@ -331,11 +356,11 @@ def with_current_names(recipe_type: type[Recipe], layer: RecipeSource, tell: boo
     return current
 
 
-def _paths(values: dict, path: tuple[str, ...] = ()):
+def paths(values: dict, path: tuple[str, ...] = ()):
     """Yield every (path, value) of nested dictionaries; an empty one counts as a value."""
     for key, value in values.items():
         if isinstance(value, dict) and value:
-            yield from _paths(value, (*path, str(key)))
+            yield from paths(value, (*path, str(key)))
         else:
             yield (*path, str(key)), value
 

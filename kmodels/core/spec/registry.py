@@ -68,6 +68,14 @@ def loader(name: str) -> Callable:
     return importlib.import_module(f"kmodels.{name}.data.load").load
 
 
+def sizes(name: str) -> Callable | None:
+    """Import `sizes(path)` of model `name`: what a user's data says of the recipe, by dotted keys; imports no backend.
+
+    None where the model takes data of any size.
+    """
+    return getattr(importlib.import_module(f"kmodels.{name}.data.load"), "sizes", None)
+
+
 def splitter(name: str) -> Callable:
     """Import `split(records, recipe)` of model `name`; imports no backend.
 

@@ -60,6 +60,35 @@ def load(path: str | Path, recipe: PlumeRecipe, labels: bool = True) -> Windows:
     return Windows(tuple(runs), which, first, recipe.data.past, recipe.data.horizon, cells[0], seconds[0])
 
 
+def sizes(path: str | Path) -> dict[str, float]:
+    """Measure the grid and the frames of a file or a folder, for a recipe.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        A file or a folder.
+
+    Returns
+    -------
+    dict of str to float
+        By dotted key of the recipe: cells, their width and height [m], frames and their interval [s].
+
+    Raises
+    ------
+    UserError
+        As `load` does.
+    """
+    usual = PlumeRecipe().data
+    run = _runs(data_files(path, SUFFIXES), usual)[0]
+    names = dict(zip(("nz", "ny", "nx"), run.shape, strict=True))
+    found = {f"data.grid.{name}": cells for name, cells in names.items()} | {"data.frames": run.n_frames}
+    if run.file.suffix.lower() != ".npz":  # such archives do not know it
+        dz, _, dx = _cell(run, usual.grid)
+        lengths = {"data.grid.dx": dx, "data.grid.dz": dz, "data.frame_seconds": _frame_seconds(run, usual)}
+        found |= {name: float(f"{value:.6g}") for name, value in lengths.items()}  # coordinates may be float32
+    return found
+
+
 def _runs(paths: list[Path], data) -> list[StoredRun]:
     """Read the runs of the files, each with a name of its own."""
     refuse_crashing(paths)

@@ -87,6 +87,22 @@ def read(folder: Path, recipe, labels: bool) -> Days:
     )
 
 
+def shapes(folder: Path) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Measure the grids of a folder: fine (y, x) and coarse (Y, X) [cells]."""
+    days = [folder / STATES / day_name(number) for number in _numbers(folder / STATES)[:1]]
+    fine, coarse = (_shape(path) for path in (folder / STATICS, *(days or [folder / STATES / day_name(0)])))
+    return fine, coarse
+
+
+def _shape(path: Path) -> tuple[int, int]:
+    if not path.exists():
+        raise UserError(f"{path}: no such file")
+    shape = read_array(path, on_disk=True).shape
+    if len(shape) != 3:
+        raise UserError(f"{path}: has shape {shape}; expected (y, x, variable)")
+    return shape[:2]
+
+
 def day_name(number: int) -> str:
     """Name the file of a day."""
     return f"day_{number:06d}.npy"

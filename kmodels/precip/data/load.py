@@ -88,6 +88,35 @@ def load(path: str | Path, recipe: PrecipRecipe, labels: bool = True) -> Days:
     )
 
 
+def sizes(path: str | Path) -> dict[str, int]:
+    """Measure the grids of a folder, for a recipe: `data.grid.ny`, `nx` and, where they nest, `block`.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        The folder.
+
+    Returns
+    -------
+    dict of str to int
+        By dotted key of the recipe.
+
+    Raises
+    ------
+    UserError
+        Where a file is missing or has no grid.
+    """
+    found, folder = data_files(path, SUFFIXES), Path(path).expanduser()
+    if any(p.name == legacy_numpy.STATES for p in found):
+        (ny, nx), (rows, columns) = legacy_numpy.shapes(folder)
+    else:
+        refuse_crashing(found)
+        files = _by_kind(folder, found, labels=False)
+        (ny, nx), (rows, columns) = files["static"][0].grid.shape, files["coarse"][0].grid.shape
+    nests = ny % rows == nx % columns == 0 and ny // rows == nx // columns
+    return {"data.grid.ny": ny, "data.grid.nx": nx} | ({"data.grid.block": ny // rows} if nests else {})
+
+
 def _by_kind(folder: Path, paths: list[Path], labels: bool) -> dict[str, list[File]]:
     """Open the files of each kind; those of fine rain only where they are asked for."""
     needed = [kind for kind in KINDS if kind != "fine" or labels]

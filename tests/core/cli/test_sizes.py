@@ -1,0 +1,56 @@
+"""A recipe takes from a user's data what the data says and nobody chose."""
+
+import re
+
+import pytest
+
+import kmodels
+from kmodels.core.spec.errors import UserError
+from kmodels.read import main as read
+
+SIMULATED = {
+    "precip": {"data.grid.ny": 24, "data.grid.nx": 20, "data.grid.block": 2},
+    "plume": {"data.grid.nx": 14, "data.grid.dx": 50.0, "data.frames": 30},
+}
+
+
+@pytest.fixture(scope="module")
+def simulated(tmp_path_factory):
+    """`simulated(name)`: a folder of data whose sizes are not the default recipe's."""
+    made = {}
+
+    def make(name):
+        if name not in made:
+            folder = tmp_path_factory.mktemp("sizes") / name
+            made[name] = kmodels.simulate(name, folder, smoke=True, **SIMULATED[name])
+        return made[name]
+
+    return make
+
+
+@pytest.mark.parametrize("name", SIMULATED)
+@pytest.mark.parametrize("smoke", [[], ["--smoke"]])
+def test_sizes_are_those_of_the_data_and_told_in_a_line(name, smoke, simulated, capsys):
+    folder = simulated(name)
+    read(["--model", name, "--data", str(folder), *smoke])
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("notice")]
+    assert len(lines) == 1 and f"{folder}: taken from it:" in lines[0]
+    for key, value in SIMULATED[name].items():
+        assert f"{key} {value}" in lines[0]
+
+
+def test_in_python_too(simulated):
+    records = kmodels.read("plume", simulated("plume"))
+    assert records.shape[2] == 14
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "message"),
+    [
+        ("precip", {"data.grid.ny": 28}, r"(24, 20) cells; the recipe has (28, 20), data.grid.ny and data.grid.nx"),
+        ("plume", {"data.past": 30}, r"past = 30 and horizon = 1 need more frames than frames = 30"),
+    ],
+)
+def test_what_contradicts_the_data_is_named_with_it(name, words, message, simulated):
+    with pytest.raises(UserError, match=re.escape(message)):
+        kmodels.read(name, simulated(name), **words)
