@@ -1,17 +1,21 @@
 """Read your own data as fit would, say what is in it, and what of it would be trained on. No backend is needed.
 
   python -m kmodels.read --model precip --data era5
-  python -m kmodels.read --model nand --data my_trace.csv
+  python -m kmodels.read --model nand --data my_trace.csv --picture look.png
 
 Exit status: 0 it can be used, 2 bad input or usage.
 """
 
 import sys
+from pathlib import Path
 
 import numpy as np
 
 from kmodels.core.cli import cli
+from kmodels.core.io import files
+from kmodels.core.report import figures
 from kmodels.core.runs import user_data
+from kmodels.core.spec import registry
 
 
 def read(model: str, data, *, variant=None, config=None, seed=None, smoke: bool = False, labels: bool = True, **fields):
@@ -49,7 +53,26 @@ def main(argv=None) -> int:
     options = cli.parser("read", __doc__)
     cli.add_recipe_options(options)
     options.add_argument("--data", required=True, metavar="PATH", help="your own file or folder")
+    options.add_argument("--picture", metavar="PNG", help="draw some of it into this file")
     return cli.run(options, _read, argv)
+
+
+def describe(model: str, records) -> dict[str, str]:
+    """Say what was understood of data.
+
+    Parameters
+    ----------
+    model : str
+        Its name, such as "precip".
+    records : Records
+        As `read` gives them.
+
+    Returns
+    -------
+    dict of str to str
+        Sizes, periods, units, ranges, shares of what is missing, by what they are of.
+    """
+    return registry.summary(model).describe(records)
 
 
 def _read(args, words) -> int:
@@ -58,11 +81,14 @@ def _read(args, words) -> int:
     recipe = cli.recipe(args, words)
     records = user_data.load(recipe, args.data)
     rows = user_data.split(recipe, records, args.data)
-    console.say(f"{'records':<12} {len(records)}")
+    found = registry.summary(recipe.task).describe(records)
     if hasattr(records, "groups"):
-        console.say(f"{'groups':<12} {len(np.unique(records.groups))}, each in one part only")
-    for name, index in rows.items():
-        console.say(f"{name:<12} {len(index)}")
+        found["groups"] = f"{len(np.unique(records.groups))}, each in one part only"
+    found["parts"] = ", ".join(f"{name} {len(index)}" for name, index in rows.items()) + f" of {len(records)}"
+    console.show_facts(found)
+    if args.picture:
+        files.write_bytes(Path(args.picture), figures.png(registry.summary(recipe.task).picture(records)))
+        console.say(f"picture: {args.picture}")
     return 0
 
 

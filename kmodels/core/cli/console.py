@@ -192,6 +192,17 @@ def show(table: Table) -> None:
     log.info("\n%s", text.getvalue().rstrip())
 
 
+def show_facts(facts: dict[str, str]) -> None:
+    """Print facts by their names, a long one folded beside its name."""
+    table = new_table(None)
+    table.show_header = False
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, text in facts.items():
+        table.add_row(escape(name), escape(text))
+    show(table)
+
+
 def _fitting(table: Table, console: Console) -> list[Table]:
     """Part a table that is too wide into tables of some of its columns, each with the first column again."""
     first, *others = [(column, _width(table, column, console)) for column in table.columns]

@@ -76,6 +76,11 @@ def sizes(name: str) -> Callable | None:
     return getattr(importlib.import_module(f"kmodels.{name}.data.load"), "sizes", None)
 
 
+def summary(name: str):
+    """Import the module of model `name` that says what was understood of data: `describe` and `picture`."""
+    return importlib.import_module(f"kmodels.{name.partition('.')[0]}.evaluation.summary")
+
+
 def splitter(name: str) -> Callable:
     """Import `split(records, recipe)` of model `name`; imports no backend.
 

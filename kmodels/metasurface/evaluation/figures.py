@@ -3,14 +3,12 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from kmodels.core.report.figures import BLUE, GREEN, GREY, ORANGE, RED, figure
+from kmodels.core.report.figures import BLUE, GREY, figure
 from kmodels.core.spec.task import EvaluationInput
+from kmodels.metasurface.evaluation.drawing import INK, draw_pattern, draw_spectra
 from kmodels.metasurface.evaluation.metrics import error_by_wavelength
-from kmodels.metasurface.evaluation.prediction import pixel_names
 from kmodels.metasurface.evaluation.router import by_colour, efficiency
 
-INK = {"R": RED, "G": GREEN, "B": BLUE}
-SECOND = {"G2": "#86b894"}  # the second green
 ATTENTION_AT = (450.0, 550.0, 650.0)  # nm
 
 
@@ -42,20 +40,11 @@ def spectra(evaluated: EvaluationInput) -> Figure:
     chosen = {"median error": order[len(order) // 2], "largest error": order[-1]}
     made, axes = figure(9, 5.4, 2, 2)
     for (left, right), (title, row) in zip(axes, chosen.items(), strict=True):
-        _pattern(left, structures.patterns([row])[0], structures.pixel_order)
+        draw_pattern(left, structures.patterns([row])[0], structures.pixel_order)
         left.set_title(f"{structures.names[row]}, {title}", fontsize=9)
-        four(right, structures.wavelength, structures.spectra[row], transmittance[row], structures.pixel_order)
+        draw_spectra(right, structures.wavelength, structures.spectra[row], structures.pixel_order, transmittance[row])
     axes[0, 1].legend(frameon=False, fontsize=7, ncols=2)
     return made
-
-
-def four(axis, wavelength, true, predicted, pixel_order: str) -> None:
-    """Plot spectra of the four pixels: true ones solid, predicted ones dashed."""
-    for k, name in enumerate(pixel_names(pixel_order)):
-        colour = SECOND.get(name, INK[name[0]])
-        axis.plot(wavelength, true.reshape(4, -1)[k], color=colour, label=f"{name} true")
-        axis.plot(wavelength, predicted.reshape(4, -1)[k], color=colour, ls="--", label=f"{name} predicted")
-    axis.set(xlabel="wavelength [nm]", ylabel="transmittance", ylim=(0, None))
 
 
 def errors(evaluated: EvaluationInput) -> Figure:
@@ -119,7 +108,7 @@ def router(pattern, wavelength, true, predicted, pixel_order: str, title: str) -
         The figure.
     """
     made, (left, right) = figure(9, 3.4, 1, 2)
-    _pattern(left, pattern, pixel_order)
+    draw_pattern(left, pattern, pixel_order)
     predicted = by_colour(predicted, pixel_order)
     for colour, values in by_colour(true, pixel_order).items():
         top = int(np.argmax(values))
@@ -154,21 +143,9 @@ def attention(pattern, scores, wavelength) -> Figure:
     chosen = [int(np.argmin(np.abs(wavelength - asked))) for asked in ATTENTION_AT]
     top = scores[chosen].max()
     for axis, k in zip(axes, chosen, strict=True):
-        _pattern(axis, pattern)
+        draw_pattern(axis, pattern)
         extent = (0, pattern.shape[1], pattern.shape[0], 0)
         image = axis.imshow(scores[k], cmap="inferno", alpha=0.65, extent=extent, vmin=0, vmax=top)
         axis.set_title(f"{wavelength[k]:.0f} nm", fontsize=9)
     made.colorbar(image, ax=axes, shrink=0.8, label="attention")
     return made
-
-
-def _pattern(axis, pattern, pixel_order: str = "") -> None:
-    """Plot a pattern with the borders and colours of the camera pixels."""
-    n = pattern.shape[0]
-    axis.imshow(pattern, cmap="Greys", vmin=0, vmax=1.6, extent=(0, n, n, 0))
-    axis.axhline(n / 2, color=ORANGE, lw=0.7)
-    axis.axvline(n / 2, color=ORANGE, lw=0.7)
-    for k, name in enumerate(pixel_names(pixel_order)):
-        y, x = (n * (0.06 + 0.5 * (k // 2)), n * (0.03 + 0.5 * (k % 2)))
-        axis.text(x, y, name, color=INK[name[0]], fontsize=8, weight="bold", va="center")
-    axis.set(xticks=[], yticks=[], aspect="equal")
