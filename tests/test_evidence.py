@@ -25,6 +25,7 @@ MISSED = {
         "CRPS / exact posterior's",  # not measured: the exact law is known with other data
         "difference in wet-cell share",
     },
+    "plume": {"correlation", "normalised mean square error"},
     "echo": {"pixels within 25% (delta1)", "mean |residual|"},
 }
 

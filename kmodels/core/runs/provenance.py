@@ -16,16 +16,8 @@ from kmodels.core.training import backend
 NAMES = ("date", "commit", "backend", "versions", "hardware")
 # Texts, pictures and bounds; whatever else is measured with a model; and what reads users' files: that simulated data
 # is read as ever is a test of its own, with fingerprints (tests/test_simulated_data.py).
-APART = {
-    "studies",
-    "ladder.py",
-    "gates.py",
-    "figures.py",
-    "summary.py",
-    "diagnostics.py",
-    "legacy.py",
-    "tensorboard.py",
-}
+APART = {"studies", "ladder.py", "gates.py", "figures.py", "drawing.py", "summary.py", "diagnostics.py"}
+APART |= {"legacy.py", "tensorboard.py"}
 APART |= {"load.py", "table.py", "cf_reader.py", "cf_writer.py", "series.py", "coast.py", "aermod.py", "units.py"}
 APART |= {"hdf5.py", "batvision.py", "legacy_numpy.py"}
 

@@ -15,7 +15,7 @@ SAID = {  # by model, facts that a simulated folder has by its recipe
     "nand": {"sequences": "800 of 30 to 30 operations", "invalid": "50.0%", "pairs": "400"},
     "plume": {
         "runs": "8, 36 to 36 frames, 60 s apart",
-        "grid": r"\(z, y, x\) = \(6, 12, 12\) cells of \(20, 100, 100\)",
+        "grid": r"\(6, 12, 12\) cells of \(20, 100, 100\) m",
     },
     "precip": {"days": "90 from 2001-01-01 to 2001-03-31", "coarse grid": r"\(6, 4\) cells of 4 fine ones"},
     "metasurface": {"structures": "60;", "wavelengths": "31 from 400 to 700 nm", "pixel order": "RGGB"},
