@@ -184,7 +184,7 @@ class CfFile:
         Parameters
         ----------
         name : str
-            Of the variable; its unit is the attribute `units`.
+            Of the variable; its unit is the attribute `units`. Without one they are taken for numbers that have none.
         wanted : str
             The unit to turn them into.
         of_water : bool
@@ -200,10 +200,30 @@ class CfFile:
         UserError
             Where the variable's unit is missing or cannot be converted.
         """
+        return self._converted(units.factor, name, wanted, of_water)
+
+    def conversion(self, name: str, wanted: str, of_water: bool = False) -> units.Conversion:
+        """Compute what turns a variable's numbers into another unit, whose zero may be another one, as of degC and K.
+
+        Parameters, and what is refused, are those of `factor`.
+
+        Returns
+        -------
+        units.Conversion
+            A function of the numbers.
+        """
+        return self._converted(units.convert, name, wanted, of_water)
+
+    def unit(self, name: str) -> str | None:
+        """Read the unit of a variable; None where it says none."""
         given = self.data[name].attrs.get("units")
+        return None if given is None else given.strip()
+
+    def _converted(self, compute: Callable, name: str, wanted: str, of_water: bool):
+        given = self.unit(name)
         try:
-            if given is not None:
-                return units.factor(given.strip(), wanted, of_water)
+            if given is not None or wanted == "1":  # CF leaves units out where there are none
+                return compute(given or "", wanted, of_water)
         except ValueError:
             pass
         shown = "missing" if given is None else repr(given)
