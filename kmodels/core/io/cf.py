@@ -97,7 +97,7 @@ class CfFile:
         """
         refuse_values(self.path, name, bad, values, rule, dims, **more)
 
-    def find(self, name: str, standard_names: tuple[str, ...] = ()) -> str | None:
+    def find(self, name: str, standard_names: tuple[str, ...] = (), others: tuple[str, ...] = ()) -> str | None:
         """Find a variable.
 
         Parameters
@@ -106,6 +106,8 @@ class CfFile:
             A variable of this name comes first.
         standard_names : tuple of str
             Else the one that has one of these standard names, regular expressions, is taken.
+        others : tuple of str
+            Else the one that has one of these names, in lower or upper case.
 
         Returns
         -------
@@ -122,6 +124,7 @@ class CfFile:
         wanted = re.compile("|".join(standard_names) or "(?!)")
         named = self.data.cf.standard_names.items()
         found = sorted(str(one) for given, ones in named if wanted.fullmatch(given) for one in ones)
+        found = found or sorted(str(one) for one in self.data.variables if str(one).lower() in others)
         if len(found) > 1:
             self.refuse(" and ".join(found), f"each could be {name}; one of them needs that name")
         return found[0] if found else None
