@@ -252,8 +252,6 @@ class Run:
 
     def _note(self, **facts) -> None:
         """Add to run.json."""
-        if facts.items() <= self.metadata.items():
-            return
         self.metadata.update(facts)
         files.write_json(self.path / "run.json", self.metadata)
 
