@@ -136,6 +136,7 @@ def _fit_seeds(args, words) -> int:
 
 def _begun(recipe, data, out, backend_name, smoke, variant) -> tuple:
     """Begin a run: (run, a line that says why on this backend). Bad data is refused before the backend is loaded."""
+    from kmodels.core.cli import console
     from kmodels.core.runs import user_data
     from kmodels.core.runs.run import Run
     from kmodels.core.training import backend
@@ -143,10 +144,14 @@ def _begun(recipe, data, out, backend_name, smoke, variant) -> tuple:
     asked, why = backend.choice(backend_name, recipe.FASTEST)
     backend.check(asked)
     _check_path(data)
-    records = user_data.checked(recipe, data)
+    with console.kept() as said:
+        records = user_data.checked(recipe, data)
     chosen = backend.start(backend_name, recipe.SMALL_OPERATIONS, recipe.FASTEST)
     variant = None if recipe.task.endswith(f".{variant}") else variant  # a model of its own has it in its name
-    return Run.create(out, recipe, chosen, data, smoke, records, variant), f"backend: {chosen}, {why}"
+    run = Run.create(out, recipe, chosen, data, smoke, records, variant)
+    if said:
+        console.log_again(run.path / "log.txt", said)
+    return run, f"backend: {chosen}, {why}"
 
 
 def _resumed(args, words):

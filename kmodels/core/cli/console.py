@@ -64,6 +64,26 @@ def logging_to(path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def kept() -> Iterator[list[logging.LogRecord]]:
+    """Keep what is said inside: a run's data is read before there is a log to write it into, see `log_again`."""
+    said: list[logging.LogRecord] = []
+    handler = logging.Handler()
+    handler.emit = said.append
+    log.addHandler(handler)
+    try:
+        yield said
+    finally:
+        log.removeHandler(handler)
+
+
+def log_again(path: Path, said: list[logging.LogRecord]) -> None:
+    """Write what was said before, with its time, into this file."""
+    with logging_to(path):
+        for record in said:
+            log.handle(record)
+
+
+@contextlib.contextmanager
 def progress(what: str, total: int | None = None) -> Iterator[Callable]:
     """Show a progress bar with the time left. Nothing is drawn off a terminal.
 

@@ -97,7 +97,7 @@ class CfFile:
         """
         refuse_values(self.path, name, bad, values, rule, dims, **more)
 
-    def find(self, name: str, standard_names: tuple[str, ...] = ()) -> str | None:
+    def find(self, name: str, standard_names: tuple[str, ...] = (), others: tuple[str, ...] = ()) -> str | None:
         """Find a variable.
 
         Parameters
@@ -106,6 +106,8 @@ class CfFile:
             A variable of this name comes first.
         standard_names : tuple of str
             Else the one that has one of these standard names, regular expressions, is taken.
+        others : tuple of str
+            Else the one that has one of these names, in lower or upper case.
 
         Returns
         -------
@@ -122,6 +124,7 @@ class CfFile:
         wanted = re.compile("|".join(standard_names) or "(?!)")
         named = self.data.cf.standard_names.items()
         found = sorted(str(one) for given, ones in named if wanted.fullmatch(given) for one in ones)
+        found = found or sorted(str(one) for one in self.data.variables if str(one).lower() in others)
         if len(found) > 1:
             self.refuse(" and ".join(found), f"each could be {name}; one of them needs that name")
         return found[0] if found else None
@@ -184,7 +187,7 @@ class CfFile:
         Parameters
         ----------
         name : str
-            Of the variable; its unit is the attribute `units`.
+            Of the variable; its unit is the attribute `units`. Without one they are taken for numbers that have none.
         wanted : str
             The unit to turn them into.
         of_water : bool
@@ -200,10 +203,30 @@ class CfFile:
         UserError
             Where the variable's unit is missing or cannot be converted.
         """
+        return self._converted(units.factor, name, wanted, of_water)
+
+    def conversion(self, name: str, wanted: str, of_water: bool = False) -> units.Conversion:
+        """Compute what turns a variable's numbers into another unit, whose zero may be another one, as of degC and K.
+
+        Parameters, and what is refused, are those of `factor`.
+
+        Returns
+        -------
+        units.Conversion
+            A function of the numbers.
+        """
+        return self._converted(units.convert, name, wanted, of_water)
+
+    def unit(self, name: str) -> str | None:
+        """Read the unit of a variable; None where it says none."""
         given = self.data[name].attrs.get("units")
+        return None if given is None else given.strip()
+
+    def _converted(self, compute: Callable, name: str, wanted: str, of_water: bool):
+        given = self.unit(name)
         try:
-            if given is not None:
-                return units.factor(given.strip(), wanted, of_water)
+            if given is not None or wanted == "1":  # CF leaves units out where there are none
+                return compute(given or "", wanted, of_water)
         except ValueError:
             pass
         shown = "missing" if given is None else repr(given)

@@ -22,6 +22,7 @@ from kmodels.core.spec.recipe import Recipe
 from kmodels.core.spec.task import (
     EvaluationInput,
     ExtendedEvaluation,
+    MeasuredRecords,
     Prediction,
     Records,
     Scores,
@@ -162,6 +163,8 @@ def fit(run: Run) -> dict:
     sizes = {name: len(rows) for name, rows in parts.rows.items()}
     console.say(f"data: {parts.describe()}; " + ", ".join(f"{name} {n}" for name, n in sizes.items()))
     training, validation = parts.part("train"), parts.part("validation")
+    if isinstance(training, MeasuredRecords):
+        run.note_inputs(training.inputs())
     examples = task.training_examples(training, recipe)
     per_epoch = batching.steps_per_epoch(len(examples), recipe.train.batch_size)
     model = task.build(recipe, per_epoch * recipe.train.epochs)

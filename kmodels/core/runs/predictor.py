@@ -9,7 +9,7 @@ from kmodels.core.runs import legacy
 from kmodels.core.runs.run import Run
 from kmodels.core.spec import registry
 from kmodels.core.spec.errors import UserError
-from kmodels.core.spec.task import Prediction, Records
+from kmodels.core.spec.task import MeasuredRecords, Prediction, Records
 from kmodels.core.training import backend
 
 
@@ -76,7 +76,7 @@ class Predictor:
         return cls(task, run.recipe, load_network(file), run)
 
     def load(self, data: Any, labels: bool = False) -> Records:
-        """Load records with the task's loader.
+        """Load records with the task's loader, in the units that the run was trained in.
 
         Parameters
         ----------
@@ -90,7 +90,7 @@ class Predictor:
         UserError
             For bad data.
         """
-        return self.task.load(data, self.recipe, labels=labels)
+        return self._as_trained(self.task.load(data, self.recipe, labels=labels))
 
     def predict(self, data: Any, progress: Callable[[int, int], None] | None = None) -> Prediction:
         """Predict with the trained network.
@@ -128,7 +128,14 @@ class Predictor:
 
     def _records(self, data, labels: bool = False):
         is_records = hasattr(data, "take") and not hasattr(data, "columns")
-        return data if is_records else self.load(data, labels)
+        return self._as_trained(data) if is_records else self.load(data, labels)
+
+    def _as_trained(self, records: Records) -> Records:
+        """Give records the units of the training, where they have units."""
+        if not isinstance(records, MeasuredRecords):
+            return records
+        known = self.run.metadata
+        return records.as_trained(known.get("inputs"), self.run.path, simulated=known["data"] is None)
 
 
 def load_network(file: Path) -> Any:

@@ -45,8 +45,8 @@ class Run:
     recipe : Recipe
         As recipe.yaml holds it.
     metadata : dict
-        What run.json holds: `format, kmodels, model, backend, data, smoke, code` and, once the user's data was read,
-        its `data_hash`.
+        What run.json holds: `format, kmodels, model, backend, data, smoke, code` and, once data was read, the
+        `data_hash` of the user's, and the `inputs` that it was trained on (see `task.MeasuredRecords`).
     records : Records or None
         The user's data, where they were read already as the run began.
     """
@@ -120,9 +120,10 @@ class Run:
             words = (metadata["backend"], metadata["kmodels"], metadata["data"] or "", metadata.get("data_hash", ""))
             if not all(isinstance(word, str) for word in words) or not isinstance(metadata["smoke"], bool):
                 raise ValueError
+            _check_inputs(metadata.get("inputs", {}))
         except FileNotFoundError:
             raise UserError(f"{path}: no run folder (it has no run.json)") from None
-        except (ValueError, KeyError, TypeError, NotADirectoryError, RecursionError):
+        except (ValueError, LookupError, TypeError, AttributeError, NotADirectoryError, RecursionError):
             raise UserError(f"{path / 'run.json'}: not the record of a run") from None
         if version > FORMAT:
             raise UserError(
@@ -243,9 +244,16 @@ class Run:
 
     def note_data(self, found: str) -> None:
         """Write down the hash of the user's data, and where it lies, for later processes."""
-        metadata = self.metadata | {"data_hash": found}
-        self.metadata.update(metadata)
-        files.write_json(self.path / "run.json", metadata)
+        self._note(data_hash=found)
+
+    def note_inputs(self, inputs: dict[str, dict]) -> None:
+        """Write down unit, mean and standard deviation of each input of the training: other data is held against it."""
+        self._note(inputs=inputs)
+
+    def _note(self, **facts) -> None:
+        """Add to run.json."""
+        self.metadata.update(facts)
+        files.write_json(self.path / "run.json", self.metadata)
 
     def save_state(self, step: int, variables: list[np.ndarray], metadata: dict, keep: set[int]) -> None:
         """Save a training state as checkpoints/step-<step>/, whole or not at all; drop all others but `keep`.
@@ -316,6 +324,14 @@ class Run:
 
     def _state(self, step: int) -> Path:
         return self.checkpoints / f"step-{step:09d}"
+
+
+def _check_inputs(inputs: dict) -> None:
+    """Raise ValueError where what a run says of its inputs is not what `note_inputs` wrote."""
+    for known in inputs.values():
+        numbers = [known[name] for name in ("mean", "sd")]
+        if not isinstance(known["unit"], str | None) or not all(isinstance(number, int | float) for number in numbers):
+            raise ValueError
 
 
 def _begun(path: Path) -> tuple[str, str]:

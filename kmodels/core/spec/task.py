@@ -4,7 +4,7 @@ import abc
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -28,6 +28,29 @@ class Records(Protocol):
 
     def take(self, rows: Any) -> "Records":
         """Select the examples with these indices."""
+        ...
+
+
+@runtime_checkable
+class MeasuredRecords(Records, Protocol):
+    """Records whose inputs come in units of the user's files: a run keeps those it was trained in."""
+
+    def inputs(self) -> dict[str, dict]:
+        """Describe each input: {name: {"unit": str or None, "mean": float, "sd": float}}."""
+        ...
+
+    def as_trained(self, inputs: dict[str, dict] | None, run: Path, simulated: bool) -> "MeasuredRecords":
+        """Convert inputs to the units of a training and say which are far off; refuse what cannot be converted.
+
+        Parameters
+        ----------
+        inputs : dict or None
+            What `inputs` said of the training's records; None in runs of earlier versions.
+        run : pathlib.Path
+            The run's folder.
+        simulated : bool
+            Whether the run was trained on simulated data.
+        """
         ...
 
 

@@ -1,7 +1,7 @@
 """The prototype's folder of NumPy files -> Days.
 
     X_lr/day_NNNNNN.npy   (Y, X, C)   coarse state of day NNNNNN, any units
-    Y_hr/day_NNNNNN.npy   (y, x)      fine rain [mm/day]
+    Y_hr/day_NNNNNN.npy   (y, x)      fine rain [mm/day], below 0 by rounding at most
     statics.npy           (y, x, 2)   land (1) or sea (0), distance to the coast [km]
     split.json            {"train": [...], "val": [...], "test": [...]}     day numbers, left out where there is none
     categories.json       {"heavy": [...], ...}                             day numbers, left out where there is none
@@ -19,9 +19,11 @@ import numpy as np
 
 from kmodels.core.io.files import read_array, reading
 from kmodels.core.io.refusal import refuse_values
+from kmodels.core.io.rounding import Clipped, clip_rounding
 from kmodels.core.spec.errors import UserError
 from kmodels.precip.data.cf_writer import CALENDAR, TIME_UNITS
 from kmodels.precip.data.records import Days, Domain
+from kmodels.precip.data.series import NO_RAIN, ROUNDING
 from kmodels.precip.data.split import blocks
 from kmodels.precip.data.variables import MOST_RAIN, predictors
 
@@ -66,11 +68,15 @@ def read(folder: Path, recipe, labels: bool) -> Days:
     states = np.stack([_state(folder / STATES / day_name(n), (*grid.coarse_shape, len(names))) for n in numbers])
     mean = np.full(len(numbers), np.nan)
     if labels:
-        mean = np.array([_rain(folder / FIELDS / day_name(n), land)[land | ~land.any()].mean() for n in numbers])
+        clipped = Clipped()
+        fields = (_rain(folder / FIELDS / day_name(n), land, clipped) for n in numbers)
+        mean = np.array([field[land | ~land.any()].mean() for field in fields])
+        clipped.tell(folder, FIELDS, NO_RAIN, "mm/day")
     dates = cftime.num2date(numbers, TIME_UNITS, CALENDAR, only_use_cftime_datetimes=True)
 
     def read_rain(days) -> np.ndarray:
-        return np.stack([_array(folder / FIELDS / day_name(n), land.shape) for n in numbers[days]]).astype("float32")
+        fields = [_array(folder / FIELDS / day_name(n), land.shape) for n in numbers[days]]
+        return clip_rounding(np.stack(fields).astype("float32"), 0, None, ROUNDING)
 
     return Days(
         domain=Domain(None, None, land, statics[..., 1], np.ones(land.shape, bool)),
@@ -135,9 +141,9 @@ def _state(path: Path, shape: tuple[int, ...]) -> np.ndarray:
     return values
 
 
-def _rain(path: Path, land: np.ndarray) -> np.ndarray:
+def _rain(path: Path, land: np.ndarray, clipped: Clipped) -> np.ndarray:
     """Read a day's rain [mm/day]."""
-    values = _array(path, land.shape)
+    values = clip_rounding(_array(path, land.shape), 0, None, ROUNDING, clipped)
     bad = ~((values >= 0) & (values <= MOST_RAIN))
     _refuse(path, FIELDS, bad, values, f"rain is a number, from 0 to {MOST_RAIN:g} mm/day")
     return values

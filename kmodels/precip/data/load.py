@@ -4,28 +4,130 @@ Formats: CF NetCDF (.nc) or Zarr (.zarr), see cf_writer.py and cf_reader.py for 
 be in them; the prototype's folder of NumPy files, see legacy_numpy.py.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
+from kmodels.core.cli import console
+from kmodels.core.io import units
 from kmodels.core.io.hdf5 import refuse_crashing
+from kmodels.core.io.rounding import Clipped
 from kmodels.core.runs.cache import data_files
 from kmodels.core.spec.errors import UserError
 from kmodels.precip.data import legacy_numpy
-from kmodels.precip.data.cf_reader import File, Grid, land_and_distance
+from kmodels.precip.data.cf_reader import File, Grid, in_calendar, land_and_distance
 from kmodels.precip.data.coast import distance_to_coast
 from kmodels.precip.data.records import Days, Domain
-from kmodels.precip.data.series import Series, predictor_series, rain_series, refuse_other_grid, spacing
-from kmodels.precip.data.split import blocks
-from kmodels.precip.data.variables import MOST_RAIN, predictors
+from kmodels.precip.data.series import (
+    NO_RAIN,
+    Series,
+    predictor_series,
+    rain_series,
+    refuse_other_calendar,
+    refuse_other_grid,
+    spacing,
+)
+from kmodels.precip.data.split import blocks, day_numbers
+from kmodels.precip.data.variables import COVARIATES, MOST_RAIN, RAIN, RAIN_UNITS, predictors
 from kmodels.precip.recipe import PrecipRecipe
 
-SUFFIXES = (".nc", ".zarr", *legacy_numpy.PARTS)
+SUFFIXES = (".nc", ".nc4", ".nc3", ".cdf", ".netcdf", ".zarr", *legacy_numpy.PARTS)
 KINDS = ("coarse", "fine", "static")
 WET = 0.1  # mm/day
 BLOCK_BYTES = 32 << 20  # of rain that is checked at once
 KEPT_BYTES = 2 << 30  # of rain that stays in memory
 SAME_PLACE = 0.05  # of a coarse cell: centres nearer than this coincide
+FAR = 10.0  # standard deviations of the training from its mean, beyond which other units are likely
+FEWEST_PAIRS = 8  # days from which a shift of the dates can be seen
+BETTER = 0.1  # by which the correlation of another day must be higher to be worth a line
+
+
+class Origin(NamedTuple):
+    """Where a predictor comes from: its unit, None where nobody says it, and its first file."""
+
+    unit: str | None
+    path: Path
+
+
+@dataclass(frozen=True, eq=False)
+class UserDays(Days):
+    """Days with what is known of their predictors.
+
+    origin: {predictor: where it comes from}; empty for formats that know no units. like: the run whose units they have.
+    """
+
+    origin: Mapping[str, Origin] = field(default_factory=dict)
+    like: Path | None = None
+
+    def inputs(self) -> dict[str, dict]:
+        """Describe the predictors over these days: {name: {"unit", "mean", "sd"}}, rain in mm/day."""
+        states = self.states[self.day]
+        mean, sd = (getattr(states, name)((0, 1, 2), dtype="float64").tolist() for name in ("mean", "std"))
+        unit = {name: origin.unit for name, origin in self.origin.items()}
+        found = zip(self.predictors, mean, sd, strict=True)
+        return {name: {"unit": unit.get(name), "mean": m, "sd": s} for name, m, s in found}
+
+    def as_trained(self, inputs: Mapping[str, dict] | None, run: Path, simulated: bool) -> "UserDays":
+        """Give the predictors the units that a run was trained in, and say where their mean is far off.
+
+        Parameters
+        ----------
+        inputs : mapping or None
+            What `inputs` said of the training's days; None where the run did not keep it.
+        run : pathlib.Path
+            The run, for messages.
+        simulated : bool
+            Whether it was trained on simulated days, whose units are known.
+
+        Raises
+        ------
+        UserError
+            For a predictor whose unit cannot be converted to that of the training.
+        """
+        if inputs is None and simulated:
+            inputs = {c.name: {"unit": c.units, "mean": c.mean, "sd": c.sd} for c in COVARIATES}
+            inputs |= {RAIN: {"unit": RAIN_UNITS}}
+        if not inputs or self.like == run:
+            return self
+        states, origin = self.states, dict(self.origin)
+        for column, name in enumerate(self.predictors):
+            known = inputs.get(name, {})
+            conversion = _conversion(name, origin.get(name), known.get("unit"), run)
+            if conversion != units.SAME:
+                states = states.copy() if states is self.states else states
+                states[..., column] = conversion(states[..., column])
+                origin[name] = origin[name]._replace(unit=known["unit"])
+            path = origin[name].path if name in origin else "data"
+            _tell_far(f"{path}: {name}", states[self.day, ..., column], known)
+        return replace(self, states=states, origin=origin, like=run)
+
+
+def _conversion(name: str, origin: Origin | None, wanted: str | None, run: Path) -> units.Conversion:
+    """Find what turns a predictor into the unit of a training; nothing is done where one of both knows no units."""
+    if origin is None or wanted is None:
+        return units.SAME
+    try:
+        if origin.unit is not None:
+            return units.convert(origin.unit, wanted, of_water=True)
+    except ValueError:
+        pass
+    shown = "missing" if origin.unit is None else repr(origin.unit)
+    rule = f"{run} was trained on {name} in {wanted}: give it that unit, or one that can be converted to it"
+    raise UserError(f"{origin.path}: {name}: units {shown}; {rule}")
+
+
+def _tell_far(what: str, values: np.ndarray, known: Mapping) -> None:
+    """Say where the mean of a predictor is so far from that of the training that its unit may be another one."""
+    if "mean" not in known or not values.size:
+        return
+    mean, sd = float(values.mean(dtype="float64")), known["sd"]
+    if abs(mean - known["mean"]) > FAR * max(sd, 1e-6 * abs(known["mean"])):
+        unit = f" {known['unit']}" if known.get("unit") else ""
+        trained = f"{known['mean']:g}{unit}, standard deviation {sd:g}"
+        console.notice(f"{what}: mean {mean:g}{unit}; in training {trained}: are its units right?")
 
 
 def load(path: str | Path, recipe: PrecipRecipe, labels: bool = True) -> Days:
@@ -56,7 +158,8 @@ def load(path: str | Path, recipe: PrecipRecipe, labels: bool = True) -> Days:
     found = data_files(path, SUFFIXES)
     folder = Path(path).expanduser()
     if any(p.name == legacy_numpy.STATES for p in found):
-        return legacy_numpy.read(folder, recipe, labels)
+        days = legacy_numpy.read(folder, recipe, labels)
+        return UserDays(**{f.name: getattr(days, f.name) for f in fields(days)})
     refuse_crashing(found)
     files = _by_kind(folder, found, labels)
     land, distance = land_and_distance(files["static"][0])
@@ -71,20 +174,27 @@ def load(path: str | Path, recipe: PrecipRecipe, labels: bool = True) -> Days:
         refuse_other_grid(fine.pieces[0][0], static.grid, static.path)
     keys = _common_days([*coarse, *([fine] if labels else [])], folder)
     dates = coarse[0].dates[np.isin(coarse[0].keys, keys)]
+    states = np.stack([_checked_state(s, np.flatnonzero(np.isin(s.keys, keys))) for s in coarse], axis=-1)
     rain, observed, mean = None, np.ones(land.shape, bool), np.full(len(keys), np.nan)
     if fine is not None:
-        rain, observed, mean = _checked_rain(fine, np.flatnonzero(np.isin(fine.keys, keys)), land)
+        rain, observed, mean, means = _checked_rain(
+            fine, np.flatnonzero(np.isin(fine.keys, keys)), land, recipe.data.grid.block
+        )
+        for series, state in zip(coarse, np.moveaxis(states, -1, 0), strict=True):
+            if series.name == RAIN:
+                _tell_shift(series, fine, day_numbers(dates), state, means)
     if distance is None:
         distance = distance_to_coast(land, static.grid.lat, static.grid.lon)
-    return Days(
+    return UserDays(
         domain=Domain(static.grid.lat, static.grid.lon, land, distance, observed),
         predictors=predictors(recipe.data),
         dates=dates,
         block=blocks(dates, recipe.data.block_days),
-        states=np.stack([_checked_state(s, np.flatnonzero(np.isin(s.keys, keys))) for s in coarse], axis=-1),
+        states=states,
         read_rain=rain,
         day=np.arange(len(keys)),
         land_mean=mean,
+        origin={s.name: Origin(s.unit, s.pieces[0][0].path) for s in coarse},
     )
 
 
@@ -164,9 +274,8 @@ def _common_days(series: list[Series], folder: Path) -> np.ndarray:
     first = series[0]
     keys = first.keys
     for other in series[1:]:
-        if other.dates[0].calendar != first.dates[0].calendar:
-            said = f"calendar {other.dates[0].calendar}; {first.pieces[0][0].path} has {first.dates[0].calendar}"
-            other.pieces[0][0].refuse("time", said)
+        if in_calendar(other.dates, first.dates[0].calendar) is None:
+            refuse_other_calendar(other.pieces[0][0], first.pieces[0][0])
         keys = np.intersect1d(keys, other.keys)
     if not len(keys):
         spans = "; ".join(f"{s.name} {s.keys[0]} to {s.keys[-1]}" for s in series)
@@ -175,21 +284,32 @@ def _common_days(series: list[Series], folder: Path) -> np.ndarray:
 
 
 def _checked_state(series: Series, rows: np.ndarray) -> np.ndarray:
-    """Read a predictor on these days, (rows, Y, X) float32; every value must be a number."""
-    values = series.read(rows)
+    """Read a predictor on these days, (rows, Y, X) float32; every value must be a number, and rain can be."""
+    clipped = Clipped()
+    values = series.read(rows, clipped)
     series.refuse(~np.isfinite(values), values, rows, "expected a number")
+    if series.is_rain:
+        _refuse_no_rain(series, rows, values)
+    series.tell(clipped)
     return values
 
 
-def _checked_rain(series: Series, rows: np.ndarray, land: np.ndarray):
-    """Check rain: (a function that reads days, observed (y, x), mean over land (rows,) [mm/day])."""
+def _checked_rain(series: Series, rows: np.ndarray, land: np.ndarray, block: int):
+    """Check rain.
+
+    Returns a function that reads days, observed (y, x), the mean over land (rows,) [mm/day], and means over blocks of
+    block x block cells (rows, Y, X) [mm/day], NaN where one is not observed.
+    """
     kept = np.empty((len(rows), *land.shape), "float32") if 4 * len(rows) * land.size <= KEPT_BYTES else None
     per_block = max(1, BLOCK_BYTES // (4 * land.size))
     observed, mean, most = np.ones(land.shape, bool), np.empty(len(rows)), 0.0
+    means = np.empty((len(rows), land.shape[0] // block, land.shape[1] // block), "float32")
+    clipped = Clipped()
     for first in range(0, len(rows), per_block):
         some = rows[first : first + per_block]
-        values = series.read(some)
+        values = series.read(some, clipped)
         _refuse_bad_rain(series, some, values, land)
+        means[first : first + per_block] = values.reshape(-1, means.shape[1], block, means.shape[2], block).mean((2, 4))
         observed &= np.isfinite(values).all(0)
         values = np.nan_to_num(values, copy=False)
         mean[first : first + per_block] = values[:, land].mean(1) if land.any() else values.mean((1, 2))
@@ -201,15 +321,51 @@ def _checked_rain(series: Series, rows: np.ndarray, land: np.ndarray):
         file.refuse(
             name, f"at most {most:g} mm/day on any day; {WET:g} or more expected somewhere: are the units right?"
         )
+    series.tell(clipped)
     if kept is not None:
-        return kept.__getitem__, observed, mean
-    return (lambda days: np.nan_to_num(series.read(rows[days]))), observed, mean
+        return kept.__getitem__, observed, mean, means
+    return (lambda days: np.nan_to_num(series.read(rows[days]))), observed, mean, means
+
+
+def _tell_shift(coarse: Series, fine: Series, days: np.ndarray, state: np.ndarray, means: np.ndarray) -> None:
+    """Say where coarse rain fits the fine rain better a day off, as where one of both is dated by the day's end.
+
+    days: (n,) their numbers. state, means: (n, Y, X) coarse rain, and fine rain averaged over its blocks [mm/day].
+    """
+    fits = {shift: _fit(days, state, means, shift) for shift in (-1, 0, 1)}
+    best = max(fits, key=lambda shift: np.nan_to_num(fits[shift], nan=-1.0))
+    if not fits[best] > np.nan_to_num(fits[0]) + BETTER:
+        return
+    path, other = coarse.pieces[0][0].path, fine.pieces[0][0].path
+    late = path if best > 0 else other
+    console.notice(
+        f"{path}: {coarse.pieces[0][1]}: fits the rain of {other} better where its days are taken as a day "
+        f"{'earlier' if best > 0 else 'later'} (correlation {fits[best]:.2f}, as dated {fits[0]:.2f}); are the days of "
+        f"{late} dated by their end, 24:00? Time bounds say which day is meant"
+    )
+
+
+def _fit(days: np.ndarray, state: np.ndarray, means: np.ndarray, shift: int) -> float:
+    """Correlate the coarse rain of each day + shift with the fine rain of the day; NaN where there is too little."""
+    _, later, now = np.intersect1d(days - shift, days, return_indices=True)
+    if len(now) < FEWEST_PAIRS:
+        return np.nan
+    pairs = np.log1p([state[later].ravel(), means[now].ravel()])
+    pairs = pairs[:, np.isfinite(pairs).all(0)]
+    if not pairs.size or (pairs.std(1) == 0).any():
+        return np.nan
+    return float(np.corrcoef(pairs)[0, 1])
 
 
 def _refuse_bad_rain(series: Series, rows: np.ndarray, values: np.ndarray, land: np.ndarray) -> None:
     """Refuse rain that cannot be: no number over land, infinite, below 0, above what ever fell."""
     missing = np.isnan(values)
     series.refuse(missing & land, values, rows, "rain over land is a number; over the sea it may be missing")
-    series.refuse(~missing & ~(values >= 0), values, rows, "rain is 0 or more")
+    _refuse_no_rain(series, rows, values)
+
+
+def _refuse_no_rain(series: Series, rows: np.ndarray, values: np.ndarray) -> None:
+    """Refuse rain below 0 and above what ever fell."""
+    series.refuse(values < 0, values, rows, NO_RAIN)
     most = f"rain is at most {MOST_RAIN:g} mm/day, more than ever fell; are the units right?"
     series.refuse(values > MOST_RAIN, values, rows, most)

@@ -77,3 +77,14 @@ def test_a_notice_goes_to_standard_error_and_the_log(capsys, tmp_path):
     assert capsys.readouterr().err == "notice: this has another name today\n"
     assert "notice: this has another name today" in (tmp_path / "log.txt").read_text()
     assert logging.getLogger("kmodels").handlers, "nothing is said twice by the root logger"
+
+
+def test_what_is_said_before_there_is_a_log_is_written_into_it_later(tmp_path, capsys):
+    with console.kept() as said:
+        console.notice("two values clipped")
+    console.notice("of no run")
+    console.log_again(tmp_path / "log.txt", said)
+    assert [line.partition(" notice")[2] for line in (tmp_path / "log.txt").read_text().splitlines()] == [
+        ": two values clipped"
+    ]
+    assert capsys.readouterr().err == "notice: two values clipped\nnotice: of no run\n"

@@ -71,3 +71,11 @@ def test_units_are_told_with_file_and_variable(tmp_path):
     for name, said in (("rain", "units 'kg m-2 s-1'"), ("bare", "units missing")):
         with pytest.raises(UserError, match=rf"one\.nc: {name}: {said}; expected K, or what can be converted to it"):
             file.factor(name, "K")
+
+
+def test_units_with_another_zero_and_none_at_all(tmp_path):
+    file = written(tmp_path, GRID | {"warm": axis("j", [10.0, 20.0], units="degC"), "bare": axis("i", [0.0, 1.0, 1.0])})
+    np.testing.assert_allclose(file.conversion("warm", "K")(np.array([10.0])), 283.15)
+    assert file.factor("bare", "1") == 1.0 and file.unit("bare") is None and file.unit("warm") == "degC"
+    with pytest.raises(UserError, match=r"warm: units 'degC'; expected K"):
+        file.factor("warm", "K")

@@ -3,9 +3,10 @@
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
-from kmodels.core.io.units import factor
+from kmodels.core.io.units import convert, factor
 
 
 @pytest.mark.parametrize(
@@ -28,6 +29,12 @@ from kmodels.core.io.units import factor
         ("percent", "1", 0.01),
         ("", "1", 1.0),
         ("g kg-1", "1", 1e-3),
+        ("(0 - 1)", "1", 1.0),  # ERA5
+        ("~", "1", 1.0),  # GRIB
+        ("unitless", "%", 100.0),
+        ("mb", "Pa", 100.0),  # not millibarn
+        ("Millimeters", "m", 1e-3),
+        ("Pascals", "hPa", 0.01),
     ],
 )
 def test_factors(given, wanted, expected):
@@ -47,6 +54,11 @@ def test_factors(given, wanted, expected):
         ("mm/h", 24.0),
         ("m s-1", 86400e3),
         ("inch/day", 25.4),
+        ("kg m⁻² s⁻¹", 86400.0),
+        ("kg·m⁻²·s⁻¹", 86400.0),
+        ("m d-1", 1000.0),
+        ("mm/24h", 1.0),
+        ("m of water equivalent per day", 1000.0),
     ],
 )
 def test_a_kilogram_of_water_on_a_square_metre_stands_a_millimetre_high(given, expected):
@@ -57,6 +69,25 @@ def test_a_kilogram_of_water_on_a_square_metre_stands_a_millimetre_high(given, e
 def test_powers_of_ten_come_out_as_written():
     assert factor("ug m-3", "kg m-3") == 1e-9 and factor("ng m-3", "kg m-3") == 1e-12
     assert factor("kg m-2 s-1", "mm day-1", of_water=True) == 86400.0
+
+
+@pytest.mark.parametrize(
+    "given, wanted, number, expected",
+    [
+        ("degC", "K", 10.0, 283.15),
+        ("deg C", "K", 10.0, 283.15),  # not an angle
+        ("°C", "K", -273.15, 0.0),
+        ("K", "celsius", 0.0, -273.15),
+        ("degF", "degC", 212.0, 100.0),
+        ("hPa", "Pa", 1013.25, 101325.0),
+        ("K", "K", 5.0, 5.0),
+    ],
+)
+def test_units_with_other_zeros_are_converted_and_back(given, wanted, number, expected):
+    conversion = convert(given, wanted)
+    found = conversion(np.array([number], "float32"))
+    assert found.dtype == "float32" and found == pytest.approx(expected, abs=3e-5)
+    assert conversion.back(conversion(np.array([number]))) == pytest.approx(number, abs=1e-9)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pandas as pd
 import psutil
 import pytest
 import soundfile
+import xarray as xr
 from helpers.mutations import fault_of, fuzz
 from helpers.plain_runs import RECIPE as PLUME
 from helpers.plain_runs import plain_run
@@ -86,6 +87,20 @@ def plume_postfile(folder, suffix):
 
 def precip_netcdf(folder, suffix):
     return written(folder / "days")
+
+
+def precip_era5(folder, suffix):
+    """Sums under another name, in two versions along expver, on an axis called valid_time."""
+    made = written(folder / "days")
+    for path in [*made.glob("fine*.nc"), *made.glob("coarse*.nc")]:
+        data = contents(path).drop_vars("time_bnds").rename(pr="tp", time="valid_time")
+        data = xr.concat([data.where(data.valid_time < 6), data.where(data.valid_time >= 6)], dim="expver")
+        data["tp"] = data.tp * 86.4
+        data["tp"].attrs, data["valid_time"].attrs["bounds"] = {"units": "m"}, ""
+        data.assign_coords(expver=[1, 5]).to_netcdf(path.with_suffix(".nc4"), engine="h5netcdf")
+        path.unlink()
+    (made / "manifest.json").unlink(missing_ok=True)
+    return made
 
 
 def precip_zarr(folder, suffix):
@@ -207,6 +222,7 @@ LOADERS = {
     "plume npz": (plume_archive, ".npz", load_plume, CALM, good_windows),
     "plume postfile": (plume_postfile, ".pst", load_plume, CALM, good_windows),
     "precip netcdf4": (precip_netcdf, "", load_precip, PRECIP, good_days),
+    "precip era5": (precip_era5, "", load_precip, PRECIP, good_days),
     "precip zarr": (precip_zarr, "", load_precip, PRECIP, good_days),
     "precip npy": (precip_arrays, "", load_precip, PRECIP, good_days),
     "metasurface hdf5": (structures_hdf5, ".h5", load_metasurface, METASURFACE, good_structures),

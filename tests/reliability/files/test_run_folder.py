@@ -134,6 +134,8 @@ def test_a_damaged_state_is_named(finished, tmp_path, name, change):
 ABOUT = {"format": 1, "kmodels": "0", "model": "nand", "backend": "jax", "data": None, "smoke": True}
 RECORDS = ("", "[]", "{}", "null", "[" * 99999, '{"format": "x"}', "\udcff".encode("utf-8", "surrogateescape"))
 RECORDS += tuple(json.dumps(ABOUT | {key: [1]}) for key in ABOUT)
+INPUTS = ([1], {"psl": 1}, {"psl": {"unit": "Pa"}}, {"psl": {"unit": 1, "mean": 0.0, "sd": 1.0}})
+RECORDS += tuple(json.dumps(ABOUT | {"inputs": inputs}) for inputs in INPUTS)
 
 
 @pytest.mark.parametrize("content", RECORDS)
