@@ -21,6 +21,7 @@ U.S. EPA, User's Guide for the AMS/EPA Regulatory Model (AERMOD), output pathway
 
 import csv
 import io
+from array import array
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -44,7 +45,7 @@ NO_FRAMES = {
     "ANNUAL": "no cloud is left after a year",
 }
 MICROGRAM = 1e-9  # kg
-SNIFFED = 1 << 16  # characters that tell whether a text is a POSTFILE
+SNIFFED = 1 << 16  # bytes that tell whether a text is a POSTFILE
 
 
 def is_postfile(path: Path) -> bool:
@@ -60,11 +61,11 @@ def is_postfile(path: Path) -> bool:
     bool
         Whether that line has as many words, and numbers where a POSTFILE has them.
     """
-    with path.open(encoding="utf-8", errors="replace") as file:
-        lines = file.read(SNIFFED).split("\n")
+    with path.open("rb") as file:
+        lines = file.read(SNIFFED).split(b"\n")
     words = next((line.split() for line in lines if _is_receptor(line)), [])
     try:
-        [float(_plain(word)) for word in words[:6] if "*" not in word]
+        [float(_plain(word.decode())) for word in words[:6] if b"*" not in word]
     except ValueError:
         return False
     return len(words) in COUNTS
@@ -151,44 +152,48 @@ def _numbers(path: Path, table: pd.DataFrame, name: str) -> np.ndarray:
 def _parsed(path: Path) -> pd.DataFrame:
     """Split the lines of a file into columns; the index is the line's number, from 1."""
     refuse_giant(str(path), 4 * path.stat().st_size)
-    with reading(path, "a POSTFILE"):
-        lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
-    if "\0" in lines[0]:
-        raise UserError(f"{path}: binary; expected text: write the POSTFILE with PLOT instead of UNFORM")
-    _check_header(path, lines)
-    numbers = [number for number, line in enumerate(lines, 1) if _is_receptor(line)]
-    if not numbers:
+    _check_header(path)
+    numbers, receptors = _receptors(path)
+    if not len(numbers):
         raise UserError(f"{path}: holds no receptors; expected lines of {' '.join(COLUMNS)}")
-    receptors = [_complete(path, number, lines[number - 1]) for number in numbers]
     with reading(path, "a POSTFILE"):
         table = pd.read_csv(
-            io.StringIO("\n".join(receptors)),
+            receptors,
             sep=r"\s+",
             header=None,
             names=COLUMNS,
             dtype={name: str for name in WORDS},
             keep_default_na=False,
             quoting=csv.QUOTE_NONE,
+            encoding_errors="replace",
             low_memory=False,
         )
         table.index = numbers
     return table.astype({name: "category" for name in WORDS})
 
 
-def _is_receptor(line: str) -> bool:
+def _receptors(path: Path) -> tuple[np.ndarray, io.BytesIO]:
+    """Collect the lines that hold receptors, (their numbers in the file, all of them); refuse one of other columns."""
+    numbers, found = array("q"), io.BytesIO()
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            count = len(line.split())
+            if count == 0 or line.startswith(b"*"):  # a header, as in _is_receptor
+                continue
+            if count not in COUNTS:
+                raise UserError(
+                    f"{path}, line {number}: {count} words; expected {' '.join(COLUMNS)} as AERMOD's POSTFILE has them "
+                    "in its PLOT format, NETID blank or not"
+                )
+            found.write(line if count == len(COLUMNS) else line.rstrip() + b" -\n")
+            numbers.append(number)
+    found.seek(0)
+    return np.frombuffer(numbers, "int64"), found
+
+
+def _is_receptor(line: bytes) -> bool:
     """Tell whether a line holds a receptor: a header has a star in its first column, a receptor a blank."""
-    return not line.startswith("*") and bool(line.strip())
-
-
-def _complete(path: Path, number: int, line: str) -> str:
-    """Give a line without NETID one, so that all have as many words; refuse one of fewer or more."""
-    count = len(line.split())
-    if count not in COUNTS:
-        raise UserError(
-            f"{path}, line {number}: {count} words; expected {' '.join(COLUMNS)} as AERMOD's POSTFILE has them in its "
-            "PLOT format, NETID blank or not"
-        )
-    return line if count == len(COLUMNS) else f"{line} -"
+    return not line.startswith(b"*") and bool(line.strip())
 
 
 def _plain(word: str) -> str:
@@ -198,16 +203,19 @@ def _plain(word: str) -> str:
     return f"{body}E{word[-4:]}" if sign and sign in "+-" and body[-1:].isdigit() else word
 
 
-def _check_header(path: Path, lines: list[str]) -> None:
-    """Refuse a file whose header names other columns: depositions, ranks, no ZFLAG."""
-    for line in lines:
-        if not line.startswith("*"):
-            return
-        if "ZELEV" in line:
-            words = line.strip("*\r\n ").replace("AVERAGE CONC", "CONC").replace("NET ID", "NETID")
-            words = words.replace("NUM HRS", "DATE").replace("NUM YRS", "DATE").split()  # AVE will be refused
-            if words not in (COLUMNS, COLUMNS[:-1]):
-                raise UserError(f"{path}: columns {' '.join(words)}; expected {' '.join(COLUMNS)}")
+def _check_header(path: Path) -> None:
+    """Refuse a binary file, and one whose header names other columns: depositions, ranks, no ZFLAG."""
+    with path.open(encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            if "\0" in line:
+                raise UserError(f"{path}: binary; expected text: write the POSTFILE with PLOT instead of UNFORM")
+            if not line.startswith("*"):
+                return
+            if "ZELEV" in line:
+                words = line.strip("*\n ").replace("AVERAGE CONC", "CONC").replace("NET ID", "NETID")
+                words = words.replace("NUM HRS", "DATE").replace("NUM YRS", "DATE").split()  # AVE will be refused
+                if words not in (COLUMNS, COLUMNS[:-1]):
+                    raise UserError(f"{path}: columns {' '.join(words)}; expected {' '.join(COLUMNS)}")
 
 
 def _of_group(path: Path, table: pd.DataFrame, group: str | None) -> pd.DataFrame:
@@ -241,8 +249,9 @@ def _refuse(path: Path, table: pd.DataFrame, bad: np.ndarray, column: str, rule:
 
 def _periods(path: Path, table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     """Find (ends of the periods in order, datetime64[ns]; which of them each row belongs to)."""
-    dates, codes = np.unique(table["DATE"].astype(str), return_inverse=True)
-    times = np.array([_time(text) for text in dates], "datetime64[ns]")
+    dates = table["DATE"].cat.remove_unused_categories().cat
+    times = np.array([_time(text) for text in dates.categories], "datetime64[ns]")
+    codes = dates.codes.to_numpy()
     _refuse(path, table, np.isnat(times)[codes], "DATE", "expected YYMMDDHH with an hour 01..24")
     order = np.argsort(times)
     return times[order], np.argsort(order)[codes]
