@@ -196,7 +196,8 @@ def _from_corner(file: _File, axis: str, places: np.ndarray, centres: np.ndarray
     """Turn stacks' coordinates x or y [m] into distances from the grid's south-western corner; refuse those outside."""
     first = corner(centres)
     last = first + abs(centres[-1] - centres[0]) * len(centres) / max(len(centres) - 1, 1)
-    outside = (places < first) | (places > last)
+    slack = 1e-6 * (last - first)  # of units' conversion
+    outside = (places < first - slack) | (places > last + slack)
     rule = (
         f"outside the grid: expected a coordinate as in {axis}, whose cells reach from {first:g} to {last:g} m; are "
         "both in the units that they name?"

@@ -95,7 +95,7 @@ def _runs(paths: list[Path], data) -> list[StoredRun]:
             if path == labels_file or labels_file not in paths:  # else it comes with its labels
                 runs.append(legacy_numpy.read(path, data))
         elif suffix in SUFFIXES:
-            runs.append(aermod.read(path, data.group))
+            runs.append(aermod.read(path, None if data.group is None else str(data.group)))
         else:
             raise UserError(f"{path}: data of plume is a file {', '.join(SUFFIXES)}")
     files = {}

@@ -210,14 +210,16 @@ def test_two_averages_in_a_file(tmp_path):
     refused(tmp_path, "line 80: AVE = '3-HR'; other lines are 1-HR: give them apart", CALM)
 
 
-def test_one_of_two_source_groups_is_chosen(tmp_path):
-    text, expected = hours(groups=("ALL", "NA"))  # a group's name is no missing value
+@pytest.mark.parametrize("group", ["NA", 1])  # a group's name is no missing value, and may look like a number
+def test_one_of_two_source_groups_is_chosen(tmp_path, group):
+    text, expected = hours(groups=("ALL", group))
     (tmp_path / "r.pst").write_text(text)
-    refused(tmp_path, r"line 17: GRP = 'NA'; a source group beside ALL; choose one of ALL, NA by --data\.group", CALM)
+    said = rf"line 17: GRP = '{group}'; a source group beside ALL; choose one of ALL, {group} by --data\.group ALL"
+    refused(tmp_path, said, CALM)
     check(tmp_path / "r.pst", expected, CALM.with_changes({"data": {"group": "ALL"}}))
-    check(tmp_path / "r.pst", expected + 1000, CALM.with_changes({"data": {"group": "NA"}}))
+    check(tmp_path / "r.pst", expected + 1000, CALM.with_changes({"data": {"group": group}}))
     none = CALM.with_changes({"data": {"group": "STACK1"}})
-    refused(tmp_path, r"r\.pst: no source group 'STACK1'; data\.group is one of ALL, NA", none)
+    refused(tmp_path, rf"r\.pst: no source group 'STACK1'; data\.group is one of ALL, {group}", none)
 
 
 @pytest.mark.parametrize("suffix", [".pst", ".plt", ".pos", ".txt", ".out", ".POS"])
