@@ -43,6 +43,9 @@ class Data(Section):
     split: tuple[float, float, float] = Field(
         (0.70, 0.15, 0.15), description="shares of training, validation and test, by run"
     )
+    group: str | int | None = Field(
+        None, description="source group to read, of AERMOD's files that hold several; null: there is one"
+    )
     grid: Grid = Grid()
 
     @model_validator(mode="after")

@@ -1,11 +1,28 @@
 """Small runs made by hand: no physics, but every frame, cell and wind is its own."""
 
-import numpy as np
+import re
 
+import numpy as np
+import pytest
+
+from kmodels.core.spec.errors import UserError
+from kmodels.plume.data.load import load
 from kmodels.plume.data.run import PlumeRun, Stacks
 from kmodels.plume.recipe import PlumeRecipe
 
 RECIPE = PlumeRecipe().with_changes({"data": {"past": 3, "horizon": 2, "stride": 1}, "model": {"base": "persistence"}})
+
+WITHOUT_WIND = {"wind": False, "transport": False, "base": "persistence"}
+CALM = RECIPE.with_changes({"model": WITHOUT_WIND, "data": {"past": 1, "horizon": 1, "grid": {"dz": 10.0}}})
+
+
+def refused(path, said, recipe=RECIPE, **options):
+    """The message, one line that names the file and matches `said`."""
+    with pytest.raises(UserError) as caught:
+        load(path, recipe, **options)
+    message = str(caught.value)
+    assert "\n" not in message and re.search(said, message), message
+    return message
 
 
 def plain_run(name="a", frames=8, shape=(4, 6, 5), wind=True, seed=0, terrain=12.0) -> PlumeRun:

@@ -219,7 +219,8 @@ def _sizes(kind: type[Recipe], name: str, chosen: list[parse.RecipeSource], data
     if measure is None or (is_path and not Path(data).expanduser().exists()):
         return []
     place = str(data) if is_path else type(data).__name__
-    sizes = parse.not_chosen(kind, measure(data), chosen)
+    fixed = parse.chosen(kind, chosen)
+    sizes = {key: value for key, value in measure(data, fixed).items() if key not in fixed}
     layer = parse.RecipeSource(parse.nested(sizes), place)
     usual = dict(parse.paths(kind().model_dump(mode="json")))
     told = [f"{key} {value}" for key, value in sizes.items() if value != usual[tuple(key.split("."))]]

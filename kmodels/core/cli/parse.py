@@ -249,21 +249,10 @@ def _nested(path, value):
     return value
 
 
-def not_chosen(recipe_type: type[Recipe], values: dict[str, Any], layers: list[RecipeSource]) -> dict[str, Any]:
-    """Keep of some values, by dotted key, those that no layer sets.
-
-    Parameters
-    ----------
-    recipe_type : type of Recipe
-        Of the model.
-    values : dict
-        By dotted key.
-    layers : list of RecipeSource
-        What was chosen.
-    """
+def chosen(recipe_type: type[Recipe], layers: list[RecipeSource]) -> dict[str, Any]:
+    """Collect what some layers set, later ones winning, by the dotted keys of today."""
     current = [with_current_names(recipe_type, layer, tell=False) for layer in layers]
-    chosen = {".".join(path) for layer in current for path, _ in paths(layer.values)}
-    return {key: value for key, value in values.items() if key not in chosen}
+    return {".".join(path): value for layer in current for path, value in paths(layer.values)}
 
 
 def nested(values: dict[str, Any]) -> dict[str, Any]:

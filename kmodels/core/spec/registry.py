@@ -69,9 +69,9 @@ def loader(name: str) -> Callable:
 
 
 def sizes(name: str) -> Callable | None:
-    """Import `sizes(path)` of model `name`: what a user's data says of the recipe, by dotted keys; imports no backend.
+    """Import `sizes(path, chosen)` of model `name`: what a user's data says of the recipe; imports no backend.
 
-    None where the model takes data of any size.
+    Fields go in and out by their dotted keys. None where the model takes data of any size.
     """
     return getattr(importlib.import_module(f"kmodels.{name}.data.load"), "sizes", None)
 

@@ -5,7 +5,8 @@ variable goes by another name if its standard_name is the one wanted (for the co
 mass_concentration_of_*_in_air); the dimension `run` is left out in a file of one run, and wherever all runs share a
 variable; units are any that convert to those of units.py; wind is (run, time), (run, time, z) or (run, time, z, y, x),
 the last averaged over the air of each level; cells below ground may be missing values; a z axis with the standard_name
-`height` follows the terrain. NetCDF-3 is read too.
+`height` follows the terrain, one with `positive` = `down` is depth, which is turned into height. Axes may fall: the
+loader turns them. The places of stacks are in the coordinates x and y. NetCDF-3 is read too.
 """
 
 from pathlib import Path
@@ -16,7 +17,7 @@ import xarray as xr
 from kmodels.core.io.cf import CfFile
 from kmodels.core.io.files import reading
 from kmodels.plume.data import units
-from kmodels.plume.data.cf_writer import CONCENTRATION
+from kmodels.plume.data.cf_writer import CONCENTRATION, corner
 from kmodels.plume.data.run import Stacks, StoredRun
 
 POLLUTANT = r"mass_concentration_of_\w+_in_air"  # a standard name
@@ -139,13 +140,14 @@ class _File(CfFile):
         return array * factor
 
     def axis(self, name: str) -> np.ndarray:
-        """Read the cell centres of the axis x, y or z [m]."""
+        """Read the cell centres of the axis x, y or z [m], z upward from below."""
         if name not in self.data.variables:
             self.refuse(name, "missing; a coordinate variable holds the cell centres in m")
-        return self.numbers(self.variable(name, (name,))) * self.factor(name, "m")
+        centres = self.numbers(self.variable(name, (name,))) * self.factor(name, "m")
+        return -centres if self.data[name].attrs.get("positive") == "down" else centres
 
     def times(self) -> tuple[np.datetime64, np.ndarray]:
-        """Read the time of the first frame, and that of each, (frames,) [s], after it."""
+        """Read the time of the earliest frame, and that of each, (frames,) [s], after it."""
         if "time" not in self.data.variables:
             self.refuse("time", "missing; a coordinate variable holds the time of each frame")
         given = self.data["time"].attrs.get("units", "(missing)")
@@ -155,7 +157,7 @@ class _File(CfFile):
             time = None
         if time is None or " since " not in given or np.isnat(time).any():
             self.refuse("time", f"units {given!r}; expected times such as `seconds since 2000-01-01 00:00:00`")
-        return time[0], (time - time[0]) / np.timedelta64(1, "s")
+        return time.min(), (time - time.min()) / np.timedelta64(1, "s")
 
     def run_names(self, concentration: xr.DataArray) -> list[str]:
         """Read the names of the runs: `run_name`, else the file's with a number."""
@@ -182,15 +184,26 @@ def _stacks(file: _File, axes: dict[str, np.ndarray], count: int) -> list[Stacks
     """Read the sources of each of the `count` runs."""
     length = {name: file.values(f"stack_{name}", ("stack",), units.LENGTH) for name in ("x", "y", "height")}
     emission = file.values("stack_emission", ("stack",), units.EMISSION)
-    for name, values in (*length.items(), ("emission", emission)):
+    for name, values in (("height", length["height"]), ("emission", emission)):
         file.refuse_values(f"stack_{name}", values < 0, values, "expected 0 or more", ["stack"])
     for axis in "xy":
-        centres = axes[axis]
-        edge = abs(centres[-1] - centres[0]) * len(centres) / max(len(centres) - 1, 1)
-        rule = f"outside the grid: expected at most {edge:g} m from its south-western corner"
-        file.refuse_values(f"stack_{axis}", length[axis] > edge, length[axis], rule, ["stack"], unit="m")
+        length[axis] = _from_corner(file, axis, length[axis], axes[axis])
     run = _run_of_stacks(file, count, len(emission))
     return [Stacks(*(v[run == k] for v in (*length.values(), emission))) for k in range(count)]
+
+
+def _from_corner(file: _File, axis: str, places: np.ndarray, centres: np.ndarray) -> np.ndarray:
+    """Turn stacks' coordinates x or y [m] into distances from the grid's south-western corner; refuse those outside."""
+    first = corner(centres)
+    last = first + abs(centres[-1] - centres[0]) * len(centres) / max(len(centres) - 1, 1)
+    slack = 1e-6 * (last - first)  # of units' conversion
+    outside = (places < first - slack) | (places > last + slack)
+    rule = (
+        f"outside the grid: expected a coordinate as in {axis}, whose cells reach from {first:g} to {last:g} m; are "
+        "both in the units that they name?"
+    )
+    file.refuse_values(f"stack_{axis}", outside, places, rule, ["stack"], unit="m")
+    return places - first
 
 
 def _run_of_stacks(file: _File, count: int, stacks: int) -> np.ndarray:

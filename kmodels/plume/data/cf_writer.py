@@ -3,7 +3,8 @@
     mass_concentration_of_pollutant_in_air (run, time, z, y, x)  [kg m-3]
     surface_altitude                       (run, y, x)           [m]
     eastward_wind, northward_wind          (run, time, z)        [m s-1], left out where nobody measured them
-    stack_x, stack_y, stack_height         (stack)               [m]
+    stack_x, stack_y                       (stack)               [m], in the coordinates x and y
+    stack_height                           (stack)               [m]
     stack_emission                         (stack)               [kg s-1]
     stack_run                              (stack)               the run that a stack belongs to, counted from 0
     run_name                               (run)
@@ -70,18 +71,13 @@ def dataset(runs: Sequence[PlumeRun]) -> xr.Dataset:
     """Make a CF data set in memory of runs of one grid and one time axis."""
     first = runs[0]
     _refuse_differing(runs)
-    stacks = [run.stacks for run in runs]
     variables = {
         CONCENTRATION: (
             ("run", "time", "z", "y", "x"),
             np.stack([run.concentration for run in runs]).astype("float32", copy=False),
         ),
         "surface_altitude": (("run", "y", "x"), np.stack([run.terrain for run in runs])),
-        **{
-            f"stack_{name}": ("stack", np.concatenate([np.asarray(getattr(s, name), "float64") for s in stacks]))
-            for name in ("x", "y", "height", "emission")
-        },
-        "stack_run": ("stack", np.repeat(np.arange(len(runs), dtype="int32"), [len(s) for s in stacks])),
+        **_stacks(runs),
     }
     if first.u is not None:
         variables["eastward_wind"] = (("run", "time", "z"), np.stack([run.u for run in runs]))
@@ -96,7 +92,39 @@ def dataset(runs: Sequence[PlumeRun]) -> xr.Dataset:
     data = xr.Dataset(variables, coordinates, attrs=global_attributes("Runs of a pollutant over terrain", "plume"))
     for name in data.variables:
         data[name].attrs = dict(ATTRIBUTES[name])
+    for axis in "xy":
+        if corner(getattr(first, axis)):
+            data[f"stack_{axis}"].attrs["long_name"] = f"{axis} of the stack"
     return data
+
+
+def _stacks(runs: Sequence[PlumeRun]) -> dict[str, tuple]:
+    """Make the variables of the sources, their places in the coordinates x and y."""
+    found = {}
+    for name in ("x", "y", "height", "emission"):
+        values = np.concatenate([np.asarray(getattr(run.stacks, name), "float64") for run in runs])
+        found[f"stack_{name}"] = ("stack", values + (corner(getattr(runs[0], name)) if name in "xy" else 0.0))
+    of_run = np.repeat(np.arange(len(runs), dtype="int32"), [len(run.stacks) for run in runs])
+    return found | {"stack_run": ("stack", of_run)}
+
+
+def corner(centres: np.ndarray) -> float:
+    """Compute where the grid begins, the western or southern edge of its first cell.
+
+    Parameters
+    ----------
+    centres : array (n,)
+        Of its cells, evenly spaced, rising or falling [m].
+
+    Returns
+    -------
+    float
+        [m]; 0 where only rounding makes it another number.
+    """
+    centres = np.asarray(centres, "float64")
+    half = (centres.max() - centres.min()) / (2 * max(len(centres) - 1, 1))
+    edge = float(centres.min() - half)
+    return 0.0 if abs(edge) < 1e-6 * half else edge
 
 
 def _refuse_differing(runs: Sequence[PlumeRun]) -> None:

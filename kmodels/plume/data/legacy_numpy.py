@@ -94,7 +94,11 @@ def _arrays(path: Path, needed: tuple[str, ...]) -> dict[str, np.ndarray]:
         if missing:
             raise UserError(f"{path}: {missing[0]}: missing; needed: {', '.join(needed)}")
         refuse_bombs(path, archive)
-        return {name: archive[name] for name in (*needed, "units") if name in archive.files}
+        found = {name: archive[name] for name in (*needed, "units") if name in archive.files}
+    for name in needed:
+        if found[name].dtype.kind not in "biuf":
+            raise UserError(f"{path}: {name}: {found[name].dtype} values; expected real numbers")
+    return found
 
 
 def _check_map(path: Path, name: str, values: np.ndarray, shape: tuple[int, int]) -> None:

@@ -198,13 +198,15 @@ def load(path: str | Path, recipe: PrecipRecipe, labels: bool = True) -> Days:
     )
 
 
-def sizes(path: str | Path) -> dict[str, int]:
+def sizes(path: str | Path, chosen: dict) -> dict[str, int]:
     """Measure the grids of a folder, for a recipe: `data.grid.ny`, `nx` and, where they nest, `block`.
 
     Parameters
     ----------
     path : str or pathlib.Path
         The folder.
+    chosen : dict
+        Fields of the recipe that somebody chose; they change nothing here.
 
     Returns
     -------

@@ -41,6 +41,7 @@ NAND = NandRecipe().with_changes({"data": {"n_sequences": 40, "seq_len": 20}})
 ECHO = EchoRecipe().with_changes({"data": {"image_size": 16, "max_depth": 2.0}})
 METASURFACE = MetasurfaceRecipe().with_changes({"data": {"pixels": 32, "n_wavelengths": 3}})
 CALM = PLUME.with_changes({"model": {"wind": False, "transport": False, "base": "persistence"}})
+POWER = CALM.with_changes({"data": {"group": "POWER"}})
 FAST, SLOW = 15, 500
 
 
@@ -82,6 +83,34 @@ def plume_postfile(folder, suffix):
             lines += [f" {x} {y} {x + y + hour}.5 10.0 10.0 0.0 1-HR ALL 240101{hour:02d} G1\n" for x in (0, 100, 200)]
     path = folder / f"post{suffix}"
     path.write_text("".join(lines))
+    return path
+
+
+def plume_discrete(folder, suffix):
+    """Discrete receptors, two source groups, averages over three hours, exponents of Fortran, no header."""
+    lines = []
+    for hour in range(3, 25, 3):
+        for group in ("ALL", "POWER"):
+            for y in (0, 100, 200):
+                for x in (0, 100, 200):
+                    conc = f"{x + y + hour:.5E}".replace("E", "D")
+                    lines.append(f" {x} {y} {conc} 10.0 10.0 0.0 3-HR {group} 240101{hour:02d}\n")
+    path = folder / f"discrete{suffix}"
+    path.write_text("".join(lines))
+    return path
+
+
+def plume_turned(folder, suffix):
+    """Every axis falls, the grid lies around the origin, and rounding has put values below 0."""
+    data = cf_writer.dataset([plain_run("a")])
+    data[cf_writer.CONCENTRATION].values[0, 2, 3] -= 5e-8
+    data[cf_writer.CONCENTRATION].values[0, 2, 3] *= 1e-6
+    for axis in "xy":
+        data = data.assign_coords({axis: (axis, data[axis].values - 250.0, data[axis].attrs)})
+        data[f"stack_{axis}"] -= 250.0
+        data[f"stack_{axis}"].attrs["units"] = "m"
+    path = folder / f"turned{suffix}"
+    data.isel({name: slice(None, None, -1) for name in ("time", "z", "y", "x")}).to_netcdf(path, engine="h5netcdf")
     return path
 
 
@@ -221,6 +250,8 @@ LOADERS = {
     "plume netcdf3": (plume_netcdf, ".nc3", load_plume, PLUME, good_windows),
     "plume npz": (plume_archive, ".npz", load_plume, CALM, good_windows),
     "plume postfile": (plume_postfile, ".pst", load_plume, CALM, good_windows),
+    "plume discrete": (plume_discrete, ".txt", load_plume, POWER, good_windows),
+    "plume turned": (plume_turned, ".nc", load_plume, PLUME, good_windows),
     "precip netcdf4": (precip_netcdf, "", load_precip, PRECIP, good_days),
     "precip era5": (precip_era5, "", load_precip, PRECIP, good_days),
     "precip zarr": (precip_zarr, "", load_precip, PRECIP, good_days),
