@@ -73,7 +73,7 @@ def simulate(recipe, folder: Path, report) -> dict[str, str]:
     simulated = time.perf_counter()
     RuleChecker(recipe.data).check(trace)
     checked = time.perf_counter()
-    trace.frame().to_parquet(folder / "trace.parquet", index=False)
+    trace.write(folder / "trace.parquet")
     return {
         "sequences": f"{len(trace)}",
         "simulator": f"{len(trace) / (simulated - started):,.0f} sequences/s",

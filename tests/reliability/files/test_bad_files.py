@@ -1,5 +1,6 @@
 """Hundreds of mutated files for each loader: one line that names the file, or values that are finite and in range."""
 
+import gzip
 import io
 import json
 import zipfile
@@ -51,6 +52,18 @@ def nand_table(folder, suffix):
     frame = pd.read_parquet(folder / "trace.parquet")
     path = folder / f"table{suffix}"
     frame.to_csv(path, index=False) if suffix == ".csv" else frame.to_parquet(path)
+    return path
+
+
+def nand_gzip(folder, suffix):
+    path = nand_table(folder, ".csv")
+    path.write_bytes(gzip.compress(path.read_bytes()))
+    return path
+
+
+def nand_utf16(folder, suffix):
+    path = folder / f"table{suffix}"
+    path.write_bytes(nand_table(folder, ".csv").read_text().replace(",", "\t").encode("utf-16"))
     return path
 
 
@@ -202,6 +215,8 @@ def good_structures(structures):
 LOADERS = {
     "nand csv": (nand_table, ".csv", load_nand, NAND, good_trace),
     "nand parquet": (nand_table, ".parquet", load_nand, NAND, good_trace),
+    "nand gzip": (nand_gzip, ".csv", load_nand, NAND, good_trace),
+    "nand utf-16": (nand_utf16, ".tsv", load_nand, NAND, good_trace),
     "plume netcdf4": (plume_netcdf, ".nc", load_plume, PLUME, good_windows),
     "plume netcdf3": (plume_netcdf, ".nc3", load_plume, PLUME, good_windows),
     "plume npz": (plume_archive, ".npz", load_plume, CALM, good_windows),
@@ -251,7 +266,8 @@ JSON = st.recursive(
 def table(tmp_path_factory):
     """(a good table, where to write a bad one)."""
     folder = tmp_path_factory.mktemp("table")
-    return pd.read_csv(nand_table(folder, ".csv")).astype(object), folder / "cell.csv"
+    whole = pd.read_csv(nand_table(folder, ".csv"), dtype=str, keep_default_na=False)
+    return whole.astype(object), folder / "cell.csv"
 
 
 @settings(max_examples=60, deadline=None)
