@@ -57,6 +57,7 @@ def _read(args, words) -> int:
 
     recipe = cli.recipe(args, words)
     records = user_data.load(recipe, args.data)
+    user_data.tell(records, args.data)
     rows = user_data.split(recipe, records, args.data)
     console.say(f"{'records':<12} {len(records)}")
     if hasattr(records, "groups"):
