@@ -12,6 +12,7 @@ from kmodels.core.spec.errors import UserError
 from kmodels.metasurface.data import hdf5
 from kmodels.metasurface.data.load import load
 from kmodels.metasurface.recipe import RECIPE
+from kmodels.read import main
 
 RECIPE_32 = RECIPE().with_changes({"data": {"pixels": 32, "n_wavelengths": 3}})
 RNG = np.random.default_rng(0)
@@ -279,6 +280,18 @@ def test_structures_with_nan_are_left_out_and_counted(tmp_path):
     spectra[3, 0, 0, 0] = np.inf
     write(tmp_path / "a.h5", 8, spectra=spectra)
     refused(tmp_path / "a.h5", r"spectra\[3, 0, 0, 0\] = inf; expected a number")
+
+
+def test_read_says_what_was_turned_and_left_out(tmp_path, capsys):
+    spectra = SPECTRA.copy()
+    spectra[3] = np.nan
+    write(tmp_path / "a.h5", spectra=spectra, wavelength=WAVELENGTH[::-1])
+    words = ["--model", "metasurface", "--data", str(tmp_path / "a.h5"), "--data.pixels=32", "--data.n_wavelengths=3"]
+    assert main(words) == 0
+    said = capsys.readouterr().out
+    assert "a.h5: wavelengths that fall: turned, with their spectra (files: 1)" in said
+    assert "a.h5: 1 of 32 structures have NaN in their spectra: left out" in said
+    assert re.search("records +31", said)
 
 
 # -- files -----------------------------------------------------------------------------------------------------------
