@@ -80,6 +80,7 @@ def _read(args, words) -> int:
 
     recipe = cli.recipe(args, words)
     records = user_data.load(recipe, args.data)
+    user_data.tell(records, args.data)
     rows = user_data.split(recipe, records, args.data)
     found = registry.summary(recipe.task).describe(records)
     if hasattr(records, "groups"):

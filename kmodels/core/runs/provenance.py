@@ -19,7 +19,7 @@ NAMES = ("date", "commit", "backend", "versions", "hardware")
 APART = {"studies", "ladder.py", "gates.py", "figures.py", "drawing.py", "summary.py", "diagnostics.py"}
 APART |= {"legacy.py", "tensorboard.py"}
 APART |= {"load.py", "table.py", "cf_reader.py", "cf_writer.py", "series.py", "coast.py", "aermod.py", "units.py"}
-APART |= {"hdf5.py", "batvision.py", "legacy_numpy.py"}
+APART |= {"hdf5.py", "matlab.py", "layout.py", "agreement.py", "text.py", "batvision.py", "legacy_numpy.py"}
 
 
 def here() -> dict:
@@ -77,8 +77,8 @@ def code_of(model: str) -> str:
     """Hash the code that a model's figures come from, so that a report can be told from one of other code.
 
     That is the model's own folder but what is APART, all layers, and the training. Comments, docstrings and layout
-    count for nothing; bounds do not either, for a gate can be judged again without training. A recipe's fields are
-    compared by value, for a report holds them all.
+    count for nothing; bounds do not either, for a gate can be judged again without training; nor do methods `write`,
+    which write files. A recipe's fields are compared by value, for a report holds them all.
 
     Parameters
     ----------
@@ -109,11 +109,12 @@ def _makes_figures(path: Path, package: Path, model: str) -> bool:
 
 @functools.cache  # a process that trains many models asks for the same files each time
 def _meaning(source: str, fields: bool) -> str:
-    """Write the syntax tree of a module without its docstrings and, where they are not wanted, fields of classes."""
+    """Write a module's syntax tree without docstrings, methods `write` and, if not wanted, fields of classes."""
     tree = ast.parse(source)
     for node in ast.walk(tree):
-        if isinstance(node, ast.ClassDef) and not fields:
-            node.body = [part for part in node.body if not isinstance(part, ast.AnnAssign)]
+        if isinstance(node, ast.ClassDef):
+            node.body = [part for part in node.body if getattr(part, "name", "") != "write"]
+            node.body = [part for part in node.body if fields or not isinstance(part, ast.AnnAssign)]
         body = getattr(node, "body", None)
         if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
             said = body[0].value

@@ -67,5 +67,14 @@ def checked(recipe: Recipe, path: str | Path | None) -> Any:
     if path is None:
         return None
     records = load(recipe, path)
+    tell(records, path)
     split(recipe, records, path)
     return records
+
+
+def tell(records: Any, path: str | Path) -> None:
+    """Say what the loader noted of the files of `path`: what it turned, converted and left out."""
+    from kmodels.core.cli import console  # takes longer to import than all the rest here
+
+    for note in getattr(records, "notes", ()):
+        console.say(f"{path}: {note}")

@@ -2,14 +2,14 @@
 
     patterns    (structure, y, x)                uint8   1 silicon nitride, 0 gap; one period
     spectra     (structure, row, column, w)      float32 transmittance: fraction of the light in each camera pixel, "1"
-    wavelength  (w)                              float64 in vacuum, units "nm" (or "um", "m" in files of others)
+    wavelength  (w)                              float64 in vacuum, units "nm" (or others in files of others)
 
 Attributes of the file: pixel_order, colours of the camera pixels (first row, then second), and where they are known
 period, height and distance [nm], cover, gap, spacer, solver. `spectra` and `wavelength` may be missing where they are
-unknown. Files written here are valid NetCDF-4, too: xarray opens them, with names for the axes.
+unknown. Files written here are valid NetCDF-4, too: xarray opens them, with names for the axes. What files of others
+look like, and what is made of it, is in layout.py.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from kmodels.core.io.hdf5 import created, is_external, refuse_bomb
-from kmodels.core.io.refusal import refuse_values
 from kmodels.core.spec.errors import UserError
+from kmodels.metasurface.data.layout import ARRAYS, SAID, Contents, plain
 
-NANOMETRES = {"nm": 1.0, "um": 1e3, "µm": 1e3, "μm": 1e3, "m": 1e9}
 CHUNK = 32  # structures that are compressed together
+LONGEST = 100  # letters of a word
 
 
 def write(
@@ -60,61 +60,33 @@ def write(
         file.attrs.update(attributes)
 
 
-@dataclass(frozen=True)
-class Stored:
-    """The arrays of an open file.
-
-    Attributes
-    ----------
-    path : Path
-        The file.
-    patterns, spectra : h5py.Dataset
-        Not read yet; slices are. Spectra may be None.
-    wavelength : ndarray or None
-        [nm].
-    pixel_order : str or None
-        Colours of the pixels.
-    """
-
-    path: Path
-    patterns: h5py.Dataset
-    spectra: h5py.Dataset | None
-    wavelength: np.ndarray | None
-    pixel_order: str | None
-
-
-def read(file: h5py.File, path: Path) -> Stored:
-    """Find the arrays of an open file; their values are checked by `load`.
+def read(file: h5py.File, path: Path) -> Contents:
+    """Find the arrays of an open file, and what it says of them.
 
     Parameters
     ----------
     file : h5py.File
-        The open file.
+        The open file; one of MATLAB (v7.3) has variables for attributes.
     path : Path
         Its path, for messages.
 
     Returns
     -------
-    Stored
-        Its arrays.
+    Contents
+        Its arrays, not read yet.
 
     Raises
     ------
     UserError
         That names file, dataset and rule.
     """
-    patterns = _dataset(file, path, "patterns", "biuf")
-    if patterns is None:
-        raise UserError(f"{path}: patterns: missing; expected a dataset (structure, y, x)")
-    wavelength = _dataset(file, path, "wavelength", "iuf")
-    order = file.attrs.get("pixel_order")
-    return Stored(
-        path=path,
-        patterns=patterns,
-        spectra=_dataset(file, path, "spectra", "f"),
-        wavelength=None if wavelength is None else _nanometres(wavelength, path),
-        pixel_order=order.decode() if isinstance(order, bytes) else order,
-    )
+    found = {name: _dataset(file, path, name, kinds) for name, kinds in ARRAYS.items()}
+    arrays = {name: values for name, values in found.items() if values is not None}
+    said = {name: _variable(file, path, name) for name in SAID if name in file.keys()}  # noqa: SIM118
+    said |= {f"{name}_{key}": value for name, values in arrays.items() for key, value in values.attrs.items()}
+    said |= dict(file.attrs)
+    said = {name: plain(value) for name, value in said.items() if name in SAID}
+    return Contents(path, arrays, said, _is_reversed(arrays.get("patterns")))
 
 
 def _dataset(file: h5py.File, path: Path, name: str, kinds: str) -> h5py.Dataset | None:
@@ -126,21 +98,30 @@ def _dataset(file: h5py.File, path: Path, name: str, kinds: str) -> h5py.Dataset
         return None
     if is_external(file, name) or not isinstance(file.get(name), h5py.Dataset):
         raise UserError(f"{path}: {name}: expected a dataset of this file")
-    if file[name].dtype.kind not in kinds:
-        raise UserError(f"{path}: {name}: type {file[name].dtype}; expected numbers")
+    dtype = file[name].dtype
+    is_complex = "c" in kinds and dtype.names == ("real", "imag")  # as MATLAB writes them
+    if dtype.kind not in kinds and not is_complex:
+        raise UserError(f"{path}: {name}: type {dtype}; expected numbers")
     refuse_bomb(path, name, file[name].nbytes, path.stat().st_size)
     return file[name]
 
 
-def _nanometres(wavelength: h5py.Dataset, path: Path) -> np.ndarray:
-    """Read the wavelengths, (w,) [nm], rising."""
-    units = wavelength.attrs.get("units", "(missing)")
-    units = units.decode() if isinstance(units, bytes) else units
-    if not isinstance(units, str) or units.strip() not in NANOMETRES:
-        raise UserError(f"{path}: wavelength: units {units!r}; expected {' or '.join(NANOMETRES)}")
-    if wavelength.ndim != 1:
-        raise UserError(f"{path}: wavelength: has shape {wavelength.shape}; expected (w,)")
-    values = wavelength[:].astype("float64") * NANOMETRES[units.strip()]
-    bad = ~(np.isfinite(values) & (np.diff(values, prepend=0.0) > 0))
-    refuse_values(path, "wavelength", bad, values, "expected numbers above 0 that rise", unit="nm")
-    return values
+def _variable(file: h5py.File, path: Path, name: str):
+    """Read a variable of MATLAB that stands for an attribute: a number, or letters as their codes."""
+    values = _dataset(file, path, name, "biufSO")
+    if values.size > LONGEST:
+        raise UserError(f"{path}: {name}: has shape {values.shape}; expected a number or a word")
+    content = values[()]
+    if plain(values.attrs.get("MATLAB_class")) == "char":
+        return "".join(map(chr, np.ravel(content)))
+    return content
+
+
+def _is_reversed(patterns: h5py.Dataset | None) -> bool | None:
+    """Tell whether axes stand in reverse, as MATLAB writes them; None where nothing in the file tells."""
+    if patterns is None:
+        return None
+    if "MATLAB_class" in patterns.attrs:
+        return True
+    names = [dim[0].name.rpartition("/")[2] for dim in patterns.dims if len(dim)]
+    return {("structure", "y", "x"): False, ("x", "y", "structure"): True}.get(tuple(names))

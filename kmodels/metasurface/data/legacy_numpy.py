@@ -28,9 +28,11 @@ def pair_of(path: Path) -> tuple[Path, Path]:
         Where the name is not that of a pair's file.
     """
     for suffix in (PATTERNS, SPECTRA):
-        if path.name.endswith(suffix):
-            name = path.name.removesuffix(suffix)
-            return path.with_name(name + PATTERNS), path.with_name(name + SPECTRA)
+        if path.name.lower().endswith(suffix):
+            name, given = path.name[: -len(suffix)], path.name[-len(suffix) :]
+            alike = str.upper if given.isupper() else lambda other: other.removesuffix(".npy") + path.suffix
+            patterns, spectra = (path.with_name(name + alike(other)) for other in (PATTERNS, SPECTRA))
+            return (path, spectra) if suffix == PATTERNS else (patterns, path)
     raise UserError(f"{path}: expected a pair NAME{PATTERNS} and NAME{SPECTRA}")
 
 

@@ -1,8 +1,10 @@
 """Read files of structures. Bad input is refused by file, dataset, index, value and rule.
 
-Formats, by suffix: HDF5 (.h5, .hdf5, see hdf5.py) and the prototype's NumPy pairs (.npy, see legacy_numpy.py).
+Formats, by suffix: HDF5 (.h5, .hdf5, see hdf5.py), MATLAB (.mat, see matlab.py; v7.3 is HDF5) and the prototype's
+NumPy pairs (.npy, see legacy_numpy.py). layout.py says what is turned and converted.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +17,12 @@ from kmodels.core.io.hdf5 import refuse_crashing
 from kmodels.core.io.refusal import refuse_values
 from kmodels.core.runs.cache import data_files
 from kmodels.core.spec.errors import UserError
-from kmodels.metasurface.data import hdf5, legacy_numpy
+from kmodels.metasurface.data import agreement, hdf5, legacy_numpy, matlab
+from kmodels.metasurface.data.layout import Stored, understood
 from kmodels.metasurface.data.records import Structures, fingerprints, pack
 from kmodels.metasurface.recipe import MetasurfaceRecipe
 
-SUFFIXES = (".h5", ".hdf5", ".npy")
+SUFFIXES = (".h5", ".hdf5", ".mat", ".npy")
 ROUNDING = 1e-6  # by which a transmittance may lie outside [0, 1]
 BLOCK = 256  # structures that are checked at once
 LFS = b"version https://git-lfs"
@@ -27,7 +30,10 @@ LFS = b"version https://git-lfs"
 
 @dataclass(frozen=True)
 class Part:
-    """The content of one file or pair: the fields of Structures, and `numbers`, (n,) the index in the file."""
+    """The content of one file or pair: the fields of Structures, `numbers`, (n,) the index in the file, and `unknown`.
+
+    `dropped` counts the structures left out, `unknown` those among them with NaN in their spectra.
+    """
 
     file: Path
     bits: np.ndarray
@@ -37,7 +43,13 @@ class Part:
     numbers: np.ndarray
     fingerprints: np.ndarray
     dropped: int
+    unknown: int
     notes: tuple[str, ...] = ()
+
+    @property
+    def n(self) -> int:
+        """Number of structures."""
+        return len(self.numbers)
 
 
 def load(path: str | Path, recipe: MetasurfaceRecipe, labels: bool = True) -> Structures:
@@ -50,8 +62,8 @@ def load(path: str | Path, recipe: MetasurfaceRecipe, labels: bool = True) -> St
     recipe : MetasurfaceRecipe
         Says which geometry, size and wavelengths are expected.
     labels : bool
-        True: spectra must be there; structures whose spectra are all zero were not simulated and are left out. False:
-        spectra may be missing and are ignored.
+        True: spectra must be there; structures whose spectra are all zero were not simulated and are left out, and so
+        are those with NaN in them. False: spectra may be missing and are ignored.
 
     Returns
     -------
@@ -68,8 +80,8 @@ def load(path: str | Path, recipe: MetasurfaceRecipe, labels: bool = True) -> St
     for file in files:
         _refuse_pointer(file)
         suffix = file.suffix.lower()
-        if suffix in (".h5", ".hdf5"):
-            parts.append(_hdf5(file, recipe.data, labels))
+        if suffix in (".h5", ".hdf5", ".mat"):
+            parts.append(_structures(file, recipe.data, labels))
         elif suffix != ".npy":
             raise UserError(f"{file}: data of metasurface is a file {', '.join(SUFFIXES)}")
         elif file == legacy_numpy.pair_of(file)[0] or not legacy_numpy.pair_of(file)[0].exists():
@@ -85,88 +97,50 @@ def _refuse_pointer(file: Path) -> None:
             raise UserError(f"{file}: a Git LFS pointer, not the data; `git lfs pull` fetches it")
 
 
-def _hdf5(file: Path, data, labels: bool) -> Part:
-    """Read the structures of an HDF5 file."""
+def _structures(file: Path, data, labels: bool) -> Part:
+    """Read the structures of an HDF5 or MATLAB file."""
+    if file.suffix.lower() == ".mat" and not h5py.is_hdf5(file):
+        return _stored(understood(matlab.read(file), data.pixels), data, labels)
     with reading(file, "HDF5"), h5py.File(file, "r") as opened:
-        stored = hdf5.read(opened, file)
-        _check_geometry(file, opened.attrs, data)
-        _check_patterns(file, stored.patterns.shape, data)
-        if labels and stored.spectra is None:
-            raise UserError(f"{file}: spectra: missing; expected a dataset (structure, 2, 2, w)")
-        wavelength = _wavelength(file, stored.wavelength, data, labels)
-        order = _pixel_order(stored, data, labels)
-        spectra = stored.spectra if labels else None
-        if spectra is not None:
-            wanted = (len(stored.patterns), 2, 2, len(wavelength))
-            _check_shape(file, "spectra", spectra.shape, wanted, "(structure, row, column, wavelength)")
-        source = Source(file, "spectra")
-        blocks = _blocks(stored.patterns, spectra, Source(file, "patterns"), source)
-        return _part(file, wavelength, order, _transmittance(blocks, source, 1.0))
+        return _stored(understood(hdf5.read(opened, file), data.pixels), data, labels)
 
 
-def _check_geometry(file: Path, attributes, data) -> None:
-    """Refuse structures that were solved for something else than the recipe says, where the file says for what."""
-    for name in ("period", "height", "distance", "cover", "gap", "spacer"):
-        wanted = getattr(data, name)
-        found = attributes.get(name, wanted)
-        found = found.item() if getattr(found, "size", 0) == 1 else found  # numbers are arrays of one
-        if found != wanted:
-            raise UserError(f"{file}: attribute {name} = {found}; the recipe has data.{name} = {wanted}")
-
-
-def _pixel_order(stored: hdf5.Stored, data, labels: bool) -> str:
-    """Check the file's order of colours, which must be the recipe's."""
-    found, expected = stored.pixel_order, data.pixel_order
-    if (found is None and labels) or found not in (None, expected):
-        given = "missing" if found is None else repr(found)
-        raise UserError(f"{stored.path}: attribute pixel_order: {given}; data.pixel_order = {expected!r}")
-    return expected
-
-
-def _wavelength(file: Path, wavelength: np.ndarray | None, data, labels: bool) -> np.ndarray:
-    """Check the file's wavelengths, (w,) [nm], within the recipe's range; the recipe's where they may be missing."""
-    if wavelength is None:
-        if labels:
-            raise UserError(f"{file}: wavelength: missing; expected a dataset (w,) with units")
-        return data.wavelengths()
-    low, high = data.wavelength
-    outside = (wavelength < low * (1 - ROUNDING)) | (wavelength > high * (1 + ROUNDING))
-    if outside.any():
-        k = int(np.argmax(outside))
-        raise UserError(f"{file}: wavelength[{k}] = {wavelength[k]:g} nm; data.wavelength = [{low:g}, {high:g}] nm")
-    return wavelength
+def _stored(stored: Stored, data, labels: bool) -> Part:
+    """Check the arrays of a file against the recipe, and read them."""
+    file = stored.path
+    agreement.geometry(file, stored.said, data)
+    agreement.patterns(file, stored.patterns.shape, data)
+    if labels and stored.spectra is None:
+        raise UserError(f"{file}: spectra: missing; expected a dataset (structure, 2, 2, w)")
+    wavelength = agreement.wavelengths(stored, data, labels)
+    order = agreement.pixel_order(stored, data, labels)
+    spectra = stored.spectra if labels else None
+    if spectra is not None:
+        wanted = (len(stored.patterns), 2, 2, len(wavelength))
+        agreement.shape(file, "spectra", spectra.shape, wanted, "(structure, row, column, wavelength)")
+    source = Source(file, "spectra")
+    blocks = _blocks(stored.patterns, spectra, Source(file, "patterns"), source)
+    return _part(file, wavelength, order, _transmittance(blocks, source, 1.0), tuple(stored.notes))
 
 
 def _pair(file: Path, data, labels: bool) -> Part:
     """Read the structures of a NumPy pair."""
     patterns_file, spectra_file = legacy_numpy.pair_of(file)
     patterns = legacy_numpy.read_patterns(patterns_file)
-    _check_patterns(patterns_file, patterns.shape, data)
+    agreement.patterns(patterns_file, patterns.shape, data)
     source, spectra = Source(spectra_file, "spectra"), None
     if labels:
         if spectra_file.exists():
             _refuse_pointer(spectra_file)
         spectra = legacy_numpy.read_spectra(spectra_file)
         wanted = (len(patterns), 3, data.n_wavelengths)
-        _check_shape(spectra_file, "spectra", spectra.shape, wanted, "(structure, colour, wavelength)")
+        agreement.shape(spectra_file, "spectra", spectra.shape, wanted, "(structure, colour, wavelength)")
     blocks = _blocks(patterns, spectra, Source(patterns_file, "patterns"), source)
     transmittance = _transmittance(
         blocks, source, -1.0, lambda rgb: legacy_numpy.spectra_of_pixels(rgb, data.pixel_order)
     )
     notes = (legacy_numpy.NOTE,) if labels else ()
     return _part(patterns_file, data.wavelengths(), data.pixel_order, transmittance, notes)
-
-
-def _check_patterns(file: Path, shape: tuple, data) -> None:
-    """Refuse patterns of a size that the recipe's network does not take."""
-    if len(shape) != 3 or shape[1:] != (data.pixels, data.pixels):
-        rule = f"expected (structure, y, x) with y = x = data.pixels = {data.pixels}"
-        raise UserError(f"{file}: patterns: has shape {shape}; {rule}")
-
-
-def _check_shape(file: Path, name: str, shape: tuple, wanted: tuple, layout: str) -> None:
-    if shape != wanted:
-        raise UserError(f"{file}: {name}: has shape {shape}; expected {layout} = {wanted}")
 
 
 @dataclass(frozen=True)
@@ -178,18 +152,24 @@ class Source:
 
 
 def _part(file: Path, wavelength, pixel_order: str, blocks: Iterable, notes: tuple[str, ...] = ()) -> Part:
-    """Join (numbers, patterns, spectra) of a file's blocks; unsimulated structures are left out."""
-    numbers, bits, spectra, prints, dropped = [], [], [], [], 0
+    """Join (numbers, patterns, spectra) of a file's blocks; structures of no or unknown spectra are left out."""
+    numbers, bits, spectra, prints, zero, unknown = [], [], [], [], 0, 0
     for first, patterns, transmittance in blocks:
-        kept = np.ones(len(patterns), bool) if transmittance is None else transmittance.any((1, 2, 3))
-        dropped += int((~kept).sum())
+        kept = np.ones(len(patterns), bool)
+        if transmittance is not None:
+            nan, kept = np.isnan(transmittance).any((1, 2, 3)), transmittance.any((1, 2, 3))
+            zero, unknown = zero + int((~kept).sum()), unknown + int(nan.sum())
+            kept &= ~nan
         numbers.append(first + np.flatnonzero(kept))
         bits.append(pack(patterns[kept]))
         prints.append(fingerprints(patterns[kept]))
         if transmittance is not None:
             spectra.append(transmittance[kept])
+    left_out = [f"{zero} unsimulated ones (all 0)"] * (zero > 0) + [f"{unknown} with NaN in their spectra"] * (
+        unknown > 0
+    )
     if not sum(map(len, numbers)):
-        raise UserError(f"{file}: no structures" + (f"; {dropped} unsimulated ones (all 0)" if dropped else ""))
+        raise UserError("; ".join([f"{file}: no structures", *left_out]))
     return Part(
         file=file,
         bits=np.concatenate(bits),
@@ -198,7 +178,8 @@ def _part(file: Path, wavelength, pixel_order: str, blocks: Iterable, notes: tup
         pixel_order=pixel_order,
         numbers=np.concatenate(numbers),
         fingerprints=np.concatenate(prints),
-        dropped=dropped,
+        dropped=zero + unknown,
+        unknown=unknown,
         notes=notes,
     )
 
@@ -211,7 +192,7 @@ def _blocks(patterns, spectra, pattern_source: Source, spectra_source: Source):
         transmittance = None
         if spectra is not None:
             transmittance = np.asarray(spectra[first : first + BLOCK], "float32")
-            _check(spectra_source, ~np.isfinite(transmittance), transmittance, first, "expected a number")
+            _check(spectra_source, np.isinf(transmittance), transmittance, first, "expected a number")
         yield first, block.astype("uint8"), transmittance
 
 
@@ -222,12 +203,15 @@ def _check(source: Source, bad: np.ndarray, values: np.ndarray, first: int, rule
 
 def _transmittance(blocks, source: Source, sign: float, change=lambda values: values):
     """Convert the blocks' spectra to transmittance in [0, 1]."""
+    percent = "; is it in percent? Then say so by the attribute units = '%'"
     rule = "a transmittance lies in [0, 1]" if sign > 0 else "expected -1 .. 0, the sign of such files"
     for first, patterns, stored in blocks:
         transmittance = None
         if stored is not None:
             transmittance = sign * stored
-            _check(source, (transmittance < -ROUNDING) | (transmittance > 1 + ROUNDING), stored, first, rule)
+            bad = (transmittance < -ROUNDING) | (transmittance > 1 + ROUNDING)
+            asked = percent if sign > 0 and 5 < np.nanmax(transmittance, initial=0) <= 100 else ""
+            _check(source, bad, stored, first, rule + asked)
             transmittance = change(np.clip(transmittance, 0.0, 1.0))
         yield first, patterns, transmittance
 
@@ -255,5 +239,17 @@ def _join(parts: list[Part]) -> Structures:
         names=np.array(names),
         groups=groups.reshape(-1),
         dropped=sum(part.dropped for part in parts),
-        notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
+        notes=_notes(parts),
     )
+
+
+def _notes(parts: list[Part]) -> tuple[str, ...]:
+    """List what a reader must know about the files, each once with the number of files, and what was left out."""
+    counts = Counter(note for part in parts for note in part.notes)
+    notes = [note if note == legacy_numpy.NOTE else f"{note} (files: {count})" for note, count in counts.items()]
+    n, unknown, dropped = (sum(getattr(part, name) for part in parts) for name in ("n", "unknown", "dropped"))
+    if dropped > unknown:
+        notes.append(f"{dropped - unknown} of {n + dropped} structures were not simulated (all 0): left out")
+    if unknown:
+        notes.append(f"{unknown} of {n + dropped} structures have NaN in their spectra: left out")
+    return tuple(notes)

@@ -2,25 +2,27 @@
 
 Format: CSV or Parquet, a row an operation: `sequence, step, op, die, plane, block, page`, optionally the labels
 `valid, strategy, violation_index` and `pair` (sequences of one pair stay on one side of a split). `op` is erase,
-program or read; `page` may be empty for an erase; `step` counts 0, 1, 2, ... within a sequence.
+program or read; `page` may be empty for an erase; `step` counts 0, 1, 2, ... (or 1, 2, 3, ...) within a sequence.
+What else files look like, and what is taken of it, is in table.py and text.py.
 """
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from pyarrow import parquet
 
-from kmodels.core.io.files import reading, refuse_giant
-from kmodels.core.io.refusal import refuse_rows
 from kmodels.core.runs.cache import data_files
 from kmodels.core.spec.errors import UserError
+from kmodels.nand.data import table as tables
 from kmodels.nand.data.records import CODES, COLUMNS, ERASE, NONE, OPERATIONS, PAD, Trace
 from kmodels.nand.data.rules import RuleChecker
+from kmodels.nand.data.table import APART, EMPTY, OTHER, SUFFIXES, Table
 
-SUFFIXES = (".csv", ".parquet")
+__all__ = ["SUFFIXES", "labelled", "load"]
+
 LARGEST_BATCH = 1 << 28  # operations that a padded batch may hold
+NO_PAGE = (-1, 0xFF, 0xFFFF, 0xFFFFFF, 0xFFFFFFFF)  # what recorders write where an erase has no page: all bits set
+TRUTHS = {"true": 1, "1": 1, "1.0": 1, "false": 0, "0": 0, "0.0": 0}
 
 
 def load(source, recipe, labels: bool = True) -> Trace:
@@ -46,48 +48,19 @@ def load(source, recipe, labels: bool = True) -> Trace:
         Names file, row (of a CSV the line), value and rule.
     """
     if isinstance(source, pd.DataFrame):
-        tables = [_Table(source.reset_index(drop=True), "DataFrame", 0)]
+        given = [Table(source.reset_index(drop=True), "DataFrame")]
     else:
-        tables = [_read(path) for path in data_files(source, SUFFIXES)]
-    parts = [_trace(table, recipe.data) for table in tables]
+        given = map(tables.read, data_files(source, SUFFIXES))
+    parts = [_trace(table, recipe.data) for table in given]
     trace = parts[0] if len(parts) == 1 else _join(parts)
     return labelled(trace, recipe.data) if labels else trace
 
 
-class _Table:
-    """A table, and how its rows are called when one is refused: `first` is the number of row 0 in the file."""
-
-    def __init__(self, frame: pd.DataFrame, file, first: int):
-        self.frame, self.file, self.first = frame, file, first
-
-    def refuse(self, bad: np.ndarray, column: str, rule: str) -> None:
-        """Raise for the first row of the mask `bad`, if there is one."""
-        refuse_rows(lambda row: f"{self.file}, row {row + self.first}", column, bad, self.frame[column], rule)
-
-
-def _read(path: Path) -> _Table:
-    """Read the table of a file, columns checked by name."""
-    kind = "a Parquet file" if path.suffix.lower() == ".parquet" else "a CSV table"
-    with reading(path, kind):
-        if path.suffix.lower() == ".parquet":
-            about = parquet.read_metadata(path)
-            refuse_giant(f"{path}: {about.num_rows} rows", 8 * about.num_rows * about.num_columns)
-            table = _Table(pd.read_parquet(path), path, 1)
-        elif path.suffix.lower() == ".csv":
-            table = _Table(pd.read_csv(path, low_memory=False, skip_blank_lines=False, index_col=False), path, 2)
-        else:
-            raise UserError(f"{path}: a trace is a .csv or .parquet file")
-    if table.frame.empty:
-        raise UserError(f"{path}: holds no rows")
-    return table
-
-
-def _trace(table: _Table, data) -> Trace:
+def _trace(table: Table, data) -> Trace:
     """Turn a table into padded arrays, and check it."""
-    missing = [name for name in COLUMNS if name not in table.frame.columns]
-    if missing:
-        raise UserError(f"{table.file}: no column {', '.join(missing)}; needed: {', '.join(COLUMNS)}")
-    start, step = _sequences(table)
+    _check_columns(table, data.geometry)
+    start = _starts(table)
+    step, base = _steps(table, start)
     op = _operations(table)
     addresses = {
         "die": _integers(table, "die", data.geometry.dies),
@@ -95,6 +68,7 @@ def _trace(table: _Table, data) -> Trace:
         "block": _integers(table, "block", data.geometry.blocks),
         "page": _pages(table, op, data.geometry.pages),
     }
+    _check_apart(table, start)
     number = np.cumsum(start) - 1
     n, longest = int(number[-1]) + 1, int(step.max()) + 1
     if n * longest > LARGEST_BATCH:
@@ -111,97 +85,119 @@ def _trace(table: _Table, data) -> Trace:
     return Trace(
         op=padded(op, PAD, "int8"),
         **{name: padded(values, -1 if name == "page" else 0, "int32") for name, values in addresses.items()},
-        name=table.frame["sequence"].to_numpy()[start],
+        name=np.asarray(table.frame["sequence"][start]),
         pair=_pairs(table, start),
-        **_labels(table, start, step),
+        **_labels(table, start, base),
     )
 
 
-def _sequences(table: _Table):
-    """Check that steps count 0, 1, 2, ...: (start: whether a row begins a sequence, step)."""
-    table.refuse(table.frame["sequence"].isna().to_numpy(), "sequence", "every row names its sequence")
-    name = table.frame["sequence"]
-    start = (name != name.shift()).to_numpy()
-    table.refuse(start & name.duplicated().to_numpy(), "sequence", "the rows of a sequence stand together")
+def _check_columns(table: Table, geometry) -> None:
+    """Refuse a table without the columns needed; where the device has one die or one plane, it needs no such column."""
+    single = [name for name, count in (("die", geometry.dies), ("plane", geometry.planes)) if count == 1]
+    missing = [name for name in COLUMNS if name not in table and name not in single]
+    if missing:
+        found = ", ".join(name[:20] for name in table.header[:12])
+        hint = "; a device of one die and one plane needs neither column (data.geometry.dies = planes = 1)"
+        raise UserError(
+            f"{table.file}: no column {', '.join(missing)}; needed: {', '.join(COLUMNS)}; found: {found}"
+            f"{hint if set(missing) <= {'die', 'plane'} else ''}"
+        )
+
+
+def _starts(table: Table) -> np.ndarray:
+    """Tell which rows begin a sequence: (rows,) bool; the rows of each stand together."""
+    table.refuse(table.missing("sequence"), "sequence", "every row names its sequence")
+    name = table.codes("sequence")
+    start = np.append(True, name[1:] != name[:-1])
+    again = np.flatnonzero(start)[pd.Series(name[start]).duplicated().to_numpy()]
+    table.refuse(np.isin(np.arange(len(start)), again), "sequence", "the rows of a sequence stand together")
+    return start
+
+
+def _steps(table: Table, start: np.ndarray) -> tuple[np.ndarray, int]:
+    """Check that steps count 0, 1, 2, ... or 1, 2, 3, ...: (step from 0, the number of the first)."""
     step = _integers(table, "step", np.iinfo("int32").max)
     rows = np.arange(len(step))
     expected = rows - np.maximum.accumulate(np.where(start, rows, 0))
-    wrong = step != expected
+    wrong, wrong_from_1 = step != expected, step != expected + 1
+    base = int(wrong_from_1.sum() < wrong.sum())
+    wrong = wrong_from_1 if base else wrong
     if wrong.any():
         row = int(np.argmax(wrong))
-        what = "a step is repeated" if step[row] < expected[row] else "a step is missing"
-        table.refuse(wrong, "step", f"{what}: expected {expected[row]}, steps count 0, 1, 2, ... in each sequence")
-    return start, step
+        wanted = expected[row] + base
+        what = "a step is repeated" if step[row] < wanted else "a step is missing"
+        counting = ", ".join(str(base + k) for k in range(3))
+        table.refuse(wrong, "step", f"{what}: expected {wanted}, steps count {counting}, ... in each sequence")
+    return expected, base
 
 
-def _operations(table: _Table) -> np.ndarray:
+def _operations(table: Table) -> np.ndarray:
     """Read the operations as numbers."""
-    op = pd.Categorical(table.frame["op"], categories=OPERATIONS).codes
+    op = table.words("op", {name: number for number, name in enumerate(OPERATIONS)})
     table.refuse(op < 0, "op", f"an operation is one of {', '.join(OPERATIONS)}")
     return op
 
 
-def _numbers(table: _Table, column: str) -> np.ndarray:
-    """Read a column as floats, NaN where there is no number."""
-    with reading(table.file, f"numbers of {column}"):  # text can hold one larger than any float
-        return pd.to_numeric(table.frame[column], errors="coerce").to_numpy("float64", na_value=np.nan)
+def _integers(table: Table, column: str, count: int, free: dict | None = None) -> np.ndarray:
+    """Read a column of integers in 0 .. count - 1.
 
-
-def _integers(table: _Table, column: str, count: int, blank: np.ndarray | None = None) -> np.ndarray:
-    """Read a column of integers in 0 .. count - 1; rows in `blank` may be empty and become -1."""
-    numbers = _numbers(table, column)
+    free: rows that may hold something else, by what that is; they become -1. A column that is not there is 0.
+    """
+    if column not in table:
+        return np.zeros(len(table), "int64")
+    numbers = table.integers(column)
+    for value, rows in (free or {}).items():
+        numbers[rows & (numbers == value)] = -1
+    unusable = (numbers == EMPTY) | (numbers == OTHER)
     allowed = f"an integer in 0..{count - 1}"
-    unusable = ~np.isfinite(numbers) | (numbers != np.floor(np.nan_to_num(numbers)))
-    if blank is not None:
-        empty = blank & table.frame[column].isna().to_numpy()
-        unusable &= ~empty
-        numbers = np.where(empty, -1, numbers)
-    table.refuse(unusable, column, f"expected {allowed}")
-    outside = (numbers < (0 if blank is None else -1)) | (numbers >= count)
+    table.refuse(unusable, column, f"expected {allowed}: digits alone, or hexadecimal with 0x")
+    outside = (numbers < (0 if free is None else -1)) | (numbers >= count)
     table.refuse(outside, column, f"outside the geometry: expected {allowed} (see data.geometry)")
-    return numbers.astype("int64")
+    return numbers
 
 
-def _pages(table: _Table, op: np.ndarray, count: int) -> np.ndarray:
+def _pages(table: Table, op: np.ndarray, count: int) -> np.ndarray:
     """Read the pages; -1 for an erase, which has none whatever the file says."""
     erase = op == ERASE
-    page = _integers(table, "page", count, blank=erase)
+    page = _integers(table, "page", count, dict.fromkeys((EMPTY, *NO_PAGE), erase))
     table.refuse((page < 0) & ~erase, "page", f"outside the geometry: expected an integer in 0..{count - 1}")
     return np.where(erase, -1, page)
 
 
-def _pairs(table: _Table, start: np.ndarray) -> np.ndarray:
+def _check_apart(table: Table, start: np.ndarray) -> None:
+    """Refuse a sequence that runs over several channels or the like: blocks of one number would become one block."""
+    for column in APART:
+        if column in table:
+            rule = "it changes within a sequence, and blocks are told apart by die, plane and block alone: number the"
+            _constant(table, column, start, f"{rule} dies of all of them through in one column die")
+
+
+def _pairs(table: Table, start: np.ndarray) -> np.ndarray:
     """Read the pair of each sequence: as the file says, else each sequence for itself."""
-    if "pair" not in table.frame.columns:
+    if "pair" not in table:
         return np.arange(start.sum())
-    table.refuse(table.frame["pair"].isna().to_numpy(), "pair", "every row names its pair, or leave the column out")
-    return pd.factorize(table.frame["pair"].to_numpy()[start])[0]
+    table.refuse(table.missing("pair"), "pair", "every row names its pair, or leave the column out")
+    return pd.factorize(table.codes("pair")[start])[0]
 
 
-def _labels(table: _Table, start: np.ndarray, step: np.ndarray) -> dict:
-    """Read the labels that the table has, one for each sequence."""
-    if "valid" not in table.frame.columns:
+def _labels(table: Table, start: np.ndarray, base: int) -> dict:
+    """Read the labels that the table has, one for each sequence; `base` is the number of its first step."""
+    if "valid" not in table:
         return {}
     for name in ("valid", "strategy", "violation_index"):
-        if name in table.frame.columns:
-            _constant(table, name, start)
-    words = table.frame["valid"].astype(str).str.strip().str.lower()
-    valid = words.map({"true": 1, "1": 1, "1.0": 1, "false": 0, "0": 0, "0.0": 0})
-    table.refuse(valid.isna().to_numpy(), "valid", "expected true or false")
-    invalid = valid.to_numpy()[start] == 0
+        if name in table:
+            _constant(table, name, start, "the label of a sequence is the same on all of its rows")
+    valid = table.words("valid", TRUTHS)
+    table.refuse(valid < 0, "valid", "expected true or false")
+    invalid = valid[start] == 0
     strategy = np.full(len(invalid), NONE)
-    if "strategy" in table.frame.columns:
-        given = table.frame["strategy"]
-        strategy = pd.Categorical(given, categories=CODES).codes
-        table.refuse((strategy < 0) & given.notna().to_numpy(), "strategy", f"one of {', '.join(CODES[1:])}, or empty")
-        strategy = np.maximum(strategy, NONE)[start]
+    if "strategy" in table:
+        given = table.words("strategy", {name: code for code, name in enumerate(CODES)})
+        table.refuse(given == OTHER, "strategy", f"one of {', '.join(CODES[1:])}, or empty")
+        strategy = np.maximum(given, NONE)[start].astype("int8")
     index = np.full(len(invalid), -1)
-    if "violation_index" in table.frame.columns:
-        length = np.diff(np.append(np.flatnonzero(start), len(start)))
-        given = _numbers(table, "violation_index")
-        wrong = ~((given >= -1) & (given < np.repeat(length, length)) & (given == np.floor(given)))
-        table.refuse(wrong, "violation_index", "expected a step of the sequence, or -1")
-        index = np.where(invalid, given[start].astype("int64"), -1)
+    if "violation_index" in table:
+        index = np.where(invalid, _violations(table, start, base), -1)
     return {
         "invalid": invalid,
         "strategy": np.where(invalid, strategy, NONE),
@@ -210,12 +206,20 @@ def _labels(table: _Table, start: np.ndarray, step: np.ndarray) -> dict:
     }
 
 
-def _constant(table: _Table, column: str, start: np.ndarray) -> None:
-    """Refuse a label that changes within a sequence."""
-    values = table.frame[column]
-    codes = pd.factorize(values, use_na_sentinel=True)[0]
-    changes = np.append(False, codes[1:] != codes[:-1]) & ~start
-    table.refuse(changes, column, "the label of a sequence is the same on all of its rows")
+def _violations(table: Table, start: np.ndarray, base: int) -> np.ndarray:
+    """Read the step of each sequence's first violation, counted as the file counts: (n,) from 0, -1 for none."""
+    length = np.diff(np.append(np.flatnonzero(start), len(start)))
+    given = table.integers("violation_index")
+    step = np.where(given == -1, -1, given - base)
+    wrong = (given < -1) | ((given != -1) & (step < 0)) | (step >= np.repeat(length, length))
+    table.refuse(wrong, "violation_index", "expected a step of the sequence, or -1")
+    return step[start]
+
+
+def _constant(table: Table, column: str, start: np.ndarray, rule: str) -> None:
+    """Refuse a column that changes within a sequence."""
+    codes = table.codes(column)
+    table.refuse(np.append(False, codes[1:] != codes[:-1]) & ~start, column, rule)
 
 
 def labelled(trace: Trace, rules) -> Trace:

@@ -124,7 +124,11 @@ def test_spectra_are_written_and_read_again(tmp_path):
     np.testing.assert_array_equal(again.patterns(), records.patterns())
     with h5py.File(tmp_path / "a.h5") as file:
         np.testing.assert_allclose(file["reflected"][:] + transmittance.sum((1, 2)), 1.0, atol=1e-6)
+    made.write(tmp_path / "b.H5")
+    assert (tmp_path / "b.H5").read_bytes()[:4] == b"\x89HDF"
     made.write(tmp_path / "a.csv")
+    made.write(tmp_path / "b.CSV")
+    assert (tmp_path / "b.CSV").read_text() == (tmp_path / "a.csv").read_text()
     row = pd.read_csv(tmp_path / "a.csv").query("structure == 's:1' and pixel == 'G2' and wavelength == 550")
     assert row["transmittance"].item() == pytest.approx(transmittance[1, 1, 0, 30], abs=1e-6)
     first = made.frame().iloc[0]

@@ -90,7 +90,7 @@ def test_several_files_of_a_folder(tmp_path):
         (GOOD.replace("program,0,0,7,0", "program,0,0,7,2564"), r"row 3: page = 2564; outside .* 0\.\.2563"),
         (GOOD.replace("program,0,0,7,0", "program,0,0,7,-1"), r"row 3: page = -1; outside"),
         (GOOD.replace("program,0,0,7,0", "program,0,0,7,"), "row 3: page = .empty.; expected an integer"),
-        (GOOD.replace("program,0,0,7,0", "program,0,0,7,0.5"), "row 3: page = 0.5; expected an integer"),
+        (GOOD.replace("program,0,0,7,0", "program,0,0,7,0.5"), "row 3: page = '0.5'; expected an integer"),
         (GOOD.replace("program,0,0,7,0", "program,0,0,seven,0"), "row 3: block = 'seven'; expected an integer"),
         (GOOD.replace("program,0,0,7,0", "program,0,0,1e400,0"), "row 3: block = "),
         (GOOD.replace("program,0,0,7,0", "program,0,0,7,0,9"), "cannot be read as a CSV table: .*line 3, saw 8"),

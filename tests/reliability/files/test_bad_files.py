@@ -1,5 +1,6 @@
 """Hundreds of mutated files for each loader: one line that names the file, or values that are finite and in range."""
 
+import gzip
 import io
 import json
 import zipfile
@@ -10,6 +11,7 @@ import numpy as np
 import pandas as pd
 import psutil
 import pytest
+import scipy.io
 import soundfile
 import xarray as xr
 from helpers.mutations import fault_of, fuzz
@@ -53,6 +55,18 @@ def nand_table(folder, suffix):
     frame = pd.read_parquet(folder / "trace.parquet")
     path = folder / f"table{suffix}"
     frame.to_csv(path, index=False) if suffix == ".csv" else frame.to_parquet(path)
+    return path
+
+
+def nand_gzip(folder, suffix):
+    path = nand_table(folder, ".csv")
+    path.write_bytes(gzip.compress(path.read_bytes()))
+    return path
+
+
+def nand_utf16(folder, suffix):
+    path = folder / f"table{suffix}"
+    path.write_bytes(nand_table(folder, ".csv").read_text().replace(",", "\t").encode("utf-16"))
     return path
 
 
@@ -193,6 +207,30 @@ def structures_hdf5(folder, suffix):
     return path
 
 
+def structures_reversed(folder, suffix):
+    """As MATLAB's h5write and its -v7.3 make it, with wavelengths that fall, in um, and amplitudes."""
+    rng, path = np.random.default_rng(0), folder / f"reversed{suffix}"
+    with h5py.File(path, "w") as file:
+        file["patterns"] = rng.integers(0, 2, (4, 32, 32)).astype("float64").T
+        file["spectra"] = np.sqrt(rng.uniform(0.05, 0.3, (4, 2, 2, 3))).T.astype("complex64")
+        file["wavelength"] = np.array([[0.7], [0.55], [0.4]])
+        file["wavelength"].attrs["units"] = np.array([b"microns"])
+        file["spectra"].attrs["quantity"] = "amplitude"
+        file["patterns"].attrs["MATLAB_class"] = np.bytes_("double")
+        file["pixel_order"] = np.array([[82], [71], [71], [66]], "uint16")
+        file["pixel_order"].attrs["MATLAB_class"] = np.bytes_("char")
+    return path
+
+
+def structures_mat(folder, suffix):
+    rng, path = np.random.default_rng(0), folder / f"structures{suffix}"
+    patterns, spectra = rng.integers(0, 2, (4, 32, 32)).astype("float64"), rng.uniform(0.05, 0.3, (4, 2, 2, 3))
+    said = {"pixel_order": "RGGB", "wavelength_units": "nm", "period": 1000.0}
+    arrays = {"patterns": patterns, "spectra": spectra, "wavelength": [400.0, 550.0, 700.0]}
+    scipy.io.savemat(path, arrays | said, do_compression=True)
+    return path
+
+
 def structures_pair(folder, suffix):
     rng, place = np.random.default_rng(0), folder / "pair"
     place.mkdir()
@@ -246,6 +284,8 @@ def good_structures(structures):
 LOADERS = {
     "nand csv": (nand_table, ".csv", load_nand, NAND, good_trace),
     "nand parquet": (nand_table, ".parquet", load_nand, NAND, good_trace),
+    "nand gzip": (nand_gzip, ".csv", load_nand, NAND, good_trace),
+    "nand utf-16": (nand_utf16, ".tsv", load_nand, NAND, good_trace),
     "plume netcdf4": (plume_netcdf, ".nc", load_plume, PLUME, good_windows),
     "plume netcdf3": (plume_netcdf, ".nc3", load_plume, PLUME, good_windows),
     "plume npz": (plume_archive, ".npz", load_plume, CALM, good_windows),
@@ -257,6 +297,8 @@ LOADERS = {
     "precip zarr": (precip_zarr, "", load_precip, PRECIP, good_days),
     "precip npy": (precip_arrays, "", load_precip, PRECIP, good_days),
     "metasurface hdf5": (structures_hdf5, ".h5", load_metasurface, METASURFACE, good_structures),
+    "metasurface matlab 7.3": (structures_reversed, ".mat", load_metasurface, METASURFACE, good_structures),
+    "metasurface matlab 7": (structures_mat, ".mat", load_metasurface, METASURFACE, good_structures),
     "metasurface npy": (structures_pair, "", load_metasurface, METASURFACE, good_structures),
     "echo v2": (echo_v2, "", load_echo, ECHO, good_pairs),
     "echo v1": (echo_v1, "", load_echo, ECHO, good_pairs),
@@ -298,7 +340,8 @@ JSON = st.recursive(
 def table(tmp_path_factory):
     """(a good table, where to write a bad one)."""
     folder = tmp_path_factory.mktemp("table")
-    return pd.read_csv(nand_table(folder, ".csv")).astype(object), folder / "cell.csv"
+    whole = pd.read_csv(nand_table(folder, ".csv"), dtype=str, keep_default_na=False)
+    return whole.astype(object), folder / "cell.csv"
 
 
 @settings(max_examples=60, deadline=None)
