@@ -99,10 +99,14 @@ def make(folder: Path, fill: Callable[[Path], object], key: str = "") -> Any:
     Raises
     ------
     UserError
-        Where the folder is to be in the cache, and that has no room or may not be written.
+        Where the folder is to be in the cache, and that has no room or may not be written, and where a library that
+        writes its files takes no name like the folder's.
     """
     try:
         return _made(folder, fill, key)
+    except UnicodeEncodeError:
+        hint = "choose another folder" if not folder.is_relative_to(root()) else "KMODELS_CACHE names another folder"
+        raise UserError(f"{folder}: this name is no UTF-8, and Parquet's library takes no other; {hint}") from None
     except OSError as error:
         if None in (error.strerror, error.filename) or not _is_of(root(), folder, error.filename):
             raise

@@ -6,6 +6,7 @@ import numpy as np
 
 from kmodels.core.spec.errors import UserError
 from kmodels.metasurface.data.layout import GEOMETRY, Stored, mistaken_unit
+from kmodels.metasurface.recipe import Data
 
 ROUNDING = 1e-6  # parts by which numbers may differ
 
@@ -61,3 +62,25 @@ def shape(file: Path, name: str, found: tuple, wanted: tuple, layout: str) -> No
     """Refuse an array of another shape than the other arrays ask for."""
     if found != wanted:
         raise UserError(f"{file}: {name}: has shape {found}; expected {layout} = {wanted}")
+
+
+def solved_for(said: dict) -> dict:
+    """Take a file's geometry, by dotted key of a recipe, but no length that looks like um: `geometry` asks of those."""
+    usual, found = Data(), {}
+    for name in (*GEOMETRY, "pixel_order"):
+        value, wanted = said.get(name), getattr(usual, name)
+        if isinstance(wanted, str) and isinstance(value, str):
+            found[f"data.{name}"] = value.strip() if name == "pixel_order" else value.strip().lower()
+        elif isinstance(value, int | float) and not np.isclose(1000 * value, wanted):
+            found[f"data.{name}"] = float(value)
+    return found
+
+
+def spaced(wavelength: np.ndarray | None) -> dict:
+    """Describe evenly spaced wavelengths (w,) [nm], by dotted key of a recipe; others not at all."""
+    if wavelength is None or len(wavelength) < 3:
+        return {}
+    first, last = (float(f"{end:.7g}") for end in (wavelength[0], wavelength[-1]))
+    if not np.allclose(wavelength, np.linspace(first, last, len(wavelength)), rtol=ROUNDING, atol=0):
+        return {}
+    return {"data.wavelength": (first, last), "data.n_wavelengths": len(wavelength)}

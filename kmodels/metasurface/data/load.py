@@ -4,8 +4,9 @@ Formats, by suffix: HDF5 (.h5, .hdf5, see hdf5.py), MATLAB (.mat, see matlab.py;
 NumPy pairs (.npy, see legacy_numpy.py). layout.py says what is turned and converted.
 """
 
+import contextlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from kmodels.core.io.refusal import refuse_values
 from kmodels.core.runs.cache import data_files
 from kmodels.core.spec.errors import UserError
 from kmodels.metasurface.data import agreement, hdf5, legacy_numpy, matlab
-from kmodels.metasurface.data.layout import Stored, understood
+from kmodels.metasurface.data.layout import Contents, Stored, understood
 from kmodels.metasurface.data.records import Structures, fingerprints, pack
 from kmodels.metasurface.recipe import MetasurfaceRecipe
 
@@ -90,6 +91,51 @@ def load(path: str | Path, recipe: MetasurfaceRecipe, labels: bool = True) -> St
     return _join(parts)
 
 
+def sizes(path: str | Path, chosen: dict) -> dict:
+    """Measure patterns and wavelengths of the first file, and read for which geometry it was solved, for a recipe.
+
+    Parameters
+    ----------
+    path : str or Path
+        A file or folder.
+    chosen : dict
+        Fields of the recipe that somebody chose, by dotted key.
+
+    Returns
+    -------
+    dict
+        By dotted key of the recipe; wavelengths only where they are evenly spaced, as the network needs them.
+
+    Raises
+    ------
+    UserError
+        As `load` does.
+    """
+    files = data_files(path, SUFFIXES)
+    refuse_crashing(files)
+    _refuse_pointer(files[0])
+    if files[0].suffix.lower() == ".npy":
+        return {"data.pixels": legacy_numpy.read_patterns(legacy_numpy.pair_of(files[0])[0]).shape[-1]}
+    with _opened(files[0]) as contents:
+        if "patterns" not in contents.arrays:
+            return {}
+        shape = contents.arrays["patterns"].shape
+        side = shape[0] if len(shape) == 3 and shape[0] == shape[1] != shape[2] else shape[-1]  # reversed, by MATLAB
+        pixels = chosen.get("data.pixels", side)
+        stored = understood(contents, pixels)
+        return {"data.pixels": pixels} | agreement.solved_for(stored.said) | agreement.spaced(stored.wavelength)
+
+
+@contextlib.contextmanager
+def _opened(file: Path) -> Iterator[Contents]:
+    """Open an HDF5 or MATLAB file."""
+    if file.suffix.lower() == ".mat" and not h5py.is_hdf5(file):
+        yield matlab.read(file)
+        return
+    with reading(file, "HDF5"), h5py.File(file, "r") as opened:
+        yield hdf5.read(opened, file)
+
+
 def _refuse_pointer(file: Path) -> None:
     """Refuse a file that Git LFS has not fetched yet."""
     with file.open("rb") as opened:
@@ -99,10 +145,8 @@ def _refuse_pointer(file: Path) -> None:
 
 def _structures(file: Path, data, labels: bool) -> Part:
     """Read the structures of an HDF5 or MATLAB file."""
-    if file.suffix.lower() == ".mat" and not h5py.is_hdf5(file):
-        return _stored(understood(matlab.read(file), data.pixels), data, labels)
-    with reading(file, "HDF5"), h5py.File(file, "r") as opened:
-        return _stored(understood(hdf5.read(opened, file), data.pixels), data, labels)
+    with _opened(file) as contents:
+        return _stored(understood(contents, data.pixels), data, labels)
 
 
 def _stored(stored: Stored, data, labels: bool) -> Part:

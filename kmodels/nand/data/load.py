@@ -6,6 +6,7 @@ program or read; `page` may be empty for an erase; `step` counts 0, 1, 2, ... (o
 What else files look like, and what is taken of it, is in table.py and text.py.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -17,9 +18,12 @@ from kmodels.nand.data import table as tables
 from kmodels.nand.data.records import CODES, COLUMNS, ERASE, NONE, OPERATIONS, PAD, Trace
 from kmodels.nand.data.rules import RuleChecker
 from kmodels.nand.data.table import APART, EMPTY, OTHER, SUFFIXES, Table
+from kmodels.nand.recipe import Geometry
 
-__all__ = ["SUFFIXES", "labelled", "load"]
+__all__ = ["SUFFIXES", "labelled", "load", "sizes"]
 
+MOST = {"dies": 64, "planes": 64, "blocks": 1 << 20, "pages": 1 << 16}  # as the recipe bounds them
+SHORTEST = 6  # operations; the recipe's blocks leave shorter sequences no room
 LARGEST_BATCH = 1 << 28  # operations that a padded batch may hold
 NO_PAGE = (-1, 0xFF, 0xFFFF, 0xFFFFFF, 0xFFFFFFFF)  # what recorders write where an erase has no page: all bits set
 TRUTHS = {"true": 1, "1": 1, "1.0": 1, "false": 0, "0": 0, "0.0": 0}
@@ -47,13 +51,53 @@ def load(source, recipe, labels: bool = True) -> Trace:
     UserError
         Names file, row (of a CSV the line), value and rule.
     """
-    if isinstance(source, pd.DataFrame):
-        given = [Table(source.reset_index(drop=True), "DataFrame")]
-    else:
-        given = map(tables.read, data_files(source, SUFFIXES))
-    parts = [_trace(table, recipe.data) for table in given]
+    parts = [_trace(table, recipe.data) for table in _tables(source)]
     trace = parts[0] if len(parts) == 1 else _join(parts)
     return labelled(trace, recipe.data) if labels else trace
+
+
+def sizes(source, chosen: dict) -> dict[str, int]:
+    """Measure the longest sequence, and what of the geometry is larger than usual, for a recipe.
+
+    A trace shows which addresses were used, not which there are: the geometry is enlarged, never made smaller.
+
+    Parameters
+    ----------
+    source : str, Path or DataFrame
+        As `load` takes it.
+    chosen : dict
+        Fields of the recipe that somebody chose, by dotted key; they change nothing here.
+
+    Returns
+    -------
+    dict of str to int
+        By dotted key of the recipe.
+
+    Raises
+    ------
+    UserError
+        Where a file cannot be read.
+    """
+    usual, found = Geometry(), {}
+    for table in _tables(source):
+        erase = table.words("op", {name: number for number, name in enumerate(OPERATIONS)}) == ERASE
+        for column, name in (("die", "dies"), ("plane", "planes"), ("block", "blocks"), ("page", "pages")):
+            numbers = table.integers(column) if column in table else np.zeros(0, "int64")
+            largest = int(numbers[~erase].max(initial=-1)) if column in table else -1
+            if getattr(usual, name) <= largest < MOST[name]:
+                found[f"data.geometry.{name}"] = max(largest + 1, found.get(f"data.geometry.{name}", 0))
+        longest = int(pd.Series(table.codes("sequence")).value_counts().max()) if "sequence" in table else 0
+        if longest >= SHORTEST:
+            found["data.seq_len"] = max(longest, found.get("data.seq_len", 0))
+    return found
+
+
+def _tables(source) -> Iterator[Table]:
+    """Read the tables of a source, one after the other."""
+    if isinstance(source, pd.DataFrame):
+        yield Table(source.reset_index(drop=True), "DataFrame")
+    else:
+        yield from map(tables.read, data_files(source, SUFFIXES))
 
 
 def _trace(table: Table, data) -> Trace:

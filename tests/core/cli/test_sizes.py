@@ -11,6 +11,13 @@ from kmodels.read import main as read
 SIMULATED = {
     "precip": {"data.grid.ny": 24, "data.grid.nx": 20, "data.grid.block": 2},
     "plume": {"data.grid.nx": 14, "data.grid.dx": 50.0, "data.frames": 30},
+    "nand": {"data.seq_len": 20, "data.geometry.blocks": 3000},
+    "metasurface": {
+        "data.pixels": 64,
+        "data.n_wavelengths": 11,
+        "data.wavelength": (450.0, 650.0),
+        "data.height": 500.0,
+    },
 }
 
 
@@ -36,7 +43,17 @@ def test_sizes_are_those_of_the_data_and_told_in_a_line(name, smoke, simulated, 
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("notice")]
     assert len(lines) == 1 and f"{folder}: taken from it:" in lines[0]
     for key, value in SIMULATED[name].items():
-        assert f"{key} {value}" in lines[0]
+        if key != "data.geometry.blocks":  # of which a trace shows the largest that was used
+            assert f"{key} {value}" in lines[0]
+
+
+def test_a_geometry_is_enlarged_and_never_made_smaller(simulated, capsys):
+    read(["--model", "nand", "--data", str(simulated("nand"))])
+    (blocks,) = re.findall(r"data\.geometry\.blocks (\d+)", capsys.readouterr().err)
+    assert 1000 < int(blocks) <= 3000
+    folder = kmodels.simulate("nand", simulated("nand").parent / "few", smoke=True, **{"data.geometry.blocks": 50})
+    read(["--model", "nand", "--data", str(folder)])
+    assert "geometry" not in capsys.readouterr().err
 
 
 def test_in_python_too(simulated):
@@ -48,6 +65,9 @@ def test_in_python_too(simulated):
     ("name", "words", "message"),
     [
         ("precip", {"data.grid.ny": 28}, r"(24, 20) cells; the recipe has (28, 20), data.grid.ny and data.grid.nx"),
+        ("metasurface", {"data.pixels": 32}, "data.pixels = 32"),
+        ("metasurface", {"data.height": 500.0}, "attribute height = 600; the recipe has data.height = 500.0"),
+        ("nand", {"data.geometry.blocks": 100}, "outside the geometry: expected an integer in 0..99"),
         ("plume", {"data.past": 30}, r"past = 30 and horizon = 1 need more frames than frames = 30"),
     ],
 )

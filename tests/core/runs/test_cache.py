@@ -1,11 +1,15 @@
 """Simulated data is made once, noticed when damaged, and safe for processes that run at once."""
 
+import os
+import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from helpers.checks import run_python
 
+import kmodels
 from kmodels.core.io import files
 from kmodels.core.runs import cache
 from kmodels.core.spec.errors import UserError
@@ -94,6 +98,14 @@ def test_a_cache_that_cannot_be_written_says_what_to_do(tmp_path, monkeypatch):
         cache.make(cache.root() / "nand" / "some", lambda aside: (tmp_path / "mine").read_bytes())
     with pytest.raises(FileExistsError):  # where `simulate --out` writes is no cache
         cache.make(tmp_path / "file" / "out", lambda aside: None)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of any bytes")
+def test_a_name_that_parquet_does_not_take_is_refused_in_a_line(tmp_path):
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
+    with pytest.raises(UserError, match="this name is no UTF-8, and Parquet's library takes no other"):
+        kmodels.simulate("nand", folder, smoke=True)
+    assert not folder.exists()
 
 
 def test_an_interrupted_simulation_is_given_what_it_left():
