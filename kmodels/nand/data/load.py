@@ -70,9 +70,11 @@ def _read(path: Path) -> _Table:
     kind = "a Parquet file" if path.suffix.lower() == ".parquet" else "a CSV table"
     with reading(path, kind):
         if path.suffix.lower() == ".parquet":
-            about = parquet.read_metadata(path)
-            refuse_giant(f"{path}: {about.num_rows} rows", 8 * about.num_rows * about.num_columns)
-            table = _Table(pd.read_parquet(path), path, 1)
+            with path.open("rb") as file:  # pyarrow takes no name that is not UTF-8
+                about = parquet.read_metadata(file)
+                refuse_giant(f"{path}: {about.num_rows} rows", 8 * about.num_rows * about.num_columns)
+                file.seek(0)
+                table = _Table(pd.read_parquet(file), path, 1)
         elif path.suffix.lower() == ".csv":
             table = _Table(pd.read_csv(path, low_memory=False, skip_blank_lines=False, index_col=False), path, 2)
         else:

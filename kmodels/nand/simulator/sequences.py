@@ -73,7 +73,8 @@ def simulate(recipe, folder: Path, report) -> dict[str, str]:
     simulated = time.perf_counter()
     RuleChecker(recipe.data).check(trace)
     checked = time.perf_counter()
-    trace.frame().to_parquet(folder / "trace.parquet", index=False)
+    with (folder / "trace.parquet").open("wb") as file:  # pyarrow takes no name that is not UTF-8
+        trace.frame().to_parquet(file, index=False)
     return {
         "sequences": f"{len(trace)}",
         "simulator": f"{len(trace) / (simulated - started):,.0f} sequences/s",
