@@ -21,7 +21,7 @@ LARGEST_CHUNK = 2**26  # bytes, where the array itself is smaller: a chunk comes
 # Reads all that describes a file, and its variables' first and last values. An error is no crash: who reads the file
 # will tell it.
 PROBE = """
-import sys, h5py
+import os, sys, h5py
 def tried(look, *args):
     try:
         return look(*args)
@@ -49,8 +49,8 @@ def of_file(path):
             tried(lambda: of_variable(file[name]))
         tried(lambda: file.visititems(lambda name, item: None))
         tried(lambda: dict(file.attrs))
-for path in sys.stdin.read().split("\\0"):
-    print(path, flush=True)
+for path in sys.stdin.buffer.read().split(b"\\0"):  # bytes: a name may have any
+    os.write(1, path + b"\\n")
     tried(end_in, 10)
     tried(of_file, path)
 """
@@ -106,9 +106,9 @@ def refuse_crashing(paths: list[Path]) -> None:
         return
     command = [sys.executable, "-P", "-c", PROBE]
     one_thread = os.environ | {"OPENBLAS_NUM_THREADS": "1"}  # each takes memory, of which the process has little
-    done = subprocess.run(command, input="\0".join(hdf5), capture_output=True, text=True, env=one_thread)
+    done = subprocess.run(command, input=b"\0".join(map(os.fsencode, hdf5)), capture_output=True, env=one_thread)
     if done.returncode < 0:
-        path = done.stdout.splitlines()[-1]
+        path = os.fsdecode(done.stdout.splitlines()[-1])
         raise UserError(f"{path}: cannot be read as HDF5: it is damaged, and the HDF5 library crashes on it")
     for path in hdf5:
         _refuse_giant_chunks(path)

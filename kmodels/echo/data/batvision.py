@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 import soundfile
 
-from kmodels.core.io import files
+from kmodels.core.io import files, system
 from kmodels.core.io.refusal import refuse_values
 from kmodels.core.spec.errors import UserError
 
@@ -191,6 +191,7 @@ def _pair(table: Path, number: int, row: dict, v1: bool, with_depth: bool) -> Pa
 
 def _file(root: Path, *words: str) -> Path:
     """Find the file that cells of a CSV name: as they are, else from `root`, without blanks around and backslashes."""
+    words = tuple(map(system.name_of, words))
     plain = root.joinpath(*words)
     with contextlib.suppress(OSError):  # a name that is too long
         if plain.is_file():
@@ -244,7 +245,7 @@ def read_depth(pair: Pair, counts: Counter | None = None) -> np.ndarray:
     stored = read_array(pair, path)
     if stored.ndim != 2:
         raise pair.refuse(path, f"shape {stored.shape}; expected (height, width)")
-    with np.errstate(over="ignore"):  # what single precision does not hold is infinite
+    with np.errstate(over="ignore", invalid="ignore"):  # what single precision does not hold is infinite
         depth = stored.astype("float32") / np.float32(MILLIMETRES)
     if len(pair.audio) == 2:
         below = np.isfinite(depth) & (depth < 0)

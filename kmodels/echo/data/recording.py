@@ -61,14 +61,16 @@ def _read_wav(pair: Pair, samples: int, resample: bool, counts: Counter) -> list
     if not path.is_file():
         raise pair.refuse(path, "no such file")
     try:
-        with soundfile.SoundFile(path) as file:
+        # Opened here: libsndfile takes no name that is not of the locale's encoding.
+        with path.open("rb") as opened, soundfile.SoundFile(opened) as file:
             rate, channels = file.samplerate, file.channels
             _refuse_format(pair, path, rate, channels, resample)
             needed = math.ceil(samples * rate / SAMPLE_RATE)
             ahead = EDGE * math.ceil(rate / SAMPLE_RATE) if rate != SAMPLE_RATE else 0
             recording = file.read(needed + ahead, dtype="float32", always_2d=True)
     except soundfile.SoundFileError as error:
-        raise pair.refuse(path, f"cannot be read as audio: {str(error).strip().splitlines()[-1]}") from None
+        reason = getattr(error, "error_string", str(error)).strip()
+        raise pair.refuse(path, f"cannot be read as audio: {reason}") from None
     names = EARS if channels == 2 else ("the only channel",)
     ears = [_checked(pair, path, name, ear, needed) for name, ear in zip(names, recording.T, strict=True)]
     if rate != SAMPLE_RATE:
@@ -107,7 +109,7 @@ def _read_ear(pair: Pair, path: Path, samples: int, name: str) -> np.ndarray:
         raise pair.refuse(path, f"shape {stored.shape}; expected (samples,)")
     if stored.dtype.kind != "f" and stored.dtype != np.int16:
         raise pair.refuse(path, f"numbers of type {stored.dtype}; expected floats in parts of full scale, or int16")
-    with np.errstate(over="ignore"):  # what single precision does not hold is infinite, and refused
+    with np.errstate(over="ignore", invalid="ignore"):  # what single precision does not hold is infinite, and refused
         ear = stored[:samples].astype("float32")
     return _checked(pair, path, name, ear / np.float32(INT16) if stored.dtype == np.int16 else ear, samples)
 
@@ -119,11 +121,11 @@ def _checked(pair: Pair, path: Path, name: str, ear: np.ndarray, needed: int) ->
     if not np.isfinite(ear).all():
         k = int(np.argmin(np.isfinite(ear)))
         raise pair.refuse(path, f"{name}, sample {k} = {ear[k]}; expected a number")
-    if np.ptp(ear) == 0:
-        raise pair.refuse(path, f"{name}: every sample is {ear[0]:g}; nothing was recorded", SaysNothingError)
     peak = float(np.abs(ear).max())
     if peak > LOUDEST or (peak > 1 and (ear == np.rint(ear)).all()):
         kind, full = ("int16", INT16) if peak <= INT16 else ("a wider integer", "its full scale")
         said = f"{name}: the largest sample is {peak:.6g}, and full scale is 1"
         raise pair.refuse(path, f"{said}; is it {kind} stored as float? divide by {full}")
+    if np.ptp(ear) == 0:
+        raise pair.refuse(path, f"{name}: every sample is {ear[0]:g}; nothing was recorded", SaysNothingError)
     return ear
