@@ -49,6 +49,9 @@ class Data(Section):
     split_by: Literal["room", "files"] = Field(
         "room", description="room: no room is in two parts; files: by train.csv, val.csv and test.csv, as published"
     )
+    resample: bool = Field(
+        False, description="resample recordings of another rate to 44.1 kHz, and take a mono one for both ears"
+    )
 
     @model_validator(mode="after")
     def _agrees(self):

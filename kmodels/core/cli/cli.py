@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import kmodels
-from kmodels.core.cli import parse
+from kmodels.core.cli import faults, parse
 from kmodels.core.spec import registry
 from kmodels.core.spec.errors import UserError
 from kmodels.core.spec.recipe import Recipe, leaves
@@ -278,6 +278,11 @@ def run(options: argparse.ArgumentParser, body: Callable, argv: list[str] | None
         return _complain(f"{error.strerror}: {error.filename}" if error.filename else error.strerror)
     except KeyboardInterrupt as stopped:
         return _complain(str(stopped) or "stopped", 143 if isinstance(stopped, Terminated) else 130)
+    except Exception:
+        fault = faults.of_backend()
+        if fault is None:
+            raise
+        return _complain(fault)
 
 
 @contextlib.contextmanager

@@ -53,7 +53,7 @@ class _Plain(logging.Formatter):
 @contextlib.contextmanager
 def logging_to(path: Path) -> Iterator[None]:
     """Write everything that is said inside to this file as well, with the time."""
-    handler = logging.FileHandler(path, encoding="utf-8")
+    handler = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
     handler.setFormatter(_Plain("%(asctime)s %(message)s"))
     log.addHandler(handler)
     try:

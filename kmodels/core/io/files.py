@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import pandas
 
 ASIDE = ".aside-"  # what the names of all that is not yet whole begin with
+ESCAPED = "backslashreplace"
 LONG = 100  # bytes of a name; most systems allow 255
 
 
@@ -226,9 +227,9 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` to `path`, whole or not at all."""
+    """Write `text` to `path`, whole or not at all; bytes of a name that are no text as escapes."""
     with atomic_write(path) as aside:
-        aside.write_text(text, encoding="utf-8")
+        aside.write_text(text, encoding="utf-8", errors=ESCAPED)
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -251,7 +252,7 @@ def write_table(path: Path, table: "pandas.DataFrame") -> None:
             with aside.open("wb") as file:  # pyarrow takes no name that is not UTF-8
                 table.to_parquet(file, index=False)
         else:
-            table.to_csv(aside, index=False, float_format="%.6f")
+            table.to_csv(aside, index=False, float_format="%.6f", errors=ESCAPED)
 
 
 def sha256(*paths: Path) -> str:

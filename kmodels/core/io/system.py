@@ -73,6 +73,16 @@ def _hint(folder: str) -> None:
     console.notice(f"{folder}: this file system has no locks; let no two processes write here at the same time")
 
 
+def name_of(text: str) -> str:
+    """Turn a file's name that was read from a UTF-8 text into what this system calls it, whatever its locale."""
+    return os.fsdecode(text.encode("utf-8", "surrogateescape"))
+
+
+def text_of(name: str) -> str:
+    """Write a file's name as text that any file takes; a byte that is no UTF-8 becomes an escape."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
 def flush(path: Path) -> None:
     """Have the system write a file to its disk, where a full disk of another machine is told; best effort."""
     with path.open("r+b") as file:

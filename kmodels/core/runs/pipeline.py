@@ -11,12 +11,11 @@ import numpy as np
 from kmodels.core.cli import console
 from kmodels.core.io import files
 from kmodels.core.report import figures, report
-from kmodels.core.runs import cache
+from kmodels.core.runs import cache, user_data
 from kmodels.core.runs.predictor import load_untrained
 from kmodels.core.runs.run import Run
 from kmodels.core.runs.validation import Validation
 from kmodels.core.spec import registry, verdict
-from kmodels.core.spec.errors import UserError
 from kmodels.core.spec.gate import UNTRAINED
 from kmodels.core.spec.recipe import Recipe
 from kmodels.core.spec.task import (
@@ -105,9 +104,7 @@ def load_splits(task: Task, recipe: Recipe, path: str | None, records: Records |
             path = cache.get_or_simulate(task, recipe, bar, console.say)
     records = task.load(path, recipe) if records is None else records
     rows = task.split(records, recipe)
-    empty = [name for name, index in rows.items() if len(index) == 0]
-    if empty:
-        raise UserError(f"{path}: {len(records)} examples are too few to split; nothing is left for {empty[0]}")
+    user_data.refuse_empty(rows, records, recipe, path)
     paths = cache.data_files(path, task.suffixes)
     return DataSplits(paths, simulated, records, rows, task.data_files(records) or paths)
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from kmodels.core.cli import console
+from kmodels.core.cli import console, faults
 from kmodels.core.runs import legacy
 from kmodels.core.runs.run import Run
 from kmodels.core.spec import registry
@@ -149,6 +149,8 @@ def load_network(file: Path) -> Any:
     try:
         model = legacy.load_model(file)
     except Exception as error:  # noqa: BLE001 - a damaged archive raises anything
+        if fault := faults.of_backend():
+            raise UserError(fault) from None
         line = str(error).strip().splitlines()
         raise UserError(f"{file}: damaged or not a model of this kmodels: {line[0] if line else error}") from None
     model.jit_compile = backend.compiles()

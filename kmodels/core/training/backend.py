@@ -15,6 +15,8 @@ from kmodels.core.spec.errors import UserError
 from kmodels.core.spec.suggest import did_you_mean
 
 NAMES = ("tensorflow", "jax", "torch")
+# What a user's keras.json may set otherwise; in half precision or with channels first models do not compute the same.
+SETTINGS = {"floatx": "float32", "image_data_format": "channels_last", "epsilon": 1e-7}
 WIDE_OPEN = 1e4  # what a gate gets whose sigmoid is to be 1
 
 
@@ -83,11 +85,17 @@ def start(name: str | None = None, small_operations: bool = False, fastest: tupl
     Raises
     ------
     UserError
-        As `select` does.
+        As `select` does, and where Keras was imported before and set otherwise than the models need.
     """
     chosen = select(name, small_operations, fastest)
+    ours = "keras" not in sys.modules
     with _quiet():
-        import keras  # noqa: F401
+        import keras
+    for setting, needed in SETTINGS.items():
+        found, change = getattr(keras.config, setting)(), f"set_{setting}"
+        if found != needed and not ours:
+            raise UserError(f"Keras has {setting} {found!r} in this process: keras.config.{change}({needed!r}) first")
+        getattr(keras.config, change)(needed)
     return chosen
 
 

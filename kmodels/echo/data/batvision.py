@@ -3,11 +3,14 @@
 V2: `<location>/{train,val,test}.csv` with `depth path`, `depth file name`, `audio path` and `audio file name`, paths
 relative to the folder of locations; stereo WAV at 44.1 kHz; depth as NumPy arrays [mm], 0 = unknown.
 V1: `{train,val,test}.csv` with `depth path`, `audio path left` and `audio path right`, paths relative to their
-folder; a NumPy array for each ear, at 44.1 kHz; depth as in V2, NaN and infinity = unknown.
+folder; a NumPy array for each ear, at 44.1 kHz; depth as in V2, NaN, infinity and what is below 0 = unknown.
 Further columns are ignored. https://github.com/AmandineBtto/Batvision-Dataset
 """
 
+import contextlib
 import io
+import re
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +18,7 @@ import numpy as np
 import pandas as pd
 import soundfile
 
-from kmodels.core.io import files
+from kmodels.core.io import files, system
 from kmodels.core.io.refusal import refuse_values
 from kmodels.core.spec.errors import UserError
 
@@ -26,6 +29,18 @@ V2_DEPTH = ("depth path", "depth file name")
 V1_AUDIO = ("audio path left", "audio path right")
 V1_DEPTH = ("depth path",)
 MILLIMETRES = 1000.0
+NEAREST = 0.065  # m: no camera sees so near; where all depths are nearer, they are metres, of up to 65
+BELOW_ZERO = "depth images with values below 0, which are unknown"
+# A date in a folder's path: 2019-11-07, 20191107, 20191107_1530, 2019/11/07, 7.11.2019.
+DATE = re.compile(
+    r"(?<!\d)(?:(?:19|20)\d\d(?P<gap>[-_./ ])(?:0?[1-9]|1[0-2])(?P=gap)(?:0?[1-9]|[12]\d|3[01])(?!\d)"
+    r"|(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?=(?:\d{4}|\d{6})?(?!\d))"
+    r"|\d\d?(?P<sep>[-_. ])\d\d?(?P=sep)(?:19|20)\d\d(?!\d))"
+)
+
+
+class SaysNothingError(UserError):
+    """A file is whole and says nothing, such as a recording of silence: its pair can be left out."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +56,7 @@ class Pair:
     part : str
         "train", "val" or "test"; "" for a CSV of another name.
     location : str
-        The folder of the CSV, or in V1, whose one CSV has all, the folder of the audio.
+        What is learned there is not tested there: the CSV's folder; in V1, whose one CSV has all, the day.
     audio : tuple of Path
         One WAV, or the two ears' arrays.
     depth : Path, optional
@@ -60,9 +75,9 @@ class Pair:
         """List the recording and, where it has one, the depth."""
         return self.audio if self.depth is None else (*self.audio, self.depth)
 
-    def refuse(self, path: Path, rule: str) -> UserError:
+    def refuse(self, path: Path, rule: str, kind: type[UserError] = UserError) -> UserError:
         """Return the error that names CSV, row and file."""
-        return UserError(f"{self.place(path)}: {rule}")
+        return kind(f"{self.place(path)}: {rule}")
 
     def place(self, path: Path) -> str:
         """CSV, row and file."""
@@ -117,6 +132,8 @@ def write_tables(folder: Path, location: str, part: str, rows: list[dict]) -> No
 def read_table(table: Path, labels: bool) -> list[Pair]:
     """Read the pairs of a CSV; their files are not opened.
 
+    Columns stand apart by commas, semicolons or tabs; blanks around a cell count for nothing.
+
     Parameters
     ----------
     table : Path
@@ -129,8 +146,7 @@ def read_table(table: Path, labels: bool) -> list[Pair]:
     UserError
         By file, row and column.
     """
-    with files.reading(table, "CSV"):
-        rows = pd.read_csv(table, dtype=str)
+    rows = _cells(table)
     v1 = V1_AUDIO[0] in rows
     audio, depth = (V1_AUDIO, V1_DEPTH) if v1 else (V2_AUDIO, V2_DEPTH)
     with_depth = labels or all(name in rows for name in depth)
@@ -139,7 +155,7 @@ def read_table(table: Path, labels: bool) -> list[Pair]:
     if missing:
         raise UserError(f"{table}: no column {missing[0]!r}; found {', '.join(map(repr, rows.columns))}")
     for name in wanted:
-        empty = rows[name].isna()
+        empty = rows[name].isna() | (rows[name].str.strip() == "")
         if empty.any():
             raise UserError(f"{table}: row {int(empty.argmax()) + 1}: {name}: empty; expected the name of a file")
         null = rows[name].str.contains("\0", regex=False)
@@ -148,17 +164,52 @@ def read_table(table: Path, labels: bool) -> list[Pair]:
     return [_pair(table, k, row, v1, with_depth) for k, row in enumerate(rows.to_dict("records"), 1)]
 
 
+def _cells(table: Path) -> pd.DataFrame:
+    """Read a CSV as text, under names of columns without blanks."""
+    with files.reading(table, "CSV"):
+        rows = pd.read_csv(table, dtype=str)
+        for separator in (";", "\t"):
+            if len(rows.columns) == 1 and separator in rows.columns[0]:
+                rows = pd.read_csv(table, dtype=str, sep=separator)
+        return rows.rename(columns=str.strip)
+
+
 def _pair(table: Path, number: int, row: dict, v1: bool, with_depth: bool) -> Pair:
     part = table.stem if table.stem in PARTS else ""
     if v1:
         root = table.parent
-        audio = tuple(root / row[name] for name in V1_AUDIO)
-        return Pair(table, number, part, audio[0].parent.name, audio, root / row["depth path"] if with_depth else None)
+        audio = tuple(_file(root, row[name]) for name in V1_AUDIO)
+        depth = _file(root, row["depth path"]) if with_depth else None
+        return Pair(table, number, part, _day(root, *audio, *([depth] if with_depth else [])), audio, depth)
     root = table.parent.parent
     wav, depth = (
-        root / row[path] / row[name] if with_depth or path in V2_AUDIO else None for path, name in (V2_AUDIO, V2_DEPTH)
+        _file(root, row[path], row[name]) if with_depth or path in V2_AUDIO else None
+        for path, name in (V2_AUDIO, V2_DEPTH)
     )
     return Pair(table, number, part, table.parent.name, (wav,), depth)
+
+
+def _file(root: Path, *words: str) -> Path:
+    """Find the file that cells of a CSV name: as they are, else from `root`, without blanks around and backslashes."""
+    words = tuple(map(system.name_of, words))
+    plain = root.joinpath(*words)
+    with contextlib.suppress(OSError):  # a name that is too long
+        if plain.is_file():
+            return plain
+    return root.joinpath(*(word.strip().replace("\\", "/").lstrip("/") for word in words))
+
+
+def _day(root: Path, left: Path, *others: Path) -> str:
+    """Name what V1's pairs are grouped by: the day in the folder's path, else the folders that ears and depth share."""
+    inside, *others = (_below(root, path).parent.parts for path in (left, *others))
+    if date := DATE.search("/".join(inside)):
+        return date[0].replace("/", "-")
+    shared = [part for part in inside if part != ".." and all(part in other for other in others)]
+    return "/".join(shared) or root.name or "pairs"
+
+
+def _below(root: Path, path: Path) -> Path:
+    return path.relative_to(root if path.is_relative_to(root) else path.anchor)
 
 
 def recordings(path: Path) -> list[Pair]:
@@ -168,67 +219,15 @@ def recordings(path: Path) -> list[Pair]:
     return [Pair(wav.parent, k, "", wav.parent.name, (wav,), None) for k, wav in enumerate(wavs, 1)]
 
 
-def read_recording(pair: Pair, samples: int) -> np.ndarray:
-    """Read the first `samples` of both ears.
-
-    Returns
-    -------
-    array
-        (samples, 2) float32, left and right, in parts of full scale.
-
-    Raises
-    ------
-    UserError
-        For a file that is missing or broken, of another rate, with other than two channels, too short, with NaN, or
-        with a constant channel.
-    """
-    if len(pair.audio) == 1:
-        recording = _read_wav(pair, samples)
-    else:
-        ears = [_read_ear(pair, path, samples) for path in pair.audio]
-        recording = np.stack(ears, axis=1)
-    for ear, name in enumerate(("left", "right")):
-        path = pair.audio[ear % len(pair.audio)]
-        channel = recording[:, ear]
-        if not np.isfinite(channel).all():
-            k = int(np.argmin(np.isfinite(channel)))
-            raise pair.refuse(path, f"{name} ear, sample {k} = {channel[k]}; expected a number")
-        if np.ptp(channel) == 0:
-            raise pair.refuse(path, f"{name} ear: every sample is {channel[0]:g}; nothing was recorded")
-    return recording
-
-
-def _read_wav(pair: Pair, samples: int) -> np.ndarray:
-    (path,) = pair.audio
-    if not path.is_file():
-        raise pair.refuse(path, "no such file")
-    try:
-        with soundfile.SoundFile(path) as file:
-            if file.samplerate != SAMPLE_RATE:
-                raise pair.refuse(path, f"{file.samplerate} samples a second; expected {SAMPLE_RATE}")
-            if file.channels != 2:
-                raise pair.refuse(path, f"{file.channels} channels; expected 2, left and right")
-            recording = file.read(samples, dtype="float32", always_2d=True)
-    except soundfile.SoundFileError as error:
-        raise pair.refuse(path, f"cannot be read as audio: {str(error).strip().splitlines()[-1]}") from None
-    return _long_enough(pair, path, recording, samples)
-
-
-def _read_ear(pair: Pair, path: Path, samples: int) -> np.ndarray:
-    recording = _read_array(pair, path)
-    if recording.ndim != 1:
-        raise pair.refuse(path, f"shape {recording.shape}; expected (samples,)")
-    return _long_enough(pair, path, recording, samples)[:samples].astype("float32")
-
-
-def _long_enough(pair: Pair, path: Path, recording: np.ndarray, samples: int) -> np.ndarray:
-    if len(recording) < samples:
-        raise pair.refuse(path, f"{len(recording)} samples; data.max_depth needs {samples}, the time of its echo")
-    return recording
-
-
-def read_depth(pair: Pair) -> np.ndarray:
+def read_depth(pair: Pair, counts: Counter | None = None) -> np.ndarray:
     """Read depth as it is stored.
+
+    Parameters
+    ----------
+    pair : Pair
+        With a depth.
+    counts : Counter, optional
+        Counts what was taken as something else, by a phrase.
 
     Returns
     -------
@@ -237,26 +236,36 @@ def read_depth(pair: Pair) -> np.ndarray:
 
     Raises
     ------
+    SaysNothingError
+        Where all depths are unknown.
     UserError
-        For a file that is missing or broken, for negative values, in V2 for NaN and infinity, and where all depths
-        are unknown.
+        For a file that is missing or broken, in V2 for NaN, infinity and negative values, and for metres.
     """
     path = pair.depth
-    depth = _read_array(pair, path)
-    if depth.ndim != 2:
-        raise pair.refuse(path, f"shape {depth.shape}; expected (height, width)")
-    depth = depth.astype("float32") / np.float32(MILLIMETRES)
-    v1 = len(pair.audio) == 2
-    bad = depth < 0 if v1 else ~(np.isfinite(depth) & (depth >= 0))
-    bad &= ~np.isneginf(depth) if v1 else True
-    refuse_values(pair.place(path), "depth", bad, depth * MILLIMETRES, "expected a number, 0 or more", unit="mm")
+    stored = read_array(pair, path)
+    if stored.ndim != 2:
+        raise pair.refuse(path, f"shape {stored.shape}; expected (height, width)")
+    with np.errstate(over="ignore", invalid="ignore"):  # what single precision does not hold is infinite
+        depth = stored.astype("float32") / np.float32(MILLIMETRES)
+    if len(pair.audio) == 2:
+        below = np.isfinite(depth) & (depth < 0)
+        if below.any() and counts is not None:
+            counts[BELOW_ZERO] += 1
+        depth = np.where(below, np.float32(0), depth)
+    else:
+        bad = ~(np.isfinite(depth) & (depth >= 0))
+        refuse_values(pair.place(path), "depth", bad, depth * MILLIMETRES, "expected a number, 0 or more", unit="mm")
     depth = np.where(np.isfinite(depth), depth, np.float32(0))
     if not depth.any():
-        raise pair.refuse(path, "every depth is 0; that means unknown")
+        raise pair.refuse(path, "every depth is 0; that means unknown", SaysNothingError)
+    if depth.max() < NEAREST:
+        farthest = f"the farthest depth is {depth.max() * MILLIMETRES:.3g} mm"
+        raise pair.refuse(path, f"{farthest}; are these metres? BatVision's are millimetres: multiply by 1000")
     return depth
 
 
-def _read_array(pair: Pair, path: Path) -> np.ndarray:
+def read_array(pair: Pair, path: Path) -> np.ndarray:
+    """Read an array of numbers that a pair names; an error names CSV and row."""
     if not path.is_file():
         raise pair.refuse(path, "no such file")
     return files.read_array(path, pair.place(path))

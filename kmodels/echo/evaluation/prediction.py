@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from kmodels.core.io import files
+from kmodels.core.io import files, system
 from kmodels.core.spec.errors import UserError
 from kmodels.echo.data.batvision import MILLIMETRES
 from kmodels.echo.data.records import EchoPairs
@@ -46,7 +46,7 @@ class DepthImages:
         """
         middle = slice(self.depth.shape[1] // 2 - 1, self.depth.shape[1] // 2 + 1)
         columns = {
-            "recording": self.pairs.names,
+            "recording": [system.text_of(name) for name in self.pairs.names],
             "nearest": self.depth.min((1, 2)),
             "mean": _mean(self.depth),
             "farthest": self.depth.max((1, 2)),

@@ -92,6 +92,58 @@ def test_a_folder_whose_name_is_no_utf_8(tmp_path, suffix):
     assert len(list(folder.iterdir())) == 1
 
 
+ASCII = """
+import sys
+from pathlib import Path
+import numpy as np, pandas as pd, soundfile
+from kmodels.core.cli import console
+from kmodels.core.io import files, hdf5
+from kmodels.echo.data.load import load as load_echo
+from kmodels.echo.recipe import EchoRecipe
+from kmodels.metasurface.data import hdf5 as structures
+from kmodels.nand.data.load import load as load_nand
+from kmodels.nand.recipe import NandRecipe
+from kmodels.nand.simulator.sequences import sample_pairs
+folder = Path(sys.argv[1])
+nand = NandRecipe().with_changes({"data": {"n_sequences": 40, "seq_len": 20}})
+sample_pairs(np.random.default_rng(0), 20, nand.data).write(folder / "trace.parquet")
+assert len(load_nand(folder, nand)) == 40
+with console.logging_to(folder / "log.txt"):
+    console.say(str(folder))
+files.write_text(folder / "page.html", str(folder))
+files.write_table(folder / "t.csv", pd.DataFrame({"a": np.array([str(folder)], object)}, dtype=object))
+structures.write(folder / "s.h5", np.eye(8, dtype=int)[None], np.full((1, 2, 2, 1), 0.1), [500.0], {"period": 1.0})
+hdf5.refuse_crashing([folder / "s.h5"])
+room = folder / "rooms" / os.fsdecode("k\\u00fcche".encode())
+room.mkdir(parents=True)
+sound = np.random.default_rng(0).uniform(-0.1, 0.1, (518, 2))
+with (room / "a.wav").open("wb") as file:
+    soundfile.write(file, sound, 44_100, format="WAV")
+np.save(room / "d.npy", np.full((20, 20), 900))
+names = "depth path,depth file name,audio path,audio file name\\n"
+(room / "train.csv").write_bytes((names + "k\\u00fcche,d.npy,k\\u00fcche,a.wav\\n").encode())
+pairs = load_echo(folder / "rooms", EchoRecipe().with_changes({"data": {"image_size": 16, "max_depth": 2.0}}))
+from kmodels.core.io.system import text_of
+print(ascii(text_of(pairs.names[0])))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of any bytes")
+def test_a_locale_of_ascii_and_names_that_are_not(tmp_path):
+    folder = os.fsencode(tmp_path) + "/caf\u00e9".encode()
+    os.mkdir(folder)  # noqa: PTH102
+    plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii:backslashreplace"}
+    words = [sys.executable, "-c", "import os" + ASCII, folder]
+    done = subprocess.run(words, capture_output=True, text=True, env=os.environ | plain)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == r"'k\xfcche/a.wav'" and "Traceback" not in done.stderr
+
+
+def test_names_of_files_as_text():
+    assert system.text_of("hall/a.wav") == "hall/a.wav" and system.name_of("k\u00fcche") == "k\u00fcche"
+    assert system.text_of(os.fsdecode(b"caf\xe9")) == "caf\\xe9"
+
+
 NOBODY = """
 import os, pwd
 def unknown(uid):

@@ -1,7 +1,13 @@
 """Which backend is chosen, and why."""
 
+import json
+import os
+import subprocess
+import sys
+
 import pytest
 
+from kmodels.core.spec.errors import UserError
 from kmodels.core.training import backend
 
 
@@ -24,3 +30,37 @@ def test_the_fastest_that_is_installed_is_chosen_on_a_cpu(asked, environment, fa
         monkeypatch.setenv("KERAS_BACKEND", environment)
     found, said = backend.choice(asked, fastest)
     assert found == chosen and why in said
+
+
+STARTED = """
+from kmodels.core.training import backend
+backend.start()
+import keras
+print(keras.config.floatx(), keras.config.image_data_format(), keras.config.epsilon())
+print(keras.layers.Dense(1).dtype_policy.name, keras.layers.Conv2D(1, 1).data_format)
+"""
+
+
+def test_what_the_users_keras_json_says_counts_for_nothing(tmp_path):
+    other = {"floatx": "float16", "image_data_format": "channels_first", "epsilon": 0.1}
+    (tmp_path / "keras.json").write_text(json.dumps(other))
+    environment = os.environ | {"KERAS_HOME": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", STARTED], capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split()[:3] == ["float32", "channels_last", "1e-07"]
+    assert done.stdout.split()[-2:] == ["float32", "channels_last"]
+
+
+@pytest.mark.parametrize("setting, other", [("floatx", "float16"), ("image_data_format", "channels_first")])
+def test_a_keras_that_was_set_by_hand_is_not_changed_behind_ones_back(setting, other):
+    import keras
+
+    before, change = getattr(keras.config, setting)(), getattr(keras.config, f"set_{setting}")
+    change(other)
+    try:
+        with pytest.raises(UserError, match=rf"Keras has {setting} '{other}' .*keras\.config\.set_{setting}\('"):
+            backend.start()
+        assert getattr(keras.config, setting)() == other
+    finally:
+        change(before)
+    assert backend.start() == backend.current()

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import soundfile
 
+from kmodels.core.runs import user_data
 from kmodels.core.spec.errors import UserError
 from kmodels.echo.data import batvision
 from kmodels.echo.data import load as loader
@@ -245,24 +246,28 @@ ROW = r"hall/train\.csv: row 1: .*hall/"
         (lambda p: (p / "depth" / "d0.npy").unlink(), ROW + r"depth/d0\.npy: no such file"),
         (lambda p: (p / "audio" / "a0.wav").write_bytes(b"RIFF"), ROW + r"audio/a0\.wav: cannot be read as audio"),
         (lambda p: (p / "depth" / "d0.npy").write_bytes(b"no"), ROW + r"depth/d0\.npy: cannot be read as a NumPy"),
-        (with_wav(lambda s: s, rate=22_050), ROW + r"audio/a0\.wav: 22050 samples a second; expected 44100"),
-        (with_wav(lambda s: s[:, :1]), ROW + r"audio/a0\.wav: 1 channels; expected 2"),
-        (with_wav(lambda s: s[:-1]), ROW + r"audio/a0\.wav: 517 samples; data\.max_depth needs 518"),
-        (with_wav(lambda s: 0 * s), ROW + r"audio/a0\.wav: left ear: every sample is 0; nothing was recorded"),
-        (with_wav(one_ear), ROW + r"audio/a0\.wav: right ear: every sample is 0"),
+        (
+            with_wav(lambda s: s, rate=22_050),
+            ROW + r"audio/a0\.wav: 22050 samples a second; expected 44100; .*resample true",
+        ),
+        (with_wav(lambda s: s[:, :1]), ROW + r"audio/a0\.wav: 1 channel; expected 2.*--data\.resample true"),
+        (with_wav(lambda s: np.tile(s, 2)), ROW + r"audio/a0\.wav: 4 channels; expected 2, left and right$"),
+        (with_wav(lambda s: np.rint(s * 32768), subtype="FLOAT"), ROW + r".*left ear: the largest.*is it int16 stored"),
+        (with_wav(lambda s: np.rint(s * 50), subtype="FLOAT"), ROW + r".*left ear: the largest.*is it int16 stored"),
+        (
+            with_wav(lambda s: s * 2**31, subtype="DOUBLE"),
+            ROW + r".*left ear: the largest.*is it a wider integer stored",
+        ),
+        (with_depth(lambda d: d / 1000), ROW + r"depth/d0\.npy: the farthest depth is 1\.\d+ mm; are these metres\?"),
+        (with_wav(lambda s: s[:-17]), ROW + r"audio/a0\.wav: 501 samples; data\.max_depth needs 518"),
         (
             with_wav(lambda s: np.where(s == s[9, 1], np.nan, s), subtype="FLOAT"),
             r"right ear, sample 9 = nan; expected",
         ),
-        (with_depth(lambda d: 0 * d), ROW + r"depth/d0\.npy: every depth is 0"),
         (with_depth(with_nan), ROW + r"depth/d0\.npy: depth\[4, 7\] = nan mm; expected a number, 0 or more"),
         (with_depth(lambda d: -d.astype("int32")), ROW + r"depth/d0\.npy: depth\[0, 0\] = -\d+ mm; expected"),
         (with_depth(lambda d: d[0]), ROW + r"depth/d0\.npy: shape \(24,\); expected \(height, width\)"),
         (with_depth(lambda d: d.astype(str)), ROW + r"depth/d0\.npy: expected one array of numbers"),
-        (
-            with_depth(one_pixel),
-            ROW + r"depth/d0\.npy: too few known depths",
-        ),
         (lambda p: (p / "train.csv").write_text("a,b\n1,2\n"), r"hall/train\.csv: no column 'audio path'; found 'a', "),
         (lambda p: (p / "train.csv").write_text(""), r"hall/train\.csv: cannot be read as CSV"),
         (
@@ -285,16 +290,199 @@ def test_bad_folders_are_refused(tmp_path):
     refused(tmp_path, "its CSVs name no pair")
 
 
-@pytest.mark.parametrize("value, said", [(-5.0, r"\[1, 1\] = -5 mm"), (np.nan, None), (-np.inf, None)])
-def test_depth_of_v1(tmp_path, value, said):
+@pytest.mark.parametrize("value", [-5.0, np.nan, -np.inf, np.inf])
+def test_unknown_depth_of_v1(tmp_path, capsys, value):
     v1(tmp_path)
     seen = np.load(tmp_path / "depth" / "0.npy")
     seen[1, 1] = value
     np.save(tmp_path / "depth" / "0.npy", seen)
-    if said:
-        refused(tmp_path, said)
-    else:
-        assert load(tmp_path, SMALL).stored_depth(0)[1, 1] == 0
+    assert load(tmp_path, SMALL).stored_depth(0)[1, 1] == 0
+    assert ("depth images with values below 0, which are unknown: 1" in capsys.readouterr().err) == (value == -5.0)
+
+
+@pytest.mark.parametrize(
+    "change, said",
+    [
+        (with_wav(lambda s: 0 * s), r"audio/a0\.wav: left ear: every sample is 0; nothing was recorded"),
+        (with_wav(one_ear), r"audio/a0\.wav: right ear: every sample is 0"),
+        (with_depth(lambda d: 0 * d), r"depth/d0\.npy: every depth is 0"),
+        (with_depth(one_pixel), r"depth/d0\.npy: too few known depths"),
+    ],
+)
+def test_a_pair_that_says_nothing_is_left_out_and_counted(tmp_path, capsys, change, said):
+    change(v2(tmp_path))
+    for _ in range(2):  # prepared now, and read from the cache
+        pairs = load(tmp_path, SMALL)
+        assert sorted(pairs.names) == ["hall/a1.wav", "hall/a2.wav"] and len(pairs.depth([0, 1])) == 2
+        assert pairs.depth([0, 1]).any(axis=(1, 2)).all() and pairs.spectrogram([0, 1]).any(axis=(1, 2, 3)).all()
+        told = capsys.readouterr().err
+        assert re.search(r"notice: .*: pairs left out: 1 of 3, the first for .*" + ROW[:-5] + said, told)
+        assert told.count("\n") == 1
+    assert len(load(tmp_path, SMALL, labels=False)) == (2 if "audio" in said else 3)  # depth is not needed there
+
+
+def test_pairs_of_which_none_says_anything_are_refused(tmp_path):
+    place = v2(tmp_path)
+    for path in place.glob("depth/*.npy"):
+        np.save(path, 0 * depth())
+    refused(tmp_path, r"depth/d\d\.npy: every depth is 0; that means unknown; all 3 pairs say nothing")
+    soundfile.write(place / "audio" / "a0.wav", 0 * recording(), 44_100)
+    refused(place / "audio" / "a0.wav", r"a0\.wav: left ear: every sample is 0; nothing was recorded$", labels=False)
+
+
+def test_a_recording_a_little_short_is_padded_and_counted(tmp_path, capsys):
+    place = v2(tmp_path)
+    whole = load(place, SMALL)
+    with_wav(lambda s: s[:-1], subtype="PCM_32")(place)
+    short = load(place, SMALL)
+    assert "recordings up to 16 samples short, padded with zeros: 1\n" in capsys.readouterr().err
+    row = whole.names.tolist().index("hall/a0.wav")
+    change = np.abs(short.spectrogram([row]) - whole.spectrogram([row])).max(axis=(0, 1, 3))
+    assert change[-1] > 0 and (change[: len(change) // 2] < 1e-5).all()
+
+
+def chirped(rate, channels=2):
+    """A sound of 700 to 3000 Hz of every rate; the ears differ."""
+    time = np.arange(int(0.02 * rate)) / rate
+    sound = np.sin(2 * np.pi * (700 + 57_500 * time) * time) * np.hanning(len(time))
+    return np.stack([0.3 * sound, 0.1 * sound], axis=1)[:, :channels]
+
+
+@pytest.mark.parametrize(
+    "rate, channels", [(48_000, 2), (96_000, 2), (22_050, 2), (44_101, 2), (44_100, 1), (48_000, 1)]
+)
+def test_another_rate_and_mono_are_resampled_when_asked(tmp_path, capsys, rate, channels):
+    as_asked = SMALL.with_changes({"data": {"resample": True}})
+    for name, sound, at in (("is", chirped(44_100), 44_100), ("was", chirped(rate, channels), rate)):
+        (tmp_path / name).mkdir()
+        soundfile.write(tmp_path / name / "a.wav", sound, at, subtype="FLOAT")
+    refused(tmp_path / "was", r"was/a\.wav: .*; expected .*--data\.resample true", labels=False)
+    found, wanted = (load(tmp_path / name, as_asked, labels=False).spectrogram([0])[0] for name in ("was", "is"))
+    if channels == 1:
+        wanted = wanted[..., [0, 0]]
+    np.testing.assert_allclose(found, wanted, atol=0.01 * wanted.max())
+    told = capsys.readouterr().err
+    assert (f"recordings resampled from {rate} to 44100 samples a second: 1" in told) == (rate != 44_100)
+    assert ("mono recordings, taken for both ears: 1" in told) == (channels == 1)
+
+
+def test_rates_that_no_recording_has_are_not_resampled(tmp_path):
+    soundfile.write(tmp_path / "a.wav", recording(), 2_000_000_000)
+    as_asked = SMALL.with_changes({"data": {"resample": True}})
+    refused(tmp_path, "2000000000 samples a second; 8000 to 384000 can be resampled", as_asked, labels=False)
+
+
+def test_integers_of_v1(tmp_path):
+    """int16 is read as a WAV holds it; what a wider type holds cannot be known."""
+    v1(tmp_path)
+    before = load(tmp_path, SMALL).spectrogram([0])
+    for name in ("left", "right"):
+        ear = np.load(tmp_path / name / "0.npy")
+        np.save(tmp_path / name / "0.npy", np.rint(ear * 2**15).astype(np.int16))
+    np.testing.assert_allclose(load(tmp_path, SMALL).spectrogram([0]), before, atol=1e-3)
+    np.save(tmp_path / "left" / "0.npy", np.rint(ear * 2**15).astype(np.int64))
+    refused(tmp_path, r"left/0\.npy: numbers of type int64; expected floats in parts of full scale, or int16")
+    np.save(tmp_path / "left" / "0.npy", ear * 2**15)
+    refused(tmp_path, r"left/0\.npy: left ear: the largest sample is .*is it int16 stored as float\? divide by 32768")
+
+
+@pytest.mark.parametrize("factor, said", [(0.1, "are these centimetres"), (1000.0, "are these 0.1 mm or micrometres")])
+def test_depths_of_another_unit_are_asked_about(tmp_path, factor, said):
+    """Of a whole set: one image may be near. What is only predicted needs no depth."""
+    place, wide = v2(tmp_path), SMALL.with_changes({"data": {"max_depth": 12.0}})
+    for k in range(3):
+        soundfile.write(place / "audio" / f"a{k}.wav", recording(3112, seed=k), 44_100)
+        np.save(place / "depth" / f"d{k}.npy", (depth(seed=k) * 5 * factor).astype("float32"))
+    for _ in range(2):
+        refused(tmp_path, rf"the (farthest|nearest) depth of all is .* and data\.max_depth 12 m; {said}", wide)
+    assert len(load(tmp_path, wide, labels=False)) == 3
+    np.save(place / "depth" / "d1.npy", depth() * 5)
+    assert len(load(tmp_path, wide)) == 3
+
+
+def renamed(table, change):
+    """Rewrite a CSV's text."""
+    table.write_text(change(table.read_text()), newline="")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text.replace("/", "\\"),
+        lambda text: text.replace("hall/", "/hall/"),
+        lambda text: text.replace("hall/", "\\hall\\").replace(",d0", ",\\d0"),
+        lambda text: text.replace(",", " , "),
+        lambda text: text.replace(",", ";"),
+        lambda text: text.replace(",", "\t").replace("\n", "\r\n"),
+        lambda text: "\ufeff" + text + "\n\n",
+    ],
+)
+def test_paths_as_other_systems_and_hands_write_them(tmp_path, change):
+    place = v2(tmp_path)
+    for table in place.glob("*.csv"):
+        renamed(table, change)
+    pairs = load(tmp_path, SMALL)
+    assert sorted(pairs.names) == [f"hall/a{k}.wav" for k in range(3)] and set(pairs.groups) == {"hall"}
+
+
+def test_paths_of_v1_as_other_systems_write_them(tmp_path):
+    v1(tmp_path)
+    renamed(tmp_path / "train.csv", lambda text: text.replace("depth/", "\\depth\\").replace("left/", " /left/"))
+    assert load(tmp_path, SMALL).stored_depth(0).shape == (20, 24)
+
+
+def test_a_name_that_has_a_backslash_or_a_blank_is_found_as_it_is(tmp_path):
+    place = v2(tmp_path)
+    (place / "audio" / "a0.wav").rename(place / "audio" / " a\\0.wav")
+    renamed(place / "train.csv", lambda text: text.replace("a0.wav", " a\\0.wav"))
+    assert "hall/ a\\0.wav" in load(tmp_path, SMALL).names
+    table = pd.DataFrame({"audio path": [str(place / "audio")], "audio file name": ["a1.wav"]})  # wherever it lies
+    table.to_csv(place / "train.csv", index=False)
+    assert load(place / "train.csv", SMALL, labels=False).names.tolist() == ["hall/a1.wav"]
+
+
+def dated(folder, days, name="{day}/{part}/{k}.npy"):
+    """V1 with a pair a day, in folders called by `name`."""
+    v1(folder, n=1)
+    rows = []
+    for k, day in enumerate(days):
+        paths = [name.format(day=day, part=part, k=k) for part in ("depth", "left", "right")]
+        for part, path in zip(("depth", "left", "right"), paths, strict=True):
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            np.save(folder / path, np.load(folder / part / "0.npy"))
+        rows.append(paths)
+    columns = ["depth path", "audio path left", "audio path right"]
+    pd.DataFrame(rows, columns=columns).to_csv(folder / "train.csv", index=False)
+
+
+@pytest.mark.parametrize(
+    "days, name, groups",
+    [
+        (["2019-11-07", "2019-11-08"], "{day}/{part}/{k}.npy", ["2019-11-07", "2019-11-08"]),
+        (["20191107", "20191108"], "{part}/{day}/{k}.npy", ["20191107", "20191108"]),
+        (["20191107_153000", "20191107-1612"], "audio/{day}/{part}/{k}.npy", ["20191107"]),
+        (["2019/11/07", "2019/11/08"], "{day}/{part}/{k}.npy", ["2019-11-07", "2019-11-08"]),
+        (["07.11.2019", "run 8_11_2019"], "{day}/{part}/{k}.npy", ["07.11.2019", "8_11_2019"]),
+        (["kitchen", "hall"], "{day}/{part}/{k}.npy", ["hall", "kitchen"]),
+        (["kitchen", "hall"], "{part}/{day}/{k}.npy", ["hall", "kitchen"]),
+        (["123456789", "20191399"], "{part}/{day}/{k}.npy", ["123456789", "20191399"]),
+        (["", ""], "{part}/{k}.npy", ["V1"]),
+    ],
+)
+def test_v1_is_grouped_by_the_day_or_the_folder(tmp_path, days, name, groups):
+    dated(tmp_path / "V1", days, name)
+    assert sorted(set(load(tmp_path / "V1", SMALL).groups)) == groups
+
+
+def test_too_few_groups_name_the_other_way_to_split(tmp_path):
+    dated(tmp_path / "V1", ["2019-11-07"] * 4)
+    pairs = load(tmp_path / "V1", SMALL)
+    said = r"V1: 4 examples of 1 group are too few to split by room; .*; another way: --data\.split_by files$"
+    with pytest.raises(UserError, match=said):
+        user_data.split(SMALL, pairs, tmp_path / "V1")
+    by_files = SMALL.with_changes({"data": {"split_by": "files"}})
+    with pytest.raises(UserError, match=r"nothing is left for validation; another way: --data\.split_by room$"):
+        user_data.split(by_files, pairs, tmp_path / "V1")
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,7 @@ from kmodels.precip.data.variables import MOST_RAIN
 
 NAND = NandRecipe().with_changes({"data": {"n_sequences": 40, "seq_len": 20}})
 ECHO = EchoRecipe().with_changes({"data": {"image_size": 16, "max_depth": 2.0}})
+RESAMPLED = ECHO.with_changes({"data": {"resample": True}})
 METASURFACE = MetasurfaceRecipe().with_changes({"data": {"pixels": 32, "n_wavelengths": 3}})
 CALM = PLUME.with_changes({"model": {"wind": False, "transport": False, "base": "persistence"}})
 POWER = CALM.with_changes({"data": {"group": "POWER"}})
@@ -200,6 +201,36 @@ def echo_v1(folder, suffix):
     return folder
 
 
+def echo_48k(folder, suffix):
+    """Float WAVs of 48 kHz and a mono one of 16 bits; the CSV is that of Windows, with semicolons."""
+    echo_v2(folder, suffix)
+    sound = np.random.default_rng(0).uniform(-0.1, 0.1, (700, 2))
+    for k in range(2):
+        soundfile.write(folder / "hall" / "audio" / f"a{k}.wav", sound, 48_000, subtype="FLOAT")
+    soundfile.write(folder / "hall" / "audio" / "a2.wav", sound[:, 0], 44_100, subtype="PCM_16")
+    table = folder / "hall" / "train.csv"
+    table.write_text(table.read_text().replace(",", ";").replace("/", "\\"))
+    return folder
+
+
+def echo_int16(folder, suffix):
+    """V1 by day, int16, depth with values below 0."""
+    echo_v1(folder, suffix)
+    (folder / "2019-11-07").mkdir()
+    for name in ("left", "right", "depth"):
+        for path in (folder / name).iterdir():
+            values = np.load(path)
+            values[:1] = -1 if name == "depth" else 0
+            np.save(path, values if name == "depth" else (values * 2**15).astype(np.int16))
+        (folder / name).rename(folder / "2019-11-07" / name)
+    table = folder / "train.csv"
+    head, _, rows = table.read_text().partition("\n")
+    for name in ("left", "right", "depth"):
+        rows = rows.replace(f"{name}/", f"/2019-11-07/{name}/")
+    table.write_text(f"{head}\n{rows}")
+    return folder
+
+
 def structures_hdf5(folder, suffix):
     rng, path = np.random.default_rng(0), folder / f"structures{suffix}"
     patterns, spectra = rng.integers(0, 2, (4, 32, 32)), rng.uniform(0.05, 0.3, (4, 2, 2, 3))
@@ -302,6 +333,8 @@ LOADERS = {
     "metasurface npy": (structures_pair, "", load_metasurface, METASURFACE, good_structures),
     "echo v2": (echo_v2, "", load_echo, ECHO, good_pairs),
     "echo v1": (echo_v1, "", load_echo, ECHO, good_pairs),
+    "echo 48k": (echo_48k, "", load_echo, RESAMPLED, good_pairs),
+    "echo int16": (echo_int16, "", load_echo, ECHO, good_pairs),
 }
 
 
