@@ -112,7 +112,7 @@ def test_half_a_step_of_packing_is_rounding(tmp_path):
     run = plain_run()
     data = cf_writer.dataset([run])
     step = float(run.concentration.max()) / 65_000
-    packed = {"dtype": "int16", "scale_factor": step, "add_offset": 32_499.6 * step, "_FillValue": None}
+    packed = {"dtype": "int16", "scale_factor": step, "add_offset": 32_499.6 * step, "_FillValue": -32_768}
     data.to_netcdf(tmp_path / "r.nc", engine="scipy", encoding={NAME: packed})
     found = load(tmp_path, RECIPE).runs[0].concentration(0, 8)
     assert found.min() == 0
