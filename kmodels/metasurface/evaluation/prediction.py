@@ -55,7 +55,7 @@ class Spectra:
         UserError
             For another suffix.
         """
-        suffix = Path(path).suffix
+        suffix = Path(path).suffix.lower()
         if suffix not in SUFFIXES:
             raise UserError(f"{path}: spectra are written as {' or '.join(SUFFIXES)}")
         if suffix == ".csv":

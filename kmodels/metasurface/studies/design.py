@@ -65,7 +65,7 @@ def _check(args) -> None:
 
     if args.target not in TARGETS:
         raise UserError(f"--target {args.target}: there are {', '.join(TARGETS)}")
-    if Path(args.out).suffix != ".h5":
+    if Path(args.out).suffix.lower() != ".h5":
         raise UserError(f"--out {args.out}: the suffix must be .h5")
     for name, least in (("starts", 1), ("steps", 1), ("random", 1), ("seed", 0)):
         if getattr(args, name) < least:

@@ -30,7 +30,7 @@ def _pack(args, words) -> int:
     from kmodels.metasurface.data.load import load
     from kmodels.metasurface.recipe import RECIPE
 
-    if Path(args.out).suffix != ".h5":
+    if Path(args.out).suffix.lower() != ".h5":
         raise UserError(f"--out {args.out}: the suffix must be .h5")
     recipe = parse.resolve(RECIPE, [parse.command_line(RECIPE, words)])
     structures = load(args.data, recipe)
