@@ -38,7 +38,7 @@ def _transfer(args, words) -> int:
     cli.reject_extra_arguments(words)
     if args.steps < 1 or args.seed < 0 or not 0 < args.rate <= 1:
         raise UserError("--steps: 1 or more; --seed: 0 or more; --rate: above 0, at most 1")
-    if Path(args.out).suffix != ".json":
+    if Path(args.out).suffix.lower() != ".json":
         raise UserError(f"--out {args.out}: the suffix must be .json")
     predictor = cli.load_predictor(args, "metasurface")
     from kmodels.core.cli import console

@@ -78,7 +78,7 @@ def _rules(args, words) -> int:
 
 
 def _check(args) -> None:
-    if Path(args.out).suffix != ".json":
+    if Path(args.out).suffix.lower() != ".json":
         raise UserError(f"--out {args.out}: the suffix must be .json")
     if (args.sequences or 2) < 2 or args.epochs < 1 or args.seed < 0:
         raise UserError("--sequences: 2 or more; --epochs: 1 or more; --seed: 0 or more")

@@ -82,7 +82,7 @@ class Forecast:
         UserError
             For another suffix.
         """
-        if Path(path).suffix not in SUFFIXES:
+        if Path(path).suffix.lower() not in SUFFIXES:
             raise UserError(f"{path}: a forecast is written as {' or '.join(SUFFIXES)}")
         save(path, self.dataset(), {cf_writer.CONCENTRATION: (1, 1, *self.concentration.shape[2:])}, FILL)
 

@@ -73,7 +73,7 @@ def _study(args, words) -> int:
 
 
 def _check(args) -> None:
-    if Path(args.out).suffix != ".json":
+    if Path(args.out).suffix.lower() != ".json":
         raise UserError(f"--out {args.out}: the suffix must be .json")
     if args.cases < 1 or args.frames < 5 or args.seed < 0 or not 0 <= args.noise <= 1:
         raise UserError("--cases: 1 or more; --frames: 5 or more; --seed: 0 or more; --noise: 0 to 1")

@@ -66,7 +66,7 @@ def _study(args, words) -> int:
 
 
 def _check(args) -> None:
-    if Path(args.out).suffix != ".json":
+    if Path(args.out).suffix.lower() != ".json":
         raise UserError(f"--out {args.out}: the suffix must be .json")
     if args.members < 2 or args.seed < 0 or not 0 <= args.degrees <= 180 or not 0 <= args.share <= 1:
         raise UserError("--members: 2 or more; --seed: 0 or more; --degrees: 0 to 180; --share: 0 to 1")

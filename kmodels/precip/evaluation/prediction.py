@@ -62,7 +62,7 @@ class Ensemble:
 
     def write(self, path: str | Path) -> None:
         """Save as CF NetCDF, (time, realization, y, x) in kg m-2 s-1. Raises UserError for a path without .nc."""
-        if Path(path).suffix not in SUFFIXES:
+        if Path(path).suffix.lower() not in SUFFIXES:
             raise UserError(f"{path}: an ensemble is written as {' or '.join(SUFFIXES)}")
         save(path, self.dataset(), {"pr": (1, 1, *self.days.domain.shape)})
 
