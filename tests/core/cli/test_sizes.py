@@ -12,12 +12,7 @@ SIMULATED = {
     "precip": {"data.grid.ny": 24, "data.grid.nx": 20, "data.grid.block": 2},
     "plume": {"data.grid.nx": 14, "data.grid.dx": 50.0, "data.frames": 30},
     "nand": {"data.seq_len": 20, "data.geometry.blocks": 3000},
-    "metasurface": {
-        "data.pixels": 64,
-        "data.n_wavelengths": 11,
-        "data.wavelength": (450.0, 650.0),
-        "data.height": 500.0,
-    },
+    "metasurface": {"data.pixels": 64, "data.n_wavelengths": 11, "data.wavelength": (450.0, 650.0)},
 }
 
 
@@ -66,7 +61,7 @@ def test_in_python_too(simulated):
     [
         ("precip", {"data.grid.ny": 28}, r"(24, 20) cells; the recipe has (28, 20), data.grid.ny and data.grid.nx"),
         ("metasurface", {"data.pixels": 32}, "data.pixels = 32"),
-        ("metasurface", {"data.height": 500.0}, "attribute height = 600; the recipe has data.height = 500.0"),
+        ("metasurface", {"data.height": 500.0}, "attribute height = 600.0; the recipe has data.height = 500.0"),
         ("nand", {"data.geometry.blocks": 100}, "outside the geometry: expected an integer in 0..99"),
         ("plume", {"data.past": 30}, r"past = 30 and horizon = 1 need more frames than frames = 30"),
     ],
