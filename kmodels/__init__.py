@@ -9,6 +9,7 @@
     model = kmodels.from_preset("nand")
     model = kmodels.load("runs/nand-seed0-20261121-093000-1a2b3c4d")
     records = kmodels.read("precip", "era5/")
+    kmodels.describe("precip", records)
     folder = kmodels.simulate("plume", out="clouds")
     network = kmodels.plume.PlumeNet()
 
@@ -29,7 +30,8 @@ _MODELS = ("echo", "metasurface", "nand", "plume", "precip")
 _attribute, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=(*_MODELS, "layers"),
-    submod_attrs={name: [name] for name in _FUNCTIONS} | {"core.runs.predictor": ["load"], "presets": ["from_preset"]},
+    submod_attrs={name: [name] for name in _FUNCTIONS}
+    | {"read": ["read", "describe"], "core.runs.predictor": ["load"], "presets": ["from_preset"]},
 )
 
 

@@ -25,6 +25,7 @@ from kmodels.precip.data.series import (
     NO_RAIN,
     Series,
     predictor_series,
+    rain_in,
     rain_series,
     refuse_other_calendar,
     refuse_other_grid,
@@ -198,20 +199,21 @@ def load(path: str | Path, recipe: PrecipRecipe, labels: bool = True) -> Days:
     )
 
 
-def sizes(path: str | Path, chosen: dict) -> dict[str, int]:
-    """Measure the grids of a folder, for a recipe: `data.grid.ny`, `nx` and, where they nest, `block`.
+def sizes(path: str | Path, chosen: dict) -> dict:
+    """Measure the grids of a folder and, where it lacks a usual predictor, list those that it has, for a recipe.
 
     Parameters
     ----------
     path : str or pathlib.Path
         The folder.
     chosen : dict
-        Fields of the recipe that somebody chose; they change nothing here.
+        Fields of the recipe that somebody chose, by dotted key.
 
     Returns
     -------
-    dict of str to int
-        By dotted key of the recipe.
+    dict
+        By dotted key of the recipe: `data.grid.ny`, `data.grid.nx`, where they nest `data.grid.block`, and where it is
+        needed `data.predictors`.
 
     Raises
     ------
@@ -221,12 +223,24 @@ def sizes(path: str | Path, chosen: dict) -> dict[str, int]:
     found, folder = data_files(path, SUFFIXES), Path(path).expanduser()
     if any(p.name == legacy_numpy.STATES for p in found):
         (ny, nx), (rows, columns) = legacy_numpy.shapes(folder)
+        names = ()
     else:
         refuse_crashing(found)
         files = _by_kind(folder, found, labels=False)
         (ny, nx), (rows, columns) = files["static"][0].grid.shape, files["coarse"][0].grid.shape
+        names = () if "data.predictors" in chosen else _predictors(files["coarse"])
     nests = ny % rows == nx % columns == 0 and ny // rows == nx // columns
-    return {"data.grid.ny": ny, "data.grid.nx": nx} | ({"data.grid.block": ny // rows} if nests else {})
+    measured = {"data.grid.ny": ny, "data.grid.nx": nx} | ({"data.grid.block": ny // rows} if nests else {})
+    return measured | ({"data.predictors": names} if names else {})
+
+
+def _predictors(files: list[File]) -> tuple[str, ...]:
+    """List the fields of coarse files, rain as `pr` first; nothing where the usual predictors are all there."""
+    variables = [(set(file.dims(True)), pair) for file in files for pair in file.data.data_vars.items()]
+    fields = [name for wanted, (name, variable) in variables if wanted <= set(variable.dims)]
+    rain = {name for file in files if (name := rain_in(file)) is not None}
+    names = dict.fromkeys([RAIN] * bool(rain) + [str(name) for name in fields if name not in rain])
+    return () if set(predictors(PrecipRecipe().data)) <= set(names) else tuple(names)
 
 
 def _by_kind(folder: Path, paths: list[Path], labels: bool) -> dict[str, list[File]]:

@@ -159,14 +159,14 @@ def rain_series(files: list[File], name: str = "pr", find: Callable[[File], str 
 
     find: names the rain in a file; by default it is `pr`, else what a standard_name or a usual name says is rain.
     """
-    series = Series(files, name, find or _rain_in, _rain_conversions, low=0.0)
+    series = Series(files, name, find or rain_in, _rain_conversions, low=0.0)
     for file, found in series.pieces:
         if _is_sum(file, found):
             _refuse_other_sums(series, file, found)
     return series
 
 
-def _rain_in(file: File) -> str | None:
+def rain_in(file: File) -> str | None:
     """Name the rain in a file; None where there is none."""
     return file.find("pr", (*RATES, *AMOUNTS), OTHER_NAMES)
 

@@ -8,7 +8,7 @@ import pytest
 
 import kmodels
 from kmodels.core.spec import registry
-from kmodels.read import describe, main
+from kmodels.read import main
 
 MODELS = [name for name in registry.NAMES if "." not in name]
 SAID = {  # by model, facts that a simulated folder has by its recipe
@@ -48,7 +48,7 @@ def test_what_was_understood_is_said_and_drawn(name, folders, tmp_path, capsys):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_facts_in_python(name, folders):
-    facts = describe(name, kmodels.read(name, folders(name), smoke=True))
+    facts = kmodels.describe(name, kmodels.read(name, folders(name), smoke=True))
     for key, text in SAID[name].items():
         assert re.search(text, facts[key]), (key, facts[key])
 

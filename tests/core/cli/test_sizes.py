@@ -1,8 +1,10 @@
 """A recipe takes from a user's data what the data says and nobody chose."""
 
 import re
+import shutil
 
 import pytest
+import xarray as xr
 
 import kmodels
 from kmodels.core.spec.errors import UserError
@@ -49,6 +51,17 @@ def test_a_geometry_is_enlarged_and_never_made_smaller(simulated, capsys):
     folder = kmodels.simulate("nand", simulated("nand").parent / "few", smoke=True, **{"data.geometry.blocks": 50})
     read(["--model", "nand", "--data", str(folder)])
     assert "geometry" not in capsys.readouterr().err
+
+
+def test_predictors_are_those_of_the_files_where_usual_ones_are_missing(simulated, tmp_path, capsys):
+    shutil.copytree(simulated("precip"), tmp_path / "p")
+    for file in (tmp_path / "p").glob("coarse*.nc"):
+        with xr.open_dataset(file, engine="h5netcdf", decode_times=False) as found:
+            data = found[["psl", "pr"]].rename(pr="tp").load()
+        data.to_netcdf(file, engine="h5netcdf")
+    assert kmodels.read("precip", tmp_path / "p").predictors == ("pr", "psl")
+    assert "data.predictors ('pr', 'psl')" in capsys.readouterr().err
+    assert kmodels.read("precip", tmp_path / "p", **{"data.predictors": ["psl"]}).predictors == ("psl",)
 
 
 def test_in_python_too(simulated):
