@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from kmodels.core.cli import console, faults
-from kmodels.core.runs import legacy
+from kmodels.core.runs import legacy, user_data
 from kmodels.core.runs.run import Run
 from kmodels.core.spec import registry
 from kmodels.core.spec.errors import UserError
@@ -90,7 +90,9 @@ class Predictor:
         UserError
             For bad data.
         """
-        return self._as_trained(self.task.load(data, self.recipe, labels=labels))
+        records = self.task.load(data, self.recipe, labels=labels)
+        user_data.tell(records, data)
+        return self._as_trained(records)
 
     def predict(self, data: Any, progress: Callable[[int, int], None] | None = None) -> Prediction:
         """Predict with the trained network.
