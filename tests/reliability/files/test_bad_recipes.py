@@ -33,7 +33,7 @@ def misspelt(rng, key):
 def wrong_value(rng, field):
     """(what is written, what the error must say) where the field cannot take it."""
     kind, shown = field.annotation, str(field.annotation)
-    choices = [("[[1]]", "[[1]]"), ("{a: 1}", "{'a': 1}")]
+    choices = [("[[1]]", "[1]"), ("{a: 1}", "{'a': 1}")]
     if kind in (int, float):
         choices += [("many", "'many'"), (".nan", "nan"), ("-1.0e+300", "-1e+300"), ("true", "True")]
     if "Literal" in shown:
