@@ -36,7 +36,9 @@ def pytest_xdist_make_scheduler(config, log):
 # Folders and files whose tests say the same on every backend: what they test knows no Keras, runs in processes of its
 # own, or is what stands around a training, such as options, tables and pages.
 KERAS_FREE = {"data", "simulator", "io", "cli", "files", "kills", "tuning", "spec", "report", "runs", "benchmarks"}
-KERAS_FREE |= {f"test_{name}.py" for name in ("verbs", "pages", "climb", "architecture", "evidence")}
+KERAS_FREE |= {"evaluation"}  # NumPy; the networks that some of it asks are tested on every backend
+KERAS_FREE |= {f"test_{name}.py" for name in ("verbs", "pages", "climb", "architecture", "evidence", "ladder")}
+KERAS_FREE |= {"test_simulated_data.py"}
 # What a signal or a kill leaves behind is files; that a training goes on bit by bit is seen on every backend.
 ON_ONE_BACKEND = ("test_a_killed_prediction_ends_as_an_undisturbed_one", "test_ctrl_c_and_sigterm_save_at_once")
 ON_ONE_BACKEND += ("test_the_study_from_end_to_end",)  # of parts that are tested on each
