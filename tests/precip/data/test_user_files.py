@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 import pytest
 import xarray as xr
-from helpers.small_days import RECIPE_SMALL, rewrite, with_attribute, with_value, written
+from helpers.small_days import RECIPE_SMALL, rewrite, with_attribute, with_value
 
 from kmodels.core.spec.errors import UserError
 from kmodels.precip.data.load import load
@@ -13,24 +13,6 @@ from kmodels.precip.data.variables import DAY
 
 ALL = np.arange(12)
 FINE, COARSE, STATIC = "fine-00000.nc", "coarse-00000.nc", "static.nc"
-
-
-@pytest.fixture(scope="module")
-def once(tmp_path_factory):
-    folder = written(tmp_path_factory.mktemp("days"))
-    for name in (FINE, COARSE, STATIC):
-        rewrite(folder / name, lambda data: data)  # NetCDF-3 is opened in no time
-    return folder
-
-
-@pytest.fixture(scope="module")
-def plain(once):
-    return load(once, RECIPE_SMALL)
-
-
-@pytest.fixture
-def folder(once, tmp_path):
-    return shutil.copytree(once, tmp_path / "days")
 
 
 def same(days, other):
