@@ -78,7 +78,8 @@ def test_importing_the_package_is_cheap():
     "words, status", [(["--model", "nand", "--help"], 0), (["--model", "nand", "--train.epoch", "3"], 2)]
 )
 def test_help_and_recipe_errors_take_less_than_a_second(words, status):
-    assert _seconds("-m", "kmodels.fit", *words, check=status) < 1.0
+    needed = _seconds("-c", "import pydantic_settings", check=0)  # a third of it, on a machine as busy as it is now
+    assert _seconds("-m", "kmodels.fit", *words, check=status) < max(1.0, 3 * needed)
 
 
 def test_a_recipe_error_comes_before_any_backend():
