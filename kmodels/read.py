@@ -82,7 +82,7 @@ def _read(args, words) -> int:
     records = user_data.load(recipe, args.data)
     user_data.tell(records, args.data)
     rows = user_data.split(recipe, records, args.data)
-    found = registry.summary(recipe.task).describe(records)
+    found = describe(recipe.task, records)
     if hasattr(records, "groups"):
         found["groups"] = f"{len(np.unique(records.groups))}, each in one part only"
     found["parts"] = ", ".join(f"{name} {len(index)}" for name, index in rows.items()) + f" of {len(records)}"

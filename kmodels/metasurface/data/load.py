@@ -117,10 +117,10 @@ def sizes(path: str | Path, chosen: dict) -> dict:
     if files[0].suffix.lower() == ".npy":
         return {"data.pixels": legacy_numpy.read_patterns(legacy_numpy.pair_of(files[0])[0]).shape[-1]}
     with _opened(files[0]) as contents:
-        if "patterns" not in contents.arrays:
-            return {}
-        shape = contents.arrays["patterns"].shape
-        side = shape[0] if len(shape) == 3 and shape[0] == shape[1] != shape[2] else shape[-1]  # reversed, by MATLAB
+        shape = contents.arrays["patterns"].shape if "patterns" in contents.arrays else ()
+        if len(shape) != 3:
+            return {}  # `load` refuses it
+        side = shape[0] if shape[0] == shape[1] != shape[2] else shape[-1]  # reversed, by MATLAB
         pixels = chosen.get("data.pixels", side)
         stored = understood(contents, pixels)
         return {"data.pixels": pixels} | agreement.solved_for(stored.said) | agreement.spaced(stored.wavelength)

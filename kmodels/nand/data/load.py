@@ -80,13 +80,17 @@ def sizes(source, chosen: dict) -> dict[str, int]:
     """
     usual, found = Geometry(), {}
     for table in _tables(source):
+        if any(name not in table for name in ("sequence", "op")):
+            continue  # `load` refuses it
         erase = table.words("op", {name: number for number, name in enumerate(OPERATIONS)}) == ERASE
-        for column, name in (("die", "dies"), ("plane", "planes"), ("block", "blocks"), ("page", "pages")):
-            numbers = table.integers(column) if column in table else np.zeros(0, "int64")
-            largest = int(numbers[~erase].max(initial=-1)) if column in table else -1
-            if getattr(usual, name) <= largest < MOST[name]:
-                found[f"data.geometry.{name}"] = max(largest + 1, found.get(f"data.geometry.{name}", 0))
-        longest = int(pd.Series(table.codes("sequence")).value_counts().max()) if "sequence" in table else 0
+        for column in filter(table.__contains__, ("die", "plane", "block", "page")):
+            numbers = table.integers(column)
+            used = numbers[~erase] if column == "page" else numbers  # an erase has no page, whatever the file says
+            largest = int(used.max(initial=-1))
+            if getattr(usual, f"{column}s") <= largest < MOST[f"{column}s"]:
+                key = f"data.geometry.{column}s"
+                found[key] = max(largest + 1, found.get(key, 0))
+        longest = int(pd.Series(table.codes("sequence")).value_counts().max())
         if longest >= SHORTEST:
             found["data.seq_len"] = max(longest, found.get("data.seq_len", 0))
     return found

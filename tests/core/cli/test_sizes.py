@@ -3,6 +3,9 @@
 import re
 import shutil
 
+import h5py
+import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 
@@ -82,3 +85,26 @@ def test_in_python_too(simulated):
 def test_what_contradicts_the_data_is_named_with_it(name, words, message, simulated):
     with pytest.raises(UserError, match=re.escape(message)):
         kmodels.read(name, simulated(name), **words)
+
+
+@pytest.mark.parametrize("column", ["sequence", "op", "block"])
+def test_a_trace_without_a_column_is_refused_in_a_line(column, simulated, tmp_path):
+    table = pd.read_parquet(simulated("nand") / "trace.parquet").drop(columns=column)
+    table.to_csv(tmp_path / "t.csv", index=False)
+    with pytest.raises(UserError, match=f"no column {column}"):
+        kmodels.read("nand", tmp_path / "t.csv")
+
+
+def test_an_erase_counts_for_its_block_and_not_for_its_page(tmp_path):
+    rows = ["a,0,erase,0,0,1500,65535", *(f"a,{k + 1},program,0,0,1500,{k}" for k in range(5))]
+    (tmp_path / "t.csv").write_text("\n".join(["sequence,step,op,die,plane,block,page", *rows]))
+    trace = kmodels.read("nand", tmp_path / "t.csv", labels=False)
+    assert trace.block.max() == 1500 and trace.page.tolist() == [[-1, 0, 1, 2, 3, 4]]
+
+
+@pytest.mark.parametrize("patterns", [3, np.zeros((4, 5), "uint8")])
+def test_patterns_of_another_shape_are_refused_as_ever(patterns, tmp_path):
+    with h5py.File(tmp_path / "s.h5", "w") as file:
+        file["patterns"] = patterns
+    with pytest.raises(UserError, match="patterns"):
+        kmodels.read("metasurface", tmp_path / "s.h5", labels=False)
