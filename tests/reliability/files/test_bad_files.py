@@ -24,6 +24,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kmodels.core.io import files
+from kmodels.core.spec import registry
 from kmodels.core.spec.errors import UserError
 from kmodels.echo.data.load import load as load_echo
 from kmodels.echo.recipe import EchoRecipe
@@ -342,8 +343,16 @@ def fuzzed(name, tmp_path, count, seed):
     make, suffix, load, recipe, good = LOADERS[name]
     (tmp_path / "original").mkdir()
     original = make(tmp_path / "original", suffix)
-    good(load(original, recipe))
-    return fuzz(lambda path: load(path, recipe), original, tmp_path, count, seed, good)
+    sizes, chosen = registry.sizes(recipe.task), {"data.group": getattr(recipe.data, "group", None)}
+
+    def read(path):
+        """As `read` and `fit` do: what the recipe takes from the files is measured first."""
+        if sizes is not None:
+            sizes(path, chosen)
+        return load(path, recipe)
+
+    good(read(original))
+    return fuzz(read, original, tmp_path, count, seed, good)
 
 
 @pytest.mark.parametrize("name", LOADERS)
