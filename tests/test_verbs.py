@@ -273,8 +273,8 @@ def test_searches_need_a_clone(monkeypatch, capsys):
 def test_help_lists_variants_and_fields(capsys):
     assert fit(["--model", "nand", "--help"]) == 0
     said = capsys.readouterr().out
-    assert "  flawed       data.read_rate [0.4, 0.4], model.encoding normalized," in said
-    assert f"  generator    {registry.recipe_type('nand.generator').__doc__.splitlines()[0]}" in said
+    assert "  flawed        data.read_rate [0.4, 0.4], model.encoding normalized," in said
+    assert f"  generator     {registry.recipe_type('nand.generator').__doc__.splitlines()[0]}" in said
     assert "recipe of nand" in said and "--train.epochs" in said
 
 
