@@ -1,4 +1,4 @@
-"""Independent pieces of a simulation on all cores: the same numbers on one core as on many."""
+"""Independent pieces of a simulation on all cores, or on workers: the same numbers wherever they are made."""
 
 from collections.abc import Callable, Iterable, Iterator
 
@@ -25,7 +25,7 @@ def streams(seed: int, count: int) -> list[np.random.SeedSequence]:
 
 
 def run(work: Callable, jobs: Iterable[tuple], on_all_cores: bool, in_order: bool = True) -> Iterator:
-    """Call `work(*arguments)` for each job and yield what it returns.
+    """Call `work(*arguments)` for each job and yield what it returns: on workers where there are any.
 
     Parameters
     ----------
@@ -44,5 +44,9 @@ def run(work: Callable, jobs: Iterable[tuple], on_all_cores: bool, in_order: boo
     iterator
         What the calls return.
     """
+    from kmodels.core.runs import jobs as engine
+
+    if engine.active():
+        return (answer for _, answer in engine.run(work, jobs, in_order=in_order))
     parallel = joblib.Parallel(-1 if on_all_cores else 1, return_as="generator" if in_order else "generator_unordered")
     return parallel(joblib.delayed(work)(*job) for job in jobs)
