@@ -10,6 +10,7 @@ python -m kmodels.core.runs.jobs.apart FOLDER is that child; FOLDER holds the pi
 import contextlib
 import os
 import pickle
+import shutil
 import signal
 import subprocess
 import sys
@@ -56,7 +57,7 @@ def run(work: Callable, arguments: tuple, among: int) -> Any:
 
     worker = get_worker()
     key = worker.get_current_task()
-    with tempfile.TemporaryDirectory(prefix="kmodels-job-") as folder:
+    with tempfile.TemporaryDirectory(prefix="kmodels-job-", ignore_cleanup_errors=True) as folder:
         (Path(folder) / "job").write_bytes(cloudpickle.dumps((work, arguments)))
         with (Path(folder) / "said").open("wb") as said, _child(folder, said) as child:
             if among and isinstance(worker.name, int):
@@ -114,7 +115,7 @@ def _answer(folder: Path, status: int) -> Any:
 
 def main(folder: str) -> None:
     """Be the child: call, and write what came of it."""
-    threading.Thread(target=_end_with_the_worker, daemon=True).start()
+    threading.Thread(target=_end_with_the_worker, args=(folder,), daemon=True).start()
     work, arguments = pickle.loads((Path(folder) / "job").read_bytes())
     try:
         answer = True, work(*arguments)
@@ -126,8 +127,9 @@ def main(folder: str) -> None:
     aside.rename(Path(folder) / "answer")
 
 
-def _end_with_the_worker() -> None:
+def _end_with_the_worker(folder: str) -> None:
     sys.stdin.buffer.read()  # ends with the worker, or when that closes the pipe
+    shutil.rmtree(folder, ignore_errors=True)  # a killed worker cannot
     os.kill(os.getpid(), signal.SIGTERM)
 
 
