@@ -206,5 +206,7 @@ def damaged(path: Path, error: Exception) -> UserError:
         reason = f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
     else:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-    hint = "move it away, and --resume asks anew; trials that are finished are found in their folders, not trained again"
+    hint = (
+        "move it away, and --resume asks anew; trials that are finished are found in their folders, not trained again"
+    )
     return UserError(f"{path}: damaged: {reason}; {hint}")

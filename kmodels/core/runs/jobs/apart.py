@@ -97,7 +97,9 @@ def _refuse_too_much(child: subprocess.Popen, limit: int | None) -> None:
         taken = psutil.Process(child.pid).memory_info().rss
         if limit and taken > limit:
             child.kill()
-            raise Died(f"it took {taken / 1e9:.3g} GB of memory, and a worker has {limit / 1e9:.3g} GB; fewer --workers")
+            raise Died(
+                f"it took {taken / 1e9:.3g} GB of memory, and a worker has {limit / 1e9:.3g} GB; fewer --workers"
+            )
 
 
 def _answer(folder: Path, status: int) -> Any:

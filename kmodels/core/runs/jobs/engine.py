@@ -137,7 +137,8 @@ def _local(distributed, n: int, dashboard: bool):
         processes=True,
         host="127.0.0.1",
         security=True,
-        dashboard_address="127.0.0.1:0" if dashboard else None,
+        dashboard_address=None,
+        scheduler_kwargs={"dashboard_address": "127.0.0.1:0", "dashboard": dashboard},
         silence_logs=logging.CRITICAL,
         env=threads,
     )
