@@ -24,7 +24,6 @@ from keras_tuner.engine.trial import Trial, TrialStatus
 from sklearn.exceptions import ConvergenceWarning
 
 from kmodels.core.io import files
-from kmodels.core.spec.errors import UserError
 from tuning import record
 from tuning.study import Study
 

@@ -212,7 +212,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def test_a_worker_is_killed_in_mid_simulation_and_the_data_are_the_same(two, tmp_path):
-    words = ["--model", "echo", "--smoke", "--data.n_rooms", "8", "--data.pairs_per_room", "2"]
+    words = ["--model", "echo", "--smoke", "--data.n_rooms", "4", "--data.pairs_per_room", "2"]
     some = next(iter(two.workers()))
     pid = two.client.run(os.getpid)[some]
     killed = killer(tmp_path, ".aside-rooms*/room-00002*", lambda path: pid)

@@ -2,9 +2,11 @@
 
 import contextlib
 import functools
+import glob
 import itertools
 import logging
 import os
+import platform
 import sys
 import time
 import uuid
@@ -159,8 +161,12 @@ def _connected(distributed, address: str):
 @contextlib.contextmanager
 def _mark(folder: Path) -> Iterator[Path]:
     """Put a file into the folder that workers look for."""
-    mark = folder.resolve() / f"{files.ASIDE}shared-{uuid.uuid4().hex}"
     folder.mkdir(parents=True, exist_ok=True)
+    start = f"{files.ASIDE}shared-{platform.node()}-"
+    for left in folder.glob(glob.escape(start) + "*"):
+        if files.is_gone(left.name.removeprefix(start).split("-")[0]):  # a driver that was killed
+            left.unlink(missing_ok=True)
+    mark = folder.resolve() / f"{start}{os.getpid()}-{uuid.uuid4().hex}"
     mark.touch()
     try:
         yield mark
