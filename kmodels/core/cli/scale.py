@@ -72,9 +72,9 @@ def workers(args: argparse.Namespace, folder: Path) -> Iterator[None]:
 
 
 def _resources(text: str | None) -> dict[str, float]:
-    """Read GPU=1,MEMORY=2e9."""
+    """Read "GPU=1 MEMORY=2e9", as `dask worker` does."""
     found = {}
-    for part in text.split(",") if text else ():
+    for part in (text or "").split():
         if not re.fullmatch(r"\w+=\d+(\.\d*)?(e\d+)?", part):
             raise UserError(f"--resources {text}: expected NAME=NUMBER, such as GPU=1")
         name, _, number = part.partition("=")

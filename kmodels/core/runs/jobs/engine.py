@@ -56,7 +56,7 @@ class Cluster:
 
     def workers(self) -> dict[str, dict]:
         """Ask the scheduler for the workers that it has now, by address."""
-        return self.client.scheduler_info()["workers"]
+        return self.client.scheduler_info(n_workers=-1)["workers"]
 
     def slots(self) -> int:
         """Count the jobs that run at the same time."""
@@ -316,6 +316,19 @@ def on_worker(work: Callable, arguments: tuple, apart: bool, among: int, expecte
     return work(*arguments)
 
 
+def _unpacker() -> Callable:
+    """Make a function that travels whole, with a job in bytes: the scheduler looks at both, and need not know us."""
+
+    def job(content: bytes) -> Any:
+        import pickle
+
+        from kmodels.core.runs.jobs import engine
+
+        return engine.on_worker(*pickle.loads(content))
+
+    return job
+
+
 class _Flight:
     """The jobs that were submitted and have not been answered.
 
@@ -363,13 +376,12 @@ class _Flight:
             self.waiting.clear()
 
     def _submit(self, number: int, arguments: tuple, deaths: int) -> None:
+        import cloudpickle
+
+        job = (self.work, arguments, self.apart, self.cluster.among, self.cluster.expected)
         future = self.cluster.client.submit(
-            on_worker,
-            self.work,
-            arguments,
-            self.apart,
-            self.cluster.among,
-            self.cluster.expected,
+            _unpacker(),
+            cloudpickle.dumps(job),
             key=f"kmodels-{uuid.uuid4().hex}",
             resources=self.cluster.resources or None,
             pure=False,
