@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable, Iterator
 import joblib
 import numpy as np
 
+on_workers: Callable[[Callable, Iterable[tuple], bool], Iterator] | None = None  # set where there are workers
+
 
 def streams(seed: int, count: int) -> list[np.random.SeedSequence]:
     """Make the seeds of `count` items: item k has the same one whatever `count` is and wherever it is worked on.
@@ -44,9 +46,7 @@ def run(work: Callable, jobs: Iterable[tuple], on_all_cores: bool, in_order: boo
     iterator
         What the calls return.
     """
-    from kmodels.core.runs import jobs as engine
-
-    if engine.active():
-        return (answer for _, answer in engine.run(work, jobs, in_order=in_order))
+    if on_workers is not None:
+        return on_workers(work, jobs, in_order)
     parallel = joblib.Parallel(-1 if on_all_cores else 1, return_as="generator" if in_order else "generator_unordered")
     return parallel(joblib.delayed(work)(*job) for job in jobs)

@@ -7,9 +7,9 @@ and the order of programming within a block (strict, monotonic, any). For each o
 surprise -ln p of each operation is then a detector, with a threshold that legal validation traces choose; labels only
 score it. An n-gram, an automaton (where AALpy is installed) and tables of seen page offsets stand beside it. The
 offsets that it believes to be legal, in the states that legal traces reached, are compared with the device's rules.
-By default: every limit under every order, half a minute to two minutes each on two cores, or on workers. At limit 5 under monotonic
-and any a network that does not see which pages are written is trained, too. Devices that --out holds already are not
-repeated. A picture is written next to --out.
+By default: every limit under every order, half a minute to two minutes each on two cores, or several at a time on
+workers. At limit 5 under monotonic and any a network that does not see which pages are written is trained, too. Devices
+that --out holds already are not repeated. A picture is written next to --out.
 
 Exit status: 0 every network reaches AUROC 0.99 and localisation 0.95 and says its device's rules, 1 one does not, 2 bad
 input or usage.

@@ -12,6 +12,7 @@ import pytest
 from helpers import jobs_work
 from helpers.checks import fails_cleanly
 
+from kmodels.core.io import parallel
 from kmodels.core.runs import cache, jobs
 from kmodels.core.runs.jobs import engine
 from kmodels.core.spec.errors import UserError
@@ -220,6 +221,6 @@ def test_a_worker_is_killed_in_mid_simulation_and_the_data_are_the_same(two, tmp
     killed.join()
     here = tmp_path / "here"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engine, "_cluster", None)
+        patch.setattr(parallel, "on_workers", None)
         assert simulate([*words, "--out", str(here)]) == 0
     assert contents(here) == contents(tmp_path / "rooms")

@@ -17,7 +17,7 @@ from typing import Any
 
 import kmodels
 from kmodels.core.cli import console
-from kmodels.core.io import files, system
+from kmodels.core.io import files, parallel, system
 from kmodels.core.runs.jobs.apart import Died
 from kmodels.core.spec.errors import UserError
 
@@ -67,7 +67,7 @@ class Cluster:
         return count
 
 
-_cluster: Cluster | None = None  # simulators know nothing of it, and run on it
+_cluster: Cluster | None = None
 
 
 def active() -> bool:
@@ -124,9 +124,10 @@ def workers(
         _cluster = Cluster(client, name, resources or {}, 0 if n is None else n, expected)
         try:
             _wait_for_fit_workers(_cluster)
+            parallel.on_workers = _simulated  # simulators know nothing of workers, and run on them
             yield
         finally:
-            _cluster = None
+            parallel.on_workers = _cluster = None
 
 
 def _local(distributed, n: int, dashboard: bool):
@@ -287,6 +288,11 @@ def run(
             raise type(stopped)("stopped; nothing is lost: the same command goes on from what is done") from None
         finally:
             flight.cancel()
+
+
+def _simulated(work: Callable, todo: Iterable[tuple], in_order: bool) -> Iterator:
+    """Run the pieces of a simulation, as `io.parallel.run` does."""
+    return (answer for _, answer in run(work, todo, in_order=in_order))
 
 
 def _here(work, todo, keep_going):
