@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import sys
 import threading
 import time
 from pathlib import Path
@@ -14,7 +15,7 @@ from helpers.checks import fails_cleanly
 
 from kmodels.core.io import parallel
 from kmodels.core.runs import cache, jobs
-from kmodels.core.runs.jobs import engine
+from kmodels.core.runs.jobs import cluster, engine
 from kmodels.core.spec.errors import UserError
 from kmodels.simulate import main as simulate
 
@@ -31,7 +32,7 @@ def two(tmp_path_factory):
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
     """The address of a scheduler with a worker, as somebody else would have started them."""
-    with distributed.LocalCluster(1, 1, processes=False, protocol="tcp", dashboard_address=None) as cluster:
+    with distributed.LocalCluster(1, 1, processes=False, protocol="tcp", dashboard_address=":0") as cluster:
         yield cluster.scheduler_address
 
 
@@ -143,18 +144,19 @@ def test_without_workers_jobs_run_here_one_after_the_other(tmp_path, monkeypatch
 # -- what is not fit ------------------------------------------------------------------------------------------------
 
 
-@contextlib.contextmanager
 def refused(said, **where):
     with pytest.raises(UserError) as told, jobs.workers(**where):
         raise AssertionError("work has begun")
     assert said in str(told.value) and "\n" not in str(told.value)
-    yield
+
+
+REFUSE = cluster.refuse
 
 
 @pytest.fixture
 def alone(monkeypatch):
     monkeypatch.setattr(engine, "_cluster", None)
-    monkeypatch.setattr(engine, "ANSWER_SECONDS", 1.0)
+    monkeypatch.setattr(cluster, "ANSWER_SECONDS", 1.0)
 
 
 def test_a_scheduler_that_does_not_answer_is_told(alone, tmp_path, capsys):
@@ -165,28 +167,20 @@ def test_a_scheduler_that_does_not_answer_is_told(alone, tmp_path, capsys):
 
 
 def test_workers_of_another_version_or_without_the_folder_are_told(alone, address, tmp_path, monkeypatch):
-    with jobs.workers(tmp_path, address=address):
+    where = {"folder": tmp_path, "address": address}
+    with jobs.workers(**where):
         assert [answer for _, answer in jobs.run(jobs_work.wrong, [(2,)])] == [2]
-    monkeypatch.setattr(engine, "_mark", lambda folder: contextlib.nullcontext(folder / "elsewhere" / "mark"))
-    with refused(
-        "elsewhere, which the driver writes to: choose a folder that all machines share",
-        **{"folder": tmp_path, "address": address},
-    ):
-        pass
-    here = engine.version()
-    monkeypatch.setattr(engine, "refuse", lambda python, wanted, mark: engine_refuse(python, f"0.0 {wanted}", mark))
-    with refused(f"has kmodels {here}, and here is 0.0", folder=tmp_path, address=address):
-        pass
+    monkeypatch.setattr(cluster, "_mark", lambda folder: contextlib.nullcontext(folder / "elsewhere" / "mark"))
+    refused("elsewhere, which the driver writes to: choose a folder that all machines share", **where)
+    here = cluster.version()
+    monkeypatch.setattr(cluster, "refuse", lambda python, wanted, mark: REFUSE(python, f"0.0 {wanted}", mark))
+    refused(f"has kmodels {here}, and here is 0.0", **where)
     assert not list(tmp_path.glob(".aside*"))
 
 
-engine_refuse = engine.refuse
-
-
 def test_a_python_without_dask_is_told_how_to_get_it(alone, tmp_path, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "distributed", None)
-    with refused('need Dask: pip install "kmodels[scale]"', folder=tmp_path, n=2):
-        pass
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    refused('need Dask: pip install "kmodels[scale]"', folder=tmp_path, n=2)
 
 
 @pytest.mark.parametrize(
