@@ -16,7 +16,7 @@ from helpers.checks import fails_cleanly
 from kmodels.core.io import parallel
 from kmodels.core.runs import cache, jobs
 from kmodels.core.runs.jobs import cluster, engine
-from kmodels.core.spec.errors import UserError
+from kmodels.core.spec.errors import Lost, UserError
 from kmodels.simulate import main as simulate
 
 distributed = pytest.importorskip("distributed")
@@ -96,7 +96,7 @@ def test_a_process_of_its_own_may_die_twice_and_not_for_ever(two, tmp_path, caps
     (tmp_path / "a").mkdir()
     ((_, answer),) = jobs.run(jobs_work.suicide, [(str(tmp_path / "a"), 2)], apart=True)
     assert answer == "xxx" and "begun again: its process ended by signal 9" in capsys.readouterr().out
-    with pytest.raises(jobs.Died, match="signal 9"):
+    with pytest.raises(Lost, match="a job ended 3 times, the last time because its process ended by signal 9"):
         list(jobs.run(jobs_work.suicide, [(str(tmp_path), 9)], apart=True))
 
 
@@ -207,14 +207,14 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def test_a_worker_is_killed_in_mid_simulation_and_the_data_are_the_same(two, tmp_path):
-    words = ["--model", "echo", "--smoke", "--data.n_rooms", "4", "--data.pairs_per_room", "2"]
+    words = ["--model", "metasurface", "--smoke", "--data.n_structures", "600"]  # six files
     some = next(iter(two.workers()))
     pid = two.client.run(os.getpid)[some]
-    killed = killer(tmp_path, ".aside-rooms*/room-00002*", lambda path: pid)
-    assert simulate([*words, "--out", str(tmp_path / "rooms")]) == 0
+    killed = killer(tmp_path, ".aside-made*/structures-*.h5", lambda path: pid)
+    assert simulate([*words, "--out", str(tmp_path / "made")]) == 0
     killed.join()
     here = tmp_path / "here"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(parallel, "on_workers", None)
         assert simulate([*words, "--out", str(here)]) == 0
-    assert contents(here) == contents(tmp_path / "rooms")
+    assert contents(here) == contents(tmp_path / "made")

@@ -3,6 +3,6 @@
 README.md beside this file says how to outgrow one machine.
 """
 
-from kmodels.core.runs.jobs.engine import PATIENCE, WAIT, Died, active, run, workers
+from kmodels.core.runs.jobs.engine import PATIENCE, WAIT, active, run, workers
 
-__all__ = ["PATIENCE", "WAIT", "Died", "active", "run", "workers"]
+__all__ = ["PATIENCE", "WAIT", "active", "run", "workers"]

@@ -69,7 +69,8 @@ def connected(
         import distributed
     except ImportError:
         raise UserError(f"--workers and --scheduler need Dask: {INSTALL}") from None
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what there is to say is said here, once
+    for name in ("distributed", "distributed.client"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # what there is to say is said here, once
     with contextlib.ExitStack() as stack:
         if address is None:
             local = stack.enter_context(_local(distributed, n, dashboard))

@@ -13,7 +13,7 @@ from kmodels.core.io import parallel
 from kmodels.core.runs.jobs import cluster as of_workers
 from kmodels.core.runs.jobs.apart import Died
 from kmodels.core.runs.jobs.cluster import Cluster
-from kmodels.core.spec.errors import UserError
+from kmodels.core.spec.errors import Lost, UserError
 
 WAIT = None  # what a source of jobs yields when it has none before another one has ended
 MOST_DEATHS = 3  # processes that one job may cost
@@ -100,7 +100,7 @@ def run(
 
     Raises
     ------
-    UserError
+    Lost
         Where a job cost too many workers, or the scheduler has gone.
     Exception
         What a job raised.
@@ -246,6 +246,8 @@ class _Flight:
                 console.say(f"a job is begun again: {answer}")
                 self._submit(number, arguments, deaths + 1)
             else:
+                if isinstance(answer, Died):
+                    answer = Lost(f"a job ended {MOST_DEATHS} times, the last time because {answer}")
                 found[number] = (arguments, answer)
         self._look_at_the_workers()
         return found
@@ -256,10 +258,10 @@ class _Flight:
         if future.status == "finished":
             return future.result()
         if future.status != "error":
-            raise UserError(f"{self.cluster.name}: the scheduler has gone; nothing is lost: the same command goes on")
+            raise Lost(f"{self.cluster.name}: the scheduler has gone; nothing is lost: the same command goes on")
         error = future.exception()
         if isinstance(error, distributed.KilledWorker):
-            return UserError(f"a job cost {error.allowed_failures + 1} workers; out of memory? what it did is kept")
+            return Lost(f"a job cost {error.allowed_failures + 1} workers; out of memory? what it did is kept")
         return error
 
     def _look_at_the_workers(self) -> None:
@@ -268,7 +270,7 @@ class _Flight:
             return
         self.looked = time.monotonic()
         if self.cluster.client.status not in ("running", "connecting"):
-            raise UserError(f"{self.cluster.name}: the scheduler has gone; nothing is lost: the same command goes on")
+            raise Lost(f"{self.cluster.name}: the scheduler has gone; nothing is lost: the same command goes on")
         try:
             now = set(self.cluster.client.nthreads())  # an error where the scheduler is busy; its info would be empty
         except (OSError, TimeoutError):
