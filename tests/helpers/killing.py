@@ -122,7 +122,7 @@ def kill_predictions(name, run, tmp_path, kills, seed=0):
     return kill_often([*words, out], out, kills, longest, random.Random(seed), check)
 
 
-def kill_a_worker(out: Path, driver: subprocess.Popen, also: int | None = None, seconds: float = 300) -> None:
+def kill_a_worker(out: Path, driver: subprocess.Popen, also: int | None = None, seconds: float = 600) -> None:
     """End by SIGKILL the worker that has begun to train a run below `out`, or the process `also` in its place."""
     until = time.monotonic() + seconds
     while not list(out.rglob("checkpoints/step-*")):
