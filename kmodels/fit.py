@@ -2,7 +2,7 @@
 
   python -m kmodels.fit --model nand
   python -m kmodels.fit --model nand --train.epochs 3 --seed 1
-  python -m kmodels.fit --model nand --seed 1001 --seeds 3
+  python -m kmodels.fit --model nand --seed 1001 --seeds 3 --workers 3
   python -m kmodels.fit --model nand --data my_trace.csv
   python -m kmodels.fit --resume runs/nand-seed0-20261121-093000-1a2b3c4d
   python -m kmodels.fit --resume runs/nand-seed0-20261121-093000-1a2b3c4d --data where/it/lies/now/my_trace.csv
@@ -15,7 +15,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from kmodels.core.cli import cli
+from kmodels.core.cli import cli, scale
 from kmodels.core.spec import verdict
 from kmodels.core.spec.errors import UserError
 
@@ -87,11 +87,15 @@ def main(argv=None) -> int:
     options.add_argument("--out", metavar="DIR", default="runs", help="where run folders go (default: runs)")
     options.add_argument("--seeds", type=int, metavar="N", help="N runs from --seed on, and what they have in common")
     options.add_argument("--resume", metavar="RUN", help="go on with a run that was stopped")
+    scale.add_options(options, "the runs of --seeds")
     cli.add_backend_option(options)
     return cli.run(options, _fit, argv)
 
 
 def _fit(args, words) -> int:
+    scale.check(args)
+    if scale.is_asked(args) and args.seeds is None:
+        raise UserError("--workers and --scheduler run several trainings at a time: they need --seeds N")
     if args.seeds is not None:
         return _fit_seeds(args, words)
     if args.resume:
@@ -123,11 +127,13 @@ def _fit_seeds(args, words) -> int:
     user_data.checked(base, args.data)
     backend.start(args.backend, base.SMALL_OPERATIONS, base.FASTEST)
     from kmodels.core.cli import console
+    from kmodels.core.io import files
     from kmodels.core.runs import several
     from kmodels.core.training.callbacks import Stopped
 
     try:
-        result = several.fit(base, args.seeds, Path(args.out), args.data, args.smoke)
+        with scale.workers(args, Path(args.out)):
+            result = several.fit(base, args.seeds, Path(args.out), files.absolute(args.data), args.smoke)
     except Stopped as stopped:
         console.say(f"stopped in {stopped}; nothing is lost: the same command goes on from there")
         return 128 + stopped.signum

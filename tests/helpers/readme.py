@@ -6,7 +6,14 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = ("README.md", "kmodels/*/README.md", "kmodels/*/*/README.md", "tuning/README.md", "tests/README.md")
+PAGES = (
+    "README.md",
+    "kmodels/*/README.md",
+    "kmodels/*/*/README.md",
+    "kmodels/core/runs/jobs/README.md",
+    "tuning/README.md",
+    "tests/README.md",
+)
 BLOCK = re.compile(
     r"(<!-- (zoo|speed|results|gates|levels|ladder|study|rules|gpu|source): (\S+) -->\n).*?(<!-- end -->)", re.DOTALL
 )
