@@ -1,4 +1,4 @@
-"""Write a trained network in the format of another runtime, with its pre-processing, and compare it with Keras' outputs.
+"""Write a trained network, with its pre-processing, for another runtime, and compare it with Keras' outputs.
 
   python -m kmodels.export --preset nand --format onnx --out nand.onnx
   python -m kmodels.export --run runs/plume-seed0-20261121-093000-1a2b3c4d --format saved_model --out plume

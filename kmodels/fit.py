@@ -4,8 +4,12 @@
   python -m kmodels.fit --model nand --train.epochs 3 --seed 1
   python -m kmodels.fit --model nand --seed 1001 --seeds 3
   python -m kmodels.fit --model nand --data my_trace.csv
+  python -m kmodels.fit --from nand --data my_trace.csv
   python -m kmodels.fit --resume runs/nand-seed0-20261121-093000-1a2b3c4d
   python -m kmodels.fit --resume runs/nand-seed0-20261121-093000-1a2b3c4d --data where/it/lies/now/my_trace.csv
+
+--from begins with the weights of a preset or a run, and its recipe with a tenth of the step size; at the end it says
+what that gained over these weights as they were, and over a training from nothing of the same length.
 
 Exit status: 0 trained, no gate failed and at least four gates discriminate; 1 trained, but a gate failed or fewer
 discriminate; 2 bad input or usage.
@@ -86,18 +90,34 @@ def main(argv=None) -> int:
     options.add_argument("--data", metavar="PATH", help="your own file or folder instead of simulated data")
     options.add_argument("--out", metavar="DIR", default="runs", help="where run folders go (default: runs)")
     options.add_argument("--seeds", type=int, metavar="N", help="N runs from --seed on, and what they have in common")
+    options.add_argument("--from", dest="start", metavar="NAME", help="begin with the weights of a preset or a run")
+    options.add_argument("--freeze", metavar="LAYERS", help="with --from: layers that stay as they are, a,b,...")
+    options.add_argument(
+        "--log", choices=("mlflow", "wandb"), help="tell this service, too; TensorBoard is always told"
+    )
     options.add_argument("--resume", metavar="RUN", help="go on with a run that was stopped")
     cli.add_backend_option(options)
     return cli.run(options, _fit, argv)
 
 
 def _fit(args, words) -> int:
+    if args.freeze and not args.start:
+        raise UserError("--freeze: for --from; a network of new weights has nothing to keep")
     if args.seeds is not None:
         return _fit_seeds(args, words)
+    if args.log:
+        from kmodels.core.runs import loggers
+
+        loggers.check(args.log)
     if args.resume:
         run, lines = _resumed(args, words), ()
+    elif args.start:
+        run, *lines = _begun_from(args, words)
     else:
-        run, *lines = _begun(cli.recipe(args, words), args.data, args.out, args.backend, args.smoke, args.variant)
+        more = {"log": args.log}
+        run, *lines = _begun(
+            cli.recipe(args, words), args.data, args.out, args.backend, args.smoke, args.variant, **more
+        )
     from kmodels.core.cli import console
     from kmodels.core.report import index
     from kmodels.core.training.callbacks import Stopped
@@ -113,7 +133,7 @@ def _fit(args, words) -> int:
 
 def _fit_seeds(args, words) -> int:
     """Train the recipe from several seeds, one run each, and report what they have in common."""
-    if args.resume or args.seeds < 1:
+    if args.resume or args.start or args.log or args.seeds < 1:
         raise UserError("--seeds N takes a recipe and at least one seed; the same command goes on where it was stopped")
     base = cli.recipe(args, words)
     from kmodels.core.runs import user_data
@@ -134,7 +154,26 @@ def _fit_seeds(args, words) -> int:
     return verdict.exit_status(result["gates"])
 
 
-def _begun(recipe, data, out, backend_name, smoke, variant) -> tuple:
+def _begun_from(args, words) -> tuple:
+    """Begin a run with the weights of another, as `_begun` does."""
+    from kmodels.core.cli import parse
+    from kmodels.core.runs import tuning
+
+    if args.data is None:
+        raise UserError("--from tunes on your own data: --data PATH")
+    if args.config or args.variant:
+        raise UserError("--from takes the recipe of what it begins with; change single fields: --train.epochs 5")
+    source = tuning.find(args.start)
+    if args.model not in (None, source.metadata["model"]):
+        raise UserError(f"--from {args.start}: a {source.metadata['model']}, not a {args.model}")
+    recipe = tuning.recipe_of(source, parse.command_line(type(source.recipe), words), args.smoke)
+    frozen = [name.strip() for name in args.freeze.split(",")] if args.freeze else []
+    return _begun(
+        recipe, args.data, args.out, args.backend, args.smoke, "tuned", tuning.origin(source, frozen), args.log
+    )
+
+
+def _begun(recipe, data, out, backend_name, smoke, variant, origin=None, log=None) -> tuple:
     """Begin a run: (run, a line that says why on this backend). Bad data is refused before the backend is loaded."""
     from kmodels.core.cli import console
     from kmodels.core.runs import user_data
@@ -148,7 +187,7 @@ def _begun(recipe, data, out, backend_name, smoke, variant) -> tuple:
         records = user_data.checked(recipe, data)
     chosen = backend.start(backend_name, recipe.SMALL_OPERATIONS, recipe.FASTEST)
     variant = None if recipe.task.endswith(f".{variant}") else variant  # a model of its own has it in its name
-    run = Run.create(out, recipe, chosen, data, smoke, records, variant)
+    run = Run.create(out, recipe, chosen, data, smoke, records, variant, origin, log)
     if said:
         console.log_again(run.path / "log.txt", said)
     return run, f"backend: {chosen}, {why}"
@@ -160,8 +199,10 @@ def _resumed(args, words):
     from kmodels.core.training import backend
 
     cli.reject_extra_arguments(words)
-    if args.config or args.variant or args.smoke:
-        raise UserError("--resume goes on with the run's own recipe; it takes no --config, --variant or --smoke")
+    if args.config or args.variant or args.smoke or args.start or args.log:
+        raise UserError(
+            "--resume goes on with the run's own recipe; it takes no --config, --variant, --smoke, --from, --log"
+        )
     run = Run.open(args.resume)
     if args.data:
         run = run.with_data_path(args.data)
@@ -183,21 +224,26 @@ def _finished(run, lines, new: bool) -> dict:
     """Train the run, or go on with it, and show what came out; returns its report. new: nothing is lost with it."""
     from kmodels.core.cli import console
     from kmodels.core.report import index
-    from kmodels.core.runs import pipeline
+    from kmodels.core.runs import pipeline, tuning
     from kmodels.core.spec import registry
 
+    task, is_tuning = registry.task(run.metadata["model"]), "from" in run.metadata
     with run.lock():
         for line in (f"run: {run.path}", *lines):
             console.say(line)
         try:
             result = run.report or pipeline.fit(run)
+            if is_tuning and "tuning" not in result:
+                result = tuning.compare(task, run, result)
         except KeyboardInterrupt as stopped:  # before training or behind it
             raise type(stopped)(f"stopped; {_go_on(run)}") from None
         except UserError:
             if new and not run.tensorboard.exists():  # refused before training began: leave nothing behind
                 shutil.rmtree(run.path)
             raise
-        pipeline.show(result, registry.task(run.metadata["model"]), run.path)
+        pipeline.show(result, task, run.path)
+        if is_tuning:
+            tuning.show(result, task)
         index.announce(run.path.parent)
         return result
 

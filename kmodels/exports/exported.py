@@ -51,7 +51,9 @@ def check(path: str | Path) -> dict:
         said = json.loads(record.read_text(encoding="utf-8"))
         chosen, sha256 = formats.FORMATS[said["format"]], said["sha256"]
     except FileNotFoundError:
-        raise UserError(f"{record}: no such file; an export is opened by the record that was written beside it") from None
+        raise UserError(
+            f"{record}: no such file; an export is opened by the record that was written beside it"
+        ) from None
     except (ValueError, LookupError, TypeError):
         raise UserError(f"{record}: not the record of an export") from None
     missing = [one for one in chosen.files(path) if not one.exists()]

@@ -1,8 +1,8 @@
 """Operations in words that every format knows: a Fourier transform as a product of matrices, and the like.
 
-ONNX' converter has no RFFT, LiteRT no complex numbers, and several formats know neither expm1 and log1p nor erfc and the
-sign bit, which Keras' gelu and argmax are made of on tensorflow. While a network is built and exported, in a process
-of its own, `keras.ops` has these functions in their place.
+ONNX' converter has no RFFT, LiteRT no complex numbers, and several formats know neither expm1 and log1p nor erfc and
+the sign bit, which Keras' gelu and argmax are made of on tensorflow. While a network is built and exported, in a
+process of its own, `keras.ops` has these functions in their place.
 """
 
 import contextlib

@@ -37,8 +37,12 @@ def signature(recipe) -> Signature:
     return Signature(
         inputs={
             "state": Tensor("as trained", state, encode_state, decode_state),
-            "rain": Tensor("mm/day", "(y, x) the day's fine rain, for the posterior alone; zeros where nobody knows it"),
-            "static": Tensor("1, km", "(y, x, 2) land (1) or sea (0); distance to the coast", encode_static, decode_static),
+            "rain": Tensor(
+                "mm/day", "(y, x) the day's fine rain, for the posterior alone; zeros where nobody knows it"
+            ),
+            "static": Tensor(
+                "1, km", "(y, x, 2) land (1) or sea (0); distance to the coast", encode_static, decode_static
+            ),
             "noise_z": Tensor("1", "(member, d_z) standard normal; the posterior's members first"),
         },
         outputs={
