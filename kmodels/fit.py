@@ -165,7 +165,7 @@ def _begun_from(args, words) -> tuple:
         raise UserError("--from takes the recipe of what it begins with; change single fields: --train.epochs 5")
     source = tuning.find(args.start)
     if args.model not in (None, source.metadata["model"]):
-        raise UserError(f"--from {args.start}: a {source.metadata['model']}, not a {args.model}")
+        raise UserError(f"--from {args.start}: weights of {source.metadata['model']}, not of {args.model}")
     recipe = tuning.recipe_of(source, parse.command_line(type(source.recipe), words), args.smoke)
     frozen = [name.strip() for name in args.freeze.split(",")] if args.freeze else []
     return _begun(
