@@ -106,7 +106,7 @@ def _fit(args, words) -> int:
     if args.seeds is not None:
         return _fit_seeds(args, words)
     if args.log:
-        from kmodels.core.runs import loggers
+        from kmodels.core.runs.course import loggers
 
         loggers.check(args.log)
     if args.resume:
@@ -157,19 +157,19 @@ def _fit_seeds(args, words) -> int:
 def _begun_from(args, words) -> tuple:
     """Begin a run with the weights of another, as `_begun` does."""
     from kmodels.core.cli import parse
-    from kmodels.core.runs import tuning
+    from kmodels.core.runs.course import fine_tuning
 
     if args.data is None:
         raise UserError("--from tunes on your own data: --data PATH")
     if args.config or args.variant:
         raise UserError("--from takes the recipe of what it begins with; change single fields: --train.epochs 5")
-    source = tuning.find(args.start)
+    source = fine_tuning.find(args.start)
     if args.model not in (None, source.metadata["model"]):
         raise UserError(f"--from {args.start}: weights of {source.metadata['model']}, not of {args.model}")
-    recipe = tuning.recipe_of(source, parse.command_line(type(source.recipe), words), args.smoke)
+    recipe = fine_tuning.recipe_of(source, parse.command_line(type(source.recipe), words), args.smoke)
     frozen = [name.strip() for name in args.freeze.split(",")] if args.freeze else []
     return _begun(
-        recipe, args.data, args.out, args.backend, args.smoke, "tuned", tuning.origin(source, frozen), args.log
+        recipe, args.data, args.out, args.backend, args.smoke, "tuned", fine_tuning.origin(source, frozen), args.log
     )
 
 
@@ -224,7 +224,8 @@ def _finished(run, lines, new: bool) -> dict:
     """Train the run, or go on with it, and show what came out; returns its report. new: nothing is lost with it."""
     from kmodels.core.cli import console
     from kmodels.core.report import index
-    from kmodels.core.runs import pipeline, tuning
+    from kmodels.core.runs import pipeline
+    from kmodels.core.runs.course import fine_tuning
     from kmodels.core.spec import registry
 
     task, is_tuning = registry.task(run.metadata["model"]), "from" in run.metadata
@@ -234,7 +235,7 @@ def _finished(run, lines, new: bool) -> dict:
         try:
             result = run.report or pipeline.fit(run)
             if is_tuning and "tuning" not in result:
-                result = tuning.compare(task, run, result)
+                result = fine_tuning.compare(task, run, result)
         except KeyboardInterrupt as stopped:  # before training or behind it
             raise type(stopped)(f"stopped; {_go_on(run)}") from None
         except UserError:
@@ -243,7 +244,7 @@ def _finished(run, lines, new: bool) -> dict:
             raise
         pipeline.show(result, task, run.path)
         if is_tuning:
-            tuning.show(result, task)
+            fine_tuning.show(result, task)
         index.announce(run.path.parent)
         return result
 

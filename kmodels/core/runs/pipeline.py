@@ -11,7 +11,8 @@ import numpy as np
 from kmodels.core.cli import console
 from kmodels.core.io import files
 from kmodels.core.report import figures, report
-from kmodels.core.runs import cache, loggers, tuning, user_data
+from kmodels.core.runs import cache, user_data
+from kmodels.core.runs.course import fine_tuning, loggers
 from kmodels.core.runs.predictor import load_untrained
 from kmodels.core.runs.run import Run
 from kmodels.core.runs.validation import Validation
@@ -127,7 +128,7 @@ def data_of(task: Task, run: Run) -> DataSplits:
     parts = load_splits(task, run.recipe, run.metadata["data"], run.records)
     if not parts.simulated:
         run.check_data(parts.sha256)
-    records = tuning.in_its_units(parts.records, run)
+    records = fine_tuning.in_its_units(parts.records, run)
     return parts if records is parts.records else replace(parts, records=records)
 
 
@@ -176,7 +177,7 @@ def _fit(run: Run, told: loggers.Told) -> dict:
     task.adapt(model, training)
     console.say(f"model: {model.count_params()} parameters on {backend.current()}")
     run.save_untrained(model)
-    model = tuning.begin(model, run)
+    model = fine_tuning.begin(model, run)
     state = run.load_state()
     earlier = state[1]["seconds"] if state else 0.0
     data = TrainingData(training, examples, validation)

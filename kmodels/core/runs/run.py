@@ -46,9 +46,9 @@ class Run:
     recipe : Recipe
         As recipe.yaml holds it.
     metadata : dict
-        What run.json holds: `format, kmodels, model, backend, data, smoke, code`, for a tuning `from` (see `tuning`),
-        `log` where a service is told (see `loggers`) and, once data was read, the `data_hash` of the user's, and the
-        `inputs` that it was trained on (see `task.MeasuredRecords`).
+        What run.json holds: `format, kmodels, model, backend, data, smoke, code`, for a tuning `from` (see
+        `course.fine_tuning`), `log` where a service is told (see `course.loggers`) and, once data was read, the
+        `data_hash` of the user's, and the `inputs` that it was trained on (see `task.MeasuredRecords`).
     records : Records or None
         The user's data, where they were read already as the run began.
     """
@@ -90,9 +90,9 @@ class Run:
         variant : str, optional
             The model's variant that the recipe was made of; it is a label in the folder's name.
         origin : dict, optional
-            What the training begins with, see `tuning.origin`; new weights by default.
+            What the training begins with, see `course.fine_tuning.origin`; new weights by default.
         log : str, optional
-            A service that is told of the training, see `loggers`.
+            A service that is told of the training, see `course.loggers`.
         """
         out = Path(out)
         out.mkdir(parents=True, exist_ok=True)
@@ -353,7 +353,7 @@ def _check_inputs(inputs: dict) -> None:
 
 
 def _check_origin(origin: dict | None) -> None:
-    """Raise ValueError where what a run says that it began with is not what `tuning.origin` wrote."""
+    """Raise ValueError where what a run says that it began with is not what `fine_tuning.origin` wrote."""
     if origin is None:
         return
     if not all(isinstance(origin[name], str) for name in ("path", "sha256")) or not isinstance(

@@ -7,7 +7,7 @@ import keras
 import pytest
 from helpers.checks import fails_cleanly
 
-from kmodels.core.runs import loggers
+from kmodels.core.runs.course import loggers
 from kmodels.core.runs.run import Run
 from kmodels.core.spec import registry
 

@@ -8,7 +8,7 @@ import pytest
 from helpers.checks import fails_cleanly, only_run
 
 from kmodels.core.cli import parse
-from kmodels.core.runs import tuning
+from kmodels.core.runs.course import fine_tuning
 from kmodels.core.runs.predictor import load_network
 from kmodels.core.runs.run import Run
 from kmodels.core.spec.errors import UserError
@@ -36,13 +36,13 @@ def tune(made, out, *more):
 def test_a_tuning_begins_with_the_weights_and_says_what_it_gained(made, tmp_path, capsys, monkeypatch):
     begun = []
 
-    def begin(model, run, really=tuning.begin):
+    def begin(model, run, really=fine_tuning.begin):
         model = really(model, run)
         if "from" in run.metadata:
             begun.append([layer.get_weights() for layer in model.layers if layer.weights])
         return model
 
-    monkeypatch.setattr(tuning, "begin", begin)
+    monkeypatch.setattr(fine_tuning, "begin", begin)
     assert tune(made, tmp_path, "--train.epochs=1") == 0
     source = load_network(made[0] / "model.keras")
     for ours, theirs in zip(begun[0], [one.get_weights() for one in source.layers if one.weights], strict=True):
@@ -64,11 +64,11 @@ def test_frozen_layers_stay_as_they_are(made):
     run = Run.open(made[0])
     source = load_network(made[0] / "model.keras")
     first = next(layer for layer in source.layers if layer.trainable_weights)
-    begun = tuning.origin(run, [first.name])
+    begun = fine_tuning.origin(run, [first.name])
     from kmodels.core.spec import registry
 
     model = registry.task("nand").build(run.recipe, 10)
-    model = tuning.begin(model, Run(run.path, run.recipe, run.metadata | {"from": begun}))
+    model = fine_tuning.begin(model, Run(run.path, run.recipe, run.metadata | {"from": begun}))
     layer = model.get_layer(first.name)
     assert not layer.trainable_weights and model.trainable_weights
     kept, others = layer.get_weights(), model.get_weights()
@@ -85,9 +85,11 @@ def test_another_network_or_a_changed_origin_is_refused(made, tmp_path, capsys):
     fails_cleanly(capsys, tune(made, tmp_path / "a", "--model.hidden=8"), "another shape")
     assert not [path for path in (tmp_path / "a").iterdir() if path.is_dir()], "nothing is left behind"
     run = Run.open(made[0])
-    begun = tuning.origin(run, []) | {"sha256": "0" * 64}
+    begun = fine_tuning.origin(run, []) | {"sha256": "0" * 64}
     with pytest.raises(UserError, match="not what the tuning was begun with"):
-        tuning.begin(load_network(made[0] / "model.keras"), Run(run.path, run.recipe, run.metadata | {"from": begun}))
+        fine_tuning.begin(
+            load_network(made[0] / "model.keras"), Run(run.path, run.recipe, run.metadata | {"from": begun})
+        )
 
 
 def test_what_does_not_go_together_is_refused(made, tmp_path, capsys):
@@ -105,7 +107,7 @@ def test_a_models_own_changes_count_for_a_tuning():
     for name in registry.NAMES:
         recipe = registry.recipe_type(name)()
         source = Run(None, recipe, {})
-        tuned = tuning.recipe_of(source, parse.RecipeSource({}, "command line"), smoke=False)
+        tuned = fine_tuning.recipe_of(source, parse.RecipeSource({}, "command line"), smoke=False)
         assert tuned.train.learning_rate == pytest.approx(0.1 * recipe.train.learning_rate)
         assert tuned.model == recipe.model and tuned.data == recipe.data
         for key, value in type(recipe).TUNING.items():
