@@ -70,10 +70,11 @@ def _signature_runner(interpreter, outputs):
     interpreter.allocate_tensors()
     (name,) = interpreter.get_signature_list()
     said, runner = interpreter.get_signature_list()[name], interpreter.get_signature_runner(name)
-    keys = sorted(said["outputs"], key=_number)
+    keys, numbered = (sorted(said[part], key=_number) for part in ("outputs", "inputs"))
 
     def run(x):
-        found = runner(**{key: x[key] for key in said["inputs"]})
+        ours = {key: key for key in x} if set(x) == set(numbered) else dict(zip(numbered, sorted(x), strict=True))
+        found = runner(**{key: x[name] for key, name in ours.items()})
         return {name: found[key] for name, key in zip(outputs, keys, strict=True)}
 
     return run

@@ -6,6 +6,7 @@ there is said in a line and ends no training.
 
 import contextlib
 import importlib.util
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
@@ -180,4 +181,5 @@ def _numbers(values: dict) -> dict[str, float]:
 
 
 def _gates(report: dict) -> dict[str, str]:
-    return {f"gate/{gate['name']}": gate["status"] for gate in report["gates"]}
+    """Name each gate by what MLflow takes in a tag."""
+    return {f"gate/{re.sub(r'[^\w ./-]', '_', gate['name'])}": gate["status"] for gate in report["gates"]}
