@@ -1,6 +1,6 @@
 """Every model in every format: `python tests/helpers/exports.py RUNS OUT` writes the report of exports.
 
-RUNS holds a finished run of each model that has no preset. OUT keeps what was exported: what is there is not made again.
+RUNS holds a finished run of each model that has no preset. OUT keeps what was exported; that is not made again.
 """
 
 import datetime

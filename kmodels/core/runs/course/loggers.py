@@ -16,6 +16,7 @@ from kmodels.core.report import tables
 from kmodels.core.runs.run import Run
 from kmodels.core.spec.errors import UserError
 
+UNNAMED = re.compile(r"[^\w ./-]")  # signs that no name has in MLflow
 KEPT = ("report.json", "report.html", "model.keras", "recipe.yaml")  # artifacts, of a run's folder
 
 
@@ -182,4 +183,4 @@ def _numbers(values: dict) -> dict[str, float]:
 
 def _gates(report: dict) -> dict[str, str]:
     """Name each gate by what MLflow takes in a tag."""
-    return {f"gate/{re.sub(r'[^\w ./-]', '_', gate['name'])}": gate["status"] for gate in report["gates"]}
+    return {"gate/" + UNNAMED.sub("_", gate["name"]): gate["status"] for gate in report["gates"]}
