@@ -19,7 +19,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from kmodels.core.cli import cli
+from kmodels.core.cli import cli, parse
 from kmodels.core.spec import verdict
 from kmodels.core.spec.errors import UserError
 
@@ -34,6 +34,8 @@ def fit(
     smoke: bool = False,
     out="runs",
     backend: str | None = None,
+    start: str | None = None,
+    log: str | None = None,
     **fields,
 ):
     """Train a model, evaluate it on held-out data and write its report, as the verb does.
@@ -56,6 +58,10 @@ def fit(
         Where run folders go.
     backend : str
         "tensorflow", "jax" or "torch". Default: KERAS_BACKEND, or what is installed and fastest.
+    start : str
+        A preset or a run's folder whose weights, and recipe, the training begins with: `--from` of the command line.
+    log : str
+        "mlflow" or "wandb": tell this service, too.
     **fields
         Fields of the recipe by their dotted keys, put over all others: `**{"train.epochs": 3}`. A value is Python's
         own, or what one would type on the command line.
@@ -72,8 +78,17 @@ def fit(
     KeyboardInterrupt
         Where training was stopped; it says how to go on.
     """
-    recipe = cli.recipe_of_keywords(fit, model, fields, data, variant=variant, config=config, seed=seed, smoke=smoke)
-    run, *lines = _begun(recipe, data, out, backend, smoke, variant)
+    _check_service(log)
+    origin = None
+    if start is None:
+        chosen = {"variant": variant, "config": config, "seed": seed, "smoke": smoke}
+        recipe = cli.recipe_of_keywords(fit, model, fields, data, **chosen)
+    else:
+        fields = fields if seed is None else {"seed": seed} | fields
+        asked = {"start": start, "model": model, "data": data, "config": config, "variant": variant, "smoke": smoke}
+        recipe, origin = _tuned(asked, lambda kind: parse.keywords(kind, fields=fields), [])
+        variant = "tuned"
+    run, *lines = _begun(recipe, data, out, backend, smoke, variant, origin, log)
     from kmodels.core.training.callbacks import Stopped
 
     try:
@@ -105,19 +120,17 @@ def _fit(args, words) -> int:
         raise UserError("--freeze: for --from; a network of new weights has nothing to keep")
     if args.seeds is not None:
         return _fit_seeds(args, words)
-    if args.log:
-        from kmodels.core.runs.course import loggers
-
-        loggers.check(args.log)
+    _check_service(args.log)
     if args.resume:
         run, lines = _resumed(args, words), ()
-    elif args.start:
-        run, *lines = _begun_from(args, words)
     else:
-        more = {"log": args.log}
-        run, *lines = _begun(
-            cli.recipe(args, words), args.data, args.out, args.backend, args.smoke, args.variant, **more
-        )
+        if args.start:
+            frozen = [name.strip() for name in args.freeze.split(",")] if args.freeze else []
+            recipe, origin = _tuned(vars(args), lambda kind: parse.command_line(kind, words), frozen)
+        else:
+            recipe, origin = cli.recipe(args, words), None
+        variant = "tuned" if args.start else args.variant
+        run, *lines = _begun(recipe, args.data, args.out, args.backend, args.smoke, variant, origin, args.log)
     from kmodels.core.cli import console
     from kmodels.core.report import index
     from kmodels.core.training.callbacks import Stopped
@@ -154,23 +167,31 @@ def _fit_seeds(args, words) -> int:
     return verdict.exit_status(result["gates"])
 
 
-def _begun_from(args, words) -> tuple:
-    """Begin a run with the weights of another, as `_begun` does."""
-    from kmodels.core.cli import parse
+def _tuned(asked: dict, last, frozen: list[str]) -> tuple:
+    """Make the recipe of a training that begins with the weights of another, and the record of these.
+
+    asked: `start, model, data, config, variant, smoke` as they were given; last: what is put over a type's recipe.
+    """
     from kmodels.core.runs.course import fine_tuning
 
-    if args.data is None:
+    if asked["data"] is None:
         raise UserError("--from tunes on your own data: --data PATH")
-    if args.config or args.variant:
+    if asked["config"] or asked["variant"]:
         raise UserError("--from takes the recipe of what it begins with; change single fields: --train.epochs 5")
-    source = fine_tuning.find(args.start)
-    if args.model not in (None, source.metadata["model"]):
-        raise UserError(f"--from {args.start}: weights of {source.metadata['model']}, not of {args.model}")
-    recipe = fine_tuning.recipe_of(source, parse.command_line(type(source.recipe), words), args.smoke)
-    frozen = [name.strip() for name in args.freeze.split(",")] if args.freeze else []
-    return _begun(
-        recipe, args.data, args.out, args.backend, args.smoke, "tuned", fine_tuning.origin(source, frozen), args.log
-    )
+    source = fine_tuning.find(str(asked["start"]))
+    known = source.metadata["model"]
+    if asked["model"] not in (None, known):
+        raise UserError(f"--from {asked['start']}: weights of {known}, not of {asked['model']}")
+    recipe = fine_tuning.recipe_of(source, last(type(source.recipe)), asked["smoke"])
+    return recipe, fine_tuning.origin(source, frozen)
+
+
+def _check_service(log: str | None) -> None:
+    """Refuse a service that is not installed, before anything is begun."""
+    if log is not None:
+        from kmodels.core.runs.course import loggers
+
+        loggers.check(log)
 
 
 def _begun(recipe, data, out, backend_name, smoke, variant, origin=None, log=None) -> tuple:
