@@ -15,24 +15,22 @@ from kmodels.core.spec.errors import UserError
 from kmodels.simulate import main as simulate
 
 fit = importlib.import_module("kmodels.fit").main  # kmodels.fit is a function, too
-SMALL = ["--model.hidden=4", "--model.sequence_order=time", "--train.hard_negatives=false"]
-SMALL += ["--model.operation_head=false", "--train.epochs=1"]
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
+def made(tmp_path_factory, smoke_runs):
     """A trained run, and a user's traces."""
-    folder = tmp_path_factory.mktemp("tuning")
-    words = ["--model", "nand", "--data.n_sequences=80", "--data.seq_len=20"]
-    assert fit([*words, "--smoke", *SMALL, "--out", str(folder / "runs")]) == 0
-    assert simulate([*words, "--seed", "7", "--out", str(folder / "mine")]) == 0
-    return only_run(folder / "runs"), folder / "mine"
+    mine = tmp_path_factory.mktemp("tuning") / "mine"
+    words = ["--model", "nand", "--data.n_sequences=80", "--data.seq_len=20", "--seed", "7"]
+    assert simulate([*words, "--out", str(mine)]) == 0
+    return smoke_runs("nand"), mine
 
 
 def tune(made, out, *more):
     return fit(["--from", str(made[0]), "--smoke", "--data", str(made[1]), "--out", str(out), *more])
 
 
+@pytest.mark.slow
 def test_a_tuning_begins_with_the_weights_and_says_what_it_gained(made, tmp_path, capsys, monkeypatch):
     begun = []
 
@@ -60,7 +58,7 @@ def test_a_tuning_begins_with_the_weights_and_says_what_it_gained(made, tmp_path
     assert "before tuning" in said and "trained from nothing" in said and "accuracy" in said
 
 
-def test_frozen_layers_stay_as_they_are(made):
+def test_frozen_layers_stay_as_they_are(made, eager):
     run = Run.open(made[0])
     source = load_network(made[0] / "model.keras")
     first = next(layer for layer in source.layers if layer.trainable_weights)
@@ -75,7 +73,8 @@ def test_frozen_layers_stay_as_they_are(made):
     rng = np.random.default_rng(0)
     shape = (8, 20, source.input["tokens"].shape[-1])
     tokens = np.concatenate([rng.integers(1, 4, (*shape[:2], 1)), rng.integers(0, 2, (*shape[:2], shape[-1] - 1))], -1)
-    model.fit({"tokens": tokens.astype("int32")}, {"invalid": rng.integers(0, 2, 8).astype("float32")}, verbose=0)
+    targets = {"invalid": rng.integers(0, 2, 8).astype("float32"), "operation": np.zeros(shape[:2], "int32")}
+    model.fit({"tokens": tokens.astype("int32")}, targets, verbose=0)
     for one, other in zip(layer.get_weights(), kept, strict=True):
         np.testing.assert_array_equal(one, other)
     assert any((one != other).any() for one, other in zip(model.get_weights(), others, strict=True))

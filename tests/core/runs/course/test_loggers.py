@@ -5,7 +5,7 @@ import json
 
 import keras
 import pytest
-from helpers.checks import fails_cleanly
+from helpers.checks import fails_cleanly, only_run
 
 from kmodels.core.runs.course import loggers
 from kmodels.core.runs.run import Run
@@ -44,10 +44,10 @@ def said(monkeypatch):
     return told
 
 
-def test_a_service_is_told_of_a_training_and_goes_on_with_it(said, tmp_path):
+def test_a_service_is_told_of_a_training_and_goes_on_with_it(said, tmp_path, eager):
     assert fit([*SMALL, "--log", "mlflow", "--out", str(tmp_path)]) == 0
     assert said == [("begin", None), ("epoch", 1), ("epoch", 2), ("result", sorted(loggers.KEPT)), ("end", True)]
-    (run,) = (path for path in tmp_path.iterdir() if path.is_dir())
+    run = only_run(tmp_path)
     assert json.loads((run / "run.json").read_text())["log"] == {"to": "mlflow", "id": "run-1"}
     with pytest.raises(KeyboardInterrupt), loggers.telling(Run.open(run)):
         raise KeyboardInterrupt
