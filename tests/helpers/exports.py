@@ -1,6 +1,7 @@
 """Every model in every format: `python tests/helpers/exports.py RUNS OUT` writes the report of exports.
 
-RUNS holds a finished run of each model that has no preset. OUT keeps what was exported; that is not made again.
+RUNS holds a finished run of each model that has no preset. OUT keeps what was exported; that is not made again. Formats
+follow, such as `onnx` and `litert-int8`; with `kept` as the last word nothing is exported, and what is there is listed.
 """
 
 import datetime
@@ -14,8 +15,8 @@ FORMATS = ("onnx", "saved_model", "openvino", "litert")
 KEPT = ("precision", "largest_difference", "largest_in", "bytes", "latency_ms", "runtime", "written_on", "kmodels")
 
 
-def measured(runs: Path, out: Path, wanted: list[str]) -> dict:
-    """Export what is not in `out` yet, of `model format[-precision]`, and collect all rows."""
+def measured(runs: Path, out: Path, wanted: list[str], kept: bool) -> dict:
+    """Export what is not in `out` yet, unless only what is `kept` counts, and collect all rows."""
     from kmodels import presets
     from kmodels.core.spec import registry
 
@@ -25,22 +26,25 @@ def measured(runs: Path, out: Path, wanted: list[str]) -> dict:
         run = presets.path(name) if preset else max(runs.glob(f"{name}-seed*"))
         for form, precision in (one.split("-") if "-" in one else (one, "float32") for one in wanted):
             row = {"model": name, "network": "preset" if preset else "smoke run", "format": form}
-            rows.append(row | _one(run.resolve(), name, form, precision, out))
+            found = _one(run.resolve(), name, form, precision, out, kept)
+            rows += [row | found] if found else []
     return {
-        "rows": [row for row in rows if row.get("precision") or row.get("why")],
+        "rows": rows,
         "cores": os.cpu_count(),
         "load": round(os.getloadavg()[0], 1),
         "date": datetime.date.today().isoformat(),
     }
 
 
-def _one(run: Path, name: str, form: str, precision: str, out: Path) -> dict:
+def _one(run: Path, name: str, form: str, precision: str, out: Path, kept: bool) -> dict:
     from kmodels.core.spec.errors import UserError
     from kmodels.exports import exported, formats
 
     path = out / f"{name}{'' if precision == 'float32' else f'-{precision}'}{formats.FORMATS[form].suffix}"
     why = path.with_name(f"{path.name}.{form}.why")
     if not exported.record_of(path).exists() and not why.exists():
+        if kept:
+            return {}
         try:
             exported.export(run, form, path, precision)
         except UserError as error:
@@ -74,9 +78,11 @@ def table(report: dict) -> str:
 
 
 if __name__ == "__main__":
+    sys.path.insert(0, str(ROOT))
     from kmodels.core.io import files
 
-    sys.path.insert(0, str(ROOT))
-    found = measured(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:] or list(FORMATS))
+    runs, out, *words = sys.argv[1:]
+    wanted = [word for word in words if word != "kept"] or list(FORMATS)
+    found = measured(Path(runs), Path(out), wanted, "kept" in words)
     files.write_json(ROOT / "configs" / "reports" / "exports.report.json", found)
     print(json.dumps(found, indent=1))
