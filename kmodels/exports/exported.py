@@ -13,6 +13,7 @@ from kmodels.core.spec.errors import UserError
 from kmodels.core.training import backend
 from kmodels.exports import formats, runtimes, worker
 
+LOST = 0.2  # share of an output's spread that a lower precision may cost
 TOLERANCE = 1e-4  # of an output in float32, as a share of its largest value where that is above 1
 
 
@@ -136,13 +137,15 @@ def export(run: Path, name: str, out: Path, precision: str = "float32", data: st
 
 
 def _too_far(found: dict, precision: str) -> str:
-    """Say which output is too far from Keras', in float32; lower precisions are reported."""
+    """Say which output is too far from Keras'; of lower precisions, which has lost what it says."""
     for check in found["checks"]:
         for name, one in check["outputs"].items():
             allowed = TOLERANCE * max(1.0, one["largest"])
             if precision == "float32" and one["difference"] > allowed:
                 batch = check["batch"]
                 return f"{name} differs by {one['difference']:.2g} from Keras' at batch {batch}, at most {allowed:.2g}"
+            if one["share_of_spread"] > LOST:
+                return f"{name} differs from Keras' by {one['share_of_spread']:.0%} of its spread, at most {LOST:.0%}"
     return ""
 
 

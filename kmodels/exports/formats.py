@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,24 +90,30 @@ def _onnx(model, path: Path, facts: dict, precision: str) -> None:
     model.export(str(path), format="onnx", verbose=False)
     graph = onnx.load(path)
     _name_tensors(graph.graph, list(facts["inputs"]), list(facts["outputs"]))
-    if precision == "float16":
-        from onnxruntime.transformers.float16 import convert_float_to_float16
-
-        graph = convert_float_to_float16(graph, keep_io_types=True)
+    graph = ROUNDED[precision](graph)
     onnx.helper.set_model_props(graph, {"kmodels": json.dumps(facts)})
     onnx.save(graph, path)
-    if precision == "int8":
-        _onnx_int8(path)
 
 
-def _onnx_int8(path: Path) -> None:
+def _onnx_float16(graph):
+    """Hold weights, and compute, in half precision; inputs and outputs stay float32."""
+    from onnxruntime.transformers.float16 import convert_float_to_float16
+
+    return convert_float_to_float16(graph, keep_io_types=True)
+
+
+def _onnx_int8(graph):
     """Hold the matrices of weights as 8-bit integers; activations are rounded as they come."""
+    import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    floats = path.with_name(f"float-{path.name}")
-    path.rename(floats)
-    quantize_dynamic(floats, path, weight_type=QuantType.QInt8)
-    floats.unlink()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "int8.onnx")
+        quantize_dynamic(graph, path, weight_type=QuantType.QInt8)
+        return onnx.load(path)
+
+
+ROUNDED = {"float32": lambda graph: graph, "float16": _onnx_float16, "int8": _onnx_int8}
 
 
 def _name_tensors(graph, inputs: list[str], outputs: list[str]) -> None:

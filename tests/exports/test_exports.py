@@ -100,6 +100,9 @@ def test_a_wrong_output_does_not_pass():
     checks = [{"batch": 3, "outputs": {"y": worker._difference(found, expected)}} for found in (near, far)]
     assert exported._too_far({"checks": checks[:1]}, "float32") == ""
     assert "y differs by 0.0005" in exported._too_far({"checks": checks}, "float32")
+    assert exported._too_far({"checks": checks}, "int8") == "", "reported, not refused"
+    lost = {"batch": 3, "outputs": {"y": worker._difference(expected[::-1], expected)}}
+    assert "of its spread" in exported._too_far({"checks": [lost]}, "int8")
     with pytest.raises(ValueError, match="shape"):
         worker._difference(expected[:2], expected)
     with pytest.raises(ValueError, match="not finite"):
@@ -112,6 +115,21 @@ def test_a_format_that_fails_says_why_and_leaves_nothing(tmp_path, monkeypatch):
     with pytest.raises(UserError, match=r"float32 is not possible: .*no such operation; try saved_model"):
         exported.export(tmp_path, "onnx", tmp_path / "a.onnx")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("precision", ["float16", "int8"])
+def test_a_graph_is_rounded(precision):
+    onnx, runtime = pytest.importorskip("onnx"), pytest.importorskip("onnxruntime")
+    weights = np.random.default_rng(0).normal(size=(64, 64)).astype("float32")
+    ends = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["batch", 64]) for name in "xy"]
+    node = onnx.helper.make_node("MatMul", ["x", "w"], ["y"])
+    graph = onnx.helper.make_graph([node], "g", ends[:1], ends[1:], [onnx.numpy_helper.from_array(weights, "w")])
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 15)], ir_version=8)
+    rounded = formats.ROUNDED[precision](model).SerializeToString()
+    assert len(rounded) < 0.6 * 4 * weights.size
+    x = np.random.default_rng(1).normal(size=(3, 64)).astype("float32")
+    (y,) = runtime.InferenceSession(rounded).run(None, {"x": x})
+    assert 0 < np.abs(y - x @ weights).max() < 0.05 * np.abs(x @ weights).max()
 
 
 def test_tensors_of_a_graph_get_their_names():
