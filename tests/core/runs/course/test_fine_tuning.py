@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from helpers.checks import fails_cleanly, only_run
 
+from kmodels import presets
 from kmodels.core.cli import parse
 from kmodels.core.runs.course import fine_tuning
 from kmodels.core.runs.predictor import load_network
@@ -18,12 +19,12 @@ fit = importlib.import_module("kmodels.fit").main  # kmodels.fit is a function, 
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory, smoke_runs):
-    """A trained run, and a user's traces."""
+def made(tmp_path_factory):
+    """A preset, which is opened like a run, and a user's traces."""
     mine = tmp_path_factory.mktemp("tuning") / "mine"
     words = ["--model", "nand", "--data.n_sequences=80", "--data.seq_len=20", "--seed", "7"]
     assert simulate([*words, "--out", str(mine)]) == 0
-    return smoke_runs("nand"), mine
+    return presets.path("nand"), mine
 
 
 def tune(made, out, *more):
