@@ -12,6 +12,7 @@ from kmodels.core.cli import parse
 from kmodels.core.runs.course import fine_tuning
 from kmodels.core.runs.predictor import load_network
 from kmodels.core.runs.run import Run
+from kmodels.core.spec import registry
 from kmodels.core.spec.errors import UserError
 from kmodels.simulate import main as simulate
 
@@ -61,11 +62,10 @@ def test_a_tuning_begins_with_the_weights_and_says_what_it_gained(made, tmp_path
 
 def test_frozen_layers_stay_as_they_are(made, eager):
     run = Run.open(made[0])
+    registry.task("nand")  # its import registers the classes
     source = load_network(made[0] / "model.keras")
     first = next(layer for layer in source.layers if layer.trainable_weights)
     begun = fine_tuning.origin(run, [first.name])
-    from kmodels.core.spec import registry
-
     model = registry.task("nand").build(run.recipe, 10)
     model = fine_tuning.begin(model, Run(run.path, run.recipe, run.metadata | {"from": begun}))
     layer = model.get_layer(first.name)
@@ -102,8 +102,6 @@ def test_what_does_not_go_together_is_refused(made, tmp_path, capsys):
 
 
 def test_a_models_own_changes_count_for_a_tuning():
-    from kmodels.core.spec import registry
-
     for name in registry.NAMES:
         recipe = registry.recipe_type(name)()
         source = Run(None, recipe, {})
