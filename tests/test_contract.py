@@ -63,7 +63,7 @@ def test_the_levels_of_gates_lie_within_each_other(task):
 
 
 def test_unknown_key_is_refused(task):
-    with pytest.raises(UserError, match=r"train\.epoch = 3; did you mean train\.epochs\?"):
+    with pytest.raises(UserError, match=r"no such option: --train\.epoch; did you mean --train\.epochs\?"):
         parse.resolve(task.recipe, [parse.command_line(task.recipe, ["--train.epoch", "3"])])
 
 
