@@ -16,33 +16,33 @@
 Importing this package imports no backend; `fit` and `load` choose one (see `kmodels.core.training.backend`).
 """
 
+import importlib
 import sys
 import types
 
-import lazy_loader
-
+from kmodels import lazy
 from kmodels.core.io import system
 
 __version__ = "0.1.0"
 
 _FUNCTIONS = ("fit", "read", "simulate")  # each in the module of its name, which is also the verb on the command line
 _MODELS = ("echo", "metasurface", "nand", "plume", "precip")
-_attribute, __dir__, __all__ = lazy_loader.attach(
+_PACKAGES = (*_MODELS, "layers")
+
+
+def _elsewhere(name: str) -> str:
+    """Say which of the packages has a name."""
+    having = [package for package in _PACKAGES if name in importlib.import_module(f"kmodels.{package}").__all__]
+    return "; it is " + " and ".join(f"kmodels.{package}.{name}" for package in having) if having else ""
+
+
+__getattr__, __dir__, __all__ = lazy.attach(
     __name__,
-    submodules=(*_MODELS, "layers"),
+    submodules=_PACKAGES,
     submod_attrs={name: [name] for name in _FUNCTIONS}
     | {"read": ["read", "describe"], "core.runs.predictor": ["load"], "presets": ["from_preset"]},
+    elsewhere=_elsewhere,
 )
-
-
-def __getattr__(name: str):
-    """Import what is asked for when it is asked for."""
-    from kmodels.core.spec.suggest import did_you_mean
-
-    try:
-        return _attribute(name)
-    except AttributeError as error:
-        raise AttributeError(f"{error}{did_you_mean(name, __all__)}") from None
 
 
 class _Package(types.ModuleType):

@@ -78,6 +78,8 @@ def _why_not(word: str) -> str:
     """Say why this word does nothing, and which one would."""
     if word in STUDIES:
         return f"{word} works {IN_A_CLONE}"
+    if word.startswith("-"):
+        return "a verb comes first, such as kmodels fit --model nand; kmodels --help lists them"
     near = nearest(word, [*VERBS, *STUDIES])
     return f"there is no verb {word!r}; " + (f"did you mean {near}?" if near else "kmodels --help lists them")
 

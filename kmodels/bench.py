@@ -45,7 +45,11 @@ def main(argv=None) -> int:
     )
     effort = options.add_mutually_exclusive_group()
     effort.add_argument("--full", action="store_true", help="more turns, and growth on every backend")
-    effort.add_argument("--smoke", action="store_true", help="the whole path in seconds; the figures mean nothing")
+    effort.add_argument(
+        "--smoke",
+        action="store_true",
+        help="the whole path on little data, in a minute or two; the figures mean nothing",
+    )
     options.add_argument("--processes", type=int, default=1, metavar="N", help="that measure a speed (default: 1)")
     options.add_argument("--out", metavar="FILE", default="bench.json", help="the figures (default: bench.json)")
     options.add_argument("--against", metavar="FILE", help="an earlier report: say which ratios left its spread")

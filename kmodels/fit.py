@@ -47,7 +47,7 @@ def fit(
     seed : int
         Root of all random numbers: data, weights, order.
     smoke : bool
-        The whole path in seconds; too small to evaluate.
+        The whole path on little data, in a minute or two; no gate is judged.
     out : str or Path
         Where run folders go.
     backend : str

@@ -1,6 +1,7 @@
 """What `import kmodels` gives: functions, models and errors, without a backend until one is needed."""
 
 import inspect
+import re
 import types
 from pathlib import Path
 
@@ -48,6 +49,16 @@ def test_all_that_is_exported_is_there_and_the_nearest_name_is_told():
     assert isinstance(kmodels.nand, types.ModuleType)
     with pytest.raises(AttributeError, match=r"did you mean simulate\?"):
         kmodels.simulat  # noqa: B018
+    for package, name, said in (
+        (kmodels, "EchoNet", "it is kmodels.echo.EchoNet"),
+        (kmodels.echo, "EchoNett", "did you mean EchoNet?"),
+        (kmodels.layers, "ConvLSTM3d", "did you mean ConvLSTM3D?"),
+    ):
+        with pytest.raises(AttributeError, match=re.escape(f"; {said}")):
+            getattr(package, name)
+    assert kmodels.nand.NandGenerator is kmodels.nand.generator.NandGenerator
+    for model in ("nand", "plume", "precip", "metasurface", "echo"):
+        assert callable(getattr(kmodels, model).load)
 
 
 def test_simulate_read_fit_and_predict(tmp_path, monkeypatch):

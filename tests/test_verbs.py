@@ -135,16 +135,17 @@ def test_predict_writes_a_row_a_sequence(run, traces, tmp_path, suffix):
         (["--model", "nnad"], "there is no model 'nnad'; did you mean nand?"),
         (["--modle", "nand"], "no such option: --modle; did you mean --model?"),
         (["--model", "nand", "--smok"], "no such option: --smok; did you mean --smoke?"),
-        (["--model", "nand", "--lr", "0.1"], "no such key: lr = 0.1; did you mean train.learning_rate?"),
-        (["--model", "nand", "--batch=32"], "did you mean train.batch_size?"),
+        (["--model", "nand", "--lr", "0.1"], "command line: no such option: --lr; did you mean --train.learning_rate?"),
+        (["--model", "nand", "--batch=32"], "did you mean --train.batch_size?"),
         (["--model", "nand", "--variant", "generatr"], "did you mean generator?"),
         (
             ["--model", "nand", "--variant", "perfect"],
             "nand has no variant 'perfect'; it has flawed, bidirectional, slots, differences, generator",
         ),
-        (["--model", "nand", "--config", "nowhere.yaml"], "nowhere.yaml"),
+        (["--model", "nand", "--config", "nowhere.yaml"], "nowhere.yaml: no such file or folder"),
         (["--model", "nand", "--data", "nowhere.csv"], "nowhere.csv: no such file"),
-        (["--model", "nand", "--train.epoch", "3"], "did you mean train.epochs?"),
+        (["--model", "nand", "--train.epoch", "3"], "did you mean --train.epochs?"),
+        (["--model", "nand", "--model=plume"], "--model stands 2 times; give it once"),
         (["--model", "nand", "--data", "BAD"], "bad.csv, row 2: op = 'wipe'; an operation is one of"),
         (["--model", "nand", "--data", "FEW"], "few.csv: 2 examples are too few to split"),
         (["--resume", "nowhere"], "no run folder"),
@@ -258,6 +259,7 @@ def test_every_verb_is_there_and_says_its_version(verb, capsys):
 )
 def test_a_mistyped_verb(word, said, capsys):
     fails_cleanly(capsys, front_door([word]), f"there is no verb {word!r}", said)
+    fails_cleanly(capsys, front_door(["--modle", "nand"]), "a verb comes first, such as kmodels fit --model nand")
 
 
 def test_searches_need_a_clone(monkeypatch, capsys):
@@ -271,8 +273,8 @@ def test_searches_need_a_clone(monkeypatch, capsys):
 def test_help_lists_variants_and_fields(capsys):
     assert fit(["--model", "nand", "--help"]) == 0
     said = capsys.readouterr().out
-    assert "  flawed       data.read_rate [0.4, 0.4], model.encoding normalized," in said
-    assert f"  generator    {registry.recipe_type('nand.generator').__doc__.splitlines()[0]}" in said
+    assert "  flawed        data.read_rate [0.4, 0.4], model.encoding normalized," in said
+    assert f"  generator     {registry.recipe_type('nand.generator').__doc__.splitlines()[0]}" in said
     assert "recipe of nand" in said and "--train.epochs" in said
 
 

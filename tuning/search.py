@@ -36,7 +36,7 @@ ADDRESS = "127.0.0.1:8470"
 def main(argv: list[str] | None = None) -> int:
     """Run the verb; returns the exit status."""
     options = cli.parser("search", __doc__)
-    options.prog = "tuning.search"
+    options.prog = "python -m tuning.search"
     options.add_argument("--study", metavar="NAME", help=f"{', '.join(NAMES)}, or a file of your own")
     options.add_argument("--max-trials", type=int, metavar="N", help="most trials (default: the study's)")
     options.add_argument("--tuner", choices=TUNERS, help="how to search (default: as the study prefers)")

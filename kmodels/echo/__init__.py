@@ -16,9 +16,9 @@ Christensen, Hornauer and Yu (2020), BatVision: Learning to see 3D spatial layou
 Brunetto, Hornauer, Yu and Moutarde (2023), The audio-visual BatVision dataset.
 """
 
-import lazy_loader
+from kmodels import lazy
 
-__getattr__, __dir__, __all__ = lazy_loader.attach(
+__getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
         "network.model": ["EchoNet"],

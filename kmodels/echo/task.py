@@ -1,4 +1,4 @@
-"""The contents page of the echo model."""
+"""Which function of the echo model does what, for the pipeline that all models share."""
 
 from kmodels.core.spec.task import Task, TrainingData
 from kmodels.core.training.callbacks import EpochSchedule

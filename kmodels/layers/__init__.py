@@ -3,9 +3,9 @@
 from kmodels.layers import ConvLSTM3D
 """
 
-import lazy_loader
+from kmodels import lazy
 
-__getattr__, __dir__, __all__ = lazy_loader.attach(
+__getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
         "attention_pooling": ["AttentionPooling"],

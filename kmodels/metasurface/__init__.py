@@ -2,9 +2,10 @@
 
     pattern of silicon nitride above four pixels  ->  transmittance of each pixel, wavelength by wavelength
 
-The input is a binary pattern (128, 128), one period of a periodic structure. The output is the transmittance
-T (2, 2, 301), the fraction of the incident light that reaches each pixel of a Bayer cell: in milliseconds and with
-gradients instead of a solver's minutes. Energy is conserved: with R the reflectance, sum T + R = 1.
+The input is a binary pattern (128, 128), one period of a periodic structure. The output is the transmittance T (2, 2,
+w) at w wavelengths, 101 by default, the fraction of the incident light that reaches each pixel of a Bayer cell: in
+milliseconds and with gradients instead of a solver's tens of seconds. Energy is conserved: with R the reflectance, sum
+T + R = 1.
 
 References
 ----------
@@ -15,14 +16,15 @@ Guibas et al. (2022), Adaptive Fourier neural operators.
 Feit and Fleck (1978), Light propagation in graded-index optical fibers: the split-step method.
 """
 
-import lazy_loader
+from kmodels import lazy
 
-__getattr__, __dir__, __all__ = lazy_loader.attach(
+__getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
         "network.model": ["MetasurfaceNet"],
         "data.encode": ["MetasurfacePreprocessor"],
         "data.records": ["Structures"],
+        "data.load": ["load"],
         "recipe": ["MetasurfaceRecipe"],
     },
 )

@@ -1,4 +1,4 @@
-"""The contents page of the metasurface model."""
+"""Which function of the metasurface model does what, for the pipeline that all models share."""
 
 import numpy as np
 

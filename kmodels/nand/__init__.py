@@ -16,13 +16,14 @@ References
 Cho et al. 2014, arXiv:1406.1078 (GRU). Lin et al. 2017, arXiv:1708.02002 (focal loss).
 """
 
-import lazy_loader
+from kmodels import lazy
 
-__getattr__, __dir__, __all__ = lazy_loader.attach(
+__getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submodules=["generator"],
     submod_attrs={
         "network.classifier": ["NandClassifier"],
+        "generator": ["NandGenerator"],
         "data.encode": ["NandPreprocessor"],
         "data.load": ["load"],
         "recipe": ["NandRecipe"],

@@ -1,4 +1,4 @@
-"""The contents page of the nand model."""
+"""Which function of the nand model does what, for the pipeline that all models share."""
 
 from operator import attrgetter
 

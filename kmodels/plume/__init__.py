@@ -14,13 +14,14 @@ Shi et al. (2015), Convolutional LSTM Network, arXiv:1506.04214. Chang and Hanna
 evaluation, Meteorol. Atmos. Phys. 87, 167-196.
 """
 
-import lazy_loader
+from kmodels import lazy
 
-__getattr__, __dir__, __all__ = lazy_loader.attach(
+__getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
         "network.model": ["PlumeNet"],
         "data.encode": ["PlumePreprocessor"],
+        "data.load": ["load"],
         "recipe": ["PlumeRecipe"],
     },
 )

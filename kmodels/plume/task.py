@@ -1,4 +1,4 @@
-"""The contents page of the plume model."""
+"""Which function of the plume model does what, for the pipeline that all models share."""
 
 import numpy as np
 

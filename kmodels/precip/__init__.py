@@ -15,13 +15,14 @@ Kingma and Welling 2014, arXiv:1312.6114. Sohn, Lee and Yan 2015, NeurIPS 28 (co
 and Hannart 2016, Water Resour. Res. 52, 2753-2769 (the marginal law of rain).
 """
 
-import lazy_loader
+from kmodels import lazy
 
-__getattr__, __dir__, __all__ = lazy_loader.attach(
+__getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
         "network.model": ["PrecipVAE"],
         "data.encode": ["PrecipPreprocessor"],
+        "data.load": ["load"],
         "recipe": ["PrecipRecipe"],
     },
 )

@@ -1,4 +1,4 @@
-"""The contents page of the precip model."""
+"""Which function of the precip model does what, for the pipeline that all models share."""
 
 from kmodels.core.spec.task import EnsembleTask, TrainingData
 from kmodels.core.training.callbacks import EpochSchedule

@@ -36,7 +36,7 @@ class _Parser(argparse.ArgumentParser):
     """argparse that reports a wrong usage as every other fault is reported."""
 
     def error(self, message):
-        raise UserError(f"{message} (see python -m {self.prog} --help)")
+        raise UserError(f"{message} (see {self.prog} --help)")
 
 
 def parser(verb: str, doc: str) -> argparse.ArgumentParser:
@@ -50,7 +50,7 @@ def parser(verb: str, doc: str) -> argparse.ArgumentParser:
         What --help says before the options.
     """
     made = _Parser(
-        prog=f"kmodels.{verb}",
+        prog=f"python -m kmodels.{verb}",
         description=_as_wide_as_the_terminal(doc),
         allow_abbrev=False,
         add_help=False,
@@ -95,7 +95,9 @@ def add_recipe_options(options: argparse.ArgumentParser) -> None:
     options.add_argument("--model", metavar="NAME", help=f"which model: {', '.join(registry.NAMES)}")
     options.add_argument("--config", metavar="FILE", help="recipe in YAML; configs/ has some")
     options.add_argument("--variant", metavar="NAME", help="a named recipe of the model, such as a flawed ancestor")
-    options.add_argument("--smoke", action="store_true", help="the whole path in seconds; too small for a verdict")
+    options.add_argument(
+        "--smoke", action="store_true", help="the whole path on little data, in a minute or two; no verdict"
+    )
 
 
 def add_backend_option(options: argparse.ArgumentParser) -> None:
@@ -275,7 +277,8 @@ def run(options: argparse.ArgumentParser, body: Callable, argv: list[str] | None
     except OSError as error:
         if error.strerror is None:
             raise
-        return _complain(f"{error.strerror}: {error.filename}" if error.filename else error.strerror)
+        what = "no such file or folder" if isinstance(error, FileNotFoundError) else error.strerror
+        return _complain(f"{error.filename}: {what}" if error.filename else what)
     except KeyboardInterrupt as stopped:
         return _complain(str(stopped) or "stopped", 143 if isinstance(stopped, Terminated) else 130)
     except Exception:
@@ -310,6 +313,7 @@ def _options(options, argv):
         print(f"kmodels {kmodels.__version__}")
         return None, None
     _refuse_misspelt(options, argv)
+    _refuse_repeated(options, argv)
     return options.parse_known_args(argv)
 
 
@@ -321,6 +325,14 @@ def _refuse_misspelt(options, argv) -> None:
         unknown = word.startswith("--") and name not in known and "." not in name
         if unknown and (near := nearest(name, known)):
             raise UserError(f"command line: no such option: --{name}; did you mean --{near}?")
+
+
+def _refuse_repeated(options, argv) -> None:
+    """Refuse an option of the verb that stands twice: argparse would take the last without a word."""
+    for action in options._actions:
+        given = [word for word in argv if word.partition("=")[0] in action.option_strings]
+        if len(given) > 1:
+            raise UserError(f"command line: {action.option_strings[-1]} stands {len(given)} times; give it once")
 
 
 def _help(options, argv):
@@ -346,9 +358,9 @@ def _variants_help(name: str) -> str:
     lines = {variant: _changes(changes) for variant, changes in kind.VARIANTS.items()}
     for family in registry.families(name):
         lines[family] = (registry.recipe_type(f"{name}.{family}").__doc__ or "").partition("\n")[0]
-    width = _columns()
+    width, column = _columns(), max(map(len, lines), default=0)
     text = [
-        textwrap.fill(f"{variant:<12} {line}", width, initial_indent="  ", subsequent_indent=15 * " ")
+        textwrap.fill(f"{variant:<{column}} {line}", width, initial_indent="  ", subsequent_indent=(column + 3) * " ")
         for variant, line in lines.items()
     ]
     return "\n".join([f"variants of {name}, for --variant:", *text, ""])

@@ -6,7 +6,9 @@ import logging
 import math
 import re
 import shlex
+import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -273,11 +275,20 @@ def interval(low_high: Sequence[float] | None) -> str:
 
 def notice(text: str) -> None:
     """Print a line that asks for nothing to standard error, where it does not mix with what a verb writes."""
-    print(f"notice: {text}", file=sys.stderr)
+    _print_error(f"notice: {text}")
     log.info("notice: %s", text)
+
+
+def _print_error(text: str) -> None:
+    """Print to standard error; on a terminal in lines that it is wide enough for."""
+    if sys.stderr.isatty():
+        options = {"break_long_words": False, "break_on_hyphens": False, "subsequent_indent": "  "}
+        width = shutil.get_terminal_size().columns
+        text = "\n".join(textwrap.fill(line, width, **options) for line in text.splitlines())
+    print(text, file=sys.stderr)
 
 
 def complain(text: str) -> None:
     """Print an error to standard error."""
-    print(f"error: {text}", file=sys.stderr)
+    _print_error(f"error: {text}")
     log.error("error: %s", text)

@@ -288,8 +288,7 @@ def resolve(recipe_type: type[Recipe], layers: list[RecipeSource], tell: bool = 
         return recipe_type.model_validate_json(json.dumps(values, default=str))
     except ValidationError as error:
         faults = [_fault(recipe_type, layers, one) for one in error.errors(include_url=False)]
-    head = "1 fault in the recipe:" if len(faults) == 1 else f"{len(faults)} faults in the recipe:"
-    raise UserError("\n  ".join([head, *faults]))
+    raise UserError(faults[0] if len(faults) == 1 else "\n  ".join([f"{len(faults)} faults in the recipe:", *faults]))
 
 
 def from_stored(
@@ -385,8 +384,12 @@ def _fault(recipe_type, layers, error) -> str:
     place = _place(layers, path)
     fields = leaves(recipe_type)
     if error["type"] == "extra_forbidden":
+        if place == f"command line: --{key}":
+            return f"command line: no such option: --{key}{_nearest(key, fields, '--')}"
         return f"{place}: no such key: {key} = {_short(error['input'])}{_nearest(key, fields)}"
-    message = error["msg"].removeprefix("Value error, ").replace("Input should be", "allowed:")
+    said = "allowed:" if error["type"] == "literal_error" else "expected"
+    message = error["msg"].removeprefix("Value error, ").replace("Input should be", said)
+    message = message.replace("expected a valid integer", "expected an integer").replace("a valid ", "a ")
     if error["type"] == "value_error":
         return f"{place}: {key or 'recipe'}: {message}"
     choice = ""
@@ -410,10 +413,11 @@ def _short(value) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _nearest(key: str, fields) -> str:
+def _nearest(key: str, fields, dashes: str = "") -> str:
     """Name the right key, or section, that was probably meant; the sections where none is much alike."""
     sections = _sections(fields)
-    return did_you_mean_key(key, fields) or did_you_mean(key, sections) or f"; sections: {', '.join(sections)}"
+    near = did_you_mean_key(key, fields) or did_you_mean(key, sections)
+    return near.replace("you mean ", f"you mean {dashes}") or f"; sections: {', '.join(sections)}"
 
 
 def _sections(fields) -> list[str]:

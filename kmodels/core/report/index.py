@@ -15,7 +15,7 @@ from kmodels.core.spec.gate import strictest
 FORMAT = 1  # of index.json; rows of another format are read anew
 MAIN = 3  # metrics of a run that are listed
 WAIT = 5.0  # s: for another process that writes the same page
-# What reading a folder that is not as a run leaves it may raise.
+# Errors that reading an altered or incomplete run folder may raise.
 BROKEN = (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError, UserError)
 
 

@@ -14,7 +14,8 @@ from kmodels.core.io import files, system
 from kmodels.core.training import backend
 
 NAMES = ("date", "commit", "backend", "versions", "hardware")
-FOR_PEOPLE = {"write", "frame"}  # methods that make files and tables of what was computed
+# Methods that make files and tables of what was computed, or a file of the network as it is.
+FOR_PEOPLE = {"write", "frame", "export"}
 # Texts, pictures and bounds, and whatever else is measured with a model.
 APART = {"studies", "ladder.py", "gates.py", "figures.py", "drawing.py", "summary.py", "diagnostics.py"}
 APART |= {"tensorboard.py"}

@@ -29,7 +29,7 @@ def check_inputs(owner: str, x: Any, expected: Shapes) -> None:
         _check(owner, "input", x, expected, may_lack_last_axis=True)
 
 
-def check_targets(owner: str, y: Any, expected: Shapes) -> None:
+def check_targets(owner: str, y: Any, expected: Shapes, of: str = "") -> None:
     """Refuse targets of other names or shapes than the loss terms use.
 
     Parameters
@@ -40,6 +40,8 @@ def check_targets(owner: str, y: Any, expected: Shapes) -> None:
         What was given.
     expected : dict of str to tuple
         The shapes of the targets. Where there are none, any are allowed.
+    of : str
+        The inputs that `expected` goes with, where lengths are theirs: either may be the wrong one.
 
     Raises
     ------
@@ -49,7 +51,7 @@ def check_targets(owner: str, y: Any, expected: Shapes) -> None:
     if not isinstance(y, Mapping):
         raise ValueError(f"{owner}: targets must be a dictionary with {_said(expected)}; got {type(y).__name__}")
     if expected:
-        _check(owner, "target", y, expected)
+        _check(owner, "target", y, expected, of=of)
 
 
 def check_rows(owner: str, x: Mapping, y: Any) -> None:
@@ -75,7 +77,12 @@ def check_rows(owner: str, x: Mapping, y: Any) -> None:
             raise ValueError(f"{owner}: the {name} has {n} rows; expected {rows[0][1]}, as the {rows[0][0]} has")
 
 
-def _check(owner, kind, given, expected, may_lack_last_axis=False) -> None:
+def shapes_of(x: Mapping) -> str:
+    """Write the names and shapes of arrays: "tokens (40, 11, 12)"."""
+    return ", ".join(f"{name} {_written(values.shape)}" for name, values in x.items() if hasattr(values, "shape"))
+
+
+def _check(owner, kind, given, expected, may_lack_last_axis=False, of="") -> None:
     for name in expected:
         if name not in given:
             said = f"expected {_said(expected)}; got {', '.join(given) or 'none'}"
@@ -89,11 +96,16 @@ def _check(owner, kind, given, expected, may_lack_last_axis=False) -> None:
         found, shape = tuple(values.shape)[1:], expected[name]
         allowed = [shape, shape[:-1]] if may_lack_last_axis and shape[-1:] == (1,) else [shape]
         if not any(map(_agree, [found] * len(allowed), allowed)):
-            raise ValueError(f"{owner}: the {kind} {name!r} has the shape {(None, *found)}; expected {_said(expected)}")
+            said = f"{_said(expected)}{f', for the inputs {of}' if of else ''}"
+            raise ValueError(f"{owner}: the {kind} {name!r} has the shape {_written(values.shape)}; expected {said}")
 
 
 def _agree(found, shape) -> bool:
     return len(found) == len(shape) and all(a is None or b is None or a == b for a, b in zip(found, shape, strict=True))
+
+
+def _written(shape) -> str:
+    return f"({', '.join('batch' if size is None else str(size) for size in shape)})"
 
 
 def _said(shapes: Shapes) -> str:

@@ -51,7 +51,7 @@ class Recipe(Section):
     VARIANTS : dict
         Named sets of changed fields, `{"flawed": {"model": {"encoding": "normalized"}}}`.
     SMOKE : dict
-        The changes that make the whole path run in seconds.
+        The changes that make the whole path run in a minute or two.
     SMALL_OPERATIONS : bool
         Whether the model runs many small operations a step (see `backend.select`).
     FASTEST : tuple of str

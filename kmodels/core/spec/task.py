@@ -201,7 +201,7 @@ class TrainingData:
 class Task(abc.ABC):
     """A scientific question, and what the pipeline asks of the model that answers it.
 
-    A model's `task.py` is its contents page: a subclass whose methods lie in the rooms of the model's folder. Six
+    A model's `task.py` is a subclass whose methods call functions in the sub-folders of the model. Six
     methods are a model's own; the others have defaults that serve most.
 
     Attributes

@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib.util
+import logging
 import os
 import platform
 import shutil
@@ -91,12 +92,22 @@ def start(name: str | None = None, small_operations: bool = False, fastest: tupl
     ours = "keras" not in sys.modules
     with _quiet():
         import keras
+    if chosen == "tensorflow":
+        logging.getLogger("tensorflow").addFilter(_is_of_use)
     for setting, needed in SETTINGS.items():
         found, change = getattr(keras.config, setting)(), f"set_{setting}"
         if found != needed and not ours:
             raise UserError(f"Keras has {setting} {found!r} in this process: keras.config.{change}({needed!r}) first")
         getattr(keras.config, change)(needed)
     return chosen
+
+
+def _is_of_use(record: logging.LogRecord) -> bool:
+    """Drop a warning that TensorFlow gives where several networks predict in one process, as those of a fit do.
+
+    It takes Keras' functions of different networks for one that is traced again and again.
+    """
+    return "triggered tf.function retracing" not in str(record.msg)
 
 
 def check(name: str) -> None:

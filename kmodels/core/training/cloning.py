@@ -56,6 +56,8 @@ def carried(outputs):
 def clonable(init: Callable) -> Callable:
     """Wrap a constructor, so that it can also be called as `keras.models.clone_model` calls it.
 
+    Keras looks for just three arguments by position, so a model's own take three, too, and the others by keyword.
+
     Parameters
     ----------
     init : callable

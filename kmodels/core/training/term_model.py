@@ -1,14 +1,13 @@
 """A Keras model whose loss is a weighted sum of named terms."""
 
 import random
-from collections.abc import Iterable
 from typing import Any
 
 import keras
 from keras import ops
 
 from kmodels.core.spec import arrays
-from kmodels.core.spec.suggest import did_you_mean
+from kmodels.core.spec.arguments import check_choice
 from kmodels.core.training import backend
 from kmodels.core.training.cloning import carried, clonable
 
@@ -112,7 +111,7 @@ class TermModel(keras.Model):
     def _check_metrics(self, key: str, metrics) -> None:
         """Refuse metrics that Keras would refuse in a riddle, or compare with a target that there is not."""
         names, owner = list(self.output), type(self).__name__
-        targets = [name for name in names if name in self.target_shapes()] or names
+        targets = [name for name in self.target_shapes() if name in names] or names
         if isinstance(metrics, dict):
             for name in metrics:
                 check_choice(owner, key, name, targets)
@@ -130,16 +129,22 @@ class TermModel(keras.Model):
     def export(self, filepath, format: str = "tf_saved_model", **kwargs):
         """Export the network, as `keras.Model.export` does.
 
+        All lengths that the inputs leave open are one length, such as the operations of a sequence.
+
         Raises
         ------
         ValueError
             For a SavedModel on torch, where Keras exports no model whose outputs are a dictionary.
         """
-        if format == "tf_saved_model" and keras.backend.backend() == "torch":
+        if format == "tf_saved_model" and backend.current() == "torch":
             raise ValueError(
                 f"{type(self).__name__}: Keras exports no SavedModel of outputs in a dictionary on torch; save the "
-                f"model (.keras), load it on tensorflow or jax, and export it there"
+                f"model (.keras), load it on tensorflow, and export it there"
             )
+        if format == "tf_saved_model" and backend.current() == "jax" and "input_signature" not in kwargs:
+            # Left to Keras, each open length would be a symbol of its own, which jax cannot compare with another.
+            shapes = [{name: _symbolic(tensor.shape) for name, tensor in self.input.items()}]
+            kwargs["jax2tf_kwargs"] = {"polymorphic_shapes": shapes} | (kwargs.get("jax2tf_kwargs") or {})
         return super().export(filepath, format=format, **kwargs)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
@@ -178,7 +183,8 @@ class TermModel(keras.Model):
         self._check_arrays(x, y)
         if isinstance(kwargs.get("validation_data"), tuple):
             self._check_arrays(*kwargs["validation_data"][:2])
-        with backend.restoring([*self.variables, *self.metrics_variables, *self.optimizer.variables]):
+        trained = [*self.metrics_variables, *self.optimizer.variables] if self.compiled else []
+        with backend.restoring([*self.variables, *trained]):
             return super().fit(x, y, *args, **kwargs)
 
     def evaluate(self, x=None, y=None, *args, **kwargs):
@@ -209,8 +215,13 @@ class TermModel(keras.Model):
         if isinstance(x, dict):
             arrays.check_inputs(type(self).__name__, x, _behind_batch(self.input))
             if y is not None:
-                arrays.check_targets(type(self).__name__, y, self._expected_targets(_behind_batch(self.output), x))
+                expected = self._expected_targets(_behind_batch(self.output), x)
+                lengths = any(None in shape for shape in self.target_shapes().values())
+                arrays.check_targets(type(self).__name__, y, expected, of=arrays.shapes_of(x) if lengths else "")
             arrays.check_rows(type(self).__name__, x, y)
+        elif y is not None and isinstance(x, list | tuple) and len(self.input) > 1:  # the loss terms ask by name
+            names = ", ".join(self.input)
+            raise ValueError(f"{type(self).__name__}: inputs must be a dictionary with {names}; got {type(x).__name__}")
 
     def _expected_targets(self, outputs: arrays.Shapes, x: dict | None = None) -> arrays.Shapes:
         """Fill in the lengths that targets share with the outputs of their names, of inputs `x` where these say it."""
@@ -231,49 +242,10 @@ def _as_long_as(output: tuple[int | None, ...] | None, shape: tuple[int | None, 
     return tuple(there[k] if size is None and k < len(there) else size for k, size in enumerate(shape))
 
 
-def check_choice(owner: str, name: str, value: Any, allowed: Iterable) -> None:
-    """Refuse a constructor's argument that is none of the choices there are, and name the nearest.
-
-    Parameters
-    ----------
-    owner : str
-        The class whose argument it is.
-    name : str
-        Of the argument.
-    value : object
-        Of the argument.
-    allowed : iterable
-        The choices.
-
-    Raises
-    ------
-    ValueError
-        Where `value` is none of them.
-    """
-    allowed = tuple(allowed)
-    if value not in allowed:
-        hint = did_you_mean(value, map(str, allowed), quoted=True)
-        raise ValueError(f"{owner}: {name} = {value!r}; allowed: {', '.join(map(repr, allowed))}{hint}")
-
-
-def check_rate(owner: str, **values: float) -> None:
-    """Refuse a dropout rate that is none.
-
-    Parameters
-    ----------
-    owner : str
-        The class whose arguments they are.
-    **values : float
-        The arguments by name.
-
-    Raises
-    ------
-    ValueError
-        Where a value is below 0, or 1 or more.
-    """
-    for name, value in values.items():
-        if not 0 <= value < 1:
-            raise ValueError(f"{owner}: {name} = {value!r}; expected 0 or more, below 1")
+def _symbolic(shape: tuple[int | None, ...]) -> str:
+    """Write a shape as jax reads it: "(batch, length, 3)"."""
+    sizes = ["length" if size is None else str(size) for size in shape[1:]]
+    return f"({', '.join(['batch', *sizes])})"
 
 
 def policy_name(dtype: Any) -> str:

@@ -39,8 +39,8 @@ DATE = re.compile(
 )
 
 
-class SaysNothingError(UserError):
-    """A file is whole and says nothing, such as a recording of silence: its pair can be left out."""
+class EmptyFileError(UserError):
+    """A file is whole but without content, a silent or constant recording or no known depth: its pair is left out."""
 
 
 @dataclass(frozen=True)
@@ -236,7 +236,7 @@ def read_depth(pair: Pair, counts: Counter | None = None) -> np.ndarray:
 
     Raises
     ------
-    SaysNothingError
+    EmptyFileError
         Where all depths are unknown.
     UserError
         For a file that is missing or broken, in V2 for NaN, infinity and negative values, and for metres.
@@ -257,7 +257,7 @@ def read_depth(pair: Pair, counts: Counter | None = None) -> np.ndarray:
         refuse_values(pair.place(path), "depth", bad, depth * MILLIMETRES, "expected a number, 0 or more", unit="mm")
     depth = np.where(np.isfinite(depth), depth, np.float32(0))
     if not depth.any():
-        raise pair.refuse(path, "every depth is 0; that means unknown", SaysNothingError)
+        raise pair.refuse(path, "every depth is 0; that means unknown", EmptyFileError)
     if depth.max() < NEAREST:
         farthest = f"the farthest depth is {depth.max() * MILLIMETRES:.3g} mm"
         raise pair.refuse(path, f"{farthest}; are these metres? BatVision's are millimetres: multiply by 1000")

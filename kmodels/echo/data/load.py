@@ -13,13 +13,13 @@ from kmodels.core.cli import console
 from kmodels.core.io import files
 from kmodels.core.runs import cache
 from kmodels.core.spec.errors import UserError
-from kmodels.echo.data.batvision import Pair, SaysNothingError, read_depth, read_table, recordings
+from kmodels.echo.data.batvision import EmptyFileError, Pair, read_depth, read_table, recordings
 from kmodels.echo.data.prepare import recording_length, resize, resize_depth, spectrogram
 from kmodels.echo.data.recording import read_recording
 from kmodels.echo.data.records import EchoPairs
 
 SUFFIXES = (".csv",)
-FACTS = "facts.json"  # what preparing found: pairs that say nothing, what was changed, the farthest depth
+FACTS = "facts.json"  # what preparing found: pairs without content, what was changed, the farthest depth
 UNKNOWN = float(np.finfo("float32").max)  # m: the nearest depth where there is none
 CLOSE = 1.2  # m: no room is so small that nothing in it is farther away
 PREPARATION = 2  # raise it when the same files give other arrays: cached ones are then made again
@@ -29,7 +29,8 @@ def load(path: str | Path, recipe, labels: bool = True) -> EchoPairs:
     """Load the pairs of a data set in either of BatVision's layouts.
 
     Every file is checked and prepared once; the arrays are kept in the cache and made again when a file changes. Pairs
-    whose recording or depth says nothing are left out; a notice says how many, and what else was changed.
+    whose recording is silent or constant, or without known depth, are left out; a notice says how many, and what else
+    was changed.
 
     Parameters
     ----------
@@ -62,11 +63,11 @@ def load(path: str | Path, recipe, labels: bool = True) -> EchoPairs:
 
 
 def _rows(path: Path, count: int, facts: dict, labels: bool) -> np.ndarray:
-    """List the pairs that say something, (n,), and tell what else was found; depth counts where it is learned."""
+    """List the pairs that are not left out, (n,), and tell what else was found; depth counts where it is learned."""
     empty = facts["depth"] | facts["spectrogram"] if labels else facts["spectrogram"]
     changed = [f"{what}: {number}" for what, number in facts["counts"].items() if number]
     if len(empty) == count:
-        others = f"; all {count} pairs say nothing" if count > 1 else ""
+        others = f"; all {count} pairs are silent, constant or without known depth" if count > 1 else ""
         raise UserError(next(iter(empty.values())) + others)
     if empty:
         changed.append(f"pairs left out: {len(empty)} of {count}, the first for {next(iter(empty.values()))}")
@@ -131,21 +132,21 @@ def _prepare(pairs: list[Pair], recipe, seen: bool, folder: Path, report) -> Non
         add_spectrogram = written.enter_context(files.rows_on_disk(folder / "spectrogram.npy", shape))
         add_depth = written.enter_context(files.rows_on_disk(folder / "depth.npy", depth_shape)) if seen else None
         for k, pair in enumerate(pairs):
-            with _noting(facts["spectrogram"], k, add_spectrogram, shape[1:]) as add:
+            with _zeros_if_empty(facts["spectrogram"], k, add_spectrogram, shape[1:]) as add:
                 add(_spectrogram(pair, recipe, facts))
             if seen:
-                with _noting(facts["depth"], k, add_depth, depth_shape[1:]) as add:
+                with _zeros_if_empty(facts["depth"], k, add_depth, depth_shape[1:]) as add:
                     add(_depth(pair, recipe, facts))
             report(k + 1, count)
     files.write_json(folder / FACTS, facts)
 
 
 @contextlib.contextmanager
-def _noting(empty: dict, k: int, append: Callable, shape: tuple) -> Iterator[Callable]:
-    """Give what appends an array; where there is none, because the file says nothing, note it and append zeros."""
+def _zeros_if_empty(empty: dict, k: int, append: Callable, shape: tuple) -> Iterator[Callable]:
+    """Give what appends an array; where the file is without content, note it and append zeros."""
     try:
         yield append
-    except SaysNothingError as error:
+    except EmptyFileError as error:
         empty[str(k)] = str(error)
         append(np.zeros(shape))
 
@@ -163,5 +164,5 @@ def _depth(pair: Pair, recipe, facts: dict) -> np.ndarray:
     facts["farthest"] = max(facts["farthest"], float(depth.max()))
     image = resize_depth(depth, size, recipe.data.max_depth)
     if not image.any():
-        raise pair.refuse(pair.depth, f"too few known depths: none is left at {size} x {size}", SaysNothingError)
+        raise pair.refuse(pair.depth, f"too few known depths: none is left at {size} x {size}", EmptyFileError)
     return image

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from kmodels.echo.data.batvision import SAMPLE_RATE, Pair, SaysNothingError, read_array
+from kmodels.echo.data.batvision import SAMPLE_RATE, EmptyFileError, Pair, read_array
 
 EARS = ("left ear", "right ear")
 LOUDEST = 10.0  # times full scale: what is processed in floats may exceed it a little, integers do by thousands
@@ -40,7 +40,7 @@ def read_recording(pair: Pair, samples: int, resample: bool = False, counts: Cou
 
     Raises
     ------
-    SaysNothingError
+    EmptyFileError
         Where a channel is constant.
     UserError
         For a file that is missing or broken, of another rate or with one channel without `resample`, with more than
@@ -127,5 +127,5 @@ def _checked(pair: Pair, path: Path, name: str, ear: np.ndarray, needed: int) ->
         said = f"{name}: the largest sample is {peak:.6g}, and full scale is 1"
         raise pair.refuse(path, f"{said}; is it {kind} stored as float? divide by {full}")
     if np.ptp(ear) == 0:
-        raise pair.refuse(path, f"{name}: every sample is {ear[0]:g}; nothing was recorded", SaysNothingError)
+        raise pair.refuse(path, f"{name}: every sample is {ear[0]:g}; nothing was recorded", EmptyFileError)
     return ear

@@ -4,8 +4,9 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from kmodels.core.spec.arguments import check_choice, check_integers, check_numbers
 from kmodels.core.training.optimizer import adam
-from kmodels.core.training.term_model import TermModel, check_choice, policy_name
+from kmodels.core.training.term_model import TermModel, policy_name
 from kmodels.echo.data.records import EchoPairs
 from kmodels.echo.data.statistics import mean_map
 from kmodels.echo.network import losses, unet
@@ -36,8 +37,8 @@ class EchoNet(TermModel):
     "single" only "depth" = sigmoid(.) max_depth. Targets "depth" [m], 0 = unknown, and, but for "single",
     "coarse_depth" [m], the low-passed depth (`kmodels.echo.data.encode.lowpass_depth`).
 
-    `export` as a SavedModel works on tensorflow and jax; not on torch, where Keras cannot export a model whose
-    outputs are a dictionary: load the saved model on another backend and export it there.
+    `export` writes a SavedModel on tensorflow and jax; on torch Keras exports no outputs in a dictionary: save the
+    model, load it on one of those and export it there.
 
     Parameters
     ----------
@@ -54,8 +55,8 @@ class EchoNet(TermModel):
     base_width : int
         Channels of the base decoder's last level.
     single_width : float, optional
-        Channels of the single decoder's last level; None: as many weights as both decoders of the other architecture
-        have together.
+        Channels of the single decoder's last level, of no effect with "base_residual"; None: as many weights as both
+        decoders of the other architecture have together.
     max_depth : float
         The largest depth [m].
     residual_range : float
@@ -87,6 +88,7 @@ class EchoNet(TermModel):
         image_size: int = 64,
         moments: int = 3,
         coordinates: bool = True,
+        *,
         architecture: str = "base_residual",
         width: int = 16,
         base_width: int = 4,
@@ -101,6 +103,9 @@ class EchoNet(TermModel):
     ):
         check_choice("EchoNet", "architecture", architecture, ARCHITECTURES)
         _check_numbers(image_size, moments, width, base_width, max_depth, residual_range)
+        check_numbers("EchoNet", lambda_recon=lambda_recon, lambda_base=lambda_base, lambda_sparse=lambda_sparse)
+        if single_width is not None:
+            check_numbers("EchoNet", "above 0", single_width=single_width)
         widths, policy = decoder_widths(architecture, width, base_width, single_width), policy_name(dtype)
         spectrogram = keras.Input((image_size, image_size * moments, EARS), name="spectrogram")
         x = layers.Reshape((image_size, image_size, moments * EARS))(spectrogram)
@@ -220,16 +225,11 @@ class EchoNet(TermModel):
 
 def _check_numbers(image_size, moments, width, base_width, max_depth, residual_range) -> None:
     """Refuse numbers that would fail deep inside, or never."""
-    for name, value, allowed, rule in (
-        ("image_size", image_size, image_size > 0 and image_size % REDUCTION == 0, f"a multiple of {REDUCTION}"),
-        ("moments", moments, moments >= 1, "1 or more"),
-        ("width", width, width >= 1, "1 or more"),
-        ("base_width", base_width, base_width >= 1, "1 or more"),
-        ("max_depth", max_depth, max_depth > 0, "more than 0 m"),
-        ("residual_range", residual_range, 0 < residual_range <= 1, "more than 0, at most 1, of max_depth"),
-    ):
-        if not allowed:
-            raise ValueError(f"EchoNet: {name} = {value!r}; expected {rule}")
+    check_integers("EchoNet", image_size=image_size, moments=moments, width=width, base_width=base_width)
+    if image_size % REDUCTION:
+        raise ValueError(f"EchoNet: image_size = {image_size!r}; expected a multiple of {REDUCTION}")
+    check_numbers("EchoNet", "above 0", max_depth=max_depth)
+    check_numbers("EchoNet", "above 0, at most 1", residual_range=residual_range)
 
 
 def _depths(logits: dict, max_depth: float, residual_range: float) -> dict:

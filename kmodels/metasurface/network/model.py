@@ -6,8 +6,9 @@ import keras
 import numpy as np
 from keras import ops
 
+from kmodels.core.spec.arguments import check_choice, check_rate
 from kmodels.core.training.optimizer import adam
-from kmodels.core.training.term_model import TermModel, check_choice, check_rate, policy_name
+from kmodels.core.training.term_model import TermModel, policy_name
 from kmodels.metasurface.network.decoder import decode_wavelengths, wavelength_queries
 from kmodels.metasurface.network.encoder import encode_pattern
 from kmodels.metasurface.network.head import HEADS, PIXELS, to_pixel_grid, transmittance_head
@@ -15,6 +16,7 @@ from kmodels.metasurface.network.losses import TERMS, pixel_weights, spectral_te
 from kmodels.metasurface.network.orientation import BackToPixels, Orientation
 from kmodels.metasurface.network.split_step import SplitStepPropagation
 from kmodels.metasurface.recipe import OPTICS, MetasurfaceRecipe
+from kmodels.metasurface.simulator.materials import SELLMEIER
 
 DEFAULT_WEIGHTS = {"mse": 2.0, "rel": 0.1, "grad": 10.0, "curvature": 0.1}
 
@@ -268,6 +270,9 @@ def _check(config: dict) -> None:
         "film": ("shift", "scale_shift"),
         "head": HEADS,
         "pixel_order": ("RGGB", "BGGR", "GRBG", "GBRG"),
+        "cover": SELLMEIER,
+        "gap": SELLMEIER,
+        "spacer": SELLMEIER,
     }
     for name, allowed in choices.items():
         check_choice(owner, name, config[name], allowed)
@@ -285,7 +290,7 @@ def _check(config: dict) -> None:
     }
     for name, (fulfilled, rule) in rules.items():
         if not fulfilled:
-            raise ValueError(f"{owner}: {name} = {config[name]}; expected {rule}")
+            raise ValueError(f"{owner}: {name} = {config[name]!r}; expected {rule}")
 
 
 def _graph(config: dict) -> tuple[dict, dict, tuple]:

@@ -8,7 +8,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from kmodels.core.training.term_model import check_choice, dropout_seed
+from kmodels.core.spec.arguments import check_choice
+from kmodels.core.training.term_model import dropout_seed
 from kmodels.metasurface.data.symmetry import COUNT, move_patterns, move_spectra
 
 KEYS = 3  # two orientations are taken for the same pattern where so many sums are equal

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from kmodels.core.training.term_model import check_choice
+from kmodels.core.spec.arguments import check_choice
 from kmodels.metasurface.recipe import LARGEST_INDEX
 from kmodels.metasurface.simulator.materials import SELLMEIER, refractive_index, squared_index
 from kmodels.metasurface.simulator.scalar import diffraction_phase, half_period_weights, transverse

@@ -14,9 +14,9 @@ References
 Williams and Zipser 1989, doi:10.1162/neco.1989.1.2.270 (teacher forcing); Cho et al. 2014, arXiv:1406.1078 (GRU).
 """
 
-import lazy_loader
+from kmodels import lazy
 
-__getattr__, __dir__, __all__ = lazy_loader.attach(
+__getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
         "network.generator": ["NandGenerator"],

@@ -1,4 +1,4 @@
-"""The contents page of the nand.generator model."""
+"""Which function of the nand.generator model does what, for the pipeline that all models share."""
 
 from operator import attrgetter
 

@@ -6,15 +6,16 @@ from typing import Literal
 import keras
 from keras import layers, ops
 
+from kmodels.core.spec.arguments import check_choice, check_integers, check_numbers, check_rate
+from kmodels.core.training import backend
 from kmodels.core.training.optimizer import adam
-from kmodels.core.training.term_model import TermModel, check_choice, check_rate, dropout_seed, policy_name
+from kmodels.core.training.term_model import TermModel, dropout_seed, policy_name
 from kmodels.layers.attention_pooling import AttentionPooling
 from kmodels.layers.grouped_rnn import GroupedRNN
 from kmodels.layers.token_embedding import TokenEmbedding
 from kmodels.nand.data import encode
 from kmodels.nand.data.records import CODES
 from kmodels.nand.network import losses
-from kmodels.nand.network.arguments import check_positive
 from kmodels.nand.network.gru import GRU
 from kmodels.nand.network.page_steps import PageSteps
 from kmodels.nand.recipe import NandRecipe
@@ -44,8 +45,8 @@ class NandClassifier(TermModel):
 
     `threshold` is a variable: the probability from which a sequence counts as invalid, 0.5 at the start.
 
-    Export: `export(path, format="tf_saved_model")` needs the tensorflow backend: jax cannot trace the gradient of
-    `GroupedRNN`, and torch takes no dictionary of outputs. Save the model, load it on tensorflow and export it there.
+    `export` writes a SavedModel on tensorflow and, without gradients, on jax; on torch Keras exports no outputs in a
+    dictionary: save the model, load it on one of those and export it there.
 
     Parameters
     ----------
@@ -100,6 +101,7 @@ class NandClassifier(TermModel):
         columns: Mapping[str, int] | None = None,
         numbers: int = 0,
         page_steps: int = 16,
+        *,
         sequence_order: Literal["block", "time"] = "block",
         embedding: int = 32,
         hidden: int = 64,
@@ -117,11 +119,15 @@ class NandClassifier(TermModel):
         dtype=None,
         name: str | None = None,
     ):
-        columns = dict(encode.columns(NandRecipe()) if columns is None else columns)
+        columns = encode.columns(NandRecipe()) if columns is None else columns
         _check_arguments(columns, page_steps, sequence_order, pooling, loss)
-        check_positive("NandClassifier", embedding=embedding, hidden=hidden, num_layers=num_layers)
-        check_positive("NandClassifier", ensemble_size=ensemble_size)
+        check_integers("NandClassifier", embedding=embedding, hidden=hidden, num_layers=num_layers)
+        check_integers("NandClassifier", ensemble_size=ensemble_size)
+        check_integers("NandClassifier", least=0, numbers=numbers, page_steps=page_steps)
         check_rate("NandClassifier", dropout=dropout)
+        check_numbers("NandClassifier", "from 0 to 1", focal_alpha=focal_alpha)
+        check_numbers("NandClassifier", focal_gamma=focal_gamma, operation_weight=operation_weight)
+        columns = dict(columns)
         policy = policy_name(dtype)
         inputs = {"tokens": keras.Input((None, len(columns)), dtype="int32", name="tokens")}
         if numbers:
@@ -233,6 +239,12 @@ class NandClassifier(TermModel):
             terms["operation"] = losses.operation_cross_entropy(y["operation"], logits["operation"])
         return terms
 
+    def export(self, filepath, format: str = "tf_saved_model", **kwargs):
+        """Export the network, as `keras.Model.export` does; on jax without gradients, `GroupedRNN`'s own among them."""
+        if format == "tf_saved_model" and backend.current() == "jax":
+            kwargs["jax2tf_kwargs"] = {"with_gradient": False} | (kwargs.get("jax2tf_kwargs") or {})
+        return super().export(filepath, format=format, **kwargs)
+
     def get_config(self) -> dict:
         """Return the constructor's arguments."""
         return {"name": self.name, **self._arguments, "columns": dict(self._arguments["columns"])}
@@ -240,6 +252,9 @@ class NandClassifier(TermModel):
 
 def _check_arguments(columns, page_steps, sequence_order, pooling, loss) -> None:
     """Refuse arguments that would fail deep inside, or be ignored."""
+    if not isinstance(columns, Mapping):
+        example = "a dictionary of sizes by name, such as {'op': 4, 'slot': 16}"
+        raise ValueError(f"NandClassifier: columns = {columns!r}; expected {example}")
     check_choice("NandClassifier", "sequence_order", sequence_order, ("block", "time"))
     check_choice("NandClassifier", "pooling", pooling, ("attention_max", "attention"))
     check_choice("NandClassifier", "loss", loss, ("bce", "focal"))

@@ -39,7 +39,7 @@ def main(argv=None) -> int:
     words = {"nargs": "+", "choices": ORDERS, "default": ORDERS, "metavar": "O"}
     options.add_argument("--orders", **words, help="program_order: strict, monotonic, any (default: all)")
     states = {"choices": ["not_erased", "unknown"], "default": "not_erased"}
-    options.add_argument("--initial-state", **states, help="of recordings; unknown: they begin in mid-life")
+    options.add_argument("--initial-state", **states, metavar="S", help="of recordings: not_erased or unknown")
     options.add_argument("--sequences", type=int, metavar="N", help="legal ones to learn from (2000 or 6000)")
     options.add_argument("--epochs", type=int, default=6, metavar="N", help="passes over them (default: 6)")
     options.add_argument("--seed", type=int, default=0, metavar="S", help="of data and weights (default: 0)")

@@ -3,8 +3,9 @@
 import keras
 from keras import layers, ops
 
+from kmodels.core.spec.arguments import as_sizes, check_choice, check_integers, check_numbers
 from kmodels.core.training.optimizer import adam
-from kmodels.core.training.term_model import TermModel, check_choice, dropout_seed, policy_name
+from kmodels.core.training.term_model import TermModel, dropout_seed, policy_name
 from kmodels.layers.conv3d import Conv3D
 from kmodels.layers.conv_lstm3d import ConvLSTM3D
 from kmodels.plume.network.closures import solve_with_closures
@@ -30,8 +31,8 @@ class PlumeNet(TermModel):
     "transport" also carried, what transport alone gives. Target: future. Loss terms: log, mass and peak, see
     `kmodels.plume.network.losses`.
 
-    `export` writes a SavedModel on tensorflow and jax. On torch Keras cannot export it: the outputs are a dictionary
-    and torch.export knows no TensorFlow format; load the weights on another backend and export there.
+    `export` writes a SavedModel on tensorflow and jax; on torch Keras exports no outputs in a dictionary: save the
+    model, load it on one of those and export it there.
 
     Parameters
     ----------
@@ -89,6 +90,7 @@ class PlumeNet(TermModel):
         grid: tuple[int, int, int] = (8, 20, 20),
         past: int = 3,
         filters: int = 12,
+        *,
         num_layers: int = 1,
         kernel_size: int = 3,
         architecture: str = "v2_convlstm",
@@ -106,25 +108,13 @@ class PlumeNet(TermModel):
         dtype=None,
         name: str | None = None,
     ):
-        grid, cell, policy = tuple(grid), tuple(cell), policy_name(dtype)
-        settings = Settings(
-            grid,
-            past,
-            filters,
-            num_layers,
-            kernel_size,
-            wind,
-            transport,
-            base,
-            memory,
-            remat,
-            substeps,
-            cell,
-            seconds,
-            c0,
-            policy,
-        )
+        grid, policy = as_sizes("PlumeNet", "grid", grid, 3, least=2), policy_name(dtype)
+        cell = tuple(cell)
+        volume = (grid, past, filters, num_layers, kernel_size, wind, transport, base, memory, remat)
+        settings = Settings(*volume, substeps, cell, seconds, c0, policy)
         _check(settings, architecture)
+        check_numbers("PlumeNet", mass_weight=mass_weight, peak_weight=peak_weight)
+        check_numbers("PlumeNet", "above 0", c0=c0)
         inputs = _inputs(settings)
         network = {"v1_ensemble": _ensemble, "v2_convlstm": _convlstm}[architecture]
         weights = {"log": 1.0, "mass": mass_weight, "peak": peak_weight}
@@ -208,11 +198,10 @@ def _check(settings: Settings, architecture: str) -> None:
     """Refuse arguments that would fail deep inside, or that contradict each other."""
     check_choice("PlumeNet", "architecture", architecture, ARCHITECTURES)
     check_choice("PlumeNet", "base", settings.base, BASES)
-    if len(settings.grid) != 3 or min(settings.grid) < 2:
-        raise ValueError(f"PlumeNet: grid = {settings.grid}; expected (z, y, x) with 2 cells or more each")
-    for name in ("past", "filters", "num_layers", "kernel_size", "substeps"):
-        if getattr(settings, name) < 1:
-            raise ValueError(f"PlumeNet: {name} = {getattr(settings, name)}; expected 1 or more")
+    sizes = ("past", "filters", "num_layers", "kernel_size", "substeps")
+    check_integers("PlumeNet", **{name: getattr(settings, name) for name in sizes})
+    check_numbers("PlumeNet", "from 0 to 1", memory=settings.memory)
+    check_numbers("PlumeNet", "above 0", seconds=settings.seconds)
     if settings.base == "transport" and (architecture != "v2_convlstm" or not settings.transport):
         raise ValueError("PlumeNet: base = 'transport' needs architecture = 'v2_convlstm' and transport = True")
     if settings.base == "solver" and (architecture != "v2_convlstm" or not settings.wind):

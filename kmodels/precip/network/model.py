@@ -6,13 +6,14 @@ import keras
 import numpy as np
 from keras import ops
 
+from kmodels.core.spec.arguments import as_sizes
 from kmodels.core.training.term_model import TermModel, policy_name
 from kmodels.precip.data import statistics
 from kmodels.precip.data.encode import noise_shapes, sample_noise
 from kmodels.precip.data.variables import SIMULATED, predictors
 from kmodels.precip.network import losses
 from kmodels.precip.network.graph import NetworkBuilder
-from kmodels.precip.network.settings import Architecture, LossSettings, as_names, scored_laws
+from kmodels.precip.network.settings import OWNER, Architecture, LossSettings, as_names, scored_laws
 
 
 @keras.saving.register_keras_serializable("kmodels.precip")
@@ -88,8 +89,8 @@ class PrecipVAE(TermModel):
 
     Notes
     -----
-    `export` works on tensorflow and jax ("tf_saved_model"); on torch Keras refuses models whose outputs are a
-    dictionary: load the `.keras` file on another backend and export it there.
+    `export` writes a SavedModel on tensorflow and jax; on torch Keras exports no outputs in a dictionary: save the
+    model, load it on one of those and export it there.
 
     References
     ----------
@@ -148,11 +149,11 @@ class PrecipVAE(TermModel):
         name: str | None = None,
     ):
         architecture = Architecture(
-            grid=tuple(grid),
-            coarse_grid=tuple(coarse_grid),
+            grid=as_sizes(OWNER, "grid", grid, 2),
+            coarse_grid=as_sizes(OWNER, "coarse_grid", coarse_grid, 2),
             predictors=as_names(predictors),
             base_filters=base_filters,
-            state_filters=tuple(state_filters),
+            state_filters=as_sizes(OWNER, "state_filters", state_filters, 2),
             state_hidden=state_hidden,
             d_x=d_x,
             d_y=d_y,
@@ -185,7 +186,7 @@ class PrecipVAE(TermModel):
             crps_weight=crps_weight,
             log_crps=log_crps,
             posterior_crps=posterior_crps,
-            crps_scales=tuple(crps_scales),
+            crps_scales=as_sizes(OWNER, "crps_scales", crps_scales),
         )
         policy, start = policy_name(dtype), statistics.nominal(architecture.grid, architecture.names)
         network = NetworkBuilder(architecture, start, policy)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from kmodels.core.training.term_model import check_choice
+from kmodels.core.spec.arguments import check_choice, check_integers, check_numbers, check_rate
 from kmodels.precip.data.variables import RAIN
 
 INJECTED = {"none": (), "all": (0, 1, 2), "first": (0,), "first_two": (0, 1)}  # decoder blocks that see the coarse map
@@ -41,17 +41,11 @@ class Architecture:
         check_choice(OWNER, "injection", self.injection, INJECTED)
         check_choice(OWNER, "prior", self.prior, ("standard", "learned"))
         check_choice(OWNER, "norm", self.norm, ("batch", "none"))
-        for name in ("grid", "coarse_grid", "state_filters"):
-            _check(name, getattr(self, name), len(getattr(self, name)) == 2, "two whole numbers")
         one_or_more = ("base_filters", "state_hidden", "d_x", "d_y", "d_z", "rain_pool", "rain_hidden", "latent_hidden")
-        for name in (*one_or_more, "decoder_hidden", "injected_filters", "posterior_members"):
-            _check(name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
-        for name in ("grid", "coarse_grid", "state_filters"):
-            _check(name, getattr(self, name), min(getattr(self, name)) >= 1, "1 or more")
-        _check("predictors", self.predictors, self.channels >= 1, "1 or more")
-        _check("noise", self.noise, self.noise >= 0, "0 or more")
-        _check("prior_members", self.prior_members, self.prior_members >= 0, "0 or more")
-        _check("dropout", self.dropout, 0 <= self.dropout < 1, "0 or more, below 1")
+        one_or_more += ("decoder_hidden", "injected_filters", "posterior_members")
+        check_integers(OWNER, **{name: getattr(self, name) for name in one_or_more})
+        check_integers(OWNER, least=0, noise=self.noise, prior_members=self.prior_members)
+        check_rate(OWNER, dropout=self.dropout)
         if self.kept_channel is not None and any(n % c for n, c in zip(self.grid, self.coarse_grid, strict=True)):
             raise ValueError(
                 f"{OWNER}: grid = {self.grid} is no multiple of coarse_grid = {self.coarse_grid}: the coarse rain can "
@@ -106,10 +100,13 @@ class LossSettings:
 
     def __post_init__(self):
         check_choice(OWNER, "beta", self.beta, ("fixed", "elbo"))
-        _check("scale", self.scale, self.scale > 0, "above 0")
-        _check("w_min", self.w_min, 0 < self.w_min <= self.w_max, f"above 0, at most w_max = {self.w_max:g}")
-        _check("tail_quantile", self.tail_quantile, 0 < self.tail_quantile < 1, "between 0 and 1")
-        _check("crps_scales", self.crps_scales, min(self.crps_scales, default=0) >= 1, "1 or more")
+        check_numbers(OWNER, "above 0", scale=self.scale, w_min=self.w_min, w_max=self.w_max)
+        if self.w_min > self.w_max:
+            raise ValueError(f"{OWNER}: w_min = {self.w_min!r}; expected a number, at most w_max = {self.w_max:g}")
+        check_numbers(OWNER, "between 0 and 1", tail_quantile=self.tail_quantile)
+        weights = ("lambda_reconstruction", "lambda_mass", "lambda_gradient", "beta_kl")
+        weights += ("tail_boost", "crps_weight", "log_crps", "posterior_crps")
+        check_numbers(OWNER, **{name: getattr(self, name) for name in weights})
 
     def term_weights(self, scored: dict[str, str]) -> dict[str, float]:
         """Collect {loss term: weight}, that of kl after its warm-up. scored: as `scored_laws` gives it."""
@@ -142,10 +139,16 @@ def scored_laws(fields: dict[str, int]) -> dict[str, str]:
 
 
 def as_names(predictors: int | Iterable[str]) -> int | tuple[str, ...]:
-    """Coarse variables as a number or a tuple of names."""
-    return predictors if isinstance(predictors, int) else tuple(predictors)
+    """Coarse variables as a number or a tuple of names.
 
-
-def _check(name: str, value, holds: bool, rule: str) -> None:
-    if not holds:
-        raise ValueError(f"{OWNER}: {name} = {value!r}: {rule}")
+    Raises
+    ------
+    ValueError
+        Where they are neither, or none: one name alone would count as many of one letter.
+    """
+    if isinstance(predictors, int) and predictors >= 1:
+        return predictors
+    names = tuple(predictors) if isinstance(predictors, Iterable) and not isinstance(predictors, str) else ()
+    if not names or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"{OWNER}: predictors = {predictors!r}; expected names such as ['pr', 'psl'], or their number")
+    return names

@@ -44,7 +44,7 @@ def main(argv=None) -> int:
     """Train and evaluate all of them; return the exit status."""
     options = cli.parser("precip.studies.ablation", __doc__)
     options.add_argument("--seeds", type=int, default=3, metavar="N", help="trainings of each (default: 3)")
-    options.add_argument("--smoke", action="store_true", help="the whole path in seconds; too small to evaluate")
+    options.add_argument("--smoke", action="store_true", help="the whole path on little data; no verdict")
     options.add_argument("--out", default="runs/ablation-precip", metavar="DIR", help="(default: runs/ablation-precip)")
     cli.add_backend_option(options)
     return cli.run(options, _ablation, argv)

@@ -88,3 +88,14 @@ def test_what_is_said_before_there_is_a_log_is_written_into_it_later(tmp_path, c
         ": two values clipped"
     ]
     assert capsys.readouterr().err == "notice: two values clipped\nnotice: of no run\n"
+
+
+def test_a_long_error_is_broken_on_a_terminal_only(monkeypatch, capsys):
+    text = "a fault in the recipe " * 6
+    console.complain(text)
+    assert capsys.readouterr().err == f"error: {text}\n"
+    monkeypatch.setattr(console.sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "60")
+    console.complain(text)
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) > 1 and max(map(len, lines)) <= 60

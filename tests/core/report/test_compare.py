@@ -188,7 +188,7 @@ def test_wrong_usage(tmp_path, capsys):
         ([nand, plume], "compare runs of one model"),
         ([nand, unfinished], "nand.unfinished: not finished, so it has no report; go on with: "),
         ([nand, str(tmp_path)], "no run folder"),
-        ([nand, str(tmp_path / "nowhere")], "No such file"),
+        ([nand, str(tmp_path / "nowhere")], "nowhere: no such file or folder"),
         ([nand, f"{nand}/frame.csv"], "frame.csv: not the report of a run"),
         ([nand, f"{nand}/run.json"], "run.json: not the report of a run: it has no recipe"),
         ([nand, nand, "--oout", "x"], "did you mean --out?"),

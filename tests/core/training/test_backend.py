@@ -1,6 +1,7 @@
 """Which backend is chosen, and why."""
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -64,3 +65,12 @@ def test_a_keras_that_was_set_by_hand_is_not_changed_behind_ones_back(setting, o
     finally:
         change(before)
     assert backend.start() == backend.current()
+
+
+@pytest.mark.skipif(backend.current() != "tensorflow", reason="tensorflow says it")
+def test_networks_that_predict_side_by_side_are_no_reason_to_warn(caplog):
+    backend.start()
+    said = "5 out of the last 5 calls to <function> triggered tf.function retracing"
+    logging.getLogger("tensorflow").warning(said)
+    logging.getLogger("tensorflow").warning("something else")
+    assert [record.message for record in caplog.records] == ["something else"]

@@ -45,12 +45,13 @@ def fitted():
 
 EXPECTED = r"expected every \(batch, 5\), last \(batch\)"
 WRONG = [
-    (lambda x, y: (x, y | {"every": y["every"][:, 1:]}), rf"target 'every' has the shape \(None, 4\); {EXPECTED}"),
-    (lambda x, y: (x, y | {"last": y["every"]}), rf"target 'last' has the shape \(None, 5\); {EXPECTED}"),
+    (lambda x, y: (x, y | {"every": y["every"][:, 1:]}), rf"target 'every' has the shape \(6, 4\); {EXPECTED}"),
+    (lambda x, y: (x, y | {"last": y["every"]}), rf"target 'last' has the shape \(6, 5\); {EXPECTED}"),
+    (lambda x, y: ({"x": x["x"][:, 1:]}, y), r"target 'every' has .*\(batch, 4\).*, for the inputs x \(6, 4, 2\)$"),
     (lambda x, y: (x, {"last": y["last"]}), f"target 'every' is missing; {EXPECTED}; got last"),
     (lambda x, y: (x, y | {"lst": y["last"]}), f"there is no target 'lst'; did you mean 'last'[?]; {EXPECTED}"),
     (lambda x, y: (x, y["last"]), f"targets must be a dictionary with {EXPECTED[9:]}; got ndarray"),
-    (lambda x, y: ({"x": x["x"][..., :1]}, y), r"input 'x' has the shape \(None, 5, 1\); expected x \(batch, any, 2\)"),
+    (lambda x, y: ({"x": x["x"][..., :1]}, y), r"input 'x' has the shape \(6, 5, 1\); expected x \(batch, any, 2\)"),
     (lambda x, y: ({"xx": x["x"]}, y), r"input 'x' is missing; expected x \(batch, any, 2\); got xx"),
     (lambda x, y: (x | {"z": x["x"]}, y), r"there is no input 'z'; expected x \(batch, any, 2\)"),
     (lambda x, y: (x, y | {"last": y["last"][1:]}), "target 'last' has 5 rows; expected 6, as the input 'x' has"),
@@ -97,6 +98,11 @@ def test_a_model_whose_first_training_was_refused_is_as_it_was_and_trains(source
     equal_arrays(dict(enumerate(before)), dict(enumerate(after)))
     model.fit(x, y, verbose=0)
     assert int(model.optimizer.iterations) == 1
+
+
+def test_what_must_be_compiled_first_says_so():
+    with pytest.raises(ValueError, match=r"You must call `compile\(\)` before"):
+        Running().fit(*arrays(), verbose=0)
 
 
 def test_metrics_say_of_which_output_they_are():

@@ -1,5 +1,7 @@
 """EchoNet as a Keras user takes it: on arrays, without a recipe or the command line."""
 
+import inspect
+
 import keras
 import numpy as np
 import pytest
@@ -100,15 +102,25 @@ def test_dtype_is_that_of_the_layers_and_outputs_are_float32():
     [
         ({"architecture": "singel"}, "architecture = 'singel'.*did you mean 'single'"),
         ({"image_size": 20}, "image_size = 20; expected a multiple of 16"),
-        ({"residual_range": 1.5}, "residual_range = 1.5; expected more than 0, at most 1"),
-        ({"max_depth": 0.0}, "max_depth = 0.0; expected more than 0 m"),
-        ({"moments": 0}, "moments = 0; expected 1 or more"),
-        ({"width": 0}, "width = 0; expected 1 or more"),
+        ({"residual_range": 1.5}, "residual_range = 1.5; expected a number, above 0, at most 1"),
+        ({"max_depth": 0.0}, "max_depth = 0.0; expected a number, above 0"),
+        ({"image_size": "32"}, "image_size = '32'; expected an integer"),
+        ({"moments": 2.5}, "moments = 2.5; expected an integer"),
+        ({"lambda_recon": "a"}, "lambda_recon = 'a'; expected a number, 0 or more"),
+        ({"moments": 0}, "moments = 0; expected an integer, 1 or more"),
+        ({"width": 0}, "width = 0; expected an integer, 1 or more"),
     ],
 )
 def test_a_wrong_argument_is_named(options, said):
     with pytest.raises(ValueError, match=said):
         EchoNet(**TINY | options)
+
+
+def test_more_than_three_arguments_go_by_name():
+    with pytest.raises(TypeError, match=r"EchoNet\.__init__.* 4 positional arguments but 5 were given"):
+        EchoNet(64, 3, True, "single")
+    names = inspect.signature(EchoNet).parameters
+    assert [name for name in names if names[name].kind is not inspect.Parameter.KEYWORD_ONLY] == [*names][:3]
 
 
 def test_a_wrong_target_is_named():
@@ -117,7 +129,7 @@ def test_a_wrong_target_is_named():
     net.compile("adam")
     with pytest.raises(ValueError, match="the target 'coarse_depth' is missing"):
         net.fit(x, {"depth": y["depth"]}, verbose=0)
-    with pytest.raises(ValueError, match=r"the target 'depth' has the shape \(None, 16, 8\)"):
+    with pytest.raises(ValueError, match=r"the target 'depth' has the shape \(4, 16, 8\)"):
         net.fit(x, y | {"depth": y["depth"][..., :8]}, verbose=0)
     with pytest.raises(ValueError, match="takes no loss"):
         net.compile("adam", loss="mse")

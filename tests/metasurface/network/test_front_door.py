@@ -96,6 +96,7 @@ def test_defaults_are_those_of_the_default_recipe():
         ({"film": "scale_shfit"}, "film = 'scale_shfit'; allowed: 'shift', 'scale_shift'; did you mean 'scale_shift'"),
         ({"head": "shred"}, "did you mean 'shared'"),
         ({"tokens": 16}, "tokens = 16; allowed: 17, 65"),
+        ({"cover": "slica"}, "^MetasurfaceNet: cover = 'slica'.* did you mean 'silica'"),
         ({"spacer": "silca"}, "spacer = 'silca'.* did you mean 'silica'"),
         ({"term_weights": {"gard": 1.0}}, "term_weights = 'gard'.* did you mean 'grad'"),
         ({"pixels": 48}, "pixels = 48; expected a multiple of 32"),
@@ -168,4 +169,5 @@ def test_the_package_names_what_it_exports():
         "MetasurfacePreprocessor",
         "MetasurfaceRecipe",
         "Structures",
+        "load",
     }

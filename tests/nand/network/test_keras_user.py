@@ -71,13 +71,19 @@ def test_examples_of_weight_zero_count_nothing(arrays):
         ({"loss": "mse"}, "loss = 'mse'"),
         ({"columns": {"op": 4}}, 'needs a column "slot"'),
         ({"columns": {"slot": 4, "op": 4}}, 'the first must be "op"'),
-        ({"num_layers": 0}, "num_layers = 0; expected an integer above 0"),
-        ({"dropout": 1.5}, "dropout = 1.5; expected 0 or more, below 1"),
+        ({"columns": ["op", "page"]}, r"columns = \['op', 'page'\]; expected a dictionary"),
+        ({"num_layers": 0}, "num_layers = 0; expected an integer, 1 or more"),
+        ({"dropout": 1.5}, "dropout = 1.5; expected a number, 0 or more, below 1"),
     ],
 )
 def test_wrong_arguments_are_refused_by_name(arguments, message):
     with pytest.raises(ValueError, match=message):
         NandClassifier(**(SMALL | arguments))
+
+
+def test_a_prediction_of_one_output_too_many_is_compared_with_the_useful_one():
+    with pytest.raises(ValueError, match=r"pass metrics=\{'invalid': \['mae'\]\}"):
+        made().compile("adam", metrics=["mae"])
 
 
 def test_unknown_arguments_are_refused():

@@ -83,9 +83,11 @@ def test_the_defaults_are_those_of_the_default_recipe():
         ({"base": "persistance"}, ValueError, "did you mean 'persistence'"),
         ({"architecture": "v2_convlst"}, ValueError, "did you mean 'v2_convlstm'"),
         ({"architecture": "v1_ensemble"}, ValueError, "base = 'transport' needs"),
-        ({"filters": 0}, ValueError, "filters = 0; expected 1 or more"),
+        ({"filters": 0}, ValueError, "filters = 0; expected an integer, 1 or more"),
         ({"architecture": "v2"}, ValueError, "did you mean 'v2_convlstm'"),
-        ({"grid": (20, 20)}, ValueError, r"grid = \(20, 20\); expected \(z, y, x\)"),
+        ({"grid": (20, 20)}, ValueError, r"grid = \(20, 20\); expected 3 integers, each 2 or more"),
+        ({"grid": 8}, ValueError, "grid = 8; expected 3 integers"),
+        ({"memory": 2}, ValueError, "memory = 2; expected a number, from 0 to 1"),
         ({"filtres": 4}, TypeError, "filtres"),
     ],
 )
@@ -105,6 +107,14 @@ def test_wrong_targets_are_named(arrays):
         network.compile("adam")  # tensorflow would generalise the shapes of a step that it has traced before
         with pytest.raises(ValueError, match=message):
             network.evaluate(x, targets, verbose=0)
+
+
+def test_inputs_without_names_are_refused(arrays):
+    x, y = arrays
+    network = PlumeNet(**SMALL)
+    network.compile("adam")
+    with pytest.raises(ValueError, match="inputs must be a dictionary with past, static, wind, transport; got list"):
+        network.fit(list(x.values()), y, verbose=0)
 
 
 def test_the_package_exports_its_network():

@@ -122,9 +122,10 @@ def test_saved_and_loaded(net, arrays, tmp_path):
         ({"prior": "learnt"}, "prior = 'learnt'; allowed: .*did you mean 'learned'"),
         ({"beta": 0.1}, "beta = 0.1; allowed: 'fixed', 'elbo'"),
         ({"coarse_grid": (3, 3)}, r"grid = \(8, 6\) is no multiple of coarse_grid = \(3, 3\)"),
-        ({"d_z": 0}, "d_z = 0: 1 or more"),
-        ({"dropout": 1.0}, "dropout = 1.0: 0 or more, below 1"),
-        ({"w_min": 20.0}, "w_min = 20.0: above 0, at most w_max = 10"),
+        ({"predictors": "pr"}, r"predictors = 'pr'; expected names such as \['pr', 'psl'\]"),
+        ({"d_z": 0}, "d_z = 0; expected an integer, 1 or more"),
+        ({"dropout": 1.0}, "dropout = 1.0; expected a number, 0 or more, below 1"),
+        ({"w_min": 20.0}, "w_min = 20.0; expected a number, at most w_max = 10"),
     ],
 )
 def test_wrong_arguments_are_named(arguments, said):

@@ -54,6 +54,8 @@ def mutant(rng, folder, number):
     text, shown = ("1", "1") if wrong_key else wrong_value(rng, fields[key])
     written = misspelt(rng, key) if wrong_key else key
     said = [f"no such key: {written} = {shown}", f"did you mean {key}?"] if wrong_key else [key, shown]
+    if not in_file and wrong_key:
+        said = [f"no such option: --{written}; did you mean --{key}?"]
     if not in_file:
         return ["--model", name, f"--{written}", text], ["command line: ", *said]
     section, _, word = written.rpartition(".")

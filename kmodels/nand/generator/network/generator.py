@@ -6,15 +6,15 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from kmodels.core.spec.arguments import check_choice, check_integers, check_rate
 from kmodels.core.training import backend
 from kmodels.core.training.optimizer import adam
-from kmodels.core.training.term_model import TermModel, check_choice, check_rate, dropout_seed, policy_name
+from kmodels.core.training.term_model import TermModel, dropout_seed, policy_name
 from kmodels.layers.token_embedding import TokenEmbedding
 from kmodels.nand.generator.data.encode import Vocabulary, make_vocabulary
 from kmodels.nand.generator.data.history import FLAGS
 from kmodels.nand.generator.recipe import GeneratorRecipe
 from kmodels.nand.network import losses
-from kmodels.nand.network.arguments import check_positive
 from kmodels.nand.network.series_gru import SeriesGRU
 from kmodels.nand.recipe import Data, Geometry
 
@@ -40,8 +40,8 @@ class NandGenerator(TermModel):
     The attributes `vocabulary` and `rules` say what a token means; `rules` has the fields of a recipe's data section.
     `threshold` is a variable: the surprise -ln p [nats] above which an operation counts as illegal, infinite at first.
 
-    Export: `export(path, format="tf_saved_model")` needs the tensorflow or jax backend: torch takes no dictionary of
-    outputs. Save the model, load it on one of those and export it there.
+    `export` writes a SavedModel on tensorflow and jax; on torch Keras exports no outputs in a dictionary: save the
+    model, load it on one of those and export it there.
 
     Parameters
     ----------
@@ -93,6 +93,7 @@ class NandGenerator(TermModel):
         num_blocks: int = 3,
         seq_len: int = 50,
         read_offset_limit: int = 5,
+        *,
         program_order: Literal["strict", "monotonic", "any"] = "strict",
         initial_state: Literal["not_erased", "erased", "unknown"] = "not_erased",
         dies: int = 2,
@@ -116,7 +117,7 @@ class NandGenerator(TermModel):
         check_choice("NandGenerator", "initial_state", initial_state, ("not_erased", "erased", "unknown"))
         check_choice("NandGenerator", "memory", memory, ("pages", "none"))
         check_choice("NandGenerator", "state", state, ("blocks", "joint"))
-        check_positive("NandGenerator", embedding=embedding, hidden=hidden, num_layers=num_layers, samples=samples)
+        check_integers("NandGenerator", embedding=embedding, hidden=hidden, num_layers=num_layers, samples=samples)
         check_rate("NandGenerator", dropout=dropout)
         rules = Data(  # refuses numbers that do not agree, by name
             num_blocks=num_blocks,
