@@ -91,7 +91,9 @@ class Model(Section):
         le=1,
         description="base transport: share of what it missed in the last step that is added to the next one",
     )
-    substeps: int = Field(10, ge=1, le=1000, description="base solver: steps from a frame to the next")
+    substeps: int = Field(
+        10, ge=2, le=1000, multiple_of=2, description="base solver: steps from a frame to the next, an even number"
+    )
     c0: float = Field(1e-8, gt=0, description="concentrations enter as log1p(c / c0) [kg m-3]")
     filters: int = Field(12, ge=1, le=512, description="channels of the encoder and of each ConvLSTM")
     num_layers: int = Field(1, ge=1, le=8, description="ConvLSTM layers")

@@ -61,7 +61,7 @@ class PlumeNet(TermModel):
     remat : bool
         Whether the ConvLSTM keeps fewer values for the gradient and computes them again.
     substeps : int
-        With base "solver": steps from a frame to the next.
+        With base "solver": steps from a frame to the next, an even number.
     cell : (float, float, float)
         With base "solver": size of a cell (z, y, x) [m].
     seconds : float
@@ -202,6 +202,8 @@ def _check(settings: Settings, architecture: str) -> None:
     check_integers("PlumeNet", **{name: getattr(settings, name) for name in sizes})
     check_numbers("PlumeNet", "from 0 to 1", memory=settings.memory)
     check_numbers("PlumeNet", "above 0", seconds=settings.seconds)
+    if settings.substeps % 2:
+        raise ValueError(f"PlumeNet: substeps = {settings.substeps}; expected an even number")
     if settings.base == "transport" and (architecture != "v2_convlstm" or not settings.transport):
         raise ValueError("PlumeNet: base = 'transport' needs architecture = 'v2_convlstm' and transport = True")
     if settings.base == "solver" and (architecture != "v2_convlstm" or not settings.wind):

@@ -72,7 +72,7 @@ def _check(flows: dict[str, np.ndarray], substeps: int) -> None:
     if most > MOST * substeps:
         raise UserError(
             f"model.substeps = {substeps}: the wind crosses {most:.1f} cells in a frame, "
-            f"at most {MOST} may be crossed in a substep; set model.substeps = {int(np.ceil(most / MOST))}"
+            f"at most {MOST} may be crossed in a substep; set model.substeps = {2 * int(np.ceil(most / MOST / 2))}"
         )
 
 
