@@ -29,6 +29,7 @@ VERBS = {
     "evaluate": Verb("kmodels.evaluate", "evaluate a trained model again, or on other data"),
     "predict": Verb("kmodels.predict", "apply a trained model to a file"),
     "generate": Verb("kmodels.generate", "write new data with a trained generator"),
+    "export": Verb("kmodels.export", "write a trained model in the format of another runtime"),
     "climb": Verb("kmodels.climb", "train and evaluate every step of a model's ladder"),
     "compare": Verb("kmodels.compare", "put finished runs of one model side by side"),
     "bench": Verb("kmodels.bench", "measure how fast a model's parts are"),

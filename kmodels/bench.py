@@ -12,6 +12,10 @@
 Without --model and --backend all models are measured on all installed backends, each in a process of its own.
 Writes the figures as JSON and, beside it, the tables in Markdown. Close what else the machine does first.
 
+With --workers or --scheduler parts are measured at the same time, each in a process of its own on a worker: give every
+worker a machine of its own, and all the same one, or the figures mean little. What runs in turn, --rounds and --device
+gpu, does not.
+
 With --rounds every network runs on every backend and in plain PyTorch, each in a fresh process, in turn, so many times;
 what --out holds already is not timed again. With --contestant one training step is timed in this process, which runs
 nothing else, and told as a line of JSON. With --device gpu the ConvLSTM3D of plume, Keras' and plain PyTorch's, and all
@@ -29,7 +33,7 @@ from pathlib import Path
 
 from kmodels.benchmarks.bench import PARTS
 from kmodels.benchmarks.contestant import CONTESTANTS, PRECISIONS
-from kmodels.core.cli import cli
+from kmodels.core.cli import cli, scale
 from kmodels.core.spec import registry
 from kmodels.core.spec.errors import UserError
 
@@ -60,6 +64,7 @@ def main(argv=None) -> int:
     options.add_argument("--config", metavar="FILE", help="of a contestant: its recipe in YAML")
     options.add_argument("--variant", metavar="NAME", help="of a contestant: a named recipe of the model")
     options.add_argument("--device", choices=["cpu", "gpu"], default="cpu", help="gpu: as said above (default: cpu)")
+    scale.add_options(options, "parts of a bench")
     cli.add_backend_option(options)
     return cli.run(options, _bench, argv)
 
@@ -67,6 +72,9 @@ def main(argv=None) -> int:
 def _bench(args, words) -> int:
     if args.model is not None:
         registry.check(args.model)
+    scale.check(args)
+    if scale.is_asked(args) and (args.contestant or args.rounds is not None or args.device == "gpu"):
+        raise UserError("--contestant, --rounds and --device gpu run in turn: without --workers and --scheduler")
     if args.contestant:
         return _contestant(args, words)
     cli.reject_extra_arguments(words)
@@ -88,10 +96,10 @@ def _bench(args, words) -> int:
     effort = "full" if args.full else "smoke" if args.smoke else "normal"
     models, parts = [args.model] if args.model else registry.NAMES, [args.part] if args.part else PARTS
     todo = bench.jobs(models, [args.backend] if args.backend else backend.installed(), parts, effort, args.processes)
-    if len(todo) == 1 or args.backend:
+    if (len(todo) == 1 or args.backend) and not scale.is_asked(args):
         backend.start(todo[0].backend, registry.recipe_type(todo[0].model).SMALL_OPERATIONS)
     started = time.monotonic()
-    with console.progress("measuring") as bar:
+    with scale.workers(args, Path(args.out).parent), console.progress("measuring") as bar:
         found = bench.measured(todo, effort, bar)
     found["minutes"] = round((time.monotonic() - started) / 60, 1)
     files.write_json(args.out, found)

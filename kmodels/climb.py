@@ -2,12 +2,13 @@
 
   python -m kmodels.climb --model nand --keep-going
   python -m kmodels.climb --model nand --from 3 --until 4 --seeds 3
-  python -m kmodels.climb --model nand --keep-going --processes 2
+  python -m kmodels.climb --model nand --keep-going --workers 2
 
 Every step leaves metrics_step{k}.json and review_step{k}.md in --out; the whole climb is ladder.md, ladder.json and
 ladder.png. A step that was climbed before with the same recipe and code is not trained again; what was interrupted
-goes on when the same command is given again. With --processes several steps are trained at the same time, each on its
-share of the cores. A step that takes as long as all others is climbed only where it alone is asked for.
+goes on when the same command is given again. With --workers or --scheduler the seeds of a step are trained at the same
+time, and with --keep-going all steps. A step that takes as long as all others is climbed only where it alone is asked
+for.
 
 Exit status: 0 no gate failed, 1 a gate failed, 2 bad input or usage.
 """
@@ -15,7 +16,7 @@ Exit status: 0 no gate failed, 1 a gate failed, 2 bad input or usage.
 import sys
 from pathlib import Path
 
-from kmodels.core.cli import cli
+from kmodels.core.cli import cli, scale
 from kmodels.core.spec.errors import UserError
 
 
@@ -27,8 +28,8 @@ def main(argv=None) -> int:
     options.add_argument("--until", dest="last", type=int, metavar="K", help="last step (default: the ladder's last)")
     options.add_argument("--keep-going", action="store_true", help="climb on when a step's gate fails")
     options.add_argument("--seeds", type=int, default=1, metavar="N", help="trainings of each step (default: 1)")
-    options.add_argument("--processes", type=int, default=1, metavar="N", help="trainings at a time (default: 1)")
     options.add_argument("--out", metavar="DIR", help="folder of the climb (default: runs/ladder-MODEL)")
+    scale.add_options(options, "trainings")
     cli.add_backend_option(options)
     return cli.run(options, _climb, argv)
 
@@ -40,10 +41,7 @@ def _climb(args, words) -> int:
     base = cli.recipe(args, words)
     if args.seeds < 1:
         raise UserError(f"--seeds {args.seeds}: at least 1")
-    if args.processes < 1:
-        raise UserError(f"--processes {args.processes}: at least 1")
-    if args.processes > 1 and not args.keep_going:
-        raise UserError("--processes trains rungs before those below are judged: it needs --keep-going")
+    scale.check(args)
     from kmodels.core.training import backend
 
     backend.start(args.backend, base.SMALL_OPERATIONS, base.FASTEST)
@@ -58,9 +56,8 @@ def _climb(args, words) -> int:
     out = Path(args.out or f"runs/ladder-{task.name}")
     try:
         what = climb.LadderRun(task, task.ladder, base, out, args.seeds, smoke)
-        if args.processes > 1:
-            climb.train_side_by_side(what, first, last, args.processes)
-        records, failed = climb.climb(what, first, last, args.keep_going)
+        with scale.workers(args, out):
+            records, failed = climb.climb(what, first, last, args.keep_going)
     except Stopped as stopped:
         console.say(f"stopped in {stopped}; nothing is lost: the same command goes on from there")
         return 128 + stopped.signum

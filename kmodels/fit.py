@@ -2,10 +2,14 @@
 
   python -m kmodels.fit --model nand
   python -m kmodels.fit --model nand --train.epochs 3 --seed 1
-  python -m kmodels.fit --model nand --seed 1001 --seeds 3
+  python -m kmodels.fit --model nand --seed 1001 --seeds 3 --workers 3
   python -m kmodels.fit --model nand --data my_trace.csv
+  python -m kmodels.fit --from nand --data my_trace.csv
   python -m kmodels.fit --resume runs/nand-seed0-20261121-093000-1a2b3c4d
   python -m kmodels.fit --resume runs/nand-seed0-20261121-093000-1a2b3c4d --data where/it/lies/now/my_trace.csv
+
+--from begins with the weights of a preset or a run, and its recipe with a tenth of the step size; at the end it says
+what that gained over these weights as they were, and over a training from nothing of the same length.
 
 Exit status: 0 trained, no gate failed and at least four gates discriminate; 1 trained, but a gate failed or fewer
 discriminate; 2 bad input or usage.
@@ -15,7 +19,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from kmodels.core.cli import cli
+from kmodels.core.cli import cli, parse, scale
 from kmodels.core.spec import verdict
 from kmodels.core.spec.errors import UserError
 
@@ -30,6 +34,8 @@ def fit(
     smoke: bool = False,
     out="runs",
     backend: str | None = None,
+    start: str | None = None,
+    log: str | None = None,
     **fields,
 ):
     """Train a model, evaluate it on held-out data and write its report, as the verb does.
@@ -52,6 +58,10 @@ def fit(
         Where run folders go.
     backend : str
         "tensorflow", "jax" or "torch". Default: KERAS_BACKEND, or what is installed and fastest.
+    start : str
+        A preset or a run's folder whose weights, and recipe, the training begins with: `--from` of the command line.
+    log : str
+        "mlflow" or "wandb": tell this service, too.
     **fields
         Fields of the recipe by their dotted keys, put over all others: `**{"train.epochs": 3}`. A value is Python's
         own, or what one would type on the command line.
@@ -68,8 +78,17 @@ def fit(
     KeyboardInterrupt
         Where training was stopped; it says how to go on.
     """
-    recipe = cli.recipe_of_keywords(fit, model, fields, data, variant=variant, config=config, seed=seed, smoke=smoke)
-    run, *lines = _begun(recipe, data, out, backend, smoke, variant)
+    _check_service(log)
+    origin = None
+    if start is None:
+        chosen = {"variant": variant, "config": config, "seed": seed, "smoke": smoke}
+        recipe = cli.recipe_of_keywords(fit, model, fields, data, **chosen)
+    else:
+        fields = fields if seed is None else {"seed": seed} | fields
+        asked = {"start": start, "model": model, "data": data, "config": config, "variant": variant, "smoke": smoke}
+        recipe, origin = _tuned(asked, lambda kind: parse.keywords(kind, fields=fields), [])
+        variant = "tuned"
+    run, *lines = _begun(recipe, data, out, backend, smoke, variant, origin, log)
     from kmodels.core.training.callbacks import Stopped
 
     try:
@@ -86,18 +105,36 @@ def main(argv=None) -> int:
     options.add_argument("--data", metavar="PATH", help="your own file or folder instead of simulated data")
     options.add_argument("--out", metavar="DIR", default="runs", help="where run folders go (default: runs)")
     options.add_argument("--seeds", type=int, metavar="N", help="N runs from --seed on, and what they have in common")
+    options.add_argument("--from", dest="start", metavar="NAME", help="begin with the weights of a preset or a run")
+    options.add_argument("--freeze", metavar="LAYERS", help="with --from: layers that stay as they are, a,b,...")
+    options.add_argument(
+        "--log", choices=("mlflow", "wandb"), help="tell this service, too; TensorBoard is always told"
+    )
     options.add_argument("--resume", metavar="RUN", help="go on with a run that was stopped")
+    scale.add_options(options, "the runs of --seeds")
     cli.add_backend_option(options)
     return cli.run(options, _fit, argv)
 
 
 def _fit(args, words) -> int:
+    scale.check(args)
+    if scale.is_asked(args) and args.seeds is None:
+        raise UserError("--workers and --scheduler run several trainings at a time: they need --seeds N")
+    if args.freeze and not args.start:
+        raise UserError("--freeze: for --from; a network of new weights has nothing to keep")
     if args.seeds is not None:
         return _fit_seeds(args, words)
+    _check_service(args.log)
     if args.resume:
         run, lines = _resumed(args, words), ()
     else:
-        run, *lines = _begun(cli.recipe(args, words), args.data, args.out, args.backend, args.smoke, args.variant)
+        if args.start:
+            frozen = [name.strip() for name in args.freeze.split(",")] if args.freeze else []
+            recipe, origin = _tuned(vars(args), lambda kind: parse.command_line(kind, words), frozen)
+        else:
+            recipe, origin = cli.recipe(args, words), None
+        variant = "tuned" if args.start else args.variant
+        run, *lines = _begun(recipe, args.data, args.out, args.backend, args.smoke, variant, origin, args.log)
     from kmodels.core.cli import console
     from kmodels.core.report import index
     from kmodels.core.training.callbacks import Stopped
@@ -113,7 +150,7 @@ def _fit(args, words) -> int:
 
 def _fit_seeds(args, words) -> int:
     """Train the recipe from several seeds, one run each, and report what they have in common."""
-    if args.resume or args.seeds < 1:
+    if args.resume or args.start or args.log or args.seeds < 1:
         raise UserError("--seeds N takes a recipe and at least one seed; the same command goes on where it was stopped")
     base = cli.recipe(args, words)
     from kmodels.core.runs import user_data
@@ -123,18 +160,47 @@ def _fit_seeds(args, words) -> int:
     user_data.checked(base, args.data)
     backend.start(args.backend, base.SMALL_OPERATIONS, base.FASTEST)
     from kmodels.core.cli import console
+    from kmodels.core.io import files
     from kmodels.core.runs import several
     from kmodels.core.training.callbacks import Stopped
 
     try:
-        result = several.fit(base, args.seeds, Path(args.out), args.data, args.smoke)
+        with scale.workers(args, Path(args.out)):
+            result = several.fit(base, args.seeds, Path(args.out), files.absolute(args.data), args.smoke)
     except Stopped as stopped:
         console.say(f"stopped in {stopped}; nothing is lost: the same command goes on from there")
         return 128 + stopped.signum
     return verdict.exit_status(result["gates"])
 
 
-def _begun(recipe, data, out, backend_name, smoke, variant) -> tuple:
+def _tuned(asked: dict, last, frozen: list[str]) -> tuple:
+    """Make the recipe of a training that begins with the weights of another, and the record of these.
+
+    asked: `start, model, data, config, variant, smoke` as they were given; last: what is put over a type's recipe.
+    """
+    from kmodels.core.runs.course import fine_tuning
+
+    if asked["data"] is None:
+        raise UserError("--from tunes on your own data: --data PATH")
+    if asked["config"] or asked["variant"]:
+        raise UserError("--from takes the recipe of what it begins with; change single fields: --train.epochs 5")
+    source = fine_tuning.find(str(asked["start"]))
+    known = source.metadata["model"]
+    if asked["model"] not in (None, known):
+        raise UserError(f"--from {asked['start']}: weights of {known}, not of {asked['model']}")
+    recipe = fine_tuning.recipe_of(source, last(type(source.recipe)), asked["smoke"])
+    return recipe, fine_tuning.origin(source, frozen)
+
+
+def _check_service(log: str | None) -> None:
+    """Refuse a service that is not installed, before anything is begun."""
+    if log is not None:
+        from kmodels.core.runs.course import loggers
+
+        loggers.check(log)
+
+
+def _begun(recipe, data, out, backend_name, smoke, variant, origin=None, log=None) -> tuple:
     """Begin a run: (run, a line that says why on this backend). Bad data is refused before the backend is loaded."""
     from kmodels.core.cli import console
     from kmodels.core.runs import user_data
@@ -148,7 +214,7 @@ def _begun(recipe, data, out, backend_name, smoke, variant) -> tuple:
         records = user_data.checked(recipe, data)
     chosen = backend.start(backend_name, recipe.SMALL_OPERATIONS, recipe.FASTEST)
     variant = None if recipe.task.endswith(f".{variant}") else variant  # a model of its own has it in its name
-    run = Run.create(out, recipe, chosen, data, smoke, records, variant)
+    run = Run.create(out, recipe, chosen, data, smoke, records, variant, origin, log)
     if said:
         console.log_again(run.path / "log.txt", said)
     return run, f"backend: {chosen}, {why}"
@@ -160,8 +226,10 @@ def _resumed(args, words):
     from kmodels.core.training import backend
 
     cli.reject_extra_arguments(words)
-    if args.config or args.variant or args.smoke:
-        raise UserError("--resume goes on with the run's own recipe; it takes no --config, --variant or --smoke")
+    if args.config or args.variant or args.smoke or args.start or args.log:
+        raise UserError(
+            "--resume goes on with the run's own recipe; it takes no --config, --variant, --smoke, --from, --log"
+        )
     run = Run.open(args.resume)
     if args.data:
         run = run.with_data_path(args.data)
@@ -184,20 +252,26 @@ def _finished(run, lines, new: bool) -> dict:
     from kmodels.core.cli import console
     from kmodels.core.report import index
     from kmodels.core.runs import pipeline
+    from kmodels.core.runs.course import fine_tuning
     from kmodels.core.spec import registry
 
+    task, is_tuning = registry.task(run.metadata["model"]), "from" in run.metadata
     with run.lock():
         for line in (f"run: {run.path}", *lines):
             console.say(line)
         try:
             result = run.report or pipeline.fit(run)
+            if is_tuning and "tuning" not in result:
+                result = fine_tuning.compare(task, run, result)
         except KeyboardInterrupt as stopped:  # before training or behind it
             raise type(stopped)(f"stopped; {_go_on(run)}") from None
         except UserError:
             if new and not run.tensorboard.exists():  # refused before training began: leave nothing behind
                 shutil.rmtree(run.path)
             raise
-        pipeline.show(result, registry.task(run.metadata["model"]), run.path)
+        pipeline.show(result, task, run.path)
+        if is_tuning:
+            fine_tuning.show(result, task)
         index.announce(run.path.parent)
         return result
 

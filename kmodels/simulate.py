@@ -1,12 +1,15 @@
 """Make data in the field's own file format, as a lab would have written it.
 
-python -m kmodels.simulate --model nand --out traces --data.n_sequences 1000
+  python -m kmodels.simulate --model nand --out traces --data.n_sequences 1000
+  python -m kmodels.simulate --model echo --out rooms --workers 8
+
+With --workers or --scheduler, pieces are made on workers: the same files, whoever makes them.
 """
 
 import sys
 from pathlib import Path
 
-from kmodels.core.cli import cli
+from kmodels.core.cli import cli, scale
 from kmodels.core.spec.errors import UserError
 
 
@@ -39,6 +42,7 @@ def main(argv=None) -> int:
     options = cli.parser("simulate", __doc__)
     cli.add_recipe_options(options)
     options.add_argument("--out", required=True, metavar="DIR", help="folder for the files; must not hold any yet")
+    scale.add_options(options, "pieces of the simulation")
     return cli.run(options, _simulate, argv)
 
 
@@ -46,16 +50,23 @@ def _simulate(args, words) -> int:
     from kmodels.core.cli import console
 
     recipe, out = cli.recipe(args, words), Path(args.out)
-    for name, value in _make(recipe, out).items():
+    _check_empty(out)
+    with scale.workers(args, out.parent):
+        facts = _make(recipe, out)
+    for name, value in facts.items():
         console.say(f"{name:<12} {value}")
     console.say(f"{'written':<12} {out}")
     return 0
 
 
-def _make(recipe, out: Path) -> dict[str, str]:
-    """Fill the folder; returns facts, such as rates."""
+def _check_empty(out: Path) -> None:
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"{out}: exists and is not an empty folder; nothing is overwritten")
+
+
+def _make(recipe, out: Path) -> dict[str, str]:
+    """Fill the folder; returns facts, such as rates."""
+    _check_empty(out)
     from kmodels.core.cli import console
     from kmodels.core.runs import cache
     from kmodels.core.spec import registry

@@ -7,6 +7,8 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
 from kmodels.core.io import files
 from kmodels.core.runs import provenance
 from kmodels.core.spec.errors import UserError
@@ -121,9 +123,7 @@ class Record:
 
     def trials(self) -> list[dict]:
         """Read the trials begun so far, in order, as Keras Tuner records them; without Keras."""
-        if not self.state.exists():
-            return []
-        return json.loads(self.state.read_text(encoding="utf-8"))["trials"]
+        return trials(self.state) if self.state.exists() else []
 
     def folder(self, trial_id: str) -> Path:
         """Name the folder of a trial."""
@@ -145,3 +145,68 @@ class Record:
         """List the trials that have a score, the best first."""
         scored = [trial for trial in self.trials() if trial["status"] == "COMPLETED"]
         return sorted(scored, key=lambda trial: trial["score"], reverse=self.study.direction == "max")
+
+
+# -- the search's state -------------------------------------------------------------------------------------------
+
+
+class _Values(BaseModel):
+    values: dict[str, bool | int | float | str]
+
+
+class _Observation(BaseModel):
+    value: list[float]
+
+
+class _Metric(BaseModel):
+    observations: list[_Observation]
+
+
+class _Metrics(BaseModel):
+    metrics: dict[str, _Metric]
+
+
+class _Trial(BaseModel):
+    trial_id: str
+    status: str
+    score: float | None
+    hyperparameters: _Values
+    metrics: _Metrics
+
+
+class _State(BaseModel):
+    trials: list[_Trial]
+
+
+def trials(path: Path) -> list[dict]:
+    """Read the trials of a search's state.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        oracle.json.
+
+    Raises
+    ------
+    UserError
+        Where the file is damaged.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        TypeAdapter(_State).validate_python(content)
+    except (ValueError, RecursionError) as error:  # of JSON, of UTF-8 and of pydantic
+        raise damaged(path, error) from None
+    return content["trials"]
+
+
+def damaged(path: Path, error: Exception) -> UserError:
+    """Say what is wrong with a search's state, and how to go on."""
+    if isinstance(error, ValidationError):
+        fault = error.errors(include_url=False)[0]
+        reason = f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
+    else:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+    hint = (
+        "move it away, and --resume asks anew; trials that are finished are found in their folders, not trained again"
+    )
+    return UserError(f"{path}: damaged: {reason}; {hint}")

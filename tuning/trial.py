@@ -1,88 +1,84 @@
 """One trial: its recipe is trained and judged as `fit` would, and what came out is noted."""
 
-import contextlib
 import shutil
 import traceback
-from collections.abc import Callable
-from contextlib import AbstractContextManager
-from typing import Any
+from pathlib import Path
 
 from kmodels.core.cli import console
 from kmodels.core.io import files
-from kmodels.core.runs import pipeline
-from kmodels.core.spec import registry
+from kmodels.core.runs import jobs
 from kmodels.core.spec.errors import UserError
-from kmodels.core.training.callbacks import Stopped
-from kmodels.core.training.state import best_epoch
-from kmodels.core.training.tensorboard import HPARAMS
 from tuning import hparams
-from tuning.record import Record
+from tuning.record import Asked, Record
+from tuning.study import load
 
 ENDED = ("COMPLETED", "FAILED")
-LOST_CHIEF_SECONDS = 90.0  # seconds in which a worker without a chief has noticed, saved its state and stopped
 
 
-def work(
-    record: Record,
-    oracle: Any,
-    worker: str,
-    during: Callable[..., AbstractContextManager] = contextlib.nullcontext,
-    after: Callable[[], object] = lambda: None,
-) -> None:
-    """Run trials until the oracle has no more.
+def search(record: Record, oracle, source: str) -> None:
+    """Run trials until the oracle has no more: in this process, or on workers.
 
-    A trial that fails says so to the oracle. A stop, or a fault of the machine such as a full disk, ends the work; the
-    trial is the next one of a resumed search.
+    A trial that fails says so to the oracle. A stop, or a fault of the machine such as a full disk, ends the search;
+    the trial is the next one of a resumed search.
 
     Parameters
     ----------
     record : Record
         Of the search.
-    oracle : Restartable or worker.Client
-        That hands out the trials.
-    worker : str
-        What this process is called.
-    during : callable
-        ``during(trial_id)``: a context around each trial.
-    after : callable
-        Called behind each trial.
+    oracle : Restartable
+        That is asked for trials and told what they measured.
+    source : str
+        Name or file of the study.
     """
-    while (trial := oracle.create_trial(worker)).status != "STOPPED":
-        with during(trial.trial_id):
-            _run(record, oracle, trial)
-        after()
+    from kmodels.core.training.callbacks import Stopped
+
+    def todo():
+        for trial in oracle.ask(record.max_trials):
+            if trial is None:
+                yield jobs.WAIT
+                continue
+            values, folder = trial.hyperparameters.values, files.absolute(record.folder(trial.trial_id))
+            console.say(f"\ntrial {trial.trial_id}: {shown(values)}")
+            yield source, record.asked, folder, values, jobs.PATIENCE if jobs.active() else 0.0
+
+    how = {"apart": True, "ahead": 1, "keep_going": True, "what": "searching", "total": record.max_trials}
+    for (_, _, folder, values, _), answer in jobs.run(measure, todo(), **how):
+        if isinstance(answer, Stopped | OSError):
+            raise answer
+        _tell(record, oracle, oracle.get_trial(Path(folder).name.removeprefix("trial_")), answer, values)
+        prune(record)
 
 
-def _run(record, oracle, trial) -> None:
-    folder, values = record.folder(trial.trial_id), trial.hyperparameters.values
-    console.say(f"\ntrial {trial.trial_id}: {shown(values)}")
-    try:
-        metrics = measured(record, trial)
-    except (Stopped, OSError):
-        raise
-    except Exception as error:  # noqa: BLE001 - a backend's out of memory, a loss that is no number: the trial's fault
-        trial.status, trial.message = "FAILED", f"{type(error).__name__}: {error}"
-        said = str(error) if isinstance(error, UserError) else traceback.format_exc()
-        files.write_text(folder / "error.txt", said + "\n")
-        hparams.write(folder / "tensorboard", values, {}, record.study)
-        console.say(f"trial {trial.trial_id} failed: {trial.message.splitlines()[0]} ({folder / 'error.txt'})")
-    else:
-        oracle.update_trial(trial.trial_id, metrics)
-        trial.status = "COMPLETED"
+def _tell(record: Record, oracle, trial, answer, values: dict) -> None:
+    """Tell the oracle what a trial measured, or that it failed."""
+    if not isinstance(answer, Exception):
+        oracle.tell(trial, answer)
         name = record.study.objective
-        console.say(f"trial {trial.trial_id}: {name} {console.number(metrics[name])}")
-    oracle.end_trial(trial)
+        console.say(f"trial {trial.trial_id}: {name} {console.number(answer[name])}")
+        return
+    message, said = f"{type(answer).__name__}: {answer}", record.folder(trial.trial_id) / "error.txt"
+    if not said.exists():  # it died before it could say why
+        files.write_text(said, f"{message}\n")
+    hparams.write(said.with_name("tensorboard"), values, {}, record.study)
+    oracle.tell(trial, None, message)
+    console.say(f"trial {trial.trial_id} failed: {message.splitlines()[0]} ({said})")
 
 
-def measured(record: Record, trial: Any) -> dict[str, float]:
-    """Train a trial's recipe in its folder, or go on where it was stopped.
+def measure(source: str, asked: Asked, folder: str, values: dict, patience: float) -> dict[str, float]:
+    """Train a trial's recipe in its folder, or go on where it was stopped. This is the job of a worker.
 
     Parameters
     ----------
-    record : Record
-        Of the search.
-    trial : keras_tuner.engine.trial.Trial
-        The trial.
+    source : str
+        Name or file of the study.
+    asked : Asked
+        What the search is.
+    folder : str
+        Of the trial.
+    values : dict
+        That the oracle chose.
+    patience : float
+        As `jobs.training.train` takes it [s].
 
     Returns
     -------
@@ -94,19 +90,39 @@ def measured(record: Record, trial: Any) -> dict[str, float]:
     UserError
         Where the objective is no figure of an epoch.
     """
-    study, asked = record.study, record.asked
-    recipe = study.recipe(trial.hyperparameters, asked.smoke)
-    folder = record.folder(trial.trial_id)
-    with files.file_lock(folder / "worker", LOST_CHIEF_SECONDS) as alone:
-        # Where a worker that was taken for dead is still at it, and does not stop, its run is left to it.
-        place = folder if alone else folder / f"beside-{len(list(folder.glob('beside-*'))) + 1}"
-        run, report = pipeline.train_or_resume(place, recipe, asked.data, asked.smoke)
+    place = Path(folder)
+    (place / "error.txt").unlink(missing_ok=True)
+    try:
+        return _measured(source, asked, place, values, patience)
+    except OSError:
+        raise
+    except Exception as error:
+        if not hasattr(error, "signum"):  # not by a stop: the trial's own fault, such as a loss that is no number
+            said = str(error) if isinstance(error, UserError) else traceback.format_exc()
+            files.write_text(place / "error.txt", said + "\n")
+        raise
+
+
+def _measured(source, asked, folder, values, patience) -> dict[str, float]:
+    study = load(source)
+    chosen = study.declared()
+    chosen.values = values
+    recipe = study.recipe(chosen, asked.smoke)
+    from kmodels.core.runs.jobs.training import train
+
+    path, report = train(folder, recipe, asked.data, asked.smoke, asked.backend, patience)
+    from kmodels.core.runs.run import Run
+    from kmodels.core.spec import registry
+    from kmodels.core.training.state import best_epoch
+    from kmodels.core.training.tensorboard import HPARAMS
+
     row = best_epoch(report["history"], registry.task(recipe.task).monitor)
     if study.objective not in row:
         raise UserError(f"{study.objective} is no figure of an epoch; there are {', '.join(sorted(row))}")
     metrics = {name: float(row[name]) for name in (study.objective, *study.beside) if name in row}
-    shutil.rmtree(run.tensorboard / HPARAMS, ignore_errors=True)  # the table has a row a trial, not a second one a run
-    hparams.write(run.tensorboard, trial.hyperparameters.values, metrics, study)
+    curves = Run.open(path).tensorboard
+    shutil.rmtree(curves / HPARAMS, ignore_errors=True)  # the table has a row a trial, not a second one a run
+    hparams.write(curves, values, metrics, study)
     return metrics
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kmodels.benchmarks import measure
+from kmodels.core.runs import jobs as jobs_of
 from kmodels.core.spec import registry
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def jobs(models: list[str], backends: list[str], parts: list[str], effort: str, 
 
 
 def measured(todo: list[Job], effort: str, report: Callable[[int, int, str], None]) -> dict:
-    """Run jobs and report: one in this process, whose backend is chosen; several each in its own.
+    """Run jobs and report: one in this process, whose backend is chosen; several, or any on workers, each in its own.
 
     Parameters
     ----------
@@ -95,13 +96,20 @@ def measured(todo: list[Job], effort: str, report: Callable[[int, int, str], Non
     dict
         The bench's report. A process that failed is named under `failed`; the others go on.
     """
-    if len(todo) == 1:
+    if len(todo) == 1 and not jobs_of.active():
         report(0, 1, str(todo[0]))
         return _here(todo[0], effort)
+
+    def told():
+        for done, job in enumerate(todo):
+            report(done, len(todo), str(job))
+            yield job, effort
+
+    work = _on_worker if jobs_of.active() else _child
     found = {"failed": []}
-    for done, job in enumerate(todo):
-        report(done, len(todo), str(job))
-        part = _child(job, effort)
+    for (job, _), part in jobs_of.run(work, told(), in_order=True, apart=True, ahead=1, keep_going=True):
+        if isinstance(part, Exception):
+            part = {"failed": [f"{job}: {part}"]}
         found = joined(found, part) | {"failed": found["failed"] + part["failed"]}
     return found
 
@@ -147,6 +155,14 @@ def _child(job: Job, effort: str) -> dict:
             return json.loads(out.read_text())
     said = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
     return {"failed": [f"{job}: {said[-1]}"]}
+
+
+def _on_worker(job: Job, effort: str) -> dict:
+    """Run one job in this process, which a worker has begun for it."""
+    from kmodels.core.training import backend
+
+    backend.start(job.backend, registry.recipe_type(job.model).SMALL_OPERATIONS)
+    return _here(job, effort)
 
 
 def fastest(speeds: dict[str, dict]) -> list[str]:

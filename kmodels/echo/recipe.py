@@ -178,6 +178,7 @@ class EchoRecipe(Recipe):
         "adaptive_before": {"train": ADAPTIVE_BEFORE},
     }
     FASTEST: ClassVar = ("tensorflow", "jax", "torch")
+    TUNING: ClassVar = {"train.curriculum": "none"}
     SMOKE: ClassVar = {
         "data": {"n_rooms": 12, "pairs_per_room": 5, "image_size": 32},
         "model": {"width": 4, "base_width": 2},

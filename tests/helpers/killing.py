@@ -1,8 +1,10 @@
 """Verbs killed at random moments and started again, and what must be the same in the end."""
 
 import json
+import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -11,6 +13,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import psutil
 
 from helpers.checks import ROOT, equal_arrays, report_of
 from kmodels.core.io import files
@@ -117,6 +120,18 @@ def kill_predictions(name, run, tmp_path, kills, seed=0):
         no_leftovers(folder)
 
     return kill_often([*words, out], out, kills, longest, random.Random(seed), check)
+
+
+def kill_a_worker(out: Path, driver: subprocess.Popen, also: int | None = None, seconds: float = 600) -> None:
+    """End by SIGKILL the worker that has begun to train a run below `out`, or the process `also` in its place."""
+    until = time.monotonic() + seconds
+    while not list(out.rglob("checkpoints/step-*")):
+        assert driver.poll() is None, driver.stdout.read()
+        assert time.monotonic() < until, "no training has begun"
+        time.sleep(0.1)
+    children = psutil.Process(driver.pid).children(recursive=True)
+    (worker, *_) = [child.parent() for child in children if "kmodels.core.runs.jobs.apart" in child.cmdline()]
+    os.kill(also or worker.pid, signal.SIGKILL)
 
 
 # -- what must be the same -------------------------------------------------------------------------------------------

@@ -6,9 +6,17 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = ("README.md", "kmodels/*/README.md", "kmodels/*/*/README.md", "tuning/README.md", "tests/README.md")
+PAGES = (
+    "README.md",
+    "kmodels/*/README.md",
+    "kmodels/*/*/README.md",
+    "kmodels/core/runs/jobs/README.md",
+    "tuning/README.md",
+    "tests/README.md",
+)
 BLOCK = re.compile(
-    r"(<!-- (zoo|speed|results|gates|levels|ladder|study|rules|gpu|source): (\S+) -->\n).*?(<!-- end -->)", re.DOTALL
+    r"(<!-- (zoo|speed|results|gates|levels|ladder|study|rules|gpu|source|exports): (\S+) -->\n).*?(<!-- end -->)",
+    re.DOTALL,
 )
 # The front page's row of each model: what goes in and out, the metric, its name, which of the baselines is best.
 ZOO = {
@@ -64,6 +72,10 @@ def _made(kind, content) -> str:
         from kmodels.benchmarks import accelerator
 
         return "\n\n".join(tables.table(rows) for rows in accelerator.tables(content))
+    if kind == "exports":
+        from helpers import exports
+
+        return exports.table(content)
     if kind == "gates":
         return f"{tables.gates(content['gates'])}\n\n{tables.measured(content)}"
     return tables.results(content, registry.task(content["model"]).headline)

@@ -20,16 +20,6 @@ TINY = dataclasses.replace(
 )
 
 
-def ended(oracle, trial, score=None):
-    """As a worker would: report and end; with no score the trial has failed."""
-    if score is None:
-        trial.status = "FAILED"
-    else:
-        oracle.update_trial(trial.trial_id, {"val_accuracy": score})
-        trial.status = "COMPLETED"
-    oracle.end_trial(trial)
-
-
 def score_of(values) -> float:
     return values["model.hidden"] / 10 - values["train.learning_rate"]
 
@@ -38,15 +28,17 @@ def searched(tuner, limit, path, killed=False) -> list[tuple[str, dict]]:
     """The trials that are run, in order. killed: after every step the process is another one, and in every second
     trial it dies before the trial ends."""
     ran, oracle, dies = [], oracles.make(TINY, tuner, limit, path), True
-    while (trial := oracle.create_trial("w")).status != "STOPPED":
+    while (trial := next(oracle.ask(limit), None)) is not None:
         if killed:
             oracle = oracles.make(TINY, tuner, limit, path)
             dies = not dies
             if dies:
                 continue
-            assert oracle.create_trial("w").trial_id == trial.trial_id, "what was running is run again"
+            again = next(oracle.ask(limit))
+            assert again.trial_id == trial.trial_id, "what was running is run again"
+            trial = again
         ran.append((trial.trial_id, dict(trial.hyperparameters.values)))
-        ended(oracle, oracle.trials[trial.trial_id], score_of(trial.hyperparameters.values))
+        oracle.tell(trial, {"val_accuracy": score_of(trial.hyperparameters.values)})
         oracle = oracles.make(TINY, tuner, limit, path) if killed else oracle
     return ran
 
@@ -84,50 +76,61 @@ def test_the_first_trial_is_the_base_and_a_grid_holds_every_combination(tmp_path
 def test_the_state_on_disk_is_never_half_of_it(tmp_path, monkeypatch):
     """A crash in the middle of writing leaves the last whole state: the trial that had begun is the next one."""
     oracle = oracles.make(TINY, "random", 3, tmp_path / "state.json")
-    ended(oracle, oracle.create_trial("w"), 0.5)
-    trial = oracle.create_trial("w")
+    trials = oracle.ask(3)
+    oracle.tell(next(trials), {"val_accuracy": 0.5})
+    trial = next(trials)
     monkeypatch.setattr(json, "dumps", lambda *a, **k: (_ for _ in ()).throw(OSError(28, "No space left on device")))
     with pytest.raises(OSError, match="No space"):
-        ended(oracle, trial, 0.6)
+        oracle.tell(trial, {"val_accuracy": 0.6})
     monkeypatch.undo()
     again = oracles.make(TINY, "random", 3, tmp_path / "state.json")
     assert [again.trials[key].status for key in ("0000", "0001")] == ["COMPLETED", "RUNNING"]
-    assert again.create_trial("other").trial_id == "0001"
+    assert next(again.ask(3)).trial_id == "0001"
 
 
 def test_three_failures_in_a_row_end_it_and_a_resumed_one_may_fail_anew(tmp_path):
-    path = tmp_path / "state.json"
-    oracle = oracles.make(TINY, "grid", None, path)
-    for score in (None, None, 0.5):
-        ended(oracle, oracle.create_trial("w"), score)
+    def fails(oracle, *scores):
+        for trial, score in zip(oracle.ask(9), scores, strict=False):
+            oracle.tell(trial, score and {"val_accuracy": score})
+
+    oracle = oracles.make(TINY, "grid", None, tmp_path / "state.json")
+    fails(oracle, None, None, 0.5)
     assert not oracle.failures, "the last one was a success"
     again = oracles.make(TINY, "random", 9, tmp_path / "other.json")
-    for _ in range(3):
-        ended(again, again.create_trial("w"))
-    assert again.create_trial("w").status == "STOPPED" and len(again.failures) == 3
+    fails(again, None, None, None)
+    assert list(again.ask(9)) == [] and len(again.failures) == 3
     resumed = oracles.make(TINY, "random", 9, tmp_path / "other.json")
-    assert resumed.create_trial("w").status == "RUNNING", "the cause may have been put right"
+    assert next(resumed.ask(9)).status == "RUNNING", "the cause may have been put right"
 
 
-def test_a_trial_whose_worker_died_goes_to_another_and_fails_when_it_costs_too_many(tmp_path):
-    oracle = oracles.make(TINY, "random", 1, tmp_path / "state.json")
-    first = oracle.create_trial("a")
-    assert oracle.create_trial("b").status == "IDLE", "it may come back: b waits"
-    assert oracle.abandon("a") is oracle.trials[first.trial_id] and oracle.abandon("a") is None
-    assert oracle.create_trial("b").trial_id == first.trial_id
-    ended(oracle, oracle.trials[first.trial_id], 0.5)
-    late = oracle.trials[first.trial_id]
-    oracle.update_trial(first.trial_id, {"val_accuracy": 0.9})
-    oracle.end_trial(late)  # a was not dead
-    assert late.score == 0.5 and oracle.end_order == [first.trial_id]
-    assert oracle.create_trial("b").status == "STOPPED"
+def test_hyperband_waits_where_the_next_trial_depends_on_those_that_run(tmp_path):
+    oracle = oracles.make(TINY, "hyperband", 9, tmp_path / "state.json")
+    trials = oracle.ask(9)
+    first = [next(trials) for _ in range(4)]  # every combination once
+    assert next(trials) is None
+    for trial in first:
+        oracle.tell(trial, {"val_accuracy": score_of(trial.hyperparameters.values)})
+    assert next(trials).hyperparameters.values["tuner/epochs"] == 3, "the best one goes on"
 
-    other = oracles.make(TINY, "random", 1, tmp_path / "other.json")
-    for worker in ("a", "b", "c"):
-        other.create_trial(worker)
-        other.abandon(worker)
-    assert other.trials["0000"].status == "FAILED" and "3 workers died" in other.trials["0000"].message
-    assert other.create_trial("d").status == "STOPPED"
+
+@pytest.mark.parametrize(
+    "change, said",
+    [
+        (lambda text: text[: len(text) // 2], "damaged: "),
+        (lambda text: "[]", "damaged: "),
+        (lambda text: text.replace('"COMPLETED"', "7"), "trials.0.status: Input should be a valid string"),
+        (lambda text: text.replace('"end_order"', '"end"'), "damaged: 'end_order'"),
+    ],
+)
+def test_a_damaged_state_is_told_in_a_line_with_a_way_on(change, said, tmp_path):
+    path = tmp_path / "oracle.json"
+    oracle = oracles.make(TINY, "random", 2, path)
+    oracle.tell(next(oracle.ask(2)), {"val_accuracy": 0.5})
+    path.write_text(change(path.read_text()))
+    with pytest.raises(UserError) as refused:
+        oracles.make(TINY, "random", 2, path)
+    assert said in str(refused.value) and "move it away, and --resume" in str(refused.value)
+    assert "\n" not in str(refused.value)
 
 
 # -- studies --------------------------------------------------------------------------------------------------------

@@ -1,17 +1,16 @@
 """A search that is killed, one that loses a worker, and what each leaves behind."""
 
 import json
-import os
-import signal
+import shutil
 import subprocess
 import sys
-import threading
 import time
 from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 from helpers.checks import ROOT, fails_cleanly
+from helpers.killing import kill_a_worker, started
 
 from kmodels.core.cli import parse
 from tuning import search, study
@@ -116,34 +115,40 @@ def test_a_search_that_is_done_does_nothing_more(killed, capsys):
     assert "3 done" in capsys.readouterr().out
 
 
-def test_two_workers_one_killed_and_all_trials_are_accounted_for(tmp_path, capsys):
-    out, dead = tmp_path / "search", []
-
-    def kill_one():
-        """The worker of a trial that has begun."""
-
-        def at_work():
-            begun = [path.parent.parent for path in out.glob("trial_*/*/run.json")]
-            busy = [path for path in begun if not list(path.glob("*/report.json"))]
-            said = [(path / "worker").read_text().split() for path in busy]  # process 12 on host
-            return [int(words[1]) for words in said if words]
-
-        (pid, *_) = wait_for(at_work)
-        assert pid != os.getpid()
-        dead.append(pid)
-        os.kill(pid, signal.SIGKILL)
-
-    killer = threading.Thread(target=kill_one)
-    killer.start()
-    status = search.main([*WORDS, "--max-trials", "2", "--workers", "2", "--out", str(out)])
-    killer.join()
-    said = capsys.readouterr().out
-    assert status == 0 and f"-{dead[0]} died; trial " in said and "is given to another" in said
+@pytest.mark.slow
+@pytest.mark.parametrize("who", ["worker", "driver"])
+def test_a_worker_or_the_driver_is_killed_and_every_trial_is_run_once(who, tmp_path):
+    pytest.importorskip("distributed")
+    out = tmp_path / "search"
+    words = [*WORDS, "--max-trials", "3", "--workers", "2", "--out", str(out)]
+    driver = started(["tuning.search", *words])
+    kill_a_worker(out, driver, driver.pid if who == "driver" else None)
+    said, _ = driver.communicate(timeout=600)
+    if who == "driver":
+        again = started(["tuning.search", "--study", STUDY, "--resume", "--workers", "2", "--out", str(out)])
+        said, _ = again.communicate(timeout=600)
+        assert again.returncode == 0, said
+    else:
+        assert driver.returncode == 0 and "has gone; its jobs are given to others" in said, said
     state = json.loads((out / "oracle.json").read_text())
-    assert [trial["status"] for trial in state["trials"]] == ["COMPLETED"] * 2
-    assert sorted(state["end_order"]) == ["0000", "0001"]
+    assert [trial["status"] for trial in state["trials"]] == ["COMPLETED"] * 3
+    assert sorted(state["end_order"]) == ["0000", "0001", "0002"]
     assert all(len(runs(out, trial)) == 1 for trial in state["end_order"])
-    assert len(list(out.glob("trial_*/*/report.json"))) == 2
+    assert len(list(out.glob("trial_*/*/report.json"))) == 3
+    assert not list(out.glob(".*")), "nothing is left of who was killed"
+
+
+def test_a_damaged_state_is_told_and_without_it_no_finished_trial_is_trained_again(killed, tmp_path, capsys):
+    out = shutil.copytree(killed[0], tmp_path / "copy")
+    state, before = out / "oracle.json", sorted(out.glob("trial_*/*/run.json"))
+    state.write_text(state.read_text()[:500])
+    words = ["--study", STUDY, "--out", str(out)]
+    for asked in ("--summary", "--resume"):
+        fails_cleanly(capsys, search.main([*words, asked]), "oracle.json: damaged: ", "move it away, and --resume")
+    state.unlink()
+    assert search.main([*words, "--resume"]) == 0
+    assert sorted(out.glob("trial_*/*/run.json")) == before
+    assert json.loads(state.read_text())["end_order"] == ["0000", "0001", "0002"]
 
 
 @pytest.mark.parametrize(
@@ -155,9 +160,8 @@ def test_two_workers_one_killed_and_all_trials_are_accounted_for(tmp_path, capsy
         ((*WORDS, "--max-trials", "0"), "at least 1"),
         ((*WORDS, "--tuner", "random"), "--max-trials N"),
         ((*WORDS, "--resume"), "no search to go on with"),
-        ((*WORDS, "--workers", "2", "--role", "chief"), "several machines"),
-        ((*WORDS, "--role", "worker"), "does as the chief was told"),
-        ((*WORDS, "--role", "chief", "--chief", "here"), "HOST:PORT"),
+        ((*WORDS, "--workers", "0"), "at least 1"),
+        ((*WORDS, "--workers", "2", "--scheduler", "tcp://here:1"), "give one of them"),
         ((*WORDS, "--data", "nowhere.csv"), "nowhere.csv: no such file"),
         ((*WORDS, "--trials", "3"), "no such option: --trials; did you mean --max-trials?"),
     ],

@@ -105,17 +105,19 @@ def add_backend_option(options: argparse.ArgumentParser) -> None:
     options.add_argument("--backend", metavar="B", help="tensorflow, jax or torch (else KERAS_BACKEND, else installed)")
 
 
-def add_run_options(options: argparse.ArgumentParser, **more) -> None:
-    """Add the two ways to name a trained network, of which one is needed: --run and --preset.
+def add_run_options(options: argparse.ArgumentParser, required: bool = True, **more) -> None:
+    """Add the two ways to name a trained network: --run and --preset.
 
     Parameters
     ----------
     options : argparse.ArgumentParser
         Of the verb.
+    required : bool
+        Whether one of them is needed.
     **more
         For --run, such as nargs.
     """
-    which = options.add_mutually_exclusive_group(required=True)
+    which = options.add_mutually_exclusive_group(required=required)
     which.add_argument("--run", metavar="RUN", help="folder that fit has written", **more)
     which.add_argument("--preset", metavar="NAME", help="a trained network that comes with kmodels, such as nand")
 

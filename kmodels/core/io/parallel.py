@@ -1,9 +1,11 @@
-"""Independent pieces of a simulation on all cores: the same numbers on one core as on many."""
+"""Independent pieces of a simulation on all cores, or on workers: the same numbers wherever they are made."""
 
 from collections.abc import Callable, Iterable, Iterator
 
 import joblib
 import numpy as np
+
+on_workers: Callable[[Callable, Iterable[tuple], bool], Iterator] | None = None  # set where there are workers
 
 
 def streams(seed: int, count: int) -> list[np.random.SeedSequence]:
@@ -25,7 +27,7 @@ def streams(seed: int, count: int) -> list[np.random.SeedSequence]:
 
 
 def run(work: Callable, jobs: Iterable[tuple], on_all_cores: bool, in_order: bool = True) -> Iterator:
-    """Call `work(*arguments)` for each job and yield what it returns.
+    """Call `work(*arguments)` for each job and yield what it returns: on workers where there are any.
 
     Parameters
     ----------
@@ -44,5 +46,7 @@ def run(work: Callable, jobs: Iterable[tuple], on_all_cores: bool, in_order: boo
     iterator
         What the calls return.
     """
+    if on_workers is not None:
+        return on_workers(work, jobs, in_order)
     parallel = joblib.Parallel(-1 if on_all_cores else 1, return_as="generator" if in_order else "generator_unordered")
     return parallel(joblib.delayed(work)(*job) for job in jobs)

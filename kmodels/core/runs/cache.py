@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from kmodels.core.io import files, system
-from kmodels.core.spec.errors import UserError
+from kmodels.core.spec.errors import Lost, UserError
 from kmodels.core.spec.recipe import Recipe
 
 MANIFEST = "manifest.json"
@@ -132,7 +132,7 @@ def _made(folder, fill, key):
         files.write_json(aside / MANIFEST, {"bytes": sizes})
         _put_in_place(aside, folder)
         return answer
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Lost):
         aside.rename(_aside_name(folder, key, NOBODY))
         raise
     finally:

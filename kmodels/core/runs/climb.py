@@ -1,18 +1,16 @@
 """Climbing a Ladder: every rung is trained and judged, its review written; stops where a gate fails."""
 
 import json
-import subprocess
-import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from kmodels.core.cli import console
-from kmodels.core.io import files, system
+from kmodels.core.io import files
 from kmodels.core.report import figures, review, seeds, verification
-from kmodels.core.runs import pipeline, provenance
+from kmodels.core.runs import jobs, pipeline, provenance
+from kmodels.core.runs.jobs.training import train
 from kmodels.core.runs.run import Run
 from kmodels.core.spec.gate import strictest, worst
 from kmodels.core.spec.ladder import Ladder
@@ -80,7 +78,8 @@ class LadderRun:
 def climb(what: LadderRun, first: int, last: int, keep_going: bool) -> tuple[list[dict], bool]:
     """Climb the rungs first .. last: train, judge, record.
 
-    A rung that was climbed before with the same recipe and code is not trained again; an interrupted one goes on.
+    A rung that was climbed before with the same recipe and code is not trained again; an interrupted one goes on. Where
+    there are workers, they train the seeds of a rung at the same time, and with `keep_going` all rungs.
 
     Parameters
     ----------
@@ -98,6 +97,8 @@ def climb(what: LadderRun, first: int, last: int, keep_going: bool) -> tuple[lis
     failed : bool
         Whether a gate failed on the rungs first .. last.
     """
+    if jobs.active() and keep_going:
+        train_side_by_side(what, first, last)
     for k in range(first, last + 1):
         if what.is_left_out(k, first, last):
             console.say(
@@ -109,6 +110,8 @@ def climb(what: LadderRun, first: int, last: int, keep_going: bool) -> tuple[lis
         record = what.record(k)
         if record is None:
             console.say(f"\nstep {k}: {what.ladder.steps[k].name}")
+            if jobs.active() and not keep_going:
+                train_side_by_side(what, k, k)
             record = _step(what, k, before)
             files.write_json(what.out / f"metrics_step{k}.json", record)
         else:
@@ -124,10 +127,10 @@ def climb(what: LadderRun, first: int, last: int, keep_going: bool) -> tuple[lis
     return records, any(r["verdict"] == "failed" for r in climbed)
 
 
-def train_side_by_side(what: LadderRun, first: int, last: int, processes: int) -> None:
-    """Train rungs at the same time, each in a process of its own on its share of the cores; `climb` then finds them.
+def train_side_by_side(what: LadderRun, first: int, last: int) -> None:
+    """Train rungs on the workers of `jobs`; `climb` then finds them.
 
-    A rung whose process fails is left to `climb`, which says why.
+    A rung whose training fails is left to `climb`, which says why.
 
     Parameters
     ----------
@@ -135,57 +138,24 @@ def train_side_by_side(what: LadderRun, first: int, last: int, processes: int) -
         The ladder, and where its runs go.
     first, last : int
         Rungs, counted from 0.
-    processes : int
-        How many at a time.
     """
+    chosen = backend.current()
     todo = [
-        (k, recipe)
+        (what.runs(k), recipe, None, what.smoke, chosen, jobs.PATIENCE)
         for k in range(first, last + 1)
         if what.record(k) is None and not what.is_left_out(k, first, last)
         for recipe in what.recipes(k)
         if not _is_trained(what, k, recipe)
     ]
-    cores, free, running = system.cores(), list(range(processes)), {}
-    try:
-        while todo or running:
-            while todo and free:
-                k, recipe = todo.pop(0)
-                place = free.pop(0)
-                console.say(f"step {k}: {what.ladder.steps[k].name}, seed {recipe.seed}: begun")
-                child = _begun(what, k, recipe, cores[place % len(cores) :: processes])
-                running[child] = (place, f"step {k}, seed {recipe.seed}: trained", time.monotonic())
-            time.sleep(0.2)
-            for child in [child for child in running if child.poll() is not None]:
-                place, text, started = running.pop(child)
-                free.append(place)
-                console.say(f"{text} ({time.monotonic() - started:.0f} s, exit status {child.returncode})")
-    finally:
-        for child in running:  # somebody stopped us: each saves its state
-            child.terminate()
-        for child in running:
-            child.wait()
+    trained = jobs.run(train, todo, apart=True, ahead=1, keep_going=True, what="training", total=len(todo))
+    for (folder, recipe, *_), answer in trained:
+        said = f"not trained: {answer}" if isinstance(answer, Exception) else f"trained in {answer[1]['duration_s']} s"
+        console.say(f"{folder.name}, seed {recipe.seed}: {said}")
 
 
 def _is_trained(what: LadderRun, k: int, recipe) -> bool:
     run = Run.find_existing(what.runs(k), recipe, backend.current())
     return run is not None and run.report is not None
-
-
-def _begun(what: LadderRun, k: int, recipe, cores: list[int]) -> subprocess.Popen:
-    """Begin or resume the training of a rung as a process; it says nothing here, but in its log."""
-    folder = what.runs(k)
-    run = Run.find_existing(folder, recipe, backend.current())
-    if run is None:
-        config = folder.with_name(f"{folder.name}_seed{recipe.seed}.yaml")
-        files.write_text(config, recipe.to_yaml())
-        words = ["--config", str(config), "--model", what.task.name, "--out", str(folder), "--seed", str(recipe.seed)]
-        words += ["--backend", backend.current(), *["--smoke"] * what.smoke]
-    else:
-        words = ["--resume", str(run.path)]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    child = subprocess.Popen([sys.executable, "-m", "kmodels.fit", *words], **quiet)
-    system.keep_to(child.pid, cores)
-    return child
 
 
 def _step(what: LadderRun, k: int, before: dict | None) -> dict:

@@ -1,7 +1,7 @@
 """The path of every model: recipe -> data -> build -> fit -> metrics -> gates -> report."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from kmodels.core.cli import console
 from kmodels.core.io import files
 from kmodels.core.report import figures, report
 from kmodels.core.runs import cache, user_data
+from kmodels.core.runs.course import fine_tuning, loggers
 from kmodels.core.runs.predictor import load_untrained
 from kmodels.core.runs.run import Run
 from kmodels.core.runs.validation import Validation
@@ -127,7 +128,8 @@ def data_of(task: Task, run: Run) -> DataSplits:
     parts = load_splits(task, run.recipe, run.metadata["data"], run.records)
     if not parts.simulated:
         run.check_data(parts.sha256)
-    return parts
+    records = fine_tuning.in_its_units(parts.records, run)
+    return parts if records is parts.records else replace(parts, records=records)
 
 
 def fit(run: Run) -> dict:
@@ -150,6 +152,13 @@ def fit(run: Run) -> dict:
     kmodels.core.training.callbacks.Stopped
         On Ctrl-C or SIGTERM, once the state is saved.
     """
+    with loggers.telling(run) as told:
+        result = _fit(run, told)
+        told("result", result, run.path)
+    return result
+
+
+def _fit(run: Run, told: loggers.Told) -> dict:
     started = time.monotonic()
     task = registry.task(run.metadata["model"])
     recipe = run.recipe
@@ -168,10 +177,11 @@ def fit(run: Run) -> dict:
     task.adapt(model, training)
     console.say(f"model: {model.count_params()} parameters on {backend.current()}")
     run.save_untrained(model)
+    model = fine_tuning.begin(model, run)
     state = run.load_state()
     earlier = state[1]["seconds"] if state else 0.0
     data = TrainingData(training, examples, validation)
-    history = _train(task, model, run, data, state[1] if state else None)
+    history = _train(task, model, run, data, state[1] if state else None, told)
     say_stall(history)
     with files.atomic_write(run.path / "model.keras") as aside:
         keras.saving.save_model(model, aside)
@@ -229,7 +239,7 @@ def train_or_resume(folder: Path, recipe: Recipe, data: str | None = None, smoke
         return run, report or fit(run)
 
 
-def _train(task, model, run, data: TrainingData, state: dict | None) -> list[dict]:
+def _train(task, model, run, data: TrainingData, state: dict | None, told: loggers.Told) -> list[dict]:
     """Train with diagnostics of every epoch on TensorBoard; returns the history.
 
     state: what was saved when the run was stopped, with its `step` and `history`; None in a new run.
@@ -242,6 +252,7 @@ def _train(task, model, run, data: TrainingData, state: dict | None) -> list[dic
 
     def report(row):
         monitor.epoch(row["epoch"], row, validation.pictures)
+        told("epoch", row)
         shown = f"loss {row['loss']:.4f}  val_loss {row['val_loss']:.4f}"
         console.say(
             f"epoch {row['epoch']}/{recipe.train.epochs}  {shown}  {_headline(task, row)}{row['seconds']:.1f} s"

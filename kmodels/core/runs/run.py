@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from kmodels.core.runs.predictor import Predictor
 
+LOGS = ("mlflow", "wandb")  # services that may be told of a training
 FORMAT = 1  # of the run folder; a reader refuses newer ones
 TIME = re.compile(r"\d{8}-\d{6}")  # in a folder's name
 STATE = ("step", "history", "seconds", "live")  # what is saved beside a training state's variables
@@ -45,7 +46,8 @@ class Run:
     recipe : Recipe
         As recipe.yaml holds it.
     metadata : dict
-        What run.json holds: `format, kmodels, model, backend, data, smoke, code` and, once data was read, the
+        What run.json holds: `format, kmodels, model, backend, data, smoke, code`, for a tuning `from` (see
+        `course.fine_tuning`), `log` where a service is told (see `course.loggers`) and, once data was read, the
         `data_hash` of the user's, and the `inputs` that it was trained on (see `task.MeasuredRecords`).
     records : Records or None
         The user's data, where they were read already as the run began.
@@ -66,6 +68,8 @@ class Run:
         smoke: bool,
         records: object = None,
         variant: str | None = None,
+        origin: dict | None = None,
+        log: str | None = None,
     ) -> "Run":
         """Create a folder `<out>/<model>[-<variant>]-seed<seed>-<time>-<hash>/` with a recipe.
 
@@ -85,6 +89,10 @@ class Run:
             Those of `data`, where they were read already.
         variant : str, optional
             The model's variant that the recipe was made of; it is a label in the folder's name.
+        origin : dict, optional
+            What the training begins with, see `course.fine_tuning.origin`; new weights by default.
+        log : str, optional
+            A service that is told of the training, see `course.loggers`.
         """
         out = Path(out)
         out.mkdir(parents=True, exist_ok=True)
@@ -100,6 +108,8 @@ class Run:
             "smoke": smoke,
             "code": provenance.code(),
         }
+        metadata |= {} if origin is None else {"from": origin}
+        metadata |= {} if log is None else {"log": {"to": log}}
         files.write_text(path / "recipe.yaml", recipe.to_yaml())
         files.write_json(path / "run.json", metadata)
         return cls(path, recipe, metadata, records)
@@ -121,6 +131,9 @@ class Run:
             if not all(isinstance(word, str) for word in words) or not isinstance(metadata["smoke"], bool):
                 raise ValueError
             _check_inputs(metadata.get("inputs", {}))
+            _check_origin(metadata.get("from"))
+            if "log" in metadata and metadata["log"]["to"] not in LOGS:
+                raise ValueError
         except FileNotFoundError:
             raise UserError(f"{path}: no run folder (it has no run.json)") from None
         except (ValueError, LookupError, TypeError, AttributeError, NotADirectoryError, RecursionError):
@@ -137,7 +150,7 @@ class Run:
 
     @classmethod
     def find_existing(cls, folder: Path, recipe: Recipe, backend: str, data: str | None = None) -> "Run | None":
-        """Find the newest run of a recipe, of this code, in a folder.
+        """Find the newest run of a recipe, of this code, that began with new weights, in a folder.
 
         Parameters
         ----------
@@ -155,7 +168,8 @@ class Run:
         for path in sorted(Path(folder).glob("*/run.json"), key=_begun, reverse=True):
             metadata = json.loads(path.read_text(encoding="utf-8"))
             asked = (path.parent / "recipe.yaml").read_text(encoding="utf-8")
-            if asked == recipe.to_yaml() and wanted.items() <= metadata.items():
+            begun_anew = "from" not in metadata
+            if begun_anew and asked == recipe.to_yaml() and wanted.items() <= metadata.items():
                 return cls(path.parent, recipe, metadata)
         return None
 
@@ -246,6 +260,10 @@ class Run:
         """Write down the hash of the user's data, and where it lies, for later processes."""
         self._note(data_hash=found)
 
+    def note_log(self, to: str, name: str) -> None:
+        """Write down what a service calls the run, so that a later process goes on with it there."""
+        self._note(log={"to": to, "id": name})
+
     def note_inputs(self, inputs: dict[str, dict]) -> None:
         """Write down unit, mean and standard deviation of each input of the training: other data is held against it."""
         self._note(inputs=inputs)
@@ -332,6 +350,19 @@ def _check_inputs(inputs: dict) -> None:
         numbers = [known[name] for name in ("mean", "sd")]
         if not isinstance(known["unit"], str | None) or not all(isinstance(number, int | float) for number in numbers):
             raise ValueError
+
+
+def _check_origin(origin: dict | None) -> None:
+    """Raise ValueError where what a run says that it began with is not what `fine_tuning.origin` wrote."""
+    if origin is None:
+        return
+    if not all(isinstance(origin[name], str) for name in ("path", "sha256")) or not isinstance(
+        origin["simulated"], bool
+    ):
+        raise ValueError
+    if not all(isinstance(name, str) for name in origin["frozen"]) or not isinstance(origin["learning_rate"], float):
+        raise ValueError
+    _check_inputs(origin["inputs"] or {})
 
 
 def _begun(path: Path) -> tuple[str, str]:

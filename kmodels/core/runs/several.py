@@ -4,10 +4,12 @@ from pathlib import Path
 
 from kmodels.core.cli import console
 from kmodels.core.report import index, report, seeds
-from kmodels.core.runs import pipeline
+from kmodels.core.runs import jobs
+from kmodels.core.runs.jobs.training import train
 from kmodels.core.spec import registry, verdict
 from kmodels.core.spec.recipe import Recipe
 from kmodels.core.spec.task import Task
+from kmodels.core.training import backend
 
 
 def fit(base: Recipe, count: int, out: Path, data: str | None = None, smoke: bool = False) -> dict:
@@ -34,13 +36,14 @@ def fit(base: Recipe, count: int, out: Path, data: str | None = None, smoke: boo
         As `seeds.summarize` makes it.
     """
     task = registry.task(base.task)
-    reports = []
-    for k in range(count):
-        recipe = base.with_changes({"seed": base.seed + k})
-        run, found = pipeline.train_or_resume(out, recipe, data, smoke)
-        console.say(f"seed {recipe.seed}: {verdict.sentence(found['gates'])} ({found['duration_s']:.0f} s) {run.path}")
-        reports.append(found)
-    result = seeds.summarize(reports)
+    recipes = [base.with_changes({"seed": base.seed + k}) for k in range(count)]
+    patience = jobs.PATIENCE if jobs.active() else 0.0
+    todo = ((out, recipe, data, smoke, backend.current(), patience) for recipe in recipes)
+    reports = {}
+    for (_, recipe, *_), (run, found) in jobs.run(train, todo, apart=True, ahead=1, what="training", total=count):
+        console.say(f"seed {recipe.seed}: {verdict.sentence(found['gates'])} ({found['duration_s']:.0f} s) {run}")
+        reports[recipe.seed] = found
+    result = seeds.summarize([reports[recipe.seed] for recipe in recipes])
     folder = out / f"{base.task}-seeds-{base.seed}-{base.seed + count - 1}-{base.digest()}"
     report.write(result, {}, folder, task.headline)
     show(result, task)

@@ -52,6 +52,8 @@ class Recipe(Section):
         Named sets of changed fields, `{"flawed": {"model": {"encoding": "normalized"}}}`.
     SMOKE : dict
         The changes that make the whole path run in a minute or two.
+    TUNING : dict
+        Fields by their dotted keys that `fit --from` changes beside the step size, which becomes a tenth.
     SMALL_OPERATIONS : bool
         Whether the model runs many small operations a step (see `backend.select`).
     FASTEST : tuple of str
@@ -71,6 +73,7 @@ class Recipe(Section):
 
     VARIANTS: ClassVar[dict[str, dict[str, Any]]] = {}
     SMOKE: ClassVar[dict[str, Any]] = {}
+    TUNING: ClassVar[dict[str, Any]] = {}
     SMALL_OPERATIONS: ClassVar[bool] = False
     FASTEST: ClassVar[tuple[str, ...]] = ()
     RENAMED: ClassVar[dict[str, str]] = {"train.precision": "train.dtype"}

@@ -425,3 +425,32 @@ def accelerators() -> list[str]:
     import torch
 
     return [torch.cuda.get_device_name(k) for k in range(torch.cuda.device_count())]
+
+
+def load_saved_model(path: Any) -> Callable:
+    """Load a SavedModel: a function of a dictionary of arrays. It needs tensorflow, whatever backend Keras runs on."""
+    import tensorflow as tf
+
+    loaded = tf.saved_model.load(str(path))
+
+    def serve(arrays):  # holds what was loaded: its variables are deleted with it
+        return loaded.serve({name: tf.convert_to_tensor(value) for name, value in arrays.items()})
+
+    return serve
+
+
+def litert_interpreter(path: Any) -> Any:
+    """Open a LiteRT file that has operations of TensorFlow's own; TensorFlow is needed to run them."""
+    import tensorflow as tf
+
+    return tf.lite.Interpreter(model_path=str(path))
+
+
+def litert_options(precision: str) -> dict:
+    """List what `keras.Model.export` is told, on tensorflow, to write a LiteRT file in a precision."""
+    import tensorflow as tf
+
+    if precision == "float32":
+        return {}
+    types = {"target_spec": {"supported_types": [tf.float16]}} if precision == "float16" else {}
+    return {"optimizations": [tf.lite.Optimize.DEFAULT]} | types

@@ -7,9 +7,9 @@ and the order of programming within a block (strict, monotonic, any). For each o
 surprise -ln p of each operation is then a detector, with a threshold that legal validation traces choose; labels only
 score it. An n-gram, an automaton (where AALpy is installed) and tables of seen page offsets stand beside it. The
 offsets that it believes to be legal, in the states that legal traces reached, are compared with the device's rules.
-By default: every limit under every order, half a minute to two minutes each on two cores. At limit 5 under monotonic
-and any a network that does not see which pages are written is trained, too. Devices that --out holds already are not
-repeated. A picture is written next to --out.
+By default: every limit under every order, half a minute to two minutes each on two cores, or several at a time on
+workers. At limit 5 under monotonic and any a network that does not see which pages are written is trained, too. Devices
+that --out holds already are not repeated. A picture is written next to --out.
 
 Exit status: 0 every network reaches AUROC 0.99 and localisation 0.95 and says its device's rules, 1 one does not, 2 bad
 input or usage.
@@ -20,7 +20,7 @@ import sys
 import time
 from pathlib import Path
 
-from kmodels.core.cli import cli
+from kmodels.core.cli import cli, scale
 from kmodels.core.spec.errors import UserError
 
 LIMITS = range(1, 11)
@@ -43,6 +43,7 @@ def main(argv=None) -> int:
     options.add_argument("--sequences", type=int, metavar="N", help="legal ones to learn from (2000 or 6000)")
     options.add_argument("--epochs", type=int, default=6, metavar="N", help="passes over them (default: 6)")
     options.add_argument("--seed", type=int, default=0, metavar="S", help="of data and weights (default: 0)")
+    scale.add_options(options, "devices")
     cli.add_backend_option(options)
     return cli.run(options, _rules, argv)
 
@@ -50,6 +51,7 @@ def main(argv=None) -> int:
 def _rules(args, words) -> int:
     cli.reject_extra_arguments(words)
     _check(args)
+    scale.check(args)
     from kmodels.core.training import backend
     from kmodels.nand.generator.recipe import GeneratorRecipe
 
@@ -58,17 +60,22 @@ def _rules(args, words) -> int:
     from kmodels.core.io import files
     from kmodels.core.io.resumed import resumed
     from kmodels.core.report import figures
-    from kmodels.core.runs import provenance
+    from kmodels.core.runs import jobs, provenance
     from kmodels.nand.studies.rules_report import measured, plot, table
 
     settings = {name: getattr(args, name) for name in ("sequences", "epochs", "seed", "initial_state")}
     before = resumed(Path(args.out), settings, {"devices": {}}, {"initial_state": "not_erased"})  # there was no other
     record = before | settings | provenance.here()
-    for order, limit in _devices(args):
-        name = f"{order} {limit}"
-        if name not in record["devices"]:
+    left = [device for device in _devices(args) if "{} {}".format(*device) not in record["devices"]]
+
+    def todo():
+        for order, limit in left:
             console.say(f"program_order {order}, read_offset_limit {limit}")
-            record["devices"][name] = study_device(order, limit, **settings)
+            yield backend.current(), order, limit, settings
+
+    with scale.workers(args, Path(args.out).parent):
+        for (_, order, limit, _), found in jobs.run(_study, todo(), apart=True, ahead=1):
+            record["devices"] = _sorted(record["devices"] | {f"{order} {limit}": found})
             files.write_json(args.out, record)
     picture = Path(args.out).with_suffix(".png")
     files.write_bytes(picture, figures.png(plot(record["devices"])))
@@ -89,6 +96,21 @@ def _check(args) -> None:
 def _devices(args) -> list[tuple[str, int]]:
     """List (program order, limit) of the devices that were asked for."""
     return [(order, limit) for order in args.orders for limit in args.limits or LIMITS]
+
+
+def _sorted(devices: dict[str, dict]) -> dict[str, dict]:
+    """Put devices in order, whichever was done first."""
+    place = {"program_order": ORDERS.index, "read_offset_limit": int}
+    return dict(sorted(devices.items(), key=lambda item: [of(item[1][name]) for name, of in place.items()]))
+
+
+def _study(chosen: str, order: str, limit: int, settings: dict) -> dict:
+    """Study a device on the backend `chosen`, in this process or in one that a worker has begun for it."""
+    from kmodels.core.training import backend
+    from kmodels.nand.generator.recipe import GeneratorRecipe
+
+    backend.start(chosen, GeneratorRecipe.SMALL_OPERATIONS)
+    return study_device(order, limit, **settings)
 
 
 def is_reached(device: dict) -> bool:

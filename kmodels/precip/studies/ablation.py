@@ -13,7 +13,7 @@ Exit status: 0 done, 2 bad input or usage.
 import sys
 from pathlib import Path
 
-from kmodels.core.cli import cli
+from kmodels.core.cli import cli, scale
 from kmodels.core.spec.errors import UserError
 from kmodels.core.spec.ladder import Ladder, Step
 from kmodels.core.spec.recipe import merge
@@ -46,6 +46,7 @@ def main(argv=None) -> int:
     options.add_argument("--seeds", type=int, default=3, metavar="N", help="trainings of each (default: 3)")
     options.add_argument("--smoke", action="store_true", help="the whole path on little data; no verdict")
     options.add_argument("--out", default="runs/ablation-precip", metavar="DIR", help="(default: runs/ablation-precip)")
+    scale.add_options(options, "trainings")
     cli.add_backend_option(options)
     return cli.run(options, _ablation, argv)
 
@@ -53,6 +54,7 @@ def main(argv=None) -> int:
 def _ablation(args, words) -> int:
     if args.seeds < 1:
         raise UserError(f"--seeds {args.seeds}: at least 1")
+    scale.check(args)
     from kmodels.core.cli import parse
     from kmodels.precip.recipe import PrecipRecipe
 
@@ -66,7 +68,8 @@ def _ablation(args, words) -> int:
     from kmodels.core.spec import registry
 
     what = climb.LadderRun(registry.task("precip"), ABLATION, base, Path(args.out), args.seeds, args.smoke)
-    records, _ = climb.climb(what, 0, len(ABLATION.steps) - 1, keep_going=True)
+    with scale.workers(args, what.out):
+        records, _ = climb.climb(what, 0, len(ABLATION.steps) - 1, keep_going=True)
     console.show(review.summary(records))
     console.say(f"\nablation     {Path(args.out) / 'ladder.md'}")
     return 0

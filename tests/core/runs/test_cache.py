@@ -12,7 +12,7 @@ from helpers.checks import run_python
 import kmodels
 from kmodels.core.io import files
 from kmodels.core.runs import cache
-from kmodels.core.spec.errors import UserError
+from kmodels.core.spec.errors import Lost, UserError
 from kmodels.nand.data import load as nand_load
 from kmodels.nand.recipe import NandRecipe
 
@@ -78,11 +78,13 @@ def test_a_simulation_that_fails_leaves_nothing(tmp_path):
 class Stopped(Simulator):
     """A Task that writes two files, each in a folder, and is interrupted before the second once."""
 
+    by = KeyboardInterrupt
+
     def simulate(self, recipe, folder, report):
         self.calls += 1
         for name in ("a", "b"):
             if name == "b" and self.calls == 1:
-                raise KeyboardInterrupt
+                raise self.by
             if not (folder / name).exists():
                 (folder / name).mkdir()
                 (folder / name / "data.txt").write_text(f"{self.calls}")
@@ -108,9 +110,11 @@ def test_a_name_that_parquet_does_not_take_is_refused_in_a_line(tmp_path):
     assert not folder.exists()
 
 
-def test_an_interrupted_simulation_is_given_what_it_left():
+@pytest.mark.parametrize("by", [KeyboardInterrupt, Lost])
+def test_an_interrupted_simulation_is_given_what_it_left(by):
     task = Stopped()
-    with pytest.raises(KeyboardInterrupt):
+    task.by = by
+    with pytest.raises(by):
         made(task)
     made(task, NandRecipe(seed=1))  # another recipe starts anew
     folder = made(task)

@@ -1,14 +1,16 @@
 """Climbing: stops where a gate fails, skips what is climbed, judges every seed. Trainings are stood in for."""
 
 import json
-from pathlib import Path
 
 import pytest
 from helpers.checks import fails_cleanly
+from helpers.killing import kill_a_worker, started
 
 from kmodels import climb as verb
 from kmodels.core.report import review
 from kmodels.core.runs import climb
+from kmodels.core.runs.jobs import training
+from kmodels.core.spec.errors import UserError
 from kmodels.core.spec.registry import task as task_of
 from kmodels.core.training import backend
 
@@ -160,36 +162,47 @@ def test_a_climb_from_the_command_line_and_its_second_call(tmp_path, capsys, eag
     assert list((tmp_path / "runs" / "step0").iterdir()) == runs, "the finished run is taken up, not trained again"
 
 
-def test_rungs_are_trained_side_by_side_each_on_its_cores(tmp_path, monkeypatch):
-    started, found = [], []
+@pytest.fixture
+def on_workers(monkeypatch):
+    """Workers that are stood in for; returns the (rung's folder, seed) of the trainings that they were given."""
+    given = []
 
-    class Child:
-        returncode = 1  # a gate failed
+    def stand_in(work, todo, **how):
+        assert work is training.train and how["apart"] and how["ahead"] == 1
+        for arguments in todo:
+            given.append((arguments[0].name, arguments[1].seed))
+            failed = given[-1] == ("step1", 0)
+            yield arguments, UserError("out of luck") if failed else (arguments[0], {"duration_s": 1.0})
 
-        def __init__(self, words, **quiet):
-            started.append(words)
-            self.pid, self.polls = 10_000_000 + len(started), 0
-            found.append(len(started) - sum(child.polls > 1 for child in children))
-            children.append(self)
-
-        def poll(self):
-            self.polls += 1
-            return self.returncode if self.polls > 1 else None
-
-    children = []
-    monkeypatch.setattr(climb.subprocess, "Popen", Child)
-    monkeypatch.setattr(climb.time, "sleep", lambda seconds: None)
-    climb.train_side_by_side(what(tmp_path, n_seeds=2), 0, 2, processes=2)
-    assert len(started) == 6 and max(found) == 2, "two at a time, three rungs of two seeds"
-    words = started[-1]
-    config = Path(words[words.index("--config") + 1])
-    assert words[words.index("--seed") + 1] == "1" and words[words.index("--out") + 1].endswith("runs/step2")
-    assert config.read_text() == what(tmp_path, n_seeds=2).recipes(2)[1].to_yaml()
+    monkeypatch.setattr(climb.jobs, "run", stand_in)
+    monkeypatch.setattr(climb.jobs, "active", lambda: True)
+    return given
 
 
-def test_side_by_side_needs_to_keep_going(capsys):
-    fails_cleanly(capsys, verb.main(["--model", "nand", "--processes", "2"]), "--keep-going")
-    fails_cleanly(capsys, verb.main(["--model", "nand", "--processes", "0", "--keep-going"]), "at least 1")
+def test_workers_are_given_every_rung_or_the_seeds_of_one(trained, on_workers, tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(globals(), "ACCURACY", course(0.80, 0.81))
+    climb.climb(what(tmp_path, n_seeds=2), 0, 2, keep_going=True)
+    assert on_workers == [(f"step{k}", seed) for k in range(3) for seed in (0, 1)]
+    assert len(trained) == 6, "each is then found, and what failed says why"
+    assert "step1, seed 0: not trained: out of luck" in capsys.readouterr().out
+    del on_workers[:]
+    climb.climb(what(tmp_path, n_seeds=2), 2, LAST, keep_going=False)
+    assert on_workers == [(f"step{k}", seed) for k in range(3, FREE + 1) for seed in (0, 1)], "up to the failed gate"
+
+
+@pytest.mark.slow
+def test_a_worker_is_killed_in_mid_climb_and_every_rung_is_trained_once(tmp_path):
+    """Really trained, the smallest steps."""
+    pytest.importorskip("distributed")
+    words = ["--model", "nand", "--smoke", "--until", "1", "--keep-going", "--seeds", "2", "--workers", "2"]
+    driver = started(["kmodels.climb", *words, "--out", str(tmp_path)])
+    kill_a_worker(tmp_path, driver)
+    said, _ = driver.communicate(timeout=600)
+    assert driver.returncode == 0 and "has gone; its jobs are given to others" in said, said
+    for k in range(2):
+        runs = list((tmp_path / "runs" / f"step{k}").glob("*/report.json"))
+        assert len(runs) == 2 and (tmp_path / f"metrics_step{k}.json").exists(), said
+    assert len(list(tmp_path.glob("runs/*/*/run.json"))) == 4, "none is begun twice"
 
 
 def test_a_long_rung_is_climbed_only_alone(trained, tmp_path, capsys):

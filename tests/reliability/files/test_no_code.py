@@ -332,9 +332,3 @@ def test_a_state_with_a_pickle_is_refused(run_of):
     (folder / "state.json").write_text('{"step": 1, "history": [], "seconds": 0, "live": {}}')
     with pytest.raises(UserError, match="step-000000001: damaged: Object arrays cannot be loaded"):
         run_of.load_state()
-
-
-def test_a_search_serves_this_machine_alone_unless_told_otherwise():
-    from tuning import search
-
-    assert search.ADDRESS.startswith("127.0.0.1:")

@@ -1,0 +1,1 @@
+"""What may be added to the course of a training: weights to begin with, services that are told of it."""
