@@ -8,7 +8,7 @@ from kmodels.core.spec.recipe import Recipe, Section, TrainSection
 
 Range = tuple[float, float]
 Architecture = Literal["v1_ensemble", "v2_convlstm"]
-Base = Literal["none", "persistence", "wind_moved", "transport"]
+Base = Literal["none", "persistence", "wind_moved", "transport", "solver"]
 ARCHITECTURES, BASES = get_args(Architecture), get_args(Base)
 GIVEN_BASES = ("persistence", "wind_moved")  # those that come with the data, as an input of the network
 
@@ -79,7 +79,7 @@ class Model(Section):
         "transport",
         description="none: the network's output alone; persistence, wind_moved: that added in log space to the last "
         "frame, or to the last frame moved by its wind; transport: a step of transport whose coefficients the network "
-        "gives",
+        "gives; solver: the equation itself, solved with coefficients that the network gives",
     )
     transport: bool = Field(
         True,
@@ -91,6 +91,9 @@ class Model(Section):
         le=1,
         description="base transport: share of what it missed in the last step that is added to the next one",
     )
+    substeps: int = Field(
+        10, ge=2, le=1000, multiple_of=2, description="base solver: steps from a frame to the next, an even number"
+    )
     c0: float = Field(1e-8, gt=0, description="concentrations enter as log1p(c / c0) [kg m-3]")
     filters: int = Field(12, ge=1, le=512, description="channels of the encoder and of each ConvLSTM")
     num_layers: int = Field(1, ge=1, le=8, description="ConvLSTM layers")
@@ -100,7 +103,7 @@ class Model(Section):
     @property
     def needs_wind(self) -> bool:
         """Whether the wind is asked of the data."""
-        return self.wind or self.transport or self.base == "wind_moved"
+        return self.wind or self.transport or self.base in ("wind_moved", "solver")
 
 
 class Train(TrainSection):
@@ -113,6 +116,13 @@ class Train(TrainSection):
         1.0, ge=0, description="weight of the error in total mass; that of the error in log space is 1"
     )
     peak_weight: float = Field(1.0, ge=0, description="weight of the relative squared error of concentrations")
+    wind_degrees: float = Field(
+        0.0,
+        ge=0,
+        le=180,
+        description="half of the windows are given a wind turned by an angle of this deviation [degrees]",
+    )
+    wind_share: float = Field(0.0, ge=0, le=1, description="and stretched by a factor whose logarithm has this one")
 
 
 class PlumeRecipe(Recipe):
@@ -151,10 +161,12 @@ class PlumeRecipe(Recipe):
             raise ValueError(f"model.transport looks at two frames; data.past = {self.data.past}")
         if self.model.base == "transport" and (self.model.architecture != "v2_convlstm" or not self.model.transport):
             raise ValueError("model.base = transport needs model.architecture = v2_convlstm and model.transport = true")
-        if self.model.base == "transport" and self.data.horizon != 1:
+        if self.model.base == "solver" and (self.model.architecture != "v2_convlstm" or not self.model.wind):
+            raise ValueError("model.base = solver needs model.architecture = v2_convlstm and model.wind = true")
+        if self.model.base in ("transport", "solver") and self.data.horizon != 1:
             # What the step to t missed is compared with frame t.
             raise ValueError(
-                f"model.base = transport forecasts the next frame; data.horizon = {self.data.horizon} needs "
+                f"model.base = {self.model.base} forecasts the next frame; data.horizon = {self.data.horizon} needs "
                 "another one, such as persistence"
             )
         return self

@@ -3,7 +3,7 @@
 import numpy as np
 
 from kmodels.core.spec.task import Forecaster, TrainingData
-from kmodels.plume.data.encode import encode, from_log
+from kmodels.plume.data.encode import encode, from_log, training_examples
 from kmodels.plume.data.load import SUFFIXES, load
 from kmodels.plume.evaluation.baselines import evaluate_baselines, with_error_ratios
 from kmodels.plume.evaluation.diagnostics import RollOuts, diagnostics
@@ -74,6 +74,7 @@ class PlumeTask(Forecaster):
 
     load = staticmethod(load)
     encode = staticmethod(encode)
+    training_examples = staticmethod(training_examples)
     build = staticmethod(build)
     decode = staticmethod(decode)
     baselines = staticmethod(evaluate_baselines)

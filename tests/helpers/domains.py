@@ -2,10 +2,10 @@
 
 import numpy as np
 
+from kmodels.plume.data.flow.terrain import Domain, Faces
+from kmodels.plume.data.flow.wind import Wind
 from kmodels.plume.recipe import Grid, PlumeRecipe
-from kmodels.plume.simulator.terrain import Domain, Faces
 from kmodels.plume.simulator.transport import Transport
-from kmodels.plume.simulator.wind import Wind
 
 
 def data(**changes):

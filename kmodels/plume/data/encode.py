@@ -1,10 +1,11 @@
 """Windows as the network's inputs: concentrations in log space, wind, maps, and the base that it corrects."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from kmodels.plume.data.advection import advect_emission, semi_lagrangian_step
+from kmodels.plume.data.flow.courant import courant_numbers
 from kmodels.plume.data.records import Windows
 from kmodels.plume.data.run import Maps
 from kmodels.plume.recipe import GIVEN_BASES, PlumeRecipe
@@ -62,6 +63,7 @@ class WindowExamples:
     * static (rows, z, y, x, 3): 1 in the ground, log1p(emission / 1 g/s), stack height / 100 m;
     * wind (rows, past, z, 2), with model.wind: eastward and northward wind / 10 m/s;
     * transport (rows, z, y, x, 4), with model.transport: see `transport_maps`, scaled like past;
+    * flow_x, flow_y, flow_z, with model.base solver: see `courant_numbers`;
     * base (rows, z, y, x), with model.base persistence or wind_moved: scaled like past.
 
     Target: future (rows, z, y, x), scaled like past.
@@ -74,11 +76,14 @@ class WindowExamples:
         What the network is given.
     targets : bool
         Whether the windows' target frames exist.
+    wind_error : array (windows, 2), optional
+        Angle [rad] and factor that the winds of each window are turned and stretched by.
     """
 
     windows: Windows
     recipe: PlumeRecipe
     targets: bool = True
+    wind_error: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.windows)
@@ -88,7 +93,9 @@ class WindowExamples:
         model = self.recipe.model
         past = self.windows.past(rows)
         winds = self.windows.wind(rows) if model.needs_wind else None
-        inputs = encode_inputs(past, winds, self.windows.maps(rows), self.windows, self.recipe)
+        if self.wind_error is not None:
+            winds = turn_and_stretch(winds, *self.wind_error[rows].T)
+        inputs = encode_inputs(past, winds, self.windows.maps(rows), self.windows, rows, self.recipe)
         if not self.targets:
             return inputs, {}
         return inputs, {"future": to_log(self.windows.target(rows), model.c0)}
@@ -100,8 +107,27 @@ def encode(windows: Windows, recipe: PlumeRecipe) -> WindowExamples:
     return WindowExamples(windows, recipe, targets=bool(complete))
 
 
+def training_examples(windows: Windows, recipe: PlumeRecipe) -> WindowExamples:
+    """Make the examples of a training: with train.wind_degrees or train.wind_share half of them have a wrong wind."""
+    examples, train = encode(windows, recipe), recipe.train
+    if not (recipe.model.needs_wind and (train.wind_degrees or train.wind_share)):
+        return examples
+    rng = np.random.default_rng([recipe.seed, 0x817E])
+    kicks = rng.standard_normal((len(windows), 2)) * (rng.random((len(windows), 1)) < 0.5)
+    error = np.radians(train.wind_degrees) * kicks[:, 0], np.exp(train.wind_share * kicks[:, 1])
+    return replace(examples, wind_error=np.stack(error, axis=1))
+
+
+def turn_and_stretch(winds: np.ndarray, angle, factor) -> np.ndarray:
+    """Turn winds (..., 2, z) counter-clockwise by an angle [rad] and multiply them by a factor, (rows,) each."""
+    shape = (-1, *[1] * (winds.ndim - 2))
+    cos, sin = (np.reshape(factor * f(angle), shape).astype("float32") for f in (np.cos, np.sin))
+    u, v = winds[..., 0, :], winds[..., 1, :]
+    return np.stack([cos * u - sin * v, sin * u + cos * v], axis=-2)
+
+
 def encode_inputs(
-    past: np.ndarray, winds: np.ndarray | None, maps: Maps, windows: Windows, recipe: PlumeRecipe
+    past: np.ndarray, winds: np.ndarray | None, maps: Maps, windows: Windows, rows, recipe: PlumeRecipe
 ) -> dict[str, np.ndarray]:
     """Encode what the network is given.
 
@@ -114,7 +140,9 @@ def encode_inputs(
     maps : Maps
         Of the rows.
     windows : Windows
-        Whose cell size, frame interval and horizon hold.
+        Whose runs, cell size, frame interval and horizon hold.
+    rows : array of int
+        Which of the windows these are.
     recipe : PlumeRecipe
         Which inputs there are.
 
@@ -129,6 +157,8 @@ def encode_inputs(
         inputs["wind"] = np.swapaxes(winds, -1, -2) / np.float32(WIND_SCALE)
     if model.transport:
         inputs["transport"] = to_log(transport_maps(past, winds, maps, windows), model.c0)
+    if model.base == "solver":
+        inputs |= courant_numbers(windows, rows, winds[:, -1], model.substeps)
     if model.base in GIVEN_BASES:
         inputs["base"] = to_log(_base(past[:, -1], winds, maps.below_ground, windows, recipe), model.c0)
     return inputs

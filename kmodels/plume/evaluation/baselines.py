@@ -5,6 +5,7 @@ import functools
 import numpy as np
 
 from kmodels.core.spec.task import Scores
+from kmodels.plume.data.flow.courant import is_solvable
 from kmodels.plume.data.records import Windows
 from kmodels.plume.evaluation import solver
 from kmodels.plume.evaluation.metrics import metrics
@@ -36,10 +37,10 @@ def baseline_forecasts(windows: Windows, leads: int, train: Windows | None = Non
         training windows "fitted_solver", its diffusivity fitted on them.
     """
     forecasts = {"persistence": persistence(windows, leads)}
-    if not solver.is_solvable(windows):
+    if not is_solvable(windows):
         return forecasts
     forecasts["class_d_solver"] = solver.restart(windows, leads)
-    if train is not None and solver.is_solvable(train):
+    if train is not None and is_solvable(train):
         forecasts["fitted_solver"] = solver.restart(windows, leads, _fitted(train))
     return forecasts
 

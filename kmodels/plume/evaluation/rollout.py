@@ -53,7 +53,7 @@ def roll_out(
         if recipe.model.needs_wind:
             ages = range(lead - windows.n_past + 1, lead + 1)
             winds = np.stack([windows.wind_at(rows, age) for age in ages], axis=1)
-        inputs = encode.encode_inputs(past, winds, maps, windows, recipe)
+        inputs = encode.encode_inputs(past, winds, maps, windows, rows, recipe)
         outputs = inference.predict(model, ArrayExamples(inputs, {}), recipe.train.batch_size)
         frame = encode.from_log(outputs["future"], recipe.model.c0)
         frames.append(frame)

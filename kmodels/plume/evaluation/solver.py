@@ -6,30 +6,21 @@ on training runs, stacks emit at their height, the top is open, and the wind ove
 divergence that is nearest to the given profile.
 """
 
-import functools
-
 import numpy as np
 from scipy.optimize import minimize
 
+from kmodels.plume.data.flow.courant import mean_wind
+from kmodels.plume.data.flow.terrain import Faces
+from kmodels.plume.data.flow.wind import Wind
 from kmodels.plume.data.records import Windows
 from kmodels.plume.data.run import StoredRun
 from kmodels.plume.evaluation.prediction import Forecast
-from kmodels.plume.recipe import Grid
 from kmodels.plume.simulator.stability import CLASSES
-from kmodels.plume.simulator.terrain import Domain, Faces
 from kmodels.plume.simulator.transport import Transport
-from kmodels.plume.simulator.wind import Wind, nearest_wind
 
 NEUTRAL = CLASSES["D"]
 FIT_WINDOWS = 40  # training windows, at most, that a diffusivity is fitted on
 ROUNDING = 0.02  # of a wind's speed, relative: one transport serves all speeds that round to the same
-
-
-def is_solvable(windows: Windows) -> bool:
-    """Tell whether the solver has what it needs: wind, several levels, and cells as wide as they are long."""
-    nz, ny, nx = windows.shape
-    _, dy, dx = windows.cell
-    return windows.has_wind and nz > 1 and min(ny, nx) > 3 and bool(np.isclose(dy, dx))
 
 
 def restart(windows: Windows, leads: int, factors: tuple[float, float] = (1.0, 1.0)) -> Forecast:
@@ -82,7 +73,7 @@ class _RunSolver:
     """The solver over the hills of one run."""
 
     def __init__(self, run: StoredRun, windows: Windows, factors: tuple[float, float]):
-        self.domain, self.speed, self.wind = _mean_wind(run, windows.cell)
+        self.domain, self.speed, self.wind = mean_wind(run, windows.cell)
         neutral = NEUTRAL.diffusivities(float(np.interp(10.0, self.domain.z, self.speed)))
         self.diffusivity = tuple(k * factor for k, factor in zip(neutral, factors, strict=True))
         emission = run.maps().source_emission
@@ -110,25 +101,3 @@ class _RunSolver:
             wind = Wind(*(Faces(*(scale * faces for faces in part)) for part in self.wind))
             self.transports[key] = Transport(self.domain, wind, self.diffusivity, self.seconds)
         return self.transports[key]
-
-
-@functools.lru_cache(maxsize=64)  # a fit asks for the same runs again and again
-def _mean_wind(run: StoredRun, cell: tuple[float, float, float]) -> tuple[Domain, np.ndarray, Wind]:
-    """Solve for the winds without divergence that are nearest to a run's mean profile.
-
-    Returns
-    -------
-    domain : Domain
-        The run's hills, without a lid.
-    speed : array (z,)
-        Mean over time [m s-1].
-    wind : Wind
-        Over the hills.
-    """
-    dz, _, dx = cell
-    ny, nx = run.terrain.shape
-    ground = np.zeros((ny, nx)) if run.follows_terrain else run.terrain - (run.z[0] - dz / 2)
-    domain = Domain(Grid(nz=len(run.z), ny=ny, nx=nx, dx=dx, dz=dz), ground)
-    speed = np.hypot(run.u, run.v).mean(axis=0)
-    profile = speed[:, None, None]
-    return domain, speed, nearest_wind(domain, profile, profile)

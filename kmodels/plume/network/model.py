@@ -1,7 +1,5 @@
 """The networks: one that keeps the volume while it remembers, and the flawed ancestor that pools it away."""
 
-from typing import NamedTuple
-
 import keras
 from keras import layers, ops
 
@@ -10,28 +8,15 @@ from kmodels.core.training.optimizer import adam
 from kmodels.core.training.term_model import TermModel, dropout_seed, policy_name
 from kmodels.layers.conv3d import Conv3D
 from kmodels.layers.conv_lstm3d import ConvLSTM3D
+from kmodels.plume.network.closures import solve_with_closures
+from kmodels.plume.network.dispersion import AXES
 from kmodels.plume.network.losses import log_error, mass_error, peak_error
+from kmodels.plume.network.settings import Settings
 from kmodels.plume.network.transport_layers import OFFSETS, ImplicitVerticalDiffusion, LocalRedistribution
 from kmodels.plume.recipe import ARCHITECTURES, BASES, GIVEN_BASES, PlumeRecipe
 
 ERRORS = {"log": log_error, "mass": mass_error, "peak": peak_error}
 LOWEST_BASE = 0.01  # log1p(c / c0) below which the base counts as clean air: its inverse softplus must be finite
-
-
-class _Settings(NamedTuple):
-    """What the network's parts share."""
-
-    grid: tuple[int, int, int]
-    past: int
-    filters: int
-    num_layers: int
-    kernel_size: int
-    wind: bool
-    transport: bool
-    base: str
-    memory: float
-    remat: bool
-    policy: str
 
 
 @keras.saving.register_keras_serializable("kmodels.plume")
@@ -40,10 +25,11 @@ class PlumeNet(TermModel):
 
     Inputs, a dictionary as `kmodels.plume.PlumePreprocessor` makes it: past (batch, past, z, y, x) = log1p(c / c0);
     static (batch, z, y, x, 3) = ground (1) or air (0), log1p(emission / 1 g/s), stack height / 100 m; with `wind`
-    wind (batch, past, z, 2) in 10 m/s; with `transport` transport (batch, z, y, x, 4); with base "persistence" or
-    "wind_moved" base (batch, z, y, x). Outputs: future (batch, z, y, x) = log1p(c / c0), never negative, 0 in the
-    ground; with base "transport" also carried, what transport alone gives. Target: future. Loss terms: log, mass and
-    peak, see `kmodels.plume.network.losses`.
+    wind (batch, past, z, 2) in 10 m/s; with `transport` transport (batch, z, y, x, 4); with base "solver" flow_x,
+    flow_y and flow_z, see `kmodels.plume.data.flow.courant`; with base "persistence" or "wind_moved" base
+    (batch, z, y, x). Outputs: future (batch, z, y, x) = log1p(c / c0), never negative, 0 in the ground; with base
+    "transport" also carried, what transport alone gives. Target: future. Loss terms: log, mass and peak, see
+    `kmodels.plume.network.losses`.
 
     `export` writes a SavedModel on tensorflow and jax; on torch Keras exports no outputs in a dictionary: save the
     model, load it on one of those and export it there.
@@ -66,13 +52,20 @@ class PlumeNet(TermModel):
         Whether the wind of every frame is an input.
     transport : bool
         Whether the maps of what transport alone does are an input.
-    base : {"transport", "none", "persistence", "wind_moved"}
+    base : {"transport", "solver", "none", "persistence", "wind_moved"}
         What the forecast is made of: a step of transport whose coefficients the network gives (needs v2_convlstm and
-        `transport`); nothing but the network's output; that added in log space to the input `base`.
+        `transport`); the equation itself, solved with coefficients that the network gives (needs v2_convlstm and
+        `wind`); nothing but the network's output; that added in log space to the input `base`.
     memory : float
         With base "transport": share, 0 to 1, of what it missed in the last step that is added to the next one.
     remat : bool
         Whether the ConvLSTM keeps fewer values for the gradient and computes them again.
+    substeps : int
+        With base "solver": steps from a frame to the next, an even number.
+    cell : (float, float, float)
+        With base "solver": size of a cell (z, y, x) [m].
+    seconds : float
+        With base "solver": from a frame to the next [s].
     c0 : float
         Scale of the concentrations, log1p(c / c0) [kg m-3].
     mass_weight, peak_weight : float
@@ -106,6 +99,9 @@ class PlumeNet(TermModel):
         base: str = "transport",
         memory: float = 0.9,
         remat: bool = False,
+        substeps: int = 10,
+        cell: tuple[float, float, float] = (20.0, 100.0, 100.0),
+        seconds: float = 60.0,
         c0: float = 1e-8,
         mass_weight: float = 1.0,
         peak_weight: float = 1.0,
@@ -113,7 +109,9 @@ class PlumeNet(TermModel):
         name: str | None = None,
     ):
         grid, policy = as_sizes("PlumeNet", "grid", grid, 3, least=2), policy_name(dtype)
-        settings = _Settings(grid, past, filters, num_layers, kernel_size, wind, transport, base, memory, remat, policy)
+        cell = tuple(cell)
+        volume = (grid, past, filters, num_layers, kernel_size, wind, transport, base, memory, remat)
+        settings = Settings(*volume, substeps, cell, seconds, c0, policy)
         _check(settings, architecture)
         check_numbers("PlumeNet", mass_weight=mass_weight, peak_weight=peak_weight)
         check_numbers("PlumeNet", "above 0", c0=c0)
@@ -124,6 +122,7 @@ class PlumeNet(TermModel):
         self.grid, self.past, self.filters, self.num_layers = grid, past, filters, num_layers
         self.kernel_size, self.architecture = kernel_size, architecture
         self.wind, self.transport, self.base, self.memory, self.remat = wind, transport, base, memory, remat
+        self.substeps, self.cell, self.seconds = substeps, cell, seconds
         self.c0, self.mass_weight, self.peak_weight, self.policy = c0, mass_weight, peak_weight, policy
 
     @classmethod
@@ -142,6 +141,9 @@ class PlumeNet(TermModel):
             base=model.base,
             memory=model.memory,
             remat=model.remat,
+            substeps=model.substeps,
+            cell=(grid.dz, grid.dx, grid.dx),
+            seconds=recipe.data.frame_seconds,
             c0=model.c0,
             mass_weight=recipe.train.mass_weight,
             peak_weight=recipe.train.peak_weight,
@@ -174,6 +176,9 @@ class PlumeNet(TermModel):
             "base": self.base,
             "memory": self.memory,
             "remat": self.remat,
+            "substeps": self.substeps,
+            "cell": self.cell,
+            "seconds": self.seconds,
             "c0": self.c0,
             "mass_weight": self.mass_weight,
             "peak_weight": self.peak_weight,
@@ -189,18 +194,23 @@ def build(recipe: PlumeRecipe, steps: int) -> PlumeNet:
     return network
 
 
-def _check(settings: _Settings, architecture: str) -> None:
+def _check(settings: Settings, architecture: str) -> None:
     """Refuse arguments that would fail deep inside, or that contradict each other."""
     check_choice("PlumeNet", "architecture", architecture, ARCHITECTURES)
     check_choice("PlumeNet", "base", settings.base, BASES)
-    sizes = ("past", "filters", "num_layers", "kernel_size")
+    sizes = ("past", "filters", "num_layers", "kernel_size", "substeps")
     check_integers("PlumeNet", **{name: getattr(settings, name) for name in sizes})
     check_numbers("PlumeNet", "from 0 to 1", memory=settings.memory)
+    check_numbers("PlumeNet", "above 0", seconds=settings.seconds)
+    if settings.substeps % 2:
+        raise ValueError(f"PlumeNet: substeps = {settings.substeps}; expected an even number")
     if settings.base == "transport" and (architecture != "v2_convlstm" or not settings.transport):
         raise ValueError("PlumeNet: base = 'transport' needs architecture = 'v2_convlstm' and transport = True")
+    if settings.base == "solver" and (architecture != "v2_convlstm" or not settings.wind):
+        raise ValueError("PlumeNet: base = 'solver' needs architecture = 'v2_convlstm' and wind = True")
 
 
-def _inputs(settings: _Settings) -> dict:
+def _inputs(settings: Settings) -> dict:
     """Make the inputs that the settings ask for."""
     past, grid = settings.past, settings.grid
     inputs = {"past": keras.Input((past, *grid), name="past"), "static": keras.Input((*grid, 3), name="static")}
@@ -208,12 +218,16 @@ def _inputs(settings: _Settings) -> dict:
         inputs["wind"] = keras.Input((past, grid[0], 2), name="wind")
     if settings.transport:
         inputs["transport"] = keras.Input((*grid, 4), name="transport")
+    if settings.base == "solver":
+        for name, axis in AXES.items():
+            faces = [n + (axis == k) for k, n in enumerate(grid, 1)]
+            inputs[name] = keras.Input((*faces, 2), name=name)
     if settings.base in GIVEN_BASES:
         inputs["base"] = keras.Input(grid, name="base")
     return inputs
 
 
-def _convlstm(inputs: dict, settings: _Settings) -> dict:
+def _convlstm(inputs: dict, settings: Settings) -> dict:
     """Build v2: frames -> ConvLSTM -> fused with the maps -> back to one field, all at the volume's resolution."""
     filters, kernel_size, policy = settings.filters, settings.kernel_size, settings.policy
 
@@ -237,13 +251,15 @@ def _convlstm(inputs: dict, settings: _Settings) -> dict:
         x = ops.concatenate([x, inputs["transport"], inputs["past"][:, -1, ..., None]], -1)
     if settings.base == "transport":
         return _transport_step(convolve(x, filters, "decoder_1"), inputs, settings)
+    if settings.base == "solver":
+        return solve_with_closures(convolve(x, filters, "decoder_1"), inputs, settings)
     x = convolve(x, max(filters // 2, 1), "decoder_1")
     kernels = "glorot_uniform" if settings.base == "none" else "zeros"  # training starts at the base
     field = Conv3D(1, kernel_size, padding="same", kernel_initializer=kernels, dtype=policy, name="field")(x)
     return {"future": _positive(ops.squeeze(field, -1), inputs)}
 
 
-def _encode_frames(inputs: dict, settings: _Settings, convolve):
+def _encode_frames(inputs: dict, settings: Settings, convolve):
     """Encode every frame by itself: (batch, past, z, y, x, filters)."""
     frames = _stack_frames(inputs, settings)
     # All frames at once: time joins the batch.
@@ -254,7 +270,7 @@ def _encode_frames(inputs: dict, settings: _Settings, convolve):
     return ops.reshape(frames, (-1, settings.past, *settings.grid, settings.filters))
 
 
-def _transport_step(x, inputs: dict, settings: _Settings) -> dict:
+def _transport_step(x, inputs: dict, settings: Settings) -> dict:
     """Carry the last frame on, and add what the same transport missed in the last step.
 
     ::
@@ -282,7 +298,7 @@ def _transport_step(x, inputs: dict, settings: _Settings) -> dict:
     return {"future": ops.log1p(future), "carried": ops.log1p(carried[..., 0] * air)}
 
 
-def _ensemble(inputs: dict, settings: _Settings) -> dict:
+def _ensemble(inputs: dict, settings: Settings) -> dict:
     """Build v1: every frame pooled to 128 numbers, a Transformer over them, the last upsampled to a volume."""
     filters, policy, volume = settings.filters, settings.policy, settings.grid
     x = _stack_frames(inputs, settings)
@@ -304,7 +320,7 @@ def _ensemble(inputs: dict, settings: _Settings) -> dict:
     return {"future": _positive(ops.squeeze(x[:, : volume[0], : volume[1], : volume[2]], -1), inputs)}
 
 
-def _stack_frames(inputs: dict, settings: _Settings):
+def _stack_frames(inputs: dict, settings: Settings):
     """Stack concentration, and the wind of every level in all its cells: (batch, past, z, y, x, 1 or 3)."""
     frames = ops.expand_dims(inputs["past"], -1)
     if not settings.wind:

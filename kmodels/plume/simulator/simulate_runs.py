@@ -12,12 +12,14 @@ from typing import NamedTuple
 import numpy as np
 
 from kmodels.core.io import parallel
+from kmodels.plume.data.flow.terrain import Domain
+from kmodels.plume.data.flow.wind import Wind
 from kmodels.plume.data.run import PlumeRun, Stacks
 from kmodels.plume.simulator.stability import sample_stability
 from kmodels.plume.simulator.stacks import BUOYANCY_FLUX, plume_rise, release_cells, sample_stacks
-from kmodels.plume.simulator.terrain import Domain, sample_domain
+from kmodels.plume.simulator.terrain import sample_domain
 from kmodels.plume.simulator.transport import Transport
-from kmodels.plume.simulator.wind import Wind, sample_directions, wind_over, wind_speed
+from kmodels.plume.simulator.wind import sample_directions, wind_over, wind_speed
 
 SIMULATION = 1  # raise it when the same recipe gives other data: cached data is then made again
 LONGEST_SPIN_UP = 1800.0  # s

@@ -6,9 +6,9 @@ Briggs (1969, 1975), as in US EPA (1995), ISC3 user's guide, volume II, EPA-454/
 import numpy as np
 
 from kmodels.core.spec.errors import UserError
+from kmodels.plume.data.flow.terrain import Domain
 from kmodels.plume.data.run import Stacks
 from kmodels.plume.simulator.stability import Stability
-from kmodels.plume.simulator.terrain import Domain
 
 MARGIN = 0.15  # of the domain on each side, without stacks: a plume is to be seen before it leaves
 BUOYANCY_FLUX = (0.5, 10.0)  # m4 s-3, log-uniform, F = g v r^2 (T_s - T_a) / T_s: boiler houses, not power plants

@@ -21,8 +21,8 @@ import math
 import numba
 import numpy as np
 
-from kmodels.plume.simulator.terrain import Domain, Faces
-from kmodels.plume.simulator.wind import Wind
+from kmodels.plume.data.flow.terrain import Domain, Faces
+from kmodels.plume.data.flow.wind import Wind
 
 COURANT = 0.5  # largest u dt / dx
 EXPLICIT = 0.25  # largest K_h 2 dt / dx^2: no cell gives more than it has

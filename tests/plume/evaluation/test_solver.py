@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from helpers.checks import equal_arrays
 
+from kmodels.plume.data.flow.courant import is_solvable
 from kmodels.plume.data.load import load
 from kmodels.plume.evaluation import solver
 from kmodels.plume.recipe import PlumeRecipe
@@ -27,7 +28,7 @@ def windows(tmp_path_factory):
 
 def test_where_a_run_is_as_it_believes_it_goes_on_as_the_simulator_did(windows):
     leads = int(windows.leads.min())
-    assert solver.is_solvable(windows) and leads >= 1
+    assert is_solvable(windows) and leads >= 1
     forecast = solver.restart(windows, leads).concentration
     truth = windows.future(np.arange(len(windows)), leads)
     assert np.abs(forecast - truth).max() < 0.02 * truth.max()

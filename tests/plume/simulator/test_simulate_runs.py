@@ -6,13 +6,13 @@ import pytest
 from helpers.domains import data, flat
 
 from kmodels.core.spec.errors import UserError
+from kmodels.plume.data.flow.terrain import Domain
 from kmodels.plume.data.load import load
 from kmodels.plume.data.run import Stacks
 from kmodels.plume.recipe import PlumeRecipe
 from kmodels.plume.simulator import simulate_runs
 from kmodels.plume.simulator.stability import CLASSES
 from kmodels.plume.simulator.stacks import highest_release, plume_rise, release_cells, sample_stacks
-from kmodels.plume.simulator.terrain import Domain
 
 
 def simulated(seed=0, **changes):

@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 from helpers.domains import data, flat
 
+from kmodels.plume.data.flow.terrain import Domain, Faces
+from kmodels.plume.data.flow.wind import without_divergence
 from kmodels.plume.recipe import Grid
 from kmodels.plume.simulator.stability import CLASSES, POSSIBLE, sample_stability
-from kmodels.plume.simulator.terrain import Domain, Faces, sample_domain, sample_ground
-from kmodels.plume.simulator.wind import sample_directions, wind_over, wind_speed, without_divergence
+from kmodels.plume.simulator.terrain import sample_domain, sample_ground
+from kmodels.plume.simulator.wind import sample_directions, wind_over, wind_speed
 
 
 def divergence(domain, faces):

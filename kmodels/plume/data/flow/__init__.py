@@ -1,0 +1,1 @@
+"""Where air goes over terrain: cells and faces, and winds without divergence."""
