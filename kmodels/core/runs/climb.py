@@ -147,10 +147,16 @@ def train_side_by_side(what: LadderRun, first: int, last: int) -> None:
         for recipe in what.recipes(k)
         if not _is_trained(what, k, recipe)
     ]
+    todo.sort(key=lambda job: -_passes(job[1]))  # the longest first, so that none is left alone at the end
     trained = jobs.run(train, todo, apart=True, ahead=1, keep_going=True, what="training", total=len(todo))
     for (folder, recipe, *_), answer in trained:
         said = f"not trained: {answer}" if isinstance(answer, Exception) else f"trained in {answer[1]['duration_s']} s"
         console.say(f"{folder.name}, seed {recipe.seed}: {said}")
+
+
+def _passes(recipe) -> int:
+    """Count the epochs of a recipe's training, those of every member of an ensemble."""
+    return recipe.train.epochs * getattr(recipe.model, "ensemble_size", 1)
 
 
 def _is_trained(what: LadderRun, k: int, recipe) -> bool:
