@@ -24,7 +24,7 @@ def main(argv=None) -> int:
     """Run the verb; returns the exit status."""
     options = cli.parser("export", __doc__)
     cli.add_run_options(options, required=False)
-    options.add_argument("--format", choices=FORMATS, help="of the file")
+    options.add_argument("--format", choices=FORMATS, metavar="FORMAT", help=", ".join(FORMATS))
     options.add_argument("--out", metavar="PATH", help=".onnx, .xml, .tflite or .keras; saved_model: a folder")
     options.add_argument("--precision", choices=PRECISIONS, default="float32", help="of the weights (default: float32)")
     options.add_argument("--data", metavar="PATH", help="your own file or folder, for the inputs that are compared")

@@ -207,7 +207,7 @@ def test_no_room_to_write_is_one_line_and_leaves_nothing(tmp_path, model):
     script, out = LIMITED.format(verb="simulate", limit=3000), tmp_path / "t"
     done = run_python("-c", script, "--model", model, "--smoke", "--out", out, check=2)
     assert done.stderr.startswith("error: ") and "Traceback" not in done.stderr
-    assert done.stderr.endswith(f"{out}\n") and done.stderr.count("\n") == 1
+    assert str(out) in done.stderr and "File too large" in done.stderr and done.stderr.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
 
 
@@ -218,7 +218,7 @@ def test_no_room_to_write_a_state_names_the_run_and_keeps_others(run, tmp_path):
     words = ["--model", "nand", "--smoke", *small, "--out", other.parent]
     done = run_python("-c", LIMITED.format(verb="fit", limit=20_000), *words, check=2)
     said = done.stderr.splitlines()[-1]
-    assert said.startswith("error: File too large: ") and str(other.parent) in said
+    assert said.startswith(f"error: {other.parent}") and said.endswith(": File too large")
     assert "Traceback" not in done.stderr
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
@@ -237,7 +237,7 @@ VERBS = (*__main__.VERBS, *__main__.STUDIES)
 def test_the_list_of_verbs(capsys):
     assert front_door([]) == front_door(["--help"]) == 0
     said = capsys.readouterr().out
-    assert len(VERBS) == 18 and all(f"\n  {verb} " in said for verb in VERBS)
+    assert len(VERBS) == 19 and all(f"\n  {verb} " in said for verb in VERBS)
     assert max(map(len, said.splitlines())) <= 80
 
 

@@ -56,7 +56,8 @@ def test_the_tuned_network_is_compared_on_the_other_half(made, tmp_path, capsys)
 )
 def test_what_cannot_be_compared_is_refused(made, capsys, words, said):
     run, folder = made
-    fails_cleanly(capsys, transfer.main(["--run", run, "--data", folder, "--out", "scores.json", *words]), said)
+    usual = {"--run": run, "--data": folder, "--out": "scores.json"} | {words[0]: words[1]}
+    fails_cleanly(capsys, transfer.main([word for pair in usual.items() for word in pair]), said)
 
 
 @pytest.mark.parametrize(
