@@ -87,7 +87,7 @@ def test_the_roll_out_by_tensors_is_that_by_arrays(case, network):
     past = np.zeros((1, 3, *case.below_ground.shape), "float32")
     for k in range(FRAMES):
         winds = source_search._before(case.wind.astype("float32"), k, 3)[None]
-        inputs = encode.encode_inputs(past, winds, maps, grid, RECIPE)
+        inputs = encode.encode_inputs(past, winds, maps, grid, np.array([0]), RECIPE)
         if k == 0:
             inputs["transport"][..., 3] = 0.0  # the release begins now
         frame = encode.from_log(inference.predict(network, ArrayExamples(inputs, {}), 1)["future"], network.c0)
