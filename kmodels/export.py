@@ -63,10 +63,7 @@ def _finished(args) -> Path:
     for name in ("format", "out"):
         if getattr(args, name) is None:
             raise UserError(f"--{name} is required: see python -m kmodels.export --help")
-    run = Run.open(cli.run_of(args))
-    if not (run.path / "model.keras").exists():
-        raise UserError(f"{run.path}: not finished, it has no model.keras")
-    return run.path.resolve()
+    return Run.open(cli.run_of(args)).network.parent.resolve()
 
 
 def _compared(record: dict) -> str:

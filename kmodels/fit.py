@@ -20,6 +20,7 @@ import sys
 from pathlib import Path
 
 from kmodels.core.cli import cli, parse, scale
+from kmodels.core.runs.course import LOGS
 from kmodels.core.spec import verdict
 from kmodels.core.spec.errors import UserError
 
@@ -107,9 +108,7 @@ def main(argv=None) -> int:
     options.add_argument("--seeds", type=int, metavar="N", help="N runs from --seed on, and what they have in common")
     options.add_argument("--from", dest="start", metavar="NAME", help="begin with the weights of a preset or a run")
     options.add_argument("--freeze", metavar="LAYERS", help="with --from: layers that stay as they are, a,b,...")
-    options.add_argument(
-        "--log", choices=("mlflow", "wandb"), help="tell this service, too; TensorBoard is always told"
-    )
+    options.add_argument("--log", choices=LOGS, help="tell this service, too; TensorBoard is always told")
     options.add_argument("--resume", metavar="RUN", help="go on with a run that was stopped")
     scale.add_options(options, "the runs of --seeds")
     cli.add_backend_option(options)

@@ -75,11 +75,6 @@ def check(name: str, path: Path, precision: str) -> Format:
     return chosen
 
 
-def of_path(path: Path) -> str:
-    """Name the format of a path that was exported, by its suffix."""
-    return next((name for name, one in FORMATS.items() if one.suffix == path.suffix.lower()), "saved_model")
-
-
 def _suffixes() -> set[str]:
     return {one.suffix for one in FORMATS.values() if one.suffix}
 

@@ -35,9 +35,9 @@ def judged(task: Task, scores: Scores, baselines: dict[str, Scores], measured: b
     """
     return {
         "units": registry.units(task.name),
-        "metrics": _finite(scores.values),
+        "metrics": finite(scores.values),
         "intervals": {name: [float(low), float(high)] for name, (low, high) in scores.intervals.items()},
-        "baselines": {name: _finite(one.values) for name, one in baselines.items()},
+        "baselines": {name: finite(one.values) for name, one in baselines.items()},
         "gates": judge(task, scores.values, {name: one.values for name, one in baselines.items()}, measured),
     }
 
@@ -86,7 +86,7 @@ def assemble(
     }
 
 
-def _finite(values: dict) -> dict:
+def finite(values: dict) -> dict:
     """Make plain numbers for JSON; what is not finite is not measured."""
     return {k: float(v) if v is not None and math.isfinite(v) else None for k, v in values.items()}
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from kmodels.core.cli import console, faults
+from kmodels.core.cli import faults
 from kmodels.core.runs import legacy, user_data
 from kmodels.core.runs.run import Run
 from kmodels.core.spec import registry
@@ -67,10 +67,7 @@ class Predictor:
             Where the folder is no finished run, or a newer kmodels wrote it.
         """
         run = Run.open(path)
-        file = run.path / "model.keras"
-        if not file.exists():
-            go_on = console.command("kmodels.fit", "--resume", run.path)
-            raise UserError(f"{run.path}: not finished, it has no model.keras; go on with {go_on}")
+        file = run.network
         backend.start(small_operations=run.recipe.SMALL_OPERATIONS)
         task = registry.task(run.metadata["model"])
         return cls(task, run.recipe, load_network(file), run)

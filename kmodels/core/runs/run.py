@@ -20,6 +20,7 @@ import kmodels
 from kmodels.core.cli import console, parse
 from kmodels.core.io import files, system
 from kmodels.core.runs import provenance
+from kmodels.core.runs.course import LOGS
 from kmodels.core.spec import registry
 from kmodels.core.spec.errors import UserError
 from kmodels.core.spec.recipe import Recipe
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from kmodels.core.runs.predictor import Predictor
 
-LOGS = ("mlflow", "wandb")  # services that may be told of a training
+NETWORK = "model.keras"  # the trained network, in the folder
 FORMAT = 1  # of the run folder; a reader refuses newer ones
 TIME = re.compile(r"\d{8}-\d{6}")  # in a folder's name
 STATE = ("step", "history", "seconds", "live")  # what is saved beside a training state's variables
@@ -192,6 +193,21 @@ class Run:
         except ValueError as error:
             folder = shlex.quote(str(self.path))
             raise UserError(f"{path}: damaged: {error}; without it, --resume {folder} makes it again") from None
+
+    @property
+    def network(self) -> Path:
+        """The file of the trained network.
+
+        Raises
+        ------
+        UserError
+            While the run is not finished.
+        """
+        file = self.path / NETWORK
+        if not file.exists():
+            go_on = console.command("kmodels.fit", "--resume", self.path)
+            raise UserError(f"{self.path}: not finished, it has no {NETWORK}; go on with {go_on}")
+        return file
 
     @functools.cached_property
     def predictor(self) -> "Predictor":

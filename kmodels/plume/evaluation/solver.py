@@ -9,7 +9,7 @@ divergence that is nearest to the given profile.
 import numpy as np
 from scipy.optimize import minimize
 
-from kmodels.plume.data.flow.courant import mean_wind
+from kmodels.plume.data.flow.courant import mean_wind, of_mean
 from kmodels.plume.data.flow.terrain import Faces
 from kmodels.plume.data.flow.wind import Wind
 from kmodels.plume.data.records import Windows
@@ -86,9 +86,10 @@ class _RunSolver:
         """Forecast as many frames as there are winds, (leads, 2, z), from a concentration (z, y, x)."""
         frames, concentration = [], np.where(self.domain.air, start, 0.0)
         for u, v in winds:
-            transport = self._transport(np.hypot(u.sum(), v.sum()) / max(self.speed.sum(), 1e-9))
+            scale, direction = of_mean(self.speed, u, v)
+            transport = self._transport(scale)
             transport.concentration[:] = concentration
-            transport.advance(float(np.arctan2(v.sum(), u.sum())), self.cells, self.rates)
+            transport.advance(float(direction), self.cells, self.rates)
             concentration = np.maximum(transport.concentration, 0.0)
             frames.append(concentration)
         return np.stack(frames)

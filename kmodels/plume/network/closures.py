@@ -8,8 +8,9 @@ from keras import layers, ops
 from kmodels.layers.conv3d import Conv3D
 from kmodels.plume.network.dispersion import AXES, STABLE, DispersionStep
 from kmodels.plume.network.settings import Settings
+from kmodels.plume.simulator.stability import CLASSES
 
-NEUTRAL = (2.91, 0.72)  # m: K / u of class D, horizontal and vertical (Briggs' sigma^2 / (2 x) at x = 1 km)
+NEUTRAL = CLASSES["D"].diffusivities(1.0)  # K / u [m], horizontal and vertical
 LARGEST = 4.0  # logarithm of a coefficient's multiple
 
 

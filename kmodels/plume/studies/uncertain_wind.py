@@ -91,12 +91,13 @@ def with_error(windows, rng: np.random.Generator, degrees: float, share: float):
     Windows
         The same windows, of runs with other winds.
     """
+    from kmodels.plume.data.encode import turn_and_stretch
+
     runs = []
     for run in windows.runs:
         angle, factor = np.radians(degrees) * rng.standard_normal(), np.exp(share * rng.standard_normal())
-        u = factor * (run.u * np.cos(angle) - run.v * np.sin(angle))
-        v = factor * (run.u * np.sin(angle) + run.v * np.cos(angle))
-        runs.append(replace(run, u=u.astype("float32"), v=v.astype("float32")))
+        u, v = np.moveaxis(turn_and_stretch(np.stack([run.u, run.v], axis=1), angle, factor), 1, 0)
+        runs.append(replace(run, u=u, v=v))
     return replace(windows, runs=tuple(runs))
 
 

@@ -106,7 +106,7 @@ def test_a_stop_reaches_a_process_of_its_own(two, tmp_path):
             time.sleep(0.05)
         os.kill(os.getpid(), signal.SIGINT)
 
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # whatever tests before this one have left
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
     threading.Thread(target=stop).start()
     try:
         with pytest.raises(KeyboardInterrupt, match="nothing is lost"):

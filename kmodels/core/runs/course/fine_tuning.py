@@ -1,13 +1,12 @@
 """Training that begins with the weights of a preset or of another run, and what that was good for."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from kmodels.core.cli import console, parse
 from kmodels.core.io import files
-from kmodels.core.runs.run import Run
+from kmodels.core.report import report
+from kmodels.core.runs.run import NETWORK, Run
 from kmodels.core.spec.errors import UserError
 from kmodels.core.spec.recipe import Recipe
 from kmodels.core.spec.suggest import did_you_mean
@@ -17,12 +16,11 @@ if TYPE_CHECKING:
     import keras
 
 SLOWER = 0.1  # the step size of a tuning, in parts of that of the training: what was learned is to be kept
-NETWORK = "model.keras"
 START, NOTHING = "before tuning", "trained from nothing"
 
 
 def find(name: str) -> Run:
-    """Find the preset or the finished run that a training begins with.
+    """Find the preset or the run that a training begins with.
 
     Raises
     ------
@@ -36,10 +34,7 @@ def find(name: str) -> Run:
     if not Path(name).expanduser().exists():
         hint = did_you_mean(name, presets.names())
         raise UserError(f"--from {name}: no run folder, and no preset{hint}; presets: {', '.join(presets.names())}")
-    run = Run.open(name)
-    if not (run.path / NETWORK).exists():
-        raise UserError(f"{run.path}: not finished, it has no {NETWORK}; go on with --resume {run.path}")
-    return run
+    return Run.open(name)
 
 
 def recipe_of(source: Run, last: parse.RecipeSource, smoke: bool) -> Recipe:
@@ -66,10 +61,16 @@ def recipe_of(source: Run, last: parse.RecipeSource, smoke: bool) -> Recipe:
 
 
 def origin(source: Run, frozen: list[str]) -> dict:
-    """Write down, for run.json, what a training begins with, and which layers stay as they are."""
+    """Write down, for run.json, what a training begins with, and which layers stay as they are.
+
+    Raises
+    ------
+    UserError
+        Where the source is not finished.
+    """
     return {
         "path": files.absolute(str(source.path)),
-        "sha256": files.sha256(source.path / NETWORK),
+        "sha256": files.sha256(source.network),
         "recipe": source.recipe.digest(),
         "learning_rate": source.recipe.train.learning_rate,
         "inputs": source.metadata.get("inputs"),
@@ -182,14 +183,10 @@ def compare(task: Task, run: Run, result: dict) -> dict:
     nothing = run.recipe.with_changes({"train": {"learning_rate": begun["learning_rate"]}})
     folder = run.path / "from_nothing"
     _, other = pipeline.train_or_resume(folder, nothing, run.metadata["data"], run.metadata["smoke"])
-    compared = {"tuned": result["metrics"], START: _plain(before.values), NOTHING: other["metrics"]}
+    compared = {"tuned": result["metrics"], START: report.finite(before.values), NOTHING: other["metrics"]}
     result |= {"tuning": {"from": begun["path"], "frozen": begun["frozen"], "metrics": compared}}
     files.write_json(run.path / "report.json", result)
     return result
-
-
-def _plain(values: dict[str, Any]) -> dict[str, float | None]:
-    return {k: float(v) if v is not None and np.isfinite(v) else None for k, v in values.items()}
 
 
 def show(result: dict, task: Task) -> None:

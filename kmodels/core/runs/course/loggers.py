@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from kmodels.core.cli import console
 from kmodels.core.report import tables
+from kmodels.core.runs.course import LOGS
 from kmodels.core.runs.run import Run
 from kmodels.core.spec.errors import UserError
 
@@ -109,7 +110,7 @@ class Wandb:
         self.run.finish(exit_code=0 if finished else 1)
 
 
-LOGGERS: dict[str, Callable[[], Logger]] = {"mlflow": Mlflow, "wandb": Wandb}
+LOGGERS: dict[str, Callable[[], Logger]] = dict(zip(LOGS, (Mlflow, Wandb), strict=True))
 
 
 def check(name: str | None) -> None:

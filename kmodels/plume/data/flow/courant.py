@@ -57,14 +57,19 @@ def courant_numbers(windows: Windows, rows, wind: np.ndarray, substeps: int) -> 
     widths, flows = (dx, dy, dz), ([], [], [])
     for row, (u, v) in zip(np.asarray(rows), wind, strict=True):
         _, speed, winds = mean_wind(windows.runs[windows.run[row]], windows.cell)
-        scale = np.hypot(u.sum(), v.sum()) / max(speed.sum(), 1e-9) * windows.frame_seconds
-        towards = np.arctan2(v.sum(), u.sum())
+        scale, towards = of_mean(speed, u, v)
+        scale *= windows.frame_seconds
         pair = winds.towards(towards), winds.towards(towards + np.pi / 2)
         for flow, width, *both in zip(flows, widths, *pair, strict=True):
             flow.append((np.stack(both, axis=-1) * (scale / width)).astype("float32"))
     found = {f"flow_{axis}": np.stack(flow) for axis, flow in zip("xyz", flows, strict=True)}
     _check(found, substeps)
     return found
+
+
+def of_mean(speed: np.ndarray, u: np.ndarray, v: np.ndarray) -> tuple[float, float]:
+    """Compare a frame's wind (z,) with the mean speed of its run: as what multiple, and to where [rad], it blows."""
+    return np.hypot(u.sum(), v.sum()) / max(speed.sum(), 1e-9), np.arctan2(v.sum(), u.sum())
 
 
 def _check(flows: dict[str, np.ndarray], substeps: int) -> None:
