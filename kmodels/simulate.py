@@ -33,6 +33,7 @@ def simulate(model: str, out, *, variant=None, config=None, seed=None, smoke: bo
         For a field or a choice that does not exist, and for a folder that holds files.
     """
     recipe = cli.recipe_of_keywords(simulate, model, fields, variant=variant, config=config, seed=seed, smoke=smoke)
+    _check_empty(Path(out))
     _make(recipe, Path(out))
     return Path(out)
 
@@ -65,8 +66,7 @@ def _check_empty(out: Path) -> None:
 
 
 def _make(recipe, out: Path) -> dict[str, str]:
-    """Fill the folder; returns facts, such as rates."""
-    _check_empty(out)
+    """Fill the folder, which is empty or not there yet; returns facts, such as rates."""
     from kmodels.core.cli import console
     from kmodels.core.runs import cache
     from kmodels.core.spec import registry

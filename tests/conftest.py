@@ -35,20 +35,7 @@ def pytest_xdist_make_scheduler(config, log):
 
 # Folders and files whose tests say the same on every backend: what they test knows no Keras, runs in processes of its
 # own, or is what stands around a training, such as options, tables and pages.
-KERAS_FREE = {
-    "data",
-    "simulator",
-    "io",
-    "cli",
-    "files",
-    "kills",
-    "tuning",
-    "spec",
-    "report",
-    "runs",
-    "benchmarks",
-    "exports",
-}
+KERAS_FREE = {"data", "simulator", "io", "cli", "files", "kills", "tuning", "spec", "report", "runs", "benchmarks"}
 KERAS_FREE |= {"exports"}  # processes on the backends that write a format
 KERAS_FREE |= {"evaluation"}  # NumPy; the networks that some of it asks are tested on every backend
 KERAS_FREE |= {f"test_{name}.py" for name in ("verbs", "pages", "climb", "architecture", "evidence", "ladder")}
