@@ -98,6 +98,12 @@ class Model(Section):
     filters: int = Field(12, ge=1, le=512, description="channels of the encoder and of each ConvLSTM")
     num_layers: int = Field(1, ge=1, le=8, description="ConvLSTM layers")
     kernel_size: int = Field(3, ge=1, le=9, description="width of every convolution [cells]")
+    scales: int = Field(
+        2,
+        ge=1,
+        le=5,
+        description="resolutions of the U-Net, each half as fine along y and x; it remembers at the coarsest",
+    )
     remat: bool = Field(False, description="keep fewer values for the gradient and compute them again: less memory")
 
     @property

@@ -6,6 +6,7 @@ import numpy as np
 
 from kmodels.plume.data.advection import advect_emission, semi_lagrangian_step
 from kmodels.plume.data.flow.courant import courant_numbers
+from kmodels.plume.data.flow.wind_error import turn_and_stretch
 from kmodels.plume.data.records import Windows
 from kmodels.plume.data.run import Maps
 from kmodels.plume.recipe import GIVEN_BASES, PlumeRecipe
@@ -116,14 +117,6 @@ def training_examples(windows: Windows, recipe: PlumeRecipe) -> WindowExamples:
     kicks = rng.standard_normal((len(windows), 2)) * (rng.random((len(windows), 1)) < 0.5)
     error = np.radians(train.wind_degrees) * kicks[:, 0], np.exp(train.wind_share * kicks[:, 1])
     return replace(examples, wind_error=np.stack(error, axis=1))
-
-
-def turn_and_stretch(winds: np.ndarray, angle, factor) -> np.ndarray:
-    """Turn winds (..., 2, z) counter-clockwise by an angle [rad] and multiply them by a factor, (rows,) each."""
-    shape = (-1, *[1] * (winds.ndim - 2))
-    cos, sin = (np.reshape(factor * f(angle), shape).astype("float32") for f in (np.cos, np.sin))
-    u, v = winds[..., 0, :], winds[..., 1, :]
-    return np.stack([cos * u - sin * v, sin * u + cos * v], axis=-2)
 
 
 def encode_inputs(

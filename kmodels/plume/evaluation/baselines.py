@@ -61,7 +61,7 @@ def with_error_ratios(model: Scores, baselines: dict[str, Scores]) -> Scores:
 
     They are called `mse_ratio_persistence`, ..., `mse_ratio_best`; the network untrained is among them.
     """
-    for metric in ("mse", "rollout_mse"):
+    for metric in ("mse", "rollout_mse", "wrong_wind_mse"):
         for name, other in baselines.items():
             model = model.with_ratio(metric, other, f"{metric}_ratio_{name}")
         known = [other for other in baselines.values() if other.values.get(metric) is not None]

@@ -1,8 +1,11 @@
 """What one forecast of each held-out window does not show: thirty steps on the network's own output."""
 
+import functools
+
 import numpy as np
 
 from kmodels.core.spec.task import ExtendedEvaluation, Scores
+from kmodels.plume.data.flow.wind_error import with_error
 from kmodels.plume.data.records import Windows
 from kmodels.plume.evaluation import figures
 from kmodels.plume.evaluation.baselines import baseline_forecasts
@@ -12,6 +15,7 @@ from kmodels.plume.evaluation.rollout import roll_out
 
 LEADS = 30
 ROLL_OUTS = 60  # about so many in all
+CURVES = {"rollout_": "roll-out", "wrong_wind_": "roll-out under a wrong wind"}
 PER_RUN = 3  # at most so many of a run; windows that overlap say little more
 
 
@@ -32,30 +36,58 @@ def evaluate_rollouts(model, windows: Windows, recipe, train: Windows | None = N
     Returns
     -------
     ExtendedEvaluation
-        Scores `rollout_*` over all leads and `*_lead_30`, those of the baselines, curves over lead time, and an
-        animation. Empty where the model does not forecast the very next frame, or no run goes on for thirty frames.
+        Scores `rollout_*` over all leads and `*_lead_30`, the same under a wrong wind as `wrong_wind_*`, those of the
+        baselines, curves over lead time, and an animation. Empty where the model does not forecast the very next frame, or no run goes on for thirty frames.
     """
     rows = rollout_rows(windows)
     if recipe.data.horizon != 1 or not len(rows):
         return ExtendedEvaluation()
-    windows = windows.take(rows)
-    truth = windows.future(np.arange(len(rows)), LEADS)
-    forecasts = {"model": roll_out(model, windows, recipe, LEADS)} | baseline_forecasts(windows, LEADS, train)
-    sums = {name: lead_sums(truth, forecast) for name, forecast in forecasts.items()}
-    pooled = {name: pooled_scores(of.sum(1), windows.groups, recipe.seed) for name, of in sums.items()}
-    by_lead = {name: [pooled_scores(of[:, k], windows.groups, 0) for k in range(LEADS)] for name, of in sums.items()}
-    last = {
-        name: Scores({f"{metric}_lead_{LEADS}": value for metric, value in each[-1].values.items()})
-        for name, each in by_lead.items()
-    }
-    scores = {name: Scores({}).merge(pooled[name], "rollout_").merge(last[name], "") for name in forecasts}
+    cases = _baselines(windows, train, recipe.seed)
+    truth, under_true_wind, _ = cases["rollout_"]
+    forecast = roll_out(model, under_true_wind, recipe, LEADS)
+    by_lead, found, theirs = {}, Scores({}), {}
+    for prefix, (_, given, known) in cases.items():
+        ours = forecast if given is under_true_wind else roll_out(model, given, recipe, LEADS)
+        sums = {"model": lead_sums(truth, ours)} | known
+        scores = {name: _scores(of, given.groups, recipe.seed, prefix) for name, of in sums.items()}
+        by_lead[prefix] = {
+            name: [pooled_scores(of[:, k], given.groups, 0) for k in range(LEADS)] for name, of in sums.items()
+        }
+        found = found.merge(scores.pop("model"))
+        theirs = {name: theirs.get(name, Scores({})).merge(one) for name, one in scores.items()}
     row = int(np.argmax(truth[:, 0].sum((1, 2, 3))))
-    return ExtendedEvaluation(
-        scores.pop("model"),
-        scores,
-        {"roll-out": figures.plot_lead_curves(by_lead, windows.frame_seconds)},
-        {"rollout.gif": figures.animate(truth[row], forecasts["model"], row)},
-    )
+    curves = {CURVES[prefix]: figures.plot_lead_curves(of, windows.frame_seconds) for prefix, of in by_lead.items()}
+    return ExtendedEvaluation(found, theirs, curves, {"rollout.gif": figures.animate(truth[row], forecast, row)})
+
+
+# The network untrained asks for the same: windows are told apart by their identity.
+@functools.lru_cache(maxsize=1)
+def _baselines(windows: Windows, train: Windows | None, seed: int) -> dict[str, tuple[np.ndarray, Windows, dict]]:
+    """Roll the baselines out under the true wind and, where there is wind, under a wrong one.
+
+    Returns by prefix of the scores: the truth, the windows with the wind that forecasts are given, and `lead_sums` of
+    each baseline.
+    """
+    windows = windows.take(rollout_rows(windows))
+    truth = windows.future(np.arange(len(windows)), LEADS)
+    given = {"rollout_": windows}
+    if windows.has_wind:
+        given["wrong_wind_"] = with_error(windows, np.random.default_rng([seed, 0x817D]))
+    return {
+        prefix: (
+            truth,
+            some,
+            {name: lead_sums(truth, of) for name, of in baseline_forecasts(some, LEADS, train).items()},
+        )
+        for prefix, some in given.items()
+    }
+
+
+def _scores(sums: np.ndarray, groups: np.ndarray, seed: int, prefix: str) -> Scores:
+    """Score all leads together, and the last one, from `lead_sums`."""
+    whole, last = pooled_scores(sums.sum(axis=1), groups, seed), pooled_scores(sums[:, -1], groups, seed)
+    last = Scores({f"{metric}_lead_{LEADS}": value for metric, value in last.values.items()})
+    return Scores({}).merge(whole, prefix).merge(last, prefix.removeprefix("rollout_"))
 
 
 def rollout_rows(windows: Windows) -> np.ndarray:

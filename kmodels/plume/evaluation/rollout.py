@@ -1,6 +1,6 @@
-"""Roll-out: the model fed its own forecasts, step after step."""
+"""Roll-out: a forecast that goes on from the last one, step after step."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -8,8 +8,10 @@ from kmodels.core.spec.errors import UserError
 from kmodels.core.training import inference
 from kmodels.core.training.batching import ArrayExamples
 from kmodels.plume.data import encode
+from kmodels.plume.data.flow.courant import courant_numbers
 from kmodels.plume.data.records import Windows
 from kmodels.plume.evaluation.prediction import Forecast
+from kmodels.plume.network.closures import CLOSURES, continuation
 
 
 def roll_out(
@@ -45,19 +47,41 @@ def roll_out(
     """
     if recipe.data.horizon != 1:
         raise UserError(f"this model forecasts {recipe.data.horizon} frames ahead; a roll-out needs data.horizon = 1")
+    step = _solver_steps if recipe.model.base == "solver" else _network_steps
+    frames = []
+    for frame in step(model, windows, recipe, leads):
+        frames.append(encode.from_log(frame, recipe.model.c0))
+        if progress:
+            progress(len(frames), leads)
+    return Forecast(windows, np.stack(frames, axis=1))
+
+
+def _network_steps(model, windows: Windows, recipe, leads: int) -> Iterator[np.ndarray]:
+    """Give the network its own forecasts: log1p(c / c0) of each lead, (rows, z, y, x)."""
     rows = np.arange(len(windows))
     past, maps = windows.past(rows), windows.maps(rows)
-    frames = []
     for lead in range(leads):
         winds = None
         if recipe.model.needs_wind:
             ages = range(lead - windows.n_past + 1, lead + 1)
             winds = np.stack([windows.wind_at(rows, age) for age in ages], axis=1)
         inputs = encode.encode_inputs(past, winds, maps, windows, rows, recipe)
-        outputs = inference.predict(model, ArrayExamples(inputs, {}), recipe.train.batch_size)
-        frame = encode.from_log(outputs["future"], recipe.model.c0)
-        frames.append(frame)
+        future = inference.predict(model, ArrayExamples(inputs, {}), recipe.train.batch_size)["future"]
+        yield future
+        frame = encode.from_log(future, recipe.model.c0)
         past = np.concatenate([past[:, 1:], frame[:, None]], axis=1)
-        if progress:
-            progress(lead + 1, leads)
-    return Forecast(windows, np.stack(frames, axis=1))
+
+
+def _solver_steps(model, windows: Windows, recipe, leads: int) -> Iterator[np.ndarray]:
+    """Find the closures in the frames seen, and keep them: what the network made itself tells nothing new."""
+    rows = np.arange(len(windows))
+    inputs, _ = encode.encode(windows, recipe).take(rows)
+    found = inference.predict(model, ArrayExamples(inputs, {}), recipe.train.batch_size)
+    yield found["future"]
+    kept = {name: found[name] for name in CLOSURES} | {"static": inputs["static"]}
+    solver, last = continuation(model), found["future"]
+    for lead in range(1, leads):
+        flows = courant_numbers(windows, rows, windows.wind_at(rows, lead), recipe.model.substeps)
+        given = ArrayExamples(kept | flows | {"last": last}, {})
+        last = inference.predict(solver, given, recipe.train.batch_size)["future"]
+        yield last

@@ -7,6 +7,8 @@ substep half of the emission, flux-limited advection along x, y, z (or z, y, x),
 other half. Fields are (batch, z, y, x), float32 whatever the policy; coefficients are numbers: u dt / dx, K dt / dx^2.
 """
 
+from typing import Any, NamedTuple
+
 import keras
 from keras import layers, ops
 
@@ -57,17 +59,23 @@ class DispersionStep(layers.Layer):
         tensor (batch, z, y, x)
             The field dt later.
         """
-        opened = {name: _along(air, axis, 1, None) * _along(air, axis, 0, -1) for name, axis in AXES.items()}
-        mixing = _implicit_diffusion(vertical / self.substeps, air)
         courant = {name: flow / self.substeps for name, flow in flows.items()}
-        half, number = emitted / (2 * self.substeps), horizontal / self.substeps
+        opened = {name: _opened(air, axis) for name, axis in AXES.items()}
+        # The second step in the reverse order: together of second order.
+        orders = [_sweeps(names, courant, opened, air) for names in (list(AXES), list(AXES)[::-1])]
+        mixing = _implicit_diffusion(vertical / self.substeps, air)
+        spread = {name: horizontal / self.substeps * opened[name] for name in ("flow_x", "flow_y")}
+        half = emitted / (2 * self.substeps)
 
         def advance_pair(_, field):
-            for names in (list(AXES), list(AXES)[::-1]):  # the second in the reverse order: together of second order
-                field, density = field + half, ops.ones_like(air)
-                for name in names:
-                    field, density = _advect(field, density, courant[name], opened[name], AXES[name])
-                field = _diffuse_horizontally(field * density, number, opened)
+            for sweeps in orders:
+                field = field + half
+                for sweep in sweeps:
+                    field = _advect(field, sweep)
+                for name, number in spread.items():
+                    field = field + _difference(
+                        number * _difference(_padded(field, AXES[name]), AXES[name]), AXES[name]
+                    )
                 field = ops.einsum("byxzw,bwyx->bzyx", mixing, field) + half
             return field
 
@@ -83,40 +91,69 @@ class DispersionStep(layers.Layer):
         return super().get_config() | {"substeps": self.substeps}
 
 
+class _Sweep(NamedTuple):
+    """What moves the air along one axis: nothing in it changes from substep to substep.
+
+    Coefficients at all faces, one more than cells; the concentrations of the cell before a face and of that behind it
+    have the weights east and west, their slopes east_slope and west_slope. thinned: 1 / the air's density before.
+    """
+
+    axis: int
+    opened: Any
+    thinned: Any
+    east: Any
+    west: Any
+    east_slope: Any
+    west_slope: Any
+
+
+def _sweeps(names, courant: dict, opened: dict, air) -> list[_Sweep]:
+    """Prepare the sweeps along some axes, one after the other: each finds the air's density that the last one left."""
+    sweeps, density = [], ops.ones_like(air)
+    for name in names:
+        axis, number = AXES[name], courant[name]
+        east, west = ops.maximum(number, 0.0), ops.minimum(number, 0.0)
+        around = _padded(density - 1.0, axis) + 1.0
+        thinned = 1.0 - east / _along(around, axis, 0, -1), 1.0 + west / _along(around, axis, 1, None)
+        slopes = east * thinned[0], -west * thinned[1]
+        sweeps.append(_Sweep(axis, opened[name], 1.0 / density, east, west, *slopes))
+        density = density - _difference(number, axis)
+    return sweeps
+
+
+def _advect(mass, sweep: _Sweep):
+    """Move the mass of cells along one axis: van Leer's limited Lax-Wendroff fluxes; clean air comes in at the sides."""
+    axis = sweep.axis
+    around = _padded(mass * sweep.thinned, axis)
+    jump = _difference(around, axis) * sweep.opened
+    before, after = _along(jump, axis, 0, -1), _along(jump, axis, 1, None)
+    product = before * after
+    slope = ops.relu(product) / ops.where(product > 0.0, before + after, 1.0)
+    slope = _padded(slope, axis)
+    flux = sweep.east * _along(around, axis, 0, -1) + sweep.west * _along(around, axis, 1, None)
+    flux = flux + sweep.east_slope * _along(slope, axis, 0, -1) + sweep.west_slope * _along(slope, axis, 1, None)
+    return mass - _difference(flux, axis)
+
+
 def _along(values, axis: int, start: int, stop: int | None):
     """Slice a field along one axis."""
     return values[tuple(slice(start, stop) if k == axis else slice(None) for k in range(4))]
 
 
-def _advect(field, density, courant, opened, axis: int):
-    """Move a field and the air's density along one axis: van Leer's limited Lax-Wendroff fluxes.
-
-    courant: at the faces, one more than cells; opened: the inner faces that air can pass.
-    """
-    here, there = _along(field, axis, 0, -1), _along(field, axis, 1, None)
-    jump = ops.pad((there - here) * opened, [[1, 1] if k == axis else [0, 0] for k in range(4)])
-    before, after = _along(jump, axis, 0, -1), _along(jump, axis, 1, None)
-    rises = before * after > 0.0
-    slope = ops.where(rises, before * after, 0.0) / ops.where(rises, before + after, 1.0)
-    inner = _along(courant, axis, 1, -1)
-    east, west = ops.maximum(inner, 0.0), ops.minimum(inner, 0.0)
-    ahead = here + (1.0 - east / _along(density, axis, 0, -1)) * _along(slope, axis, 0, -1)
-    behind = there - (1.0 + west / _along(density, axis, 1, None)) * _along(slope, axis, 1, None)
-    first = ops.minimum(_along(courant, axis, 0, 1), 0.0) * _along(field, axis, 0, 1)  # clean air comes in
-    last = ops.maximum(_along(courant, axis, -1, None), 0.0) * _along(field, axis, -1, None)
-    flux = ops.concatenate([first, east * ahead + west * behind, last], axis)
-    air = density + _along(courant, axis, 0, -1) - _along(courant, axis, 1, None)
-    return (field * density + _along(flux, axis, 0, -1) - _along(flux, axis, 1, None)) / air, air
+def _difference(values, axis: int):
+    """Subtract from each value along an axis the one before it."""
+    return _along(values, axis, 1, None) - _along(values, axis, 0, -1)
 
 
-def _diffuse_horizontally(field, number, opened):
-    """Take one explicit step; nothing passes the sides."""
-    for name in ("flow_x", "flow_y"):
-        axis = AXES[name]
-        flux = number * opened[name] * (_along(field, axis, 1, None) - _along(field, axis, 0, -1))
-        flux = ops.pad(flux, [[1, 1] if k == axis else [0, 0] for k in range(4)])
-        field = field + _along(flux, axis, 1, None) - _along(flux, axis, 0, -1)
-    return field
+def _padded(field, axis: int):
+    """Put a cell with nothing in it at both ends of an axis."""
+    return ops.pad(field, [[1, 1] if k == axis else [0, 0] for k in range(4)])
+
+
+def _opened(air, axis: int):
+    """1 at the faces between two cells of air, else 0, also at both ends of the axis."""
+    around = _padded(air, axis)
+    return _along(around, axis, 0, -1) * _along(around, axis, 1, None)
 
 
 def _implicit_diffusion(number, air):

@@ -16,6 +16,7 @@ from kmodels.plume.network.transport_layers import OFFSETS, ImplicitVerticalDiff
 from kmodels.plume.recipe import ARCHITECTURES, BASES, GIVEN_BASES, PlumeRecipe
 
 ERRORS = {"log": log_error, "mass": mass_error, "peak": peak_error}
+FIELDS = ("future", "carried")  # outputs that are concentrations
 LOWEST_BASE = 0.01  # log1p(c / c0) below which the base counts as clean air: its inverse softplus must be finite
 
 
@@ -46,6 +47,8 @@ class PlumeNet(TermModel):
         ConvLSTM layers.
     kernel_size : int
         Width of every convolution [cells].
+    scales : int
+        Resolutions of the U-Net, each half as fine along y and x as the one above; ConvLSTMs are at the coarsest.
     architecture : {"v2_convlstm", "v1_ensemble"}
         v2_convlstm keeps the volume; v1_ensemble, the flawed ancestor, pools every frame to a vector.
     wind : bool
@@ -93,6 +96,7 @@ class PlumeNet(TermModel):
         *,
         num_layers: int = 1,
         kernel_size: int = 3,
+        scales: int = 2,
         architecture: str = "v2_convlstm",
         wind: bool = True,
         transport: bool = True,
@@ -110,7 +114,7 @@ class PlumeNet(TermModel):
     ):
         grid, policy = as_sizes("PlumeNet", "grid", grid, 3, least=2), policy_name(dtype)
         cell = tuple(cell)
-        volume = (grid, past, filters, num_layers, kernel_size, wind, transport, base, memory, remat)
+        volume = (grid, past, filters, num_layers, kernel_size, scales, wind, transport, base, memory, remat)
         settings = Settings(*volume, substeps, cell, seconds, c0, policy)
         _check(settings, architecture)
         check_numbers("PlumeNet", mass_weight=mass_weight, peak_weight=peak_weight)
@@ -120,7 +124,7 @@ class PlumeNet(TermModel):
         weights = {"log": 1.0, "mass": mass_weight, "peak": peak_weight}
         super().__init__(weights, inputs=inputs, outputs=network(inputs, settings), name=name)
         self.grid, self.past, self.filters, self.num_layers = grid, past, filters, num_layers
-        self.kernel_size, self.architecture = kernel_size, architecture
+        self.kernel_size, self.scales, self.architecture = kernel_size, scales, architecture
         self.wind, self.transport, self.base, self.memory, self.remat = wind, transport, base, memory, remat
         self.substeps, self.cell, self.seconds = substeps, cell, seconds
         self.c0, self.mass_weight, self.peak_weight, self.policy = c0, mass_weight, peak_weight, policy
@@ -135,6 +139,7 @@ class PlumeNet(TermModel):
             filters=model.filters,
             num_layers=model.num_layers,
             kernel_size=model.kernel_size,
+            scales=model.scales,
             architecture=model.architecture,
             wind=model.wind,
             transport=model.transport,
@@ -159,7 +164,7 @@ class PlumeNet(TermModel):
         """Compute log, mass and peak error of each example, each the mean over the outputs: carried is trained, too."""
         air = 1.0 - ops.cast(x["static"][..., 0], "float32")
         truth = ops.cast(y["future"], "float32")
-        fields = [ops.cast(field, "float32") for field in y_pred.values()]
+        fields = [ops.cast(y_pred[name], "float32") for name in FIELDS if name in y_pred]
         return {name: sum(error(truth, field, air) for field in fields) / len(fields) for name, error in ERRORS.items()}
 
     def get_config(self) -> dict:
@@ -170,6 +175,7 @@ class PlumeNet(TermModel):
             "filters": self.filters,
             "num_layers": self.num_layers,
             "kernel_size": self.kernel_size,
+            "scales": self.scales,
             "architecture": self.architecture,
             "wind": self.wind,
             "transport": self.transport,
@@ -198,7 +204,7 @@ def _check(settings: Settings, architecture: str) -> None:
     """Refuse arguments that would fail deep inside, or that contradict each other."""
     check_choice("PlumeNet", "architecture", architecture, ARCHITECTURES)
     check_choice("PlumeNet", "base", settings.base, BASES)
-    sizes = ("past", "filters", "num_layers", "kernel_size", "substeps")
+    sizes = ("past", "filters", "num_layers", "kernel_size", "scales", "substeps")
     check_integers("PlumeNet", **{name: getattr(settings, name) for name in sizes})
     check_numbers("PlumeNet", "from 0 to 1", memory=settings.memory)
     check_numbers("PlumeNet", "above 0", seconds=settings.seconds)
@@ -228,24 +234,29 @@ def _inputs(settings: Settings) -> dict:
 
 
 def _convlstm(inputs: dict, settings: Settings) -> dict:
-    """Build v2: frames -> ConvLSTM -> fused with the maps -> back to one field, all at the volume's resolution."""
+    """Build v2: a U-Net that remembers at its coarsest scale; the last frame joins it at every finer one."""
     filters, kernel_size, policy = settings.filters, settings.kernel_size, settings.policy
 
     def convolve(x, n, name, activation="relu"):
         return Conv3D(n, kernel_size, padding="same", activation=activation, dtype=policy, name=name)(x)
 
     frames = _encode_frames(inputs, settings, convolve)
-    x = frames
-    for k in range(settings.num_layers):
-        options = {"return_sequences": k < settings.num_layers - 1, "remat": settings.remat, "dtype": policy}
-        x = ConvLSTM3D(filters, kernel_size, padding="same", name=f"memory_{k}", **options)(x)
     maps = inputs["static"]
     if settings.transport:
         maps = ops.concatenate([maps, inputs["transport"]], -1)
     first_maps = convolve(maps, max(filters // 2, 1), "maps_0")
     maps = convolve(first_maps, filters, "maps_1")
+    skips = []
+    for _ in range(settings.scales - 1):
+        skips.append(frames[:, -1])
+        frames, maps = _halved(frames), _halved(maps)
+    x = frames
+    for k in range(settings.num_layers):
+        options = {"return_sequences": k < settings.num_layers - 1, "remat": settings.remat, "dtype": policy}
+        x = ConvLSTM3D(filters, kernel_size, padding="same", name=f"memory_{k}", **options)(x)
     x = convolve(ops.concatenate([x, maps], -1), filters, "fusion")
-    x = convolve(ops.concatenate([x, frames[:, -1]], -1), filters, "decoder_0")
+    for scale, skip in reversed(list(enumerate(skips or [frames[:, -1]]))):
+        x = convolve(ops.concatenate([_doubled(x, skip), skip], -1), filters, f"up_{scale}" if scale else "decoder_0")
     x = ops.concatenate([x, first_maps], -1)
     if settings.transport:
         x = ops.concatenate([x, inputs["transport"], inputs["past"][:, -1, ..., None]], -1)
@@ -257,6 +268,25 @@ def _convlstm(inputs: dict, settings: Settings) -> dict:
     kernels = "glorot_uniform" if settings.base == "none" else "zeros"  # training starts at the base
     field = Conv3D(1, kernel_size, padding="same", kernel_initializer=kernels, dtype=policy, name="field")(x)
     return {"future": _positive(ops.squeeze(field, -1), inputs)}
+
+
+def _halved(x):
+    """Average 2 x 2 cells of each level, on odd sides the last one alone: (..., z, y, x, channels)."""
+    for axis in (-3, -2):
+        if x.shape[axis] % 2:
+            last = ops.take(x, [x.shape[axis] - 1], axis=axis)
+            x = ops.concatenate([x, last], axis=axis)
+    *lead, ny, nx, channels = x.shape
+    pairs = ops.reshape(x, (-1, *lead[1:], ny // 2, 2, nx // 2, 2, channels))
+    return ops.mean(pairs, axis=(-4, -2))
+
+
+def _doubled(x, like):
+    """Repeat each cell of each level up to the size of another field: (batch, z, y, x, channels)."""
+    y, x_size = like.shape[2:4]
+    if x.shape[2:4] == (y, x_size):
+        return x
+    return ops.repeat(ops.repeat(x, 2, axis=2), 2, axis=3)[:, :, :y, :x_size]
 
 
 def _encode_frames(inputs: dict, settings: Settings, convolve):

@@ -11,6 +11,7 @@ class Settings(NamedTuple):
     filters: int
     num_layers: int
     kernel_size: int
+    scales: int
     wind: bool
     transport: bool
     base: str

@@ -13,7 +13,6 @@ is not so, 2 bad input or usage.
 """
 
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -72,35 +71,6 @@ def _check(args) -> None:
         raise UserError("--members: 2 or more; --seed: 0 or more; --degrees: 0 to 180; --share: 0 to 1")
 
 
-def with_error(windows, rng: np.random.Generator, degrees: float, share: float):
-    """Turn and stretch the winds of each run.
-
-    Parameters
-    ----------
-    windows : Windows
-        Whose runs have winds.
-    rng : Generator
-        Of the errors.
-    degrees : float
-        Standard deviation of the angle.
-    share : float
-        Of the logarithm of the factor.
-
-    Returns
-    -------
-    Windows
-        The same windows, of runs with other winds.
-    """
-    from kmodels.plume.data.encode import turn_and_stretch
-
-    runs = []
-    for run in windows.runs:
-        angle, factor = np.radians(degrees) * rng.standard_normal(), np.exp(share * rng.standard_normal())
-        u, v = np.moveaxis(turn_and_stretch(np.stack([run.u, run.v], axis=1), angle, factor), 1, 0)
-        runs.append(replace(run, u=u, v=v))
-    return replace(windows, runs=tuple(runs))
-
-
 def study(models: list, predictor, settings: dict, progress) -> tuple[dict, dict]:
     """Forecast under wrong winds.
 
@@ -123,6 +93,7 @@ def study(models: list, predictor, settings: dict, progress) -> tuple[dict, dict
         What the picture needs.
     """
     from kmodels.core.runs import pipeline
+    from kmodels.plume.data.flow.wind_error import with_error
     from kmodels.plume.evaluation.baselines import baseline_forecasts
     from kmodels.plume.evaluation.extended import lead_sums, rollout_rows
     from kmodels.plume.evaluation.metrics import air_mask

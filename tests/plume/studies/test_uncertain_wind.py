@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from helpers.checks import fails_cleanly
 
+from kmodels.plume.data.flow.wind_error import with_error
 from kmodels.plume.studies import uncertain_wind, uncertain_wind_report
 
 
@@ -21,13 +22,13 @@ class Winds:
 
 def test_each_run_is_turned_and_stretched_by_its_own_error():
     windows = Winds(runs=tuple(Winds(np.full((5, 3), 4.0), np.full((5, 3), 3.0)) for _ in range(4000)))
-    found = uncertain_wind.with_error(windows, np.random.default_rng(0), 20.0, 0.2).runs
+    found = with_error(windows, np.random.default_rng(0), 20.0, 0.2).runs
     speed = np.array([np.hypot(run.u[0, 0], run.v[0, 0]) for run in found])
     angle = np.degrees([np.arctan2(run.v[2, 1], run.u[2, 1]) - np.arctan2(3, 4) for run in found])
     assert np.log(speed / 5).std() == pytest.approx(0.2, rel=0.05) and abs(np.log(speed / 5).mean()) < 0.02
     assert angle.std() == pytest.approx(20.0, rel=0.05)
     assert all(np.ptp(run.u) == 0 for run in found[:10]), "one error for all frames and levels"
-    same = uncertain_wind.with_error(replace(windows, runs=windows.runs[:2]), np.random.default_rng(0), 0.0, 0.0)
+    same = with_error(replace(windows, runs=windows.runs[:2]), np.random.default_rng(0), 0.0, 0.0)
     np.testing.assert_allclose(same.runs[0].u, 4.0)
 
 

@@ -81,7 +81,7 @@ def _check(flows: dict[str, np.ndarray], substeps: int) -> None:
         )
 
 
-@functools.lru_cache(maxsize=512)  # an epoch asks for the same runs again and again
+@functools.lru_cache(maxsize=2048)  # an epoch asks for the same runs again and again
 def mean_wind(run: StoredRun, cell: tuple[float, float, float]) -> tuple[Domain, np.ndarray, Wind]:
     """Solve for the winds without divergence that are nearest to a run's mean profile.
 
