@@ -73,9 +73,7 @@ class DispersionStep(layers.Layer):
                 for sweep in sweeps:
                     field = _advect(field, sweep)
                 for name, number in spread.items():
-                    field = field + _difference(
-                        number * _difference(_padded(field, AXES[name]), AXES[name]), AXES[name]
-                    )
+                    field = _diffuse(field, number, AXES[name])
                 field = ops.einsum("byxzw,bwyx->bzyx", mixing, field) + half
             return field
 
@@ -122,7 +120,7 @@ def _sweeps(names, courant: dict, opened: dict, air) -> list[_Sweep]:
 
 
 def _advect(mass, sweep: _Sweep):
-    """Move the mass of cells along one axis: van Leer's limited Lax-Wendroff fluxes; clean air comes in at the sides."""
+    """Move the mass of cells along one axis by van Leer's limited Lax-Wendroff fluxes; clean air comes in."""
     axis = sweep.axis
     around = _padded(mass * sweep.thinned, axis)
     jump = _difference(around, axis) * sweep.opened
@@ -133,6 +131,11 @@ def _advect(mass, sweep: _Sweep):
     flux = sweep.east * _along(around, axis, 0, -1) + sweep.west * _along(around, axis, 1, None)
     flux = flux + sweep.east_slope * _along(slope, axis, 0, -1) + sweep.west_slope * _along(slope, axis, 1, None)
     return mass - _difference(flux, axis)
+
+
+def _diffuse(field, number, axis: int):
+    """Take one explicit step along an axis, number = K dt / dx^2 at the faces; nothing passes the sides."""
+    return field + _difference(number * _difference(_padded(field, axis), axis), axis)
 
 
 def _along(values, axis: int, start: int, stop: int | None):
