@@ -102,7 +102,7 @@ class Model(Section):
         2,
         ge=1,
         le=5,
-        description="resolutions of the U-Net, each half as fine along y and x; it remembers at the coarsest",
+        description="resolutions of the U-Net, each half as fine along y and x; memory is at the coarsest",
     )
     remat: bool = Field(False, description="keep fewer values for the gradient and compute them again: less memory")
 

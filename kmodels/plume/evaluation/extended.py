@@ -37,7 +37,8 @@ def evaluate_rollouts(model, windows: Windows, recipe, train: Windows | None = N
     -------
     ExtendedEvaluation
         Scores `rollout_*` over all leads and `*_lead_30`, the same under a wrong wind as `wrong_wind_*`, those of the
-        baselines, curves over lead time, and an animation. Empty where the model does not forecast the very next frame, or no run goes on for thirty frames.
+        baselines, curves over lead time, and an animation. Empty where the model does not forecast the very next frame,
+        or no run goes on for thirty frames.
     """
     rows = rollout_rows(windows)
     if recipe.data.horizon != 1 or not len(rows):
