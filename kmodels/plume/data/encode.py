@@ -152,9 +152,17 @@ def encode_inputs(
         inputs["transport"] = to_log(transport_maps(past, winds, maps, windows), model.c0)
     if model.base == "solver":
         inputs |= courant_numbers(windows, rows, winds[:, -1], model.substeps)
+        inputs["wind_before"] = _relative(winds[:, -2], winds[:, -1])
     if model.base in GIVEN_BASES:
         inputs["base"] = to_log(_base(past[:, -1], winds, maps.below_ground, windows, recipe), model.c0)
     return inputs
+
+
+def _relative(winds: np.ndarray, to: np.ndarray) -> np.ndarray:
+    """Compare winds (rows, 2, z): cosine and sine of the angle between their means, times the ratio of these."""
+    one, other = (mean[:, 0] + 1j * mean[:, 1] for mean in (winds.mean(axis=-1), to.mean(axis=-1)))
+    ratio = np.where(np.abs(other) > 1e-6, one, 1.0) / np.where(np.abs(other) > 1e-6, other, 1.0)
+    return np.stack([ratio.real, ratio.imag], axis=-1).astype("float32")
 
 
 def _base(last, winds, below_ground, windows: Windows, recipe: PlumeRecipe) -> np.ndarray:

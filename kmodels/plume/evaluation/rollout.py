@@ -81,7 +81,8 @@ def _solver_steps(model, windows: Windows, recipe, leads: int) -> Iterator[np.nd
     kept = {name: found[name] for name in CLOSURES} | {"static": inputs["static"]}
     solver, last = continuation(model), found["future"]
     for lead in range(1, leads):
+        missed = recipe.model.memory**lead * found["missed"]
         flows = courant_numbers(windows, rows, windows.wind_at(rows, lead), recipe.model.substeps)
-        given = ArrayExamples(kept | flows | {"last": last}, {})
+        given = ArrayExamples(kept | flows | {"last": last, "missed": missed}, {})
         last = inference.predict(solver, given, recipe.train.batch_size)["future"]
         yield last

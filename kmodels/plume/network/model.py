@@ -164,7 +164,8 @@ class PlumeNet(TermModel):
         """Compute log, mass and peak error of each example, each the mean over the outputs: carried is trained, too."""
         air = 1.0 - ops.cast(x["static"][..., 0], "float32")
         truth = ops.cast(y["future"], "float32")
-        fields = [ops.cast(y_pred[name], "float32") for name in FIELDS if name in y_pred]
+        trained = ("carried",) if self.base == "solver" else FIELDS
+        fields = [ops.cast(y_pred[name], "float32") for name in trained if name in y_pred]
         return {name: sum(error(truth, field, air) for field in fields) / len(fields) for name, error in ERRORS.items()}
 
     def get_config(self) -> dict:
@@ -225,6 +226,7 @@ def _inputs(settings: Settings) -> dict:
     if settings.transport:
         inputs["transport"] = keras.Input((*grid, 4), name="transport")
     if settings.base == "solver":
+        inputs["wind_before"] = keras.Input((2,), name="wind_before")
         for name, axis in AXES.items():
             faces = [n + (axis == k) for k, n in enumerate(grid, 1)]
             inputs[name] = keras.Input((*faces, 2), name=name)
