@@ -33,13 +33,15 @@ def baseline_forecasts(windows: Windows, leads: int, train: Windows | None = Non
     Returns
     -------
     dict of str to Forecast
-        "persistence"; where the wind was measured, "class_d_solver", the simulator restarted in neutral air; and with
-        training windows "fitted_solver", its diffusivity fitted on them.
+        "persistence"; where the wind was measured, "class_d_solver", the simulator restarted in neutral air,
+        "refitted_solver", its diffusivity and wind fitted on the frames seen of each run; and with training windows
+        "fitted_solver", its diffusivity fitted on them.
     """
     forecasts = {"persistence": persistence(windows, leads)}
     if not is_solvable(windows):
         return forecasts
     forecasts["class_d_solver"] = solver.restart(windows, leads)
+    forecasts["refitted_solver"] = solver.restart_fitted(windows, leads)
     if train is not None and is_solvable(train):
         forecasts["fitted_solver"] = solver.restart(windows, leads, _fitted(train))
     return forecasts

@@ -6,12 +6,15 @@ on training runs, stacks emit at their height, the top is open, and the wind ove
 divergence that is nearest to the given profile.
 """
 
+from dataclasses import replace
+
 import numpy as np
 from scipy.optimize import minimize
 
 from kmodels.plume.data.flow.courant import mean_wind, of_mean
 from kmodels.plume.data.flow.terrain import Faces
 from kmodels.plume.data.flow.wind import Wind
+from kmodels.plume.data.flow.wind_error import turn_and_stretch
 from kmodels.plume.data.records import Windows
 from kmodels.plume.data.run import StoredRun
 from kmodels.plume.evaluation.prediction import Forecast
@@ -19,6 +22,8 @@ from kmodels.plume.simulator.stability import CLASSES
 from kmodels.plume.simulator.transport import Transport
 
 NEUTRAL = CLASSES["D"]
+C0 = 1e-8  # kg m-3: fits on the frames seen compare log1p(c / C0)
+FIT_FORECASTS = 80  # that they may take
 FIT_WINDOWS = 40  # training windows, at most, that a diffusivity is fitted on
 ROUNDING = 0.02  # of a wind's speed, relative: one transport serves all speeds that round to the same
 
@@ -67,6 +72,43 @@ def fit_factors(windows: Windows) -> tuple[float, float]:
 
     found = minimize(error, np.zeros(2), method="Nelder-Mead", options={"maxfev": 40, "xatol": 0.05, "fatol": 1e-6})
     return tuple(np.exp(found.x).tolist())
+
+
+def restart_fitted(windows: Windows, leads: int) -> Forecast:
+    """Forecast as `restart`, with diffusivities and a corrected wind fitted on the frames seen, once a run.
+
+    What an expert would do without a network: the two diffusivities, an angle and a factor of the wind minimise the
+    mean squared difference of log1p(c / C0) of the last frame seen from its forecast from the one before (Nelder-Mead,
+    from class D and the given wind on).
+    """
+    if windows.n_past < 2:
+        return restart(windows, leads)
+    parts = []
+    for number in np.unique(windows.run):
+        own = windows.take(np.flatnonzero(windows.run == number))
+        factors, turn, stretch = _fit_run(own)
+        run = own.runs[number]
+        u, v = np.moveaxis(turn_and_stretch(np.stack([run.u, run.v], axis=1), turn, stretch), 1, 0)
+        runs = tuple(replace(run, u=u, v=v) if k == number else one for k, one in enumerate(own.runs))
+        parts.append(restart(replace(own, runs=runs), leads, factors).concentration)
+    order = np.argsort(np.argsort(windows.run, kind="stable"))
+    return Forecast(windows, np.concatenate(parts)[order])
+
+
+def _fit_run(windows: Windows) -> tuple[tuple[float, float], float, float]:
+    """Fit the factors of both diffusivities, an angle [rad] and a factor of the wind on the last two frames seen."""
+    run = windows.runs[windows.run[0]]
+    before, seen = windows.past([0])[0, -2:]
+    wind, seen = windows.wind_at([0], -1), np.log1p(seen / C0)
+
+    def error(x) -> float:
+        winds = turn_and_stretch(wind, x[2:3], np.exp(x[3:4]))
+        forecast = _RunSolver(run, windows, tuple(np.exp(x[:2]))).forecast(before, winds)[0]
+        return float(((np.log1p(forecast / C0) - seen) ** 2).mean()) + 1e-6 * float((x**2).sum())
+
+    start = np.vstack([np.zeros(4), np.diag([1.0, 1.0, 0.3, 0.2])])
+    found = minimize(error, start[0], method="Nelder-Mead", options={"maxfev": FIT_FORECASTS, "initial_simplex": start})
+    return tuple(np.exp(found.x[:2]).tolist()), float(found.x[2]), float(np.exp(found.x[3]))
 
 
 class _RunSolver:

@@ -8,6 +8,7 @@ import keras
 from keras import layers, ops
 
 from kmodels.layers.conv3d import Conv3D
+from kmodels.plume.data.flow.courant import MOST
 from kmodels.plume.network.dispersion import AXES, STABLE, DispersionStep
 from kmodels.plume.network.evidence import ClosureEvidence
 from kmodels.plume.network.settings import Settings
@@ -96,7 +97,7 @@ def _solve(step: DispersionStep, field, inputs: dict, closures: dict, air, turne
     """Advance a field [c0] by one frame, never negative; turned (batch, 2): cosine and sine of another wind."""
     future = step(
         field,
-        _corrected_flows(closures["wind_correction"], inputs, turned),
+        _limited_flows(_corrected_flows(closures["wind_correction"], inputs, turned), step.substeps),
         closures["emitted"],
         closures["horizontal"],
         closures["vertical"] * ops.ones_like(air),
@@ -134,9 +135,9 @@ def _find(x, inputs: dict, settings: Settings) -> _Found:
     numbers = ops.cast(dense(4, kernel_initializer="zeros", name="closure")(hidden), "float32")
     levels = ops.concatenate([features / weight, mass, ops.ones_like(weight) * hidden[:, None]], axis=-1)
     for k, width in enumerate((32, 16)):
-        levels = layers.Conv1D(
-            width, 3, padding="same", activation="relu", dtype=settings.policy, name=f"passing_{k}"
-        )(levels)
+        levels = layers.Conv1D(width, 3, padding="same", activation="relu", dtype=settings.policy, name=f"passing_{k}")(
+            levels
+        )
     passing = layers.Conv1D(1, 1, kernel_initializer="zeros", dtype=settings.policy, name="passing")(levels)
     passing = _limited(ops.cast(passing, "float32"), CLOSED)[..., None]
     return _Found(numbers, passing, _emitted(x, inputs, settings), hidden)
@@ -186,6 +187,13 @@ def _neutral_diffusion(wind, settings: Settings):
     dz, _, dx = settings.cell
     speed = 10.0 * _speed(wind)[:, 0]
     return [length * speed * settings.seconds / width**2 for length, width in zip(NEUTRAL, (dx, dz), strict=True)]
+
+
+def _limited_flows(flows: dict, substeps: int) -> dict:
+    """Slow a wind down, the whole of it, that would cross more than a cell in a substep."""
+    most = functools.reduce(ops.maximum, [ops.max(ops.abs(flow), axis=(1, 2, 3)) for flow in flows.values()])
+    factor = ops.reshape(1.0 / ops.maximum(most / (MOST * substeps), 1.0), (-1, 1, 1, 1))
+    return {name: factor * flow for name, flow in flows.items()}
 
 
 def _corrected_flows(correction, flows: dict, turned=None) -> dict:
