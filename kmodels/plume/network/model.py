@@ -27,10 +27,11 @@ class PlumeNet(TermModel):
     Inputs, a dictionary as `kmodels.plume.PlumePreprocessor` makes it: past (batch, past, z, y, x) = log1p(c / c0);
     static (batch, z, y, x, 3) = ground (1) or air (0), log1p(emission / 1 g/s), stack height / 100 m; with `wind`
     wind (batch, past, z, 2) in 10 m/s; with `transport` transport (batch, z, y, x, 4); with base "solver" flow_x,
-    flow_y and flow_z, see `kmodels.plume.data.flow.courant`; with base "persistence" or "wind_moved" base
-    (batch, z, y, x). Outputs: future (batch, z, y, x) = log1p(c / c0), never negative, 0 in the ground; with base
-    "transport" also carried, what transport alone gives. Target: future. Loss terms: log, mass and peak, see
-    `kmodels.plume.network.losses`.
+    flow_y and flow_z, see `kmodels.plume.data.flow.courant`, and wind_before (batch, 2), cosine and sine of the wind
+    before, relative to the last one; with base "persistence" or "wind_moved" base (batch, z, y, x). Outputs: future
+    (batch, z, y, x) = log1p(c / c0), never negative, 0 in the ground; with base "transport" also carried, what
+    transport alone gives; with base "solver" also that and what `solve_with_closures` tells. Target: future. Loss
+    terms: log, mass and peak, see `kmodels.plume.network.losses`.
 
     `export` writes a SavedModel on tensorflow and jax; on torch Keras exports no outputs in a dictionary: save the
     model, load it on one of those and export it there.
@@ -60,7 +61,7 @@ class PlumeNet(TermModel):
         `transport`); the equation itself, solved with coefficients that the network gives (needs v2_convlstm and
         `wind`); nothing but the network's output; that added in log space to the input `base`.
     memory : float
-        With base "transport": share, 0 to 1, of what it missed in the last step that is added to the next one.
+        With base "transport" or "solver": share, 0 to 1, of what it missed in the last step that is added to the next one.
     remat : bool
         Whether the ConvLSTM keeps fewer values for the gradient and computes them again.
     substeps : int
@@ -92,15 +93,15 @@ class PlumeNet(TermModel):
         self,
         grid: tuple[int, int, int] = (8, 20, 20),
         past: int = 3,
-        filters: int = 12,
+        filters: int = 8,
         *,
         num_layers: int = 1,
         kernel_size: int = 3,
         scales: int = 2,
         architecture: str = "v2_convlstm",
         wind: bool = True,
-        transport: bool = True,
-        base: str = "transport",
+        transport: bool = False,
+        base: str = "solver",
         memory: float = 0.9,
         remat: bool = False,
         substeps: int = 10,
@@ -213,6 +214,8 @@ def _check(settings: Settings, architecture: str) -> None:
         raise ValueError(f"PlumeNet: substeps = {settings.substeps}; expected an even number")
     if settings.base == "transport" and (architecture != "v2_convlstm" or not settings.transport):
         raise ValueError("PlumeNet: base = 'transport' needs architecture = 'v2_convlstm' and transport = True")
+    if settings.base == "solver" and settings.past < 2:
+        raise ValueError(f"PlumeNet: base = 'solver' looks at two frames; past = {settings.past}")
     if settings.base == "solver" and (architecture != "v2_convlstm" or not settings.wind):
         raise ValueError("PlumeNet: base = 'solver' needs architecture = 'v2_convlstm' and wind = True")
 
