@@ -61,7 +61,7 @@ class PlumeNet(TermModel):
         `transport`); the equation itself, solved with coefficients that the network gives (needs v2_convlstm and
         `wind`); nothing but the network's output; that added in log space to the input `base`.
     memory : float
-        With base "transport" or "solver": share, 0 to 1, of what it missed in the last step that is added to the next one.
+        With base "transport" or "solver": share, 0 to 1, of what it missed in the last step that the next one adds.
     remat : bool
         Whether the ConvLSTM keeps fewer values for the gradient and computes them again.
     substeps : int

@@ -77,8 +77,8 @@ def _check(flows: dict[str, np.ndarray], substeps: int) -> None:
     most = max((float(np.abs(flow[..., 0]).max()) for flow in flows.values()), default=0.0)
     if most > SLOWED * MOST * substeps:
         raise UserError(
-            f"model.substeps = {substeps}: the wind crosses {most:.1f} cells in a frame, at most {MOST} may be crossed "
-            f"in a substep, twice that by a wind that is wrong; set model.substeps = {2 * int(np.ceil(most / MOST / 2))}"
+            f"model.substeps = {substeps}: the wind crosses {most:.1f} cells in a frame, at most {MOST} in "
+            f"a substep, twice that by a wind that is wrong; set model.substeps = {2 * int(np.ceil(most / MOST / 2))}"
         )
 
 
