@@ -5,12 +5,13 @@ import math
 from typing import NamedTuple
 
 import keras
+import numpy as np
 from keras import layers, ops
 
 from kmodels.layers.conv3d import Conv3D
 from kmodels.plume.data.flow.courant import MOST
 from kmodels.plume.network.dispersion import AXES, STABLE, DispersionStep
-from kmodels.plume.network.evidence import ClosureEvidence
+from kmodels.plume.network.evidence import SHIFTS, ClosureEvidence
 from kmodels.plume.network.settings import Settings
 from kmodels.plume.simulator.stability import CLASSES
 
@@ -39,7 +40,7 @@ def solve_with_closures(x, inputs: dict, settings: Settings) -> dict:
     """Solve the equation from the last frame on, with the closures that the features x tell.
 
     A first guess of the closures forecasts the last frame from the one before; how it misses corrects them (see
-    `kmodels.plume.network.evidence`). What they still miss is added to the forecast:
+    `ClosureEvidence`). What they still miss is added to the forecast:
 
     ::
 
@@ -52,11 +53,7 @@ def solve_with_closures(x, inputs: dict, settings: Settings) -> dict:
     air = 1.0 - inputs["static"][..., 0]
     before, last = (ops.expm1(inputs["past"][:, k]) * air for k in (-2, -1))
     found = _find(x, inputs, settings)
-    guess = {name: ops.stop_gradient(of) for name, of in _closures(found, inputs, settings).items()}
-    forecast = _solve(step, before, inputs, guess, air, inputs["wind_before"])
-    flows = {name: inputs[name] for name in AXES}
-    vertical = guess["vertical"] * ops.ones_like(air)
-    evidence = ClosureEvidence(name="evidence")(forecast, last, flows, guess["horizontal"], vertical, air)
+    evidence = ClosureEvidence(name="evidence")(_probe(step, before, inputs, found, air, settings), last, air)
     found = found._replace(numbers=_corrected_numbers(found, evidence))
     closures = _closures(found, inputs, settings)
     carried = _solve(step, last, inputs, closures, air)
@@ -106,10 +103,26 @@ def _solve(step: DispersionStep, field, inputs: dict, closures: dict, air, turne
     return ops.maximum(future, 0.0) * air
 
 
+def _probe(step: DispersionStep, before, inputs: dict, found: _Found, air, settings: Settings):
+    """Forecast the last frame from the one before, and with each of the numbers shifted: (5, batch, z, y, x)."""
+    shifts = np.vstack([np.zeros(len(SHIFTS)), np.diag(SHIFTS)]).astype("float32")
+
+    def repeated(values):
+        return ops.concatenate([values] * len(shifts), axis=0)
+
+    numbers = ops.concatenate([ops.stop_gradient(found.numbers) + shift for shift in shifts], axis=0)
+    passing, emitted = (repeated(ops.stop_gradient(of)) for of in (found.passing, found.emitted))
+    many = {name: repeated(inputs[name]) for name in (*AXES, "wind", "wind_before")}
+    closures = _closures(_Found(numbers, passing, emitted, None), many, settings)
+    forecasts = _solve(step, repeated(before), many, closures, repeated(air), many["wind_before"])
+    return ops.reshape(forecasts, (len(shifts), -1, *settings.grid))
+
+
 def _closures(found: _Found, inputs: dict, settings: Settings) -> dict:
     """Make the coefficients of the equation: a tensor for each of `CLOSURES`."""
+    stretch = found.numbers[:, 3]  # of the wind, which the diffusivities are proportional to
     horizontal, vertical = (
-        ops.reshape(_limited(found.numbers[:, k], LARGEST) + ops.log(number), (-1, 1, 1, 1))
+        ops.reshape(_limited(found.numbers[:, k], LARGEST) + stretch + ops.log(number), (-1, 1, 1, 1))
         for k, number in enumerate(_neutral_diffusion(inputs["wind"], settings))
     )
     return {

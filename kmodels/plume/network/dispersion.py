@@ -60,7 +60,7 @@ class DispersionStep(layers.Layer):
             The field dt later.
         """
         courant = {name: flow / self.substeps for name, flow in flows.items()}
-        opened = {name: opened_faces(air, axis) for name, axis in AXES.items()}
+        opened = {name: _opened(air, axis) for name, axis in AXES.items()}
         # The second step in the reverse order: together of second order.
         orders = [_sweeps(names, courant, opened, air) for names in (list(AXES), list(AXES)[::-1])]
         mixing = _implicit_diffusion(vertical / self.substeps, air)
@@ -73,7 +73,7 @@ class DispersionStep(layers.Layer):
                 for sweep in sweeps:
                     field = _advect(field, sweep)
                 for name, number in spread.items():
-                    field = diffuse(field, number, AXES[name])
+                    field = _diffuse(field, number, AXES[name])
                 field = ops.einsum("byxzw,bwyx->bzyx", mixing, field) + half
             return field
 
@@ -133,7 +133,7 @@ def _advect(mass, sweep: _Sweep):
     return mass - _difference(flux, axis)
 
 
-def diffuse(field, number, axis: int):
+def _diffuse(field, number, axis: int):
     """Take one explicit step along an axis, number = K dt / dx^2 at the faces; nothing passes the sides."""
     return field + _difference(number * _difference(_padded(field, axis), axis), axis)
 
@@ -153,25 +153,10 @@ def _padded(field, axis: int):
     return ops.pad(field, [[1, 1] if k == axis else [0, 0] for k in range(4)])
 
 
-def opened_faces(air, axis: int):
+def _opened(air, axis: int):
     """1 at the faces between two cells of air, else 0, also at both ends of the axis."""
     around = _padded(air, axis)
     return _along(around, axis, 0, -1) * _along(around, axis, 1, None)
-
-
-def divergence(field, courant: dict):
-    """Compute div(u c) dt, the concentration at a face being the mean of both sides'."""
-    total = 0.0
-    for name, axis in AXES.items():
-        around = _padded(field, axis)
-        flux = courant[name] * (_along(around, axis, 0, -1) + _along(around, axis, 1, None)) / 2.0
-        total = total + _difference(flux, axis)
-    return total
-
-
-def mix(field, vertical, air):
-    """Diffuse vertically, vertical = K dt / dz^2 between each cell and the one above it, implicitly."""
-    return ops.einsum("byxzw,bwyx->bzyx", _implicit_diffusion(vertical, air), field)
 
 
 def _implicit_diffusion(number, air):
