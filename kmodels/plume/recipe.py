@@ -136,10 +136,11 @@ class PlumeRecipe(Recipe):
 
     VARIANTS: ClassVar = {
         "v1": {
-            "model": {"architecture": "v1_ensemble", "wind": False, "transport": False, "base": "none"},
-            "train": {"epochs": 40},  # as long a training as the default's
+            "model": {"architecture": "v1_ensemble", "wind": False, "base": "none"},
+            "train": {"epochs": 16},  # as long a training as the default's
         },
-        "v2": {"model": {"wind": False, "transport": False, "base": "none"}},
+        "v2": {"model": {"wind": False, "base": "none"}},
+        "transport": {"model": {"transport": True, "base": "transport"}},
     }
     FASTEST: ClassVar = ("jax", "tensorflow", "torch")
     RENAMED: ClassVar = {"model.layers": "model.num_layers", "model.kernel": "model.kernel_size"}

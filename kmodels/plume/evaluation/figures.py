@@ -11,7 +11,13 @@ from kmodels.plume.data.records import Windows
 from kmodels.plume.evaluation.metrics import FLOOR, MICROGRAMS, air_mask
 from kmodels.plume.evaluation.prediction import Forecast
 
-COLOURS = {"model": BLUE, "persistence": GREY, "class_d_solver": ORANGE, "fitted_solver": GREEN}
+COLOURS = {
+    "model": BLUE,
+    "persistence": GREY,
+    "class_d_solver": ORANGE,
+    "fitted_solver": GREEN,
+    "refitted_solver": RED,
+}
 SHOWN = 20_000  # cells of a scatter plot
 FRAMES_PER_SECOND = 3
 EVERY = 2  # leads a picture of the animation

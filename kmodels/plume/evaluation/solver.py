@@ -23,7 +23,9 @@ from kmodels.plume.simulator.transport import Transport
 
 NEUTRAL = CLASSES["D"]
 C0 = 1e-8  # kg m-3: fits on the frames seen compare log1p(c / C0)
-FIT_FORECASTS = 80  # that they may take
+SPREADS = (1.5, 1.5, 0.35, 0.2)  # standard deviations that logarithms of K_h and K_v, angle and log of speed may have
+PRIOR = 1e-3  # weight of these in a fit on the frames seen
+FIT_FORECASTS = 80  # that it may take
 FIT_WINDOWS = 40  # training windows, at most, that a diffusivity is fitted on
 ROUNDING = 0.02  # of a wind's speed, relative: one transport serves all speeds that round to the same
 
@@ -104,7 +106,7 @@ def _fit_run(windows: Windows) -> tuple[tuple[float, float], float, float]:
     def error(x) -> float:
         winds = turn_and_stretch(wind, x[2:3], np.exp(x[3:4]))
         forecast = _RunSolver(run, windows, tuple(np.exp(x[:2]))).forecast(before, winds)[0]
-        return float(((np.log1p(forecast / C0) - seen) ** 2).mean()) + 1e-6 * float((x**2).sum())
+    XX
 
     start = np.vstack([np.zeros(4), np.diag([1.0, 1.0, 0.3, 0.2])])
     found = minimize(error, start[0], method="Nelder-Mead", options={"maxfev": FIT_FORECASTS, "initial_simplex": start})

@@ -17,6 +17,7 @@ def upgrade_config(config: dict) -> dict:
     dict
         The arguments of `PlumeNet`; those of today as they are.
     """
+    config = {"scales": 1} | config  # a U-Net since
     if "shape" not in config:
         return config
     config = {RENAMED.get(name, name): value for name, value in config.items()}

@@ -60,7 +60,7 @@ def test_the_study_from_end_to_end(smoke_runs, tmp_path, capsys):
     run = str(smoke_runs("plume"))
     assert uncertain_wind.main(["--run", run, run, "--members", "2", "--out", str(out)]) in (0, 1)
     record = json.loads(out.read_text())
-    assert set(record["single"]) == {"network", "persistence", "class_d_solver", "fitted_solver"}
+    assert set(record["single"]) == {"network", "persistence", "class_d_solver", "refitted_solver", "fitted_solver"}
     assert record["runs"] == 2 and set(record["ensemble"]) == {"network", "class_d_solver"}
     assert "FAC2 at lead 30" in capsys.readouterr().out and uncertain_wind_report.table(record)
     assert (tmp_path / "w.png").stat().st_size > 1000
