@@ -1,6 +1,7 @@
 """Roll-out: a forecast that goes on from the last one, step after step."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -47,9 +48,19 @@ def roll_out(
     """
     if recipe.data.horizon != 1:
         raise UserError(f"this model forecasts {recipe.data.horizon} frames ahead; a roll-out needs data.horizon = 1")
-    step = _solver_steps if recipe.model.base == "solver" else _network_steps
+    steps = _solver_steps if recipe.model.base == "solver" else _network_steps
+    return _forecast(steps(model, windows, recipe, leads), windows, recipe, leads, progress)
+
+
+def roll_out_shifted(model, windows: Windows, recipe, leads: int, shifts: np.ndarray) -> Forecast:
+    """Forecast as `roll_out`, under closures that are shifted, see `shifted`: a member of an ensemble."""
+    return _forecast(_solver_steps(model, windows, recipe, leads, shifts), windows, recipe, leads, None)
+
+
+def _forecast(steps: Iterator[np.ndarray], windows: Windows, recipe, leads: int, progress) -> Forecast:
+    """Collect the frames of a roll-out, given as log1p(c / c0)."""
     frames = []
-    for frame in step(model, windows, recipe, leads):
+    for frame in steps:
         frames.append(encode.from_log(frame, recipe.model.c0))
         if progress:
             progress(len(frames), leads)
@@ -72,17 +83,37 @@ def _network_steps(model, windows: Windows, recipe, leads: int) -> Iterator[np.n
         past = np.concatenate([past[:, 1:], frame[:, None]], axis=1)
 
 
-def _solver_steps(model, windows: Windows, recipe, leads: int) -> Iterator[np.ndarray]:
+def _solver_steps(model, windows: Windows, recipe, leads: int, shifts=None) -> Iterator[np.ndarray]:
     """Find the closures in the frames seen, and keep them: what the network made itself tells nothing new."""
-    rows = np.arange(len(windows))
-    inputs, _ = encode.encode(windows, recipe).take(rows)
-    found = inference.predict(model, ArrayExamples(inputs, {}), recipe.train.batch_size)
-    yield found["future"]
+    rows, size = np.arange(len(windows)), recipe.train.batch_size
+    inputs, _ = replace(encode.encode(windows, recipe), targets=False).take(rows)
+    found = inference.predict(model, ArrayExamples(inputs, {}), size)
     kept = {name: found[name] for name in CLOSURES} | {"static": inputs["static"]}
-    solver, last = continuation(model), found["future"]
+    solver = continuation(model)
+
+    def step(last, missed, age):
+        flows = courant_numbers(windows, rows, windows.wind_at(rows, age), recipe.model.substeps)
+        given = kept | flows | {"last": last, "missed": missed}
+        return inference.predict(solver, ArrayExamples(given, {}), size)["future"]
+
+    missed, last = found["missed"], found["future"]
+    if shifts is not None:
+        kept |= shifted(kept, shifts)
+        before, last = inputs["past"][:, -2], inputs["past"][:, -1]
+        air = 1.0 - inputs["static"][..., 0]
+        missed = (np.expm1(last) - np.expm1(step(before, np.zeros_like(missed), -1))) * air
+        last = step(last, missed, 0)
+    yield last
     for lead in range(1, leads):
-        missed = recipe.model.memory**lead * found["missed"]
-        flows = courant_numbers(windows, rows, windows.wind_at(rows, lead), recipe.model.substeps)
-        given = ArrayExamples(kept | flows | {"last": last, "missed": missed}, {})
-        last = inference.predict(solver, given, recipe.train.batch_size)["future"]
+        last = step(last, recipe.model.memory**lead * missed, lead)
         yield last
+
+
+def shifted(closures: dict, shifts: np.ndarray) -> dict:
+    """Shift closures by (rows, 4): logarithms of the diffusivities, angle [rad] and logarithm of the wind's speed."""
+    horizontal, vertical, _, stretch = np.exp(shifts).astype("float32").T[:, :, None, None, None]
+    return {
+        "horizontal": closures["horizontal"] * horizontal * stretch,
+        "vertical": closures["vertical"] * vertical * stretch,
+        "wind_correction": closures["wind_correction"] + shifts[:, 2:].astype("float32"),
+    }

@@ -96,7 +96,7 @@ def _solve(step: DispersionStep, field, inputs: dict, closures: dict, air, turne
         field,
         _limited_flows(_corrected_flows(closures["wind_correction"], inputs, turned), step.substeps),
         closures["emitted"],
-        closures["horizontal"],
+        ops.minimum(closures["horizontal"], STABLE * step.substeps),
         closures["vertical"] * ops.ones_like(air),
         air,
     )
@@ -126,7 +126,7 @@ def _closures(found: _Found, inputs: dict, settings: Settings) -> dict:
         for k, number in enumerate(_neutral_diffusion(inputs["wind"], settings))
     )
     return {
-        "horizontal": ops.minimum(ops.exp(horizontal), STABLE * settings.substeps),
+        "horizontal": ops.exp(horizontal),
         "vertical": ops.exp(vertical + found.passing),
         "emitted": found.emitted,
         "wind_correction": found.numbers[:, 2:],

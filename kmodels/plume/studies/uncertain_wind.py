@@ -4,8 +4,9 @@
 
 The wind that forecasts are given differs from the true one, by an angle and a factor that are drawn for each held-out
 run (normal, and log-normal). The network is compared with the simulator's own solver and with persistence under the
-same wrong wind. An ensemble draws its members' winds around the given one by the same law, and takes the networks in
-turn; one of the solver is beside it. Its spread should be its error, and its share of members above a threshold the
+same wrong wind. An ensemble takes the networks in turn. With base "solver" it draws its members' closures around those that
+the network found, by a spread that is fitted on the validation runs; with another base, and that of the solver beside
+it, draw the wind around the given one. Its spread should be its error, and its share of members above a threshold the
 frequency of that. A picture is written next to --out.
 
 Exit status: 0 FAC2 at lead 30 is 0.75 or more and above every baseline's, and spread / skill between 0.8 and 1.2, 1 it
@@ -24,6 +25,8 @@ FAC2, RATIO = 0.75, (0.8, 1.2)  # asked at the last lead; of spread and skill
 LEAD = 30
 THRESHOLD = 1e-8  # kg m-3 (10 ug m-3), whose exceedance is a probability
 C0 = 1e-8  # kg m-3: spread and error are those of log1p(c / C0)
+SHIFTS = 0.3, 0.3, 0.06, 0.12  # that spread is a multiple of: logarithms of K_h and K_v, angle [rad], log of the speed
+FIT_WINDOWS = 40  # of validation runs, that the spread is fitted on
 NETWORK, SOLVER = "network", "class_d_solver"
 
 
@@ -112,13 +115,21 @@ def study(models: list, predictor, settings: dict, progress) -> tuple[dict, dict
     single = {NETWORK: roll_out(models[0], given, recipe, LEAD)}
     single |= baseline_forecasts(given, LEAD, splits.part("train"))
     sums = {name: lead_sums(truth, forecast) for name, forecast in single.items()}
+    found = {}
+    if recipe.model.base == "solver":
+        found["spread"] = fit_spread(models, splits.part("validation"), recipe, settings, rng)
     members = {NETWORK: [], SOLVER: []}
     for k in range(settings["members"]):
         progress(k + 1, settings["members"] + 1, f"member {k + 1}")
         winds = with_error(given, rng, *law)
-        members[NETWORK].append(roll_out(models[k % len(models)], winds, recipe, LEAD).concentration)
+        model = models[k % len(models)]
+        if "spread" in found:
+            member = shifted_member(model, given, recipe, found["spread"], rng)
+        else:
+            member = roll_out(model, winds, recipe, LEAD)
+        members[NETWORK].append(member.concentration)
         members[SOLVER].append(restart(winds, LEAD).concentration)
-    found = {
+    found |= {
         "windows": len(windows),
         "single": {name: scores(of, windows.groups, settings["seed"]) for name, of in sums.items()},
         "ensemble": {name: ensemble_scores(np.stack(of), truth, air) for name, of in members.items()},
@@ -127,6 +138,43 @@ def study(models: list, predictor, settings: dict, progress) -> tuple[dict, dict
     maps = {name: np.mean([one[row, -1] > THRESHOLD for one in of], axis=0) for name, of in members.items()}
     shown = {"truth": truth[row, -1] > THRESHOLD, "maps": maps, "reliability": found["ensemble"]}
     return found, shown
+
+
+def shifted_member(model, windows, recipe, spread: float, rng: np.random.Generator):
+    """Forecast under closures drawn around those that the network finds, with `spread` times SHIFTS."""
+    from kmodels.plume.evaluation.rollout import roll_out_shifted
+
+    shifts = spread * np.array(SHIFTS) * rng.standard_normal((len(windows), len(SHIFTS)))
+    return roll_out_shifted(model, windows, recipe, LEAD, shifts)
+
+
+def fit_spread(models: list, windows, recipe, settings: dict, rng: np.random.Generator) -> float:
+    """Find the spread of closures whose ensemble spreads as much as it errs, on other runs than those judged.
+
+    As spread and error grow together, the ratio is made 1 by secants of its logarithm.
+    """
+    from kmodels.plume.data.flow.wind_error import with_error
+    from kmodels.plume.evaluation.extended import rollout_rows
+    from kmodels.plume.evaluation.metrics import air_mask
+
+    windows = windows.take(rollout_rows(windows))
+    windows = windows.take(np.unique(np.linspace(0, len(windows) - 1, FIT_WINDOWS).astype(int)))
+    rows = np.arange(len(windows))
+    truth, air = windows.future(rows, LEAD), air_mask(windows, rows)
+    given = with_error(windows, rng, settings["degrees"], settings["share"])
+
+    def log_ratio(log_spread: float) -> float:
+        of = [models[k % len(models)] for k in range(settings["members"])]
+        members = [shifted_member(one, given, recipe, np.exp(log_spread), rng).concentration for one in of]
+        return np.log(ensemble_scores(np.stack(members), truth, air)["spread_skill"])
+
+    at, ratio = 0.0, log_ratio(0.0)
+    slope = 1.0
+    for _ in range(2):
+        last, at = at, float(np.clip(at - ratio / slope, -2.0, 2.0))
+        before, ratio = ratio, log_ratio(at)
+        slope = float(np.clip((ratio - before) / (at - last), 0.3, 2.0)) if at != last else 1.0
+    return float(np.exp(np.clip(at - ratio / slope, -2.0, 2.0)))
 
 
 def scores(sums: np.ndarray, groups: np.ndarray, seed: int) -> dict:
