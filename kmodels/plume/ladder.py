@@ -45,7 +45,7 @@ LADDER = Ladder(
         Step(
             "the equation",
             "the equation of dispersion is solved in the network, which gives what no file tells: diffusivities, lid, "
-            "plume rise and the error of the wind; it finds them in the frames seen, once, and keeps them in a roll-out",
+            "plume rise, the wind's error; it finds them in the frames seen, once, and keeps them in a roll-out",
             {
                 "model": {"transport": False, "base": "solver"},
                 "train": {"epochs": 4, "wind_degrees": 20.0, "wind_share": 0.2},

@@ -106,7 +106,6 @@ def _fit_run(windows: Windows) -> tuple[tuple[float, float], float, float]:
     def error(x) -> float:
         winds = turn_and_stretch(wind, x[2:3], np.exp(x[3:4]))
         forecast = _RunSolver(run, windows, tuple(np.exp(x[:2]))).forecast(before, winds)[0]
-
         return float(((np.log1p(forecast / C0) - seen) ** 2).mean() + PRIOR * ((x / SPREADS) ** 2).sum())
 
     start = np.vstack([np.zeros(4), np.diag([1.0, 1.0, 0.3, 0.2])])

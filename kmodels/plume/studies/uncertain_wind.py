@@ -4,10 +4,10 @@
 
 The wind that forecasts are given differs from the true one, by an angle and a factor that are drawn for each held-out
 run (normal, and log-normal). The network is compared with the simulator's own solver and with persistence under the
-same wrong wind. An ensemble takes the networks in turn. With base "solver" it draws its members' closures around those that
-the network found, by a spread that is fitted on the validation runs; with another base, and that of the solver beside
-it, draw the wind around the given one. Its spread should be its error, and its share of members above a threshold the
-frequency of that. A picture is written next to --out.
+same wrong wind. An ensemble takes the networks in turn. With base "solver" it draws its members' closures around those
+that the network found, by a spread that is fitted on the validation runs; with another base it draws their winds around
+the given one, as the ensemble of the solver beside it does. Its spread should be its error, and its share of members
+above a threshold the frequency of that. A picture is written next to --out.
 
 Exit status: 0 FAC2 at lead 30 is 0.75 or more and above every baseline's, and spread / skill between 0.8 and 1.2, 1 it
 is not so, 2 bad input or usage.
