@@ -46,7 +46,10 @@ def test_a_right_forecast_is_perfect_and_one_that_grows_is_not(windows):
     assert wrong.scores.values["rollout_fac2"] < 0.9 and wrong.scores.values["fac2_lead_30"] == 0.0
     assert wrong.scores.values["rollout_fb"] < -0.2, "too much, so below zero"
     assert right.baselines["persistence"].values["rollout_fac2"] == 1.0
-    assert right.files["rollout.gif"].startswith(b"GIF89a") and set(right.pictures) == {"roll-out", "roll-out under a wrong wind"}
+    assert right.files["rollout.gif"].startswith(b"GIF89a") and set(right.pictures) == {
+        "roll-out",
+        "roll-out under a wrong wind",
+    }
 
 
 def test_a_model_that_skips_frames_is_not_rolled_out(windows):

@@ -5,6 +5,7 @@ import pytest
 from helpers.checks import equal_arrays
 
 from kmodels.plume.data.flow.courant import is_solvable
+from kmodels.plume.data.flow.wind_error import with_error
 from kmodels.plume.data.load import load
 from kmodels.plume.evaluation import solver
 from kmodels.plume.recipe import PlumeRecipe
@@ -39,6 +40,14 @@ def test_where_a_run_is_as_it_believes_it_goes_on_as_the_simulator_did(windows):
 def test_a_fit_finds_the_diffusivity(windows):
     horizontal, vertical = solver.fit_factors(windows)
     assert 0.8 < horizontal < 1.25 and 0.8 < vertical < 1.25
+
+
+def test_a_refit_finds_the_wind_that_it_was_not_given(windows):
+    some = windows.take(np.unique(windows.run, return_index=True)[1])
+    wrong = with_error(some, np.random.default_rng(1), 25.0, 0.2)
+    truth = some.future(np.arange(len(some)), 1)[:, 0]
+    given, refitted = (forecast(wrong, 1).concentration[:, 0] for forecast in (solver.restart, solver.restart_fitted))
+    assert np.abs(refitted - truth).mean() < 0.5 * np.abs(given - truth).mean()
 
 
 def test_mass_is_what_was_there_and_what_was_emitted(windows):
