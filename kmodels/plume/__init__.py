@@ -4,9 +4,9 @@
 
     dc/dt + div(u c) = div(K grad c) + q,   no flux through ground and lid, open sides
 
-The past concentration volumes, the wind and static maps go in, the next volume comes out, and fed its own output the
-next thirty. `PlumeNet` keeps the volume's shape while it remembers (ConvLSTM) and gives, cell by cell, the
-coefficients of a step of transport that keeps mass; `PlumePreprocessor` makes its inputs from runs.
+The past concentration volumes, the wind and static maps go in, the next volume comes out, and step after step the next
+thirty. `PlumeNet` solves the equation; a U-Net that remembers (ConvLSTM) gives what no file tells: diffusivities, lid,
+plume rise and the error of the wind. `PlumePreprocessor` makes its inputs from runs.
 
 References
 ----------

@@ -52,7 +52,7 @@ def courant_numbers(windows: Windows, rows, wind: np.ndarray, substeps: int) -> 
     if not is_solvable(windows):
         raise UserError(
             f"model.base = solver needs wind, several levels and cells as wide as long; these are {windows.shape} "
-            f"(z, y, x) of {windows.cell} m; model.base = transport takes them"
+            f"(z, y, x) of {windows.cell} m; --variant transport takes them"
         )
     dz, dy, dx = windows.cell
     widths, flows = (dx, dy, dz), ([], [], [])
