@@ -6,6 +6,7 @@ on training runs, stacks emit at their height, the top is open, and the wind ove
 divergence that is nearest to the given profile.
 """
 
+import functools
 from dataclasses import replace
 
 import numpy as np
@@ -52,7 +53,7 @@ def restart(windows: Windows, leads: int, factors: tuple[float, float] = (1.0, 1
     winds = np.stack([windows.wind_at(rows, lead) for lead in range(leads)], axis=1)
     frames = np.empty((len(rows), leads, *windows.shape), "float32")
     for number in np.unique(windows.run):
-        solver = _RunSolver(windows.runs[number], windows, factors)
+        solver = _RunSolver(windows.runs[number], windows.cell, windows.frame_seconds, factors)
         for row in np.flatnonzero(windows.run == number):
             frames[row] = solver.forecast(starts[row], winds[row])
     return Forecast(windows, frames)
@@ -88,8 +89,8 @@ def restart_fitted(windows: Windows, leads: int) -> Forecast:
     parts = []
     for number in np.unique(windows.run):
         own = windows.take(np.flatnonzero(windows.run == number))
-        factors, turn, stretch = _fit_run(own)
-        run = own.runs[number]
+        run, frame = own.runs[number], int(own.first.min()) + own.n_past - 1
+        factors, turn, stretch = _fit_run(run, frame, windows.cell, windows.frame_seconds)
         u, v = np.moveaxis(turn_and_stretch(np.stack([run.u, run.v], axis=1), turn, stretch), 1, 0)
         runs = tuple(replace(run, u=u, v=v) if k == number else one for k, one in enumerate(own.runs))
         parts.append(restart(replace(own, runs=runs), leads, factors).concentration)
@@ -97,15 +98,15 @@ def restart_fitted(windows: Windows, leads: int) -> Forecast:
     return Forecast(windows, np.concatenate(parts)[order])
 
 
-def _fit_run(windows: Windows) -> tuple[tuple[float, float], float, float]:
-    """Fit the factors of both diffusivities, an angle [rad] and a factor of the wind on the last two frames seen."""
-    run = windows.runs[windows.run[0]]
-    before, seen = windows.past([0])[0, -2:]
-    wind, seen = windows.wind_at([0], -1), np.log1p(seen / C0)
+@functools.lru_cache(maxsize=2048)  # the next frame and the roll-outs ask for the same
+def _fit_run(run: StoredRun, frame: int, cell, seconds: float) -> tuple[tuple[float, float], float, float]:
+    """Fit factors of both diffusivities, angle [rad] and factor of the wind on this frame and the one before."""
+    before, seen = run.concentration(frame - 1, frame + 1)
+    wind, seen = np.stack([run.u[frame - 1], run.v[frame - 1]])[None], np.log1p(seen / C0)
 
     def error(x) -> float:
         winds = turn_and_stretch(wind, x[2:3], np.exp(x[3:4]))
-        forecast = _RunSolver(run, windows, tuple(np.exp(x[:2]))).forecast(before, winds)[0]
+        forecast = _RunSolver(run, cell, seconds, tuple(np.exp(x[:2]))).forecast(before, winds)[0]
         return float(((np.log1p(forecast / C0) - seen) ** 2).mean() + PRIOR * ((x / SPREADS) ** 2).sum())
 
     start = np.vstack([np.zeros(4), np.diag([1.0, 1.0, 0.3, 0.2])])
@@ -116,14 +117,14 @@ def _fit_run(windows: Windows) -> tuple[tuple[float, float], float, float]:
 class _RunSolver:
     """The solver over the hills of one run."""
 
-    def __init__(self, run: StoredRun, windows: Windows, factors: tuple[float, float]):
-        self.domain, self.speed, self.wind = mean_wind(run, windows.cell)
+    def __init__(self, run: StoredRun, cell: tuple[float, float, float], seconds: float, factors: tuple[float, float]):
+        self.domain, self.speed, self.wind = mean_wind(run, cell)
         neutral = NEUTRAL.diffusivities(float(np.interp(10.0, self.domain.z, self.speed)))
         self.diffusivity = tuple(k * factor for k, factor in zip(neutral, factors, strict=True))
         emission = run.maps().source_emission
         self.cells = np.nonzero(emission)
         self.rates = emission[self.cells]
-        self.seconds = windows.frame_seconds
+        self.seconds = seconds
         self.transports: dict[int, Transport] = {}
 
     def forecast(self, start: np.ndarray, winds: np.ndarray) -> np.ndarray:

@@ -63,6 +63,7 @@ def solve_with_closures(x, inputs: dict, settings: Settings) -> dict:
     return {"future": ops.log1p(future), "carried": ops.log1p(carried), "missed": missed} | closures
 
 
+@functools.lru_cache(maxsize=8)  # to be compiled once
 def continuation(network: keras.Model) -> keras.Model:
     """Make the model of the next step under closures that were found before.
 

@@ -63,7 +63,7 @@ def test_the_wind_of_each_frame_is_followed(windows):
     """Twice the speed gives another forecast."""
     one = windows.take([1])
     run = windows.runs[one.run[0]]
-    made = solver._RunSolver(run, one, (1.0, 1.0))
+    made = solver._RunSolver(run, one.cell, one.frame_seconds, (1.0, 1.0))
     start, wind = one.past([0])[0, -1], one.wind_at([0], 0)
     equal_arrays({"c": made.forecast(start, wind)}, {"c": solver.restart(one, 1).concentration[0]}, 1e-6)
     assert np.abs(made.forecast(start, 2 * wind) - made.forecast(start, wind)).max() > 0
