@@ -72,6 +72,8 @@ def main(argv=None) -> int:
 def _bench(args, words) -> int:
     if args.model is not None:
         registry.check(args.model)
+        if args.model in registry.plugged():
+            raise UserError(f"--model {args.model}: bench measures the models of kmodels: {', '.join(registry.NAMES)}")
     scale.check(args)
     if scale.is_asked(args) and (args.contestant or args.rounds is not None or args.device == "gpu"):
         raise UserError("--contestant, --rounds and --device gpu run in turn: without --workers and --scheduler")
