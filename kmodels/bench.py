@@ -158,6 +158,9 @@ def _accelerator(args) -> int:
     """Time the layer and the full recipes, and write the report."""
     from kmodels.benchmarks import accelerator
 
+    missing = [path for path in map(accelerator.config_of, accelerator.MODELS) if not path.exists()]
+    if args.full and missing:
+        raise UserError(f"{missing[0]}: not here; --device gpu --full is run in a clone, from its top folder")
     todo = accelerator.contestants(_backends(args), args.full)
     found = _timed(args.out, lambda *rest: accelerator.measured(todo, *rest))
     return _write(args.out, found, accelerator.tables(found))

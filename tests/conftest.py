@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from helpers import checks
 
 from kmodels.core.io import files
 from kmodels.core.spec import registry
@@ -34,8 +35,6 @@ def pytest_xdist_make_scheduler(config, log):
 
     return ByModel(config, log)
 
-
-ROOT = Path(__file__).resolve().parents[1]
 
 # Folders and files whose tests say the same on every backend: what they test knows no Keras, runs in processes of its
 # own, or is what stands around a training, such as options, tables and pages.
@@ -114,9 +113,10 @@ def wheel(shared_folder):
         assert alone, "another worker builds it"
         if not out.exists():
             source = shared_folder / "source"
-            shutil.copytree(ROOT / "kmodels", source / "kmodels", ignore=shutil.ignore_patterns("__pycache__"))
-            for name in ("pyproject.toml", "README.md", "LICENSE"):
-                shutil.copy(ROOT / name, source)
+            folder, *others = checks.SOURCES
+            shutil.copytree(checks.ROOT / folder, source / folder, ignore=shutil.ignore_patterns("__pycache__"))
+            for name in others:
+                shutil.copy(checks.ROOT / name, source)
             pip, quiet = [sys.executable, "-m", "pip"], ["--quiet", "--no-deps", "--no-index"]
             made = ["--no-build-isolation", "--wheel-dir", shared_folder / "wheels", source]
             subprocess.run([*pip, "wheel", *quiet, *made], check=True)
