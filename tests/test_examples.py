@@ -47,11 +47,11 @@ def test_a_script_is_taken_apart(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("script", SCRIPTS, ids=NAMES)
 def test_an_example_says_what_it_said(script, wheel, tmp_path):
-    """With the package as a user installs it, beside the user's files alone; numbers to 5%, all words alike."""
+    """With the package as a user installs it, beside the user's files alone; numbers to 10%, all words alike."""
     now = examples.executed(script, tmp_path, PYTHONPATH=str(wheel))
     for cell, then in zip(now, examples.kept(script), strict=True):
         assert examples.NUMBER.sub("#", cell.output) == examples.NUMBER.sub("#", then.output)
         pairs = zip(examples.NUMBER.findall(cell.output), examples.NUMBER.findall(then.output), strict=True)
-        assert all(float(ours) == pytest.approx(float(theirs), rel=0.05, abs=0.005) for ours, theirs in pairs)
+        assert all(float(ours) == pytest.approx(float(theirs), rel=0.1, abs=0.005) for ours, theirs in pairs)
     drawn = {name for cell in now for name in cell.pictures}
     assert drawn == {path.name for path in script.parent.glob("*.png")}
