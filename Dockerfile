@@ -4,7 +4,8 @@ RUN apt-get update && apt-get install -y --no-install-recommends libsndfile1 && 
 COPY pyproject.toml README.md LICENSE /source/
 COPY kmodels /source/kmodels
 RUN pip install --no-cache-dir "/source[tensorflow]" && rm -r /source
-# Whoever runs it, and has no home here, may write what is cached.
+# Whoever runs it, and has no home here, may write what is cached, and runs where no folder is mounted.
 ENV HOME=/tmp KMODELS_CACHE=/tmp/kmodels MPLCONFIGDIR=/tmp/matplotlib
+RUN install -d -m 1777 /work
 WORKDIR /work
 ENTRYPOINT ["kmodels"]

@@ -6,6 +6,7 @@ import sys
 from dataclasses import dataclass
 
 import kmodels
+from kmodels.core.cli import completion
 from kmodels.core.spec.suggest import nearest
 
 
@@ -46,10 +47,16 @@ STUDIES = {
     "search": Verb("tuning.search", "search for a better recipe"),
 }
 IN_A_CLONE = "only in a clone: python -m tuning.search"
+ON_TAB = (
+    "the TAB key completes verbs, options and recipe fields in bash and zsh after\n"
+    '  pip install "kmodels[completion]" && eval "$(register-python-argcomplete kmodels)"'
+)
 
 
 def main(argv=None) -> int:
     """Hand the command line on to the verb's own module; returns the exit status."""
+    if completion.is_asked():
+        return _complete()
     argv = sys.argv[1:] if argv is None else argv
     word = argv[0] if argv else None
     verb = (VERBS | STUDIES).get(word)
@@ -72,7 +79,19 @@ def _usage() -> str:
     lines += ["", "studies:"]
     for name, verb in STUDIES.items():
         lines.append(f"  {name:<11} {verb.purpose}" + ("" if verb.is_here() else f" ({IN_A_CLONE})"))
-    return "\n".join(lines)
+    return "\n".join([*lines, "", ON_TAB])
+
+
+def _complete() -> int:
+    """Answer the shell: with verbs, or as the verb's own parser does; returns 1 where there is none."""
+    here = [name for name, verb in (VERBS | STUDIES).items() if verb.is_here()]
+    words = completion.words()
+    if not words:
+        completion.complete_verb(here)
+    elif words[0] in here:
+        completion.skip_verb()
+        return importlib.import_module((VERBS | STUDIES)[words[0]].module).main([])
+    return 1
 
 
 def _why_not(word: str) -> str:

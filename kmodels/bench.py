@@ -72,6 +72,8 @@ def main(argv=None) -> int:
 def _bench(args, words) -> int:
     if args.model is not None:
         registry.check(args.model)
+        if args.model in registry.plugged():
+            raise UserError(f"--model {args.model}: bench measures the models of kmodels: {', '.join(registry.NAMES)}")
     scale.check(args)
     if scale.is_asked(args) and (args.contestant or args.rounds is not None or args.device == "gpu"):
         raise UserError("--contestant, --rounds and --device gpu run in turn: without --workers and --scheduler")
@@ -156,6 +158,9 @@ def _accelerator(args) -> int:
     """Time the layer and the full recipes, and write the report."""
     from kmodels.benchmarks import accelerator
 
+    missing = [path for path in map(accelerator.config_of, accelerator.MODELS) if not path.exists()]
+    if args.full and missing:
+        raise UserError(f"{missing[0]}: not here; --device gpu --full is run in a clone, from its top folder")
     todo = accelerator.contestants(_backends(args), args.full)
     found = _timed(args.out, lambda *rest: accelerator.measured(todo, *rest))
     return _write(args.out, found, accelerator.tables(found))

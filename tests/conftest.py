@@ -2,10 +2,13 @@
 
 import functools
 import os
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from helpers import checks
 
 from kmodels.core.io import files
 from kmodels.core.spec import registry
@@ -39,7 +42,7 @@ KERAS_FREE = {"data", "simulator", "io", "cli", "files", "kills", "tuning", "spe
 KERAS_FREE |= {"exports"}  # processes on the backends that write a format
 KERAS_FREE |= {"evaluation"}  # NumPy; the networks that some of it asks are tested on every backend
 KERAS_FREE |= {f"test_{name}.py" for name in ("verbs", "pages", "climb", "architecture", "evidence", "ladder")}
-KERAS_FREE |= {"test_simulated_data.py"}
+KERAS_FREE |= {"test_simulated_data.py", "test_examples.py", "test_wheel.py"}
 # What a signal or a kill leaves behind is files; that a training goes on bit by bit is seen on every backend.
 ON_ONE_BACKEND = ("test_a_killed_prediction_ends_as_an_undisturbed_one", "test_ctrl_c_and_sigterm_save_at_once")
 ON_ONE_BACKEND += ("test_the_study_from_end_to_end",)  # of parts that are tested on each
@@ -98,6 +101,30 @@ def cache_folder(shared_folder):
     return folder
 
 
+@pytest.fixture(scope="session")
+def wheel(shared_folder):
+    """A folder with the package installed from its wheel, made once for all workers; built of a copy, without network.
+
+    The copy holds what the Dockerfile copies.
+    """
+    pytest.importorskip("setuptools", "77", reason="builds the wheel without the network")
+    out = shared_folder / "wheel"
+    with files.file_lock(shared_folder / "wheel.lock", wait=600.0) as alone:
+        assert alone, "another worker builds it"
+        if not out.exists():
+            source = shared_folder / "source"
+            folder, *others = checks.SOURCES
+            shutil.copytree(checks.ROOT / folder, source / folder, ignore=shutil.ignore_patterns("__pycache__"))
+            for name in others:
+                shutil.copy(checks.ROOT / name, source)
+            pip, quiet = [sys.executable, "-m", "pip"], ["--quiet", "--no-deps", "--no-index"]
+            made = ["--no-build-isolation", "--wheel-dir", shared_folder / "wheels", source]
+            subprocess.run([*pip, "wheel", *quiet, *made], check=True)
+            (built,) = (shared_folder / "wheels").glob("kmodels-*.whl")
+            subprocess.run([*pip, "install", *quiet, "--target", out, built], check=True)
+    return out
+
+
 @pytest.fixture(autouse=True)
 def seeded():
     """Weights that a test draws without a seed are the same whatever ran before it in this worker."""
@@ -118,9 +145,9 @@ def eager():
     tf.config.run_functions_eagerly(False)
 
 
-@pytest.fixture(scope="session", params=registry.NAMES)
+@pytest.fixture(scope="session", params=registry.names())
 def task(request):
-    """Every Task in turn: a contract test asks for this."""
+    """Every Task in turn, those of installed packages too: a contract test asks for this."""
     return registry.task(request.param)
 
 

@@ -48,13 +48,16 @@ def test_its_two_commands_are_those_that_the_check_runs():
 @pytest.mark.parametrize("page", PAGES)
 def test_every_file_that_a_page_names_is_there(page):
     text = (ROOT / page).read_text()
-    for path in re.findall(r"(?<![\w/.])(?:configs|kmodels|tests|tuning)/[\w./]+\w", text):
+    for path in re.findall(r"(?<![\w/.])(?:configs|examples|kmodels|tests|tuning)/[\w./]+\w", text):
         assert (ROOT / path).exists(), path
     for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
         assert ((ROOT / page).parent / link).exists(), link
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if CODE.search((ROOT / page).read_text())])
+RUN = [page for page in PAGES if CODE.search((ROOT / page).read_text()) and not page.startswith("examples/")]
+
+
+@pytest.mark.parametrize("page", RUN)  # the examples have tests of their own (test_examples.py)
 def test_the_code_of_a_page_runs(page, tmp_path, monkeypatch):
     """All blocks of a page one after another, in an empty folder, as a reader would paste them.
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[2]
+SOURCES = ("kmodels", "pyproject.toml", "README.md", "LICENSE")  # of the package
 
 
 def examples(task, recipe, n=None):

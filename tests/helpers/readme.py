@@ -13,9 +13,13 @@ PAGES = (
     "kmodels/core/runs/jobs/README.md",
     "tuning/README.md",
     "tests/README.md",
+    "examples/README.md",
+    "examples/*/README.md",
 )
+PICTURE = re.compile(r"!\[([^]]*)\]\(\.\./\.\./(configs/reports/[^)]*)\)")
 BLOCK = re.compile(
-    r"(<!-- (zoo|speed|results|gates|levels|ladder|study|rules|gpu|source|exports): (\S+) -->\n).*?(<!-- end -->)",
+    r"(<!-- (zoo|gallery|speed|results|gates|levels|ladder|study|rules|gpu|source|exports): (\S+) -->\n)"
+    r".*?(<!-- end -->)",
     re.DOTALL,
 )
 # The front page's row of each model: what goes in and out, the metric, its name, which of the baselines is best.
@@ -38,7 +42,7 @@ def filled(text: str) -> str:
 
     def fill(found):
         head, kind, path, end = found.groups()
-        content = ROOT / path if kind == "zoo" else json.loads((ROOT / path).read_text())
+        content = ROOT / path if kind in ("zoo", "gallery") else json.loads((ROOT / path).read_text())
         return f"{head}{_made(kind, content)}\n{end}"
 
     return BLOCK.sub(fill, text)
@@ -50,6 +54,8 @@ def _made(kind, content) -> str:
 
     if kind == "zoo":
         return _zoo(content)
+    if kind == "gallery":
+        return "\n\n".join(_shown(content, name) for name in ZOO)
     if kind == "speed":
         return _speed(content)
     if kind == "levels":
@@ -99,28 +105,56 @@ def _zoo(folder: Path) -> str:
     """A row a model: its headline figure beside the best baseline's, and how long the command takes."""
     from kmodels.core.cli import console
     from kmodels.core.report import tables
-    from kmodels.core.spec import registry
 
     rows = [["model", "input -> output", "held-out data", "best baseline", "minutes", "command"]]
-    for name, (what, metric, label, best) in ZOO.items():
+    for name, (what, metric, label, _) in ZOO.items():
         report = json.loads((folder / f"{name}.report.json").read_text())
-        others = {
-            other: values[metric]
-            for other, values in report["baselines"].items()
-            if other not in registry.task(name).references and values.get(metric) is not None
-        }
-        nearest = best(others, key=others.get)
+        nearest, value = _best_baseline(name, report)
         rows.append(
             [
                 f"[{name}](kmodels/{name}/README.md)",
                 what,
                 f"{label} {console.number(report['metrics'][metric])}",
-                f"{console.number(others[nearest])} {nearest.replace('_', ' ')}",
+                f"{console.number(value)} {nearest}",
                 f"{report['duration_s'] / 60:.0f}",
                 f"`kmodels fit --model {name}`",
             ]
         )
     return tables.table(rows)
+
+
+def _best_baseline(name: str, report: dict) -> tuple[str, float]:
+    """Name the baseline that comes nearest to a model's headline figure, and its value; none that knows the answer."""
+    from kmodels.core.spec import registry
+
+    _, metric, _, best = ZOO[name]
+    others = {
+        other: values[metric]
+        for other, values in report["baselines"].items()
+        if other not in registry.task(name).references and values.get(metric) is not None
+    }
+    nearest = best(others, key=others.get)
+    return nearest.replace("_", " "), others[nearest]
+
+
+def _shown(folder: Path, name: str) -> str:
+    """A model in the gallery: its question, its headline figure and its verdict, the pictures of its page."""
+    from kmodels.core.cli import console
+    from kmodels.core.report import tables
+    from kmodels.core.spec import registry, verdict
+
+    report, (_, metric, label, _) = json.loads((folder / f"{name}.report.json").read_text()), ZOO[name]
+    nearest, value = _best_baseline(name, report)
+    start = report["baselines"]["untrained"].get(metric)
+    rows = [["", label, "95% interval"], [name, console.number(report["metrics"][metric])]]
+    rows[1].append(console.interval(report["intervals"].get(metric)))
+    rows += [[f"best baseline: {nearest}", console.number(value), ""], ["untrained", console.number(start), ""]]
+    page = (ROOT / "kmodels" / name / "README.md").read_text()
+    pictures = [f"![{caption}](../{path})\n\n*{caption}*" for caption, path in PICTURE.findall(page)]
+    example = f"; a worked example: [{name}]({name}/README.md)" if (ROOT / "examples" / name).exists() else ""
+    head = f"## {name}\n\n{registry.task(name).question.rstrip('.')} ([its page](../kmodels/{name}/README.md){example})"
+    said = f"{verdict.sentence(report['gates'])}. {tables.measured(report)}"
+    return "\n\n".join([head, tables.table(rows), said[0].upper() + said[1:], *pictures])
 
 
 def _speed(report: dict) -> str:
@@ -139,7 +173,7 @@ def _speed(report: dict) -> str:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(ROOT))
+    sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
     from kmodels.core.training import backend
 
     backend.select()

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import kmodels
-from kmodels.core.cli import faults, parse
+from kmodels.core.cli import completion, faults, parse
 from kmodels.core.spec import registry
 from kmodels.core.spec.errors import UserError
 from kmodels.core.spec.recipe import Recipe, leaves
@@ -92,7 +92,7 @@ def _columns() -> int:
 
 def add_recipe_options(options: argparse.ArgumentParser) -> None:
     """Add the options that choose a recipe: --model, --config, --variant, --smoke."""
-    options.add_argument("--model", metavar="NAME", help=f"which model: {', '.join(registry.NAMES)}")
+    options.add_argument("--model", metavar="NAME", help=f"which model: {', '.join(registry.names())}")
     options.add_argument("--config", metavar="FILE", help="recipe in YAML; configs/ has some")
     options.add_argument("--variant", metavar="NAME", help="a named recipe of the model, such as a flawed ancestor")
     options.add_argument(
@@ -156,7 +156,7 @@ def recipe(args: argparse.Namespace, words: list[str]) -> Recipe:
         With every fault in it.
     """
     if args.model is None:
-        raise UserError(f"which model? --model {' | '.join(registry.NAMES)}")
+        raise UserError(f"which model? --model {' | '.join(registry.names())}")
     last = functools.partial(parse.command_line, words=words)
     return _recipe(args.model, args.variant, args.config, args.smoke, last, getattr(args, "data", None))
 
@@ -263,6 +263,8 @@ def run(options: argparse.ArgumentParser, body: Callable, argv: list[str] | None
     int
         The exit status: that of `body`, 2 for bad input, 130 or 143 where it was stopped.
     """
+    if completion.is_asked():
+        completion.complete(options)
     argv = sys.argv[1:] if argv is None else list(argv)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -344,8 +346,8 @@ def _help(options, argv):
         return
     said = dict(itertools.pairwise(argv))
     chosen, _ = registry.chosen(said.get("--model"), said.get("--variant"))
-    if chosen not in registry.NAMES:
-        more = f"With --model {' | '.join(registry.NAMES)}, --help also lists every field of its recipe."
+    if chosen not in registry.names():
+        more = f"With --model {' | '.join(registry.names())}, --help also lists every field of its recipe."
         print(textwrap.fill(more, _columns()))
         return
     fields = parse.recipe_parser(registry.recipe_type(chosen))

@@ -155,7 +155,12 @@ def _about(model: str, recipe: dict, smoke: bool, seeds: str) -> str:
 
 
 def _variant(model: str, fields: dict, smoke: bool) -> str | None:
-    """Find the variant whose fields the recipe has, of several the one with most; None for the default."""
+    """Find the variant whose fields the recipe has, of several the one with most; None for the default.
+
+    None, too, for a model that is not installed here.
+    """
+    if model not in registry.names():
+        return None
     kind = registry.recipe_type(model)
     overruled = tables.flat(kind.SMOKE) if smoke else {}
     own = {name: tables.flat(changes) for name, changes in kind.VARIANTS.items()}

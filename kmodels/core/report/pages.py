@@ -60,7 +60,7 @@ def units(report: dict) -> dict[str, str]:
     """Look up the units of a report's metrics: its own, or for one of an earlier version those of its model."""
     if "units" in report:
         return report["units"]
-    return registry.units(report["model"]) if report["model"] in registry.NAMES else {}
+    return registry.units(report["model"]) if report["model"] in registry.names() else {}
 
 
 def number(value: float | None, digits: int = SIGNIFICANT) -> str:

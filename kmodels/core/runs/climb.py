@@ -71,8 +71,8 @@ class LadderRun:
 
     def key(self, k: int) -> dict:
         """Collect what the figures of rung k depend on."""
-        digests = [recipe.digest() for recipe in self.recipes(k)]
-        return {"recipes": digests, "code": provenance.code(), "backend": backend.current(), "smoke": self.smoke}
+        digests, code = [recipe.digest() for recipe in self.recipes(k)], provenance.code(self.task.name)
+        return {"recipes": digests, "code": code, "backend": backend.current(), "smoke": self.smoke}
 
 
 def climb(what: LadderRun, first: int, last: int, keep_going: bool) -> tuple[list[dict], bool]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 
 from kmodels.core.io import files, system
+from kmodels.core.spec import registry
 from kmodels.core.training import backend
 
 NAMES = ("date", "commit", "backend", "versions", "hardware")
@@ -72,10 +73,11 @@ def commit() -> str | None:
     return head.stdout.strip() + ("+changes" if changed.stdout.strip() else "")
 
 
-def code() -> str:
-    """Hash the package's source: figures measured with another one are measured again."""
+def code(model: str | None = None) -> str:
+    """Hash the source of kmodels, and of a model in another package: figures of other code are measured again."""
     package = Path(__file__).resolve().parents[2]
-    return files.sha256(*sorted(package.rglob("*.py")))[:16]
+    own = registry.folder(model).rglob("*.py") if model in registry.plugged() else ()
+    return files.sha256(*sorted(package.rglob("*.py")), *sorted(own))[:16]
 
 
 def code_of(model: str) -> str:
@@ -96,19 +98,22 @@ def code_of(model: str) -> str:
         16 hexadecimal digits; they differ between minor versions of Python.
     """
     package = Path(__file__).resolve().parents[2]
-    roots = [package / model.split(".")[0], package / "layers", package / "core" / "training"]
-    paths = sorted(path for root in roots for path in root.rglob("*.py") if _makes_figures(path, package, model))
-    paths.append(package / "core" / "report" / "verification.py")
+    own = registry.folder(model)
+    roots = [own, package / "layers", package / "core" / "training"]
+    paths = sorted(path for root in roots for path in root.rglob("*.py"))
+    names = {path: path.relative_to(package if path.is_relative_to(package) else own.parent) for path in paths}
+    paths = [path for path in paths if _makes_figures(names[path], model)]
+    judging = package / "core" / "report" / "verification.py"
     digest = hashlib.sha256()
-    for path in paths:
+    for path, name in [*((path, names[path]) for path in paths), (judging, judging.relative_to(package))]:
         meaning = _meaning(path.read_text(encoding="utf-8"), fields=path.name != "recipe.py")
-        digest.update(f"{path.relative_to(package)}\n{meaning}\n".encode())
+        digest.update(f"{name}\n{meaning}\n".encode())
     return digest.hexdigest()[:16]
 
 
-def _makes_figures(path: Path, package: Path, model: str) -> bool:
-    """Say whether a file can change a model's figures."""
-    rooms = path.relative_to(package).parts
+def _makes_figures(name: Path, model: str) -> bool:
+    """Say whether a file, named from the package on, can change a model's figures."""
+    rooms = name.parts
     return not APART & set(rooms) and ("generator" not in rooms or model.endswith(".generator"))
 
 

@@ -107,7 +107,7 @@ class Run:
             "backend": backend,
             "data": files.absolute(data),
             "smoke": smoke,
-            "code": provenance.code(),
+            "code": provenance.code(recipe.task),
         }
         metadata |= {} if origin is None else {"from": origin}
         metadata |= {} if log is None else {"log": {"to": log}}
@@ -144,8 +144,8 @@ class Run:
                 f"{path}: written by kmodels {metadata['kmodels']} in format {version}; this is kmodels "
                 f"{kmodels.__version__}, which reads up to format {FORMAT}: pip install -U kmodels"
             )
-        if model not in registry.NAMES:
-            raise UserError(f"{path}: a run of {model!r}; this kmodels has {', '.join(registry.NAMES)}")
+        if model not in registry.names():
+            raise UserError(f"{path}: a run of {model!r}; this kmodels has {', '.join(registry.names())}")
         recipe = parse.resolve(registry.recipe_type(model), [parse.read_yaml(path / "recipe.yaml")])
         return cls(path, recipe, metadata)
 
@@ -165,7 +165,7 @@ class Run:
         Run or None
             None where there is none.
         """
-        wanted = {"backend": backend, "data": files.absolute(data), "code": provenance.code()}
+        wanted = {"backend": backend, "data": files.absolute(data), "code": provenance.code(recipe.task)}
         for path in sorted(Path(folder).glob("*/run.json"), key=_begun, reverse=True):
             metadata = json.loads(path.read_text(encoding="utf-8"))
             asked = (path.parent / "recipe.yaml").read_text(encoding="utf-8")

@@ -1,6 +1,6 @@
 """Design a colour router: search by gradients through a trained network, verify by the simulator.
 
-  python -m kmodels.metasurface.studies.design --run runs/metasurface-... --target bayer --out design.h5
+  python -m kmodels.metasurface.studies.design --preset metasurface --target bayer --out design.h5
 
 Several patterns are optimised side by side; features that are too small are removed; the simulator then evaluates each,
 and as many random patterns as --random says. --out holds the designs, best first, with the simulator's spectra, in the
@@ -19,7 +19,7 @@ from kmodels.core.spec.errors import UserError
 def main(argv=None) -> int:
     """Run the verb; returns the exit status."""
     options = cli.parser("metasurface.studies.design", __doc__)
-    options.add_argument("--run", required=True, metavar="RUN", help="run folder of fit")
+    cli.add_run_options(options)
     options.add_argument("--target", default="bayer", metavar="T", help="bayer (default), blue, green or red")
     options.add_argument("--out", required=True, metavar="FILE", help="designs, .h5")
     options.add_argument("--starts", type=int, default=16, metavar="N", help="patterns to optimise (default: 16)")
