@@ -85,7 +85,7 @@ def _network_steps(model, windows: Windows, recipe, leads: int) -> Iterator[np.n
 
 def _solver_steps(model, windows: Windows, recipe, leads: int, shifts=None) -> Iterator[np.ndarray]:
     """Find the closures in the frames seen, and keep them: what the network made itself tells nothing new."""
-    rows, size = np.arange(len(windows)), recipe.train.batch_size
+    rows, size = np.arange(len(windows)), 4 * recipe.train.batch_size  # without gradients there is room for more
     inputs, _ = replace(encode.encode(windows, recipe), targets=False).take(rows)
     found = inference.predict(model, ArrayExamples(inputs, {}), size)
     kept = {name: found[name] for name in CLOSURES} | {"static": inputs["static"]}
