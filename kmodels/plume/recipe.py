@@ -8,6 +8,7 @@ from kmodels.core.spec.recipe import Recipe, Section, TrainSection
 
 Range = tuple[float, float]
 Architecture = Literal["v1_ensemble", "v2_convlstm"]
+Engine = Literal["finite_volume", "puff"]
 Base = Literal["none", "persistence", "wind_moved", "transport", "solver"]
 ARCHITECTURES, BASES = get_args(Architecture), get_args(Base)
 GIVEN_BASES = ("persistence", "wind_moved")  # those that come with the data, as an input of the network
@@ -26,6 +27,11 @@ class Grid(Section):
 class Data(Section):
     """What runs there are, and how windows are cut from them."""
 
+    engine: Engine = Field(
+        "finite_volume",
+        description="what simulates runs: finite_volume over hills; puff: Gaussian puffs over flat ground, whatever "
+        "terrain_height is",
+    )
     n_runs: int = Field(1000, ge=3, description="simulated runs, each with its own terrain, stacks and weather [runs]")
     frames: int = Field(60, ge=2, description="frames of a run [frames]")
     frame_seconds: float = Field(60.0, gt=0, description="time between two frames [s]")

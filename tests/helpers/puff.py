@@ -1,18 +1,12 @@
-"""The second opinion on the simulator: Gaussian puffs over flat open country.
+"""Closed forms of Gaussian dispersion at a point, which simulators are compared with.
 
-A stack is a row of puffs. Each is carried by the wind of its time and spreads with the distance that it has travelled
-as Briggs measured (`stability.Stability.sigmas`); ground and lid reflect it, as image puffs:
-
-    c = sum over puffs of m G(x - x_p, sigma_y) G(y - y_p, sigma_y) V(z, h, sigma_z),
+    plume: c = q / u G(y, sigma_y) V(z, h, sigma_z),
     V = sum over n of G(z - h - 2 n L, sigma_z) + G(z + h + 2 n L, sigma_z),   G: the normal density, L: the lid
 
-Turner (1994), Workbook of Atmospheric Dispersion Estimates; Hanna, Briggs and Hosker (1982), Handbook on Atmospheric
-Diffusion.
+Turner (1994), Workbook of Atmospheric Dispersion Estimates.
 """
 
 import numpy as np
-
-from kmodels.plume.simulator.stability import Stability
 
 
 def normal(offset, sigma):
@@ -34,20 +28,3 @@ def plume(x, y, z, height: float, emission: float, wind_speed: float, sigmas, li
     """
     sigma_y, sigma_z = sigmas(x)
     return emission / wind_speed * normal(y, sigma_y) * vertical(z, height, sigma_z, lid)
-
-
-def cloud(x, y, z, release, emission: float, wind, seconds: float, stability: Stability, lid: float = np.inf):
-    """Concentration of one stack's puffs (z, y, x) [kg m-3] at the end of a wind record.
-
-    x, y, z: axes of the points [m]. release: (x, y, height) of the source [m]. emission: [kg s-1]. wind: (steps, 2)
-    eastward and northward [m s-1], one puff a step. seconds: of a step; puffs should overlap, u dt < sigma_y.
-    """
-    path = np.asarray(wind, dtype=float) * seconds
-    # A puff leaves in the middle of its step and is moved by the second half of it and by all later steps.
-    moved = path[::-1].cumsum(axis=0)[::-1] - path / 2
-    length = np.hypot(*path.T)
-    travelled = length[::-1].cumsum()[::-1] - length / 2
-    sigma_y, sigma_z = (sigma[:, None] for sigma in stability.sigmas(travelled))
-    east = normal(x - release[0] - moved[:, :1], sigma_y)
-    north = normal(y - release[1] - moved[:, 1:], sigma_y)
-    return emission * seconds * np.einsum("pz,py,px->zyx", vertical(z, release[2], sigma_z, lid), north, east)

@@ -52,18 +52,38 @@ _fitted = functools.lru_cache(maxsize=1)(solver.fit_factors)
 
 
 def evaluate_baselines(recipe, parts: dict[str, Windows]) -> dict[str, Scores]:
-    """Score the baselines on ``parts["test"]``: {name: Scores}."""
-    test = parts["test"]
-    forecasts = baseline_forecasts(test, recipe.data.horizon, parts.get("train"))
-    return {name: metrics(test, forecast, recipe.seed) for name, forecast in forecasts.items()}
+    """Score the baselines on held-out data.
+
+    Parameters
+    ----------
+    recipe : PlumeRecipe
+        Of the run.
+    parts : dict of str to Windows
+        "test" and, where they are known, "train" and "transfer".
+
+    Returns
+    -------
+    dict of str to Scores
+        By name, on "test"; those of "transfer", where there is one, begin with `transfer_`.
+    """
+    scores = _scores_on(parts["test"], recipe, parts.get("train"))
+    if "transfer" not in parts:
+        return scores
+    there = _scores_on(parts["transfer"], recipe, parts.get("train"))
+    return {name: one.merge(there.get(name, Scores({})), "transfer_") for name, one in scores.items()}
+
+
+def _scores_on(windows: Windows, recipe, train: Windows | None) -> dict[str, Scores]:
+    forecasts = baseline_forecasts(windows, recipe.data.horizon, train)
+    return {name: metrics(windows, forecast, recipe.seed) for name, forecast in forecasts.items()}
 
 
 def with_error_ratios(model: Scores, baselines: dict[str, Scores]) -> Scores:
-    """Add the mean squared error, of roll-outs too, as a share of each baseline's, and of the best one's.
+    """Add the mean squared error, of roll-outs and transfer data too, as a share of each baseline's and the best one's.
 
     They are called `mse_ratio_persistence`, ..., `mse_ratio_best`; the network untrained is among them.
     """
-    for metric in ("mse", "rollout_mse", "wrong_wind_mse"):
+    for metric in ("mse", "rollout_mse", "wrong_wind_mse", "transfer_mse"):
         for name, other in baselines.items():
             model = model.with_ratio(metric, other, f"{metric}_ratio_{name}")
         known = [other for other in baselines.values() if other.values.get(metric) is not None]

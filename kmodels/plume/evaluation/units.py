@@ -1,3 +1,3 @@
 """Units of the metrics that have one; the others are shares and ratios."""
 
-UNITS = dict.fromkeys(("mse", "rollout_mse", "mse_lead_30"), "ug2 m-6")
+UNITS = dict.fromkeys(("mse", "rollout_mse", "mse_lead_30", "transfer_mse"), "ug2 m-6")

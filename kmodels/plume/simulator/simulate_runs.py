@@ -1,4 +1,6 @@
-"""Clouds from stacks over hills: each run has a terrain, stacks, weather and wind of its own.
+"""Clouds from stacks: each run has a terrain, stacks, weather and wind of its own.
+
+Two engines: finite volumes over hills (transport.py), and Gaussian puffs over flat ground (puff.py).
 
 A run is spun up before its first frame: one crossing of the domain by the wind 10 m above ground, at most half an hour.
 In fast wind the plumes then reach to the domain's side; in slow wind they are there and still grow.
@@ -6,6 +8,7 @@ In fast wind the plumes then reach to the domain's side; in slow wind they are t
 
 import math
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,8 +18,9 @@ from kmodels.core.io import parallel
 from kmodels.plume.data.flow.terrain import Domain
 from kmodels.plume.data.flow.wind import Wind
 from kmodels.plume.data.run import PlumeRun, Stacks
-from kmodels.plume.simulator.stability import sample_stability
-from kmodels.plume.simulator.stacks import BUOYANCY_FLUX, plume_rise, release_cells, sample_stacks
+from kmodels.plume.simulator import puff
+from kmodels.plume.simulator.stability import Stability, sample_stability
+from kmodels.plume.simulator.stacks import BUOYANCY_FLUX, plume_rise, release_cells, release_heights, sample_stacks
 from kmodels.plume.simulator.terrain import sample_domain
 from kmodels.plume.simulator.transport import Transport
 from kmodels.plume.simulator.wind import sample_directions, wind_over, wind_speed
@@ -98,16 +102,8 @@ def sample_run(rng: np.random.Generator, data, name: str) -> PlumeRun:
     PlumeRun
         In memory.
     """
-    domain, u10, stacks, cells, wind, transport = sample_setting(rng, data)
-    spin_up = spin_up_frames(domain, u10, data.frame_seconds)
-    directions = sample_directions(rng, spin_up + data.frames, data.frame_seconds, data)
-    frames = np.zeros((data.frames, *domain.shape), "float32")
-    for step, direction in enumerate(directions):
-        if step >= spin_up:
-            # Rounding may leave -1e-30 where there is nothing.
-            np.maximum(transport.concentration, 0.0, out=frames[step - spin_up], casting="same_kind")
-        transport.advance(direction, cells, stacks.emission)
-    u, v = wind.profile(domain, directions[spin_up:])
+    simulated = _puffs if data.engine == "puff" else _finite_volumes
+    domain, stacks, frames, (u, v) = simulated(rng, data)
     return PlumeRun(
         name=name,
         time=np.arange(data.frames) * data.frame_seconds,
@@ -122,8 +118,70 @@ def sample_run(rng: np.random.Generator, data, name: str) -> PlumeRun:
     )
 
 
+def _finite_volumes(rng: np.random.Generator, data):
+    """Simulate domain, stacks, frames (time, z, y, x) and the wind (u, v) of each level by finite volumes."""
+    domain, u10, stacks, cells, wind, transport = sample_setting(rng, data)
+    spin_up = spin_up_frames(domain, u10, data.frame_seconds)
+    directions = sample_directions(rng, spin_up + data.frames, data.frame_seconds, data)
+    frames = np.zeros((data.frames, *domain.shape), "float32")
+    for step, direction in enumerate(directions):
+        if step >= spin_up:
+            # Rounding may leave -1e-30 where there is nothing.
+            np.maximum(transport.concentration, 0.0, out=frames[step - spin_up], casting="same_kind")
+        transport.advance(direction, cells, stacks.emission)
+    return domain, stacks, frames, wind.profile(domain, directions[spin_up:])
+
+
+def _puffs(rng: np.random.Generator, data):
+    """Simulate as `_finite_volumes`, by Gaussian puffs over flat ground, with stacks and weather of the same law."""
+    domain, u10, stability, stacks, rise = sample_weather(rng, data.model_copy(update={"terrain_height": 0.0}))
+    spin_up = spin_up_frames(domain, u10, data.frame_seconds)
+    directions = sample_directions(rng, spin_up + data.frames, data.frame_seconds, data)
+    plumes = replace(stacks, height=release_heights(domain, stacks, rise))
+    speeds = wind_speed(plumes.height, u10, stability)
+    frames = puff.clouds(domain, plumes, speeds, stability, directions, data.frame_seconds, spin_up)
+    profile, blowing = wind_speed(domain.z, u10, stability), directions[spin_up:]
+    wind = np.outer(np.cos(blowing), profile), np.outer(np.sin(blowing), profile)
+    return domain, stacks, frames.astype("float32"), wind
+
+
+class Weather(NamedTuple):
+    """What both engines know of a run.
+
+    Attributes
+    ----------
+    domain : Domain
+        Ground and lid.
+    u10 : float
+        Wind 10 m above ground [m s-1].
+    stability : Stability
+        Its class.
+    stacks : Stacks
+        n sources.
+    rise : array (n,)
+        Of their plumes [m].
+    """
+
+    domain: Domain
+    u10: float
+    stability: Stability
+    stacks: Stacks
+    rise: np.ndarray
+
+
+def sample_weather(rng: np.random.Generator, data) -> Weather:
+    """Sample terrain, weather and stacks of a run; `data` is a recipe's data section."""
+    domain = sample_domain(rng, data)
+    u10 = rng.uniform(*data.wind_speed)
+    stability = sample_stability(rng, u10)
+    stacks = sample_stacks(rng, domain, data)
+    buoyancy = np.exp(rng.uniform(*np.log(BUOYANCY_FLUX), len(stacks)))
+    rise = plume_rise(buoyancy, wind_speed(stacks.height, u10, stability), stability)
+    return Weather(domain, u10, stability, stacks, rise)
+
+
 class Setting(NamedTuple):
-    """What stands still in a run.
+    """What stands still in a run of the finite volumes.
 
     Attributes
     ----------
@@ -150,13 +208,8 @@ class Setting(NamedTuple):
 
 
 def sample_setting(rng: np.random.Generator, data) -> Setting:
-    """Sample terrain, weather and stacks of a run; `data` is a recipe's data section."""
-    domain = sample_domain(rng, data)
-    u10 = rng.uniform(*data.wind_speed)
-    stability = sample_stability(rng, u10)
-    stacks = sample_stacks(rng, domain, data)
-    buoyancy = np.exp(rng.uniform(*np.log(BUOYANCY_FLUX), len(stacks)))
-    rise = plume_rise(buoyancy, wind_speed(stacks.height, u10, stability), stability)
+    """Sample what stands still in a run of the finite volumes; `data` is a recipe's data section."""
+    domain, u10, stability, stacks, rise = sample_weather(rng, data)
     wind = wind_over(domain, u10, stability)
     transport = Transport(domain, wind, stability.diffusivities(u10), data.frame_seconds)
     return Setting(domain, u10, stacks, release_cells(domain, stacks, rise), wind, transport)

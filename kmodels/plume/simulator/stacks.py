@@ -99,8 +99,18 @@ def release_cells(domain: Domain, stacks: Stacks, rise: np.ndarray) -> tuple[np.
 
     They are below the lid and inside the grid: a plume that would rise higher spreads under there.
     """
-    i, j = (np.floor(position / domain.grid.dx).astype(int) for position in (stacks.x, stacks.y))
-    release = np.minimum(domain.ground[j, i] + stacks.height + rise, highest_release(domain))
+    j, i = _columns(domain, stacks)
+    release = release_heights(domain, stacks, rise)
     lowest = domain.air[:, j, i].argmax(axis=0)
     k = np.maximum(np.floor(release / domain.grid.dz).astype(int), lowest)
     return k, j, i
+
+
+def release_heights(domain: Domain, stacks: Stacks, rise: np.ndarray) -> np.ndarray:
+    """Compute the heights above sea level (stacks,) [m] that plumes end at after a rise, below the lid."""
+    return np.minimum(domain.ground[_columns(domain, stacks)] + stacks.height + rise, highest_release(domain))
+
+
+def _columns(domain: Domain, stacks: Stacks) -> tuple[np.ndarray, np.ndarray]:
+    """Find the columns of cells (j, i) that stacks stand in."""
+    return tuple(np.floor(position / domain.grid.dx).astype(int) for position in (stacks.y, stacks.x))
