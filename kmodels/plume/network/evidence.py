@@ -7,7 +7,7 @@ import numpy as np
 from keras import layers, ops
 
 SHIFTS = (0.5, 0.5, 0.1, 0.1)  # of the coefficients, each by itself: logarithms of K_h and K_v, angle, log of the speed
-SPREADS = (0.5, 1.0, 0.2, 0.2)  # standard deviations that they are taken to have
+SPREADS = (0.5, 0.5, 0.2, 0.2)  # standard deviations that they are taken to have
 NOISE = 1.0  # of a miss; large, since those of neighbouring cells are alike
 OUTLIER = 0.1  # misses of a logarithm above this count less and less: release and lid are none of the coefficients
 CLEAN = 0.1  # c / c0 of forecast and truth together below which a cell tells nothing

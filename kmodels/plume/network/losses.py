@@ -3,35 +3,27 @@
 from keras import ops
 
 AXES = (1, 2, 3)
-SMOOTH = 1e-6
 
 
 def log_error(truth, forecast, air):
-    """Compute the root mean square of forecast - truth over the air's cells: (batch,). A factor counts."""
-    squares = ops.sum(air * ops.square(forecast - truth), axis=AXES)
-    return _root(squares / ops.maximum(ops.sum(air, axis=AXES), 1.0))
+    """Average (forecast - truth)^2 over the air's cells: (batch,). A factor counts, not a difference."""
+    return ops.sum(air * ops.square(forecast - truth), axis=AXES) / ops.maximum(ops.sum(air, axis=AXES), 1.0)
 
 
 def mass_error(truth, forecast, air):
-    """Compute the size of the logarithm of the ratio of the masses, (batch,): errors in log space leave a bias.
+    """Square the logarithm of the ratio of the masses, (batch,): errors in log space leave a bias in the sum.
 
     Masses are in units of c0 times a cell, one of which is added to both, so that an empty volume has none.
     """
     masses = (ops.sum(air * ops.expm1(field), axis=AXES) for field in (forecast, truth))
     forecast, truth = (ops.log1p(mass) for mass in masses)
-    return _root(ops.square(forecast - truth))
+    return ops.square(forecast - truth)
 
 
 def peak_error(truth, forecast, air):
-    """Compute the norm of c' - c relative to that of c, (batch,): in log space a peak counts like any cell.
+    """Compute sum (c' - c)^2 / sum c^2 of the concentrations, (batch,): in log space a peak counts like any cell.
 
     In units of c0; one is added to the denominator, so that an empty volume has none that is zero.
     """
     forecast, truth = ops.expm1(forecast), ops.expm1(truth)
-    squares = ops.sum(air * ops.square(forecast - truth), axis=AXES)
-    return _root(squares / (ops.sum(air * ops.square(truth), axis=AXES) + 1.0))
-
-
-def _root(squares):
-    """Take the root: a cloud that is nearly right counts as much as one that is far off; smooth at 0."""
-    return ops.sqrt(squares + SMOOTH)
+    return ops.sum(air * ops.square(forecast - truth), axis=AXES) / (ops.sum(air * ops.square(truth), axis=AXES) + 1.0)
