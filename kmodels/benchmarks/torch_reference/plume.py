@@ -1,120 +1,185 @@
 """The plume network of the default recipe in plain PyTorch, channels first as PyTorch has it: the second opinion."""
 
-import itertools
+from typing import NamedTuple
 
 import torch
 from torch import nn
-from torch.nn import functional
 
-from kmodels.benchmarks.torch_reference.conv_lstm import TorchConvLSTM3D
+from kmodels.benchmarks.torch_reference.plume_solver import X, Y, Z, openings, solve, weigh
+from kmodels.benchmarks.torch_reference.plume_unet import UNet, convolved
+from kmodels.plume.data.flow.courant import MOST
+from kmodels.plume.network.closures import CLOSED, LARGEST, NEUTRAL, WIDTH
+from kmodels.plume.network.dispersion import STABLE
+from kmodels.plume.network.evidence import SHIFTS
 
-OFFSETS = tuple(itertools.product((-1, 0, 1), repeat=3))
+
+class Place(NamedTuple):
+    """What the solutions of one example share: fields [c0], winds along and across by axis, the ground, class D."""
+
+    before: torch.Tensor
+    last: torch.Tensor
+    air: torch.Tensor
+    opened: dict
+    flows: dict
+    wind_before: torch.Tensor
+    neutral: tuple
 
 
-def convolved(before: int, n: int) -> nn.Sequential:
-    return nn.Sequential(nn.Conv3d(before, n, 3, padding=1), nn.ReLU())
+def dense(before: int, n: int) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(before, n), nn.ReLU())
 
 
 class TorchPlume(nn.Module):
-    """PlumeNet with base "transport", wind and one ConvLSTM.
+    """PlumeNet with base "solver", wind and one ConvLSTM.
 
-    Inputs: past (batch, time, z, y, x), static (batch, 3, z, y, x), wind (batch, time, 2, z), transport (batch, 4, z,
-    y, x). Outputs future and carried, (batch, z, y, x).
+    Inputs: past (batch, time, z, y, x), static (batch, 3, z, y, x), wind (batch, time, 2, z), flow_x, flow_y, flow_z
+    (2, batch, z, y, x; one face more than cells), wind_before (batch, 2). Outputs future and carried, (batch, z, y, x);
+    in a training no future, which no term of the loss is made of.
     """
 
     def __init__(self, model):
         super().__init__()
-        n, self.keep = model.filters, model.memory
-        assert model.base == "transport" and model.wind and model.num_layers == 1 and model.kernel_size == 3
-        self.frame, self.frame_norm = nn.Conv3d(3, n, 3, padding=1), nn.BatchNorm3d(n, eps=1e-3, momentum=0.01)
-        self.memory = TorchConvLSTM3D(n, n)
-        self.maps = nn.ModuleList([convolved(7, n // 2), convolved(n // 2, n)])
-        self.fusion, self.decoder = (
-            convolved(2 * n, n),
-            nn.ModuleList([convolved(2 * n, n), convolved(n + n // 2 + 5, n)]),
+        n, levels = model.filters, model.grid[0]
+        assert model.base == "solver" and model.wind and not model.transport
+        assert model.num_layers == 1 and model.kernel_size == 3
+        self.keep, self.substeps, (dz, dy, dx) = model.memory, model.substeps, model.cell
+        self.amount = 1e-3 * model.seconds / (dz * dy * dx) / model.c0
+        widths = zip(NEUTRAL, (dx, dz), strict=True)
+        self.neutral = [10 * length * model.seconds / width**2 for length, width in widths]
+        self.unet = UNet(n, model.scales)
+        self.closure_cells = nn.Conv3d(n, 2 * n, 1)
+        known = 2 * n + levels * (1 + model.past)
+        self.hidden = nn.Sequential(*dense(known, WIDTH), *dense(WIDTH, WIDTH))
+        self.closure, self.correction_0 = nn.Linear(WIDTH, 4), nn.Linear(WIDTH + 10, WIDTH)
+        self.correction = nn.Linear(WIDTH + 10, 4)
+        widths = (2 * n + model.past + WIDTH, 32, 16)
+        self.passing = nn.ModuleList(
+            [nn.Conv1d(a, b, k, padding="same") for a, b, k in zip(widths, (32, 16, 1), (3, 3, 1), strict=True)]
         )
-        self.level, self.diffusivity, self.shares = (nn.Conv3d(n, k, 1) for k in (1, 1, len(OFFSETS)))
+        self.level = nn.Sequential(*convolved(n, n), nn.Conv3d(n, 1, 1))
+        shifts = torch.cat([torch.zeros(1, 4), torch.diag(torch.tensor(SHIFTS))])
+        self.register_buffer("shifts", shifts[:, None], persistent=False)
 
-    def forward(self, past, static, wind, transport):
-        batch, time, *volume = past.shape
-        winds = wind[..., None, None].expand(-1, -1, -1, *volume)
-        frames = torch.cat([past[:, :, None], winds], 2).flatten(0, 1)
-        frames = torch.relu(self.frame_norm(self.frame(frames))).unflatten(0, (batch, time))
-        coarse = self.maps[0](torch.cat([static, transport], 1))
-        x = self.fusion(torch.cat([self.memory(frames), self.maps[1](coarse)], 1))
-        x = self.decoder[0](torch.cat([x, frames[:, -1]], 1))
-        x = self.decoder[1](torch.cat([x, coarse, transport, past[:, -1:]], 1))
-        return self._transported(x, past[:, -1], 1 - static[:, 0], torch.expm1(transport))
+    def forward(self, past, static, wind, flow_x, flow_y, flow_z, wind_before):
+        x, air = self.unet(past, static, wind), 1 - static[:, 0]
+        amounts = past.expm1() * air[:, None]
+        speed = (wind[:, -1].square().sum(1) + 1e-6).sqrt()
+        numbers, passing, hidden = self._guessed(x, past[:, -1] * air, amounts, speed)
+        emitted = self._emitted(x, static, air)
+        with torch.autocast(x.device.type, enabled=False):
+            neutral, flows = [number * speed[:, 0] for number in self.neutral], {X: flow_x, Y: flow_y, Z: flow_z}
+            place = Place(*amounts[:, -2:].unbind(1), air, openings(air), flows, wind_before, neutral)
+            told = self._probed(numbers, passing, emitted, place)
+            corrected = torch.relu(self.correction_0(torch.cat([hidden, told], -1)))
+            numbers = numbers + self.correction(torch.cat([corrected, told], -1))
+            return self._forecast(numbers, passing, emitted, place)
 
-    def _transported(self, x, last, air, by_wind):
-        level = self.level(x) - 1e9 * (1 - air[:, None])
-        carried = by_wind[:, :2] + level.softmax(2) * by_wind[:, 2:]
-        carried = mixed(spread(carried, self.shares(x), air), functional.softplus(self.diffusivity(x))[:, 0], air)
-        future = (carried[:, 0] + self.keep * (torch.expm1(last) - carried[:, 1])).clamp(min=0) * air
-        return torch.log1p(future), torch.log1p(carried[:, 0] * air)
+    def _guessed(self, x, last, amounts, speed):
+        """Numbers (batch, 4), passing (batch, z, 1, 1) and what they were made of, from the features in the cloud."""
+        cloud = last[:, None] + 1e-3
+        cells = torch.relu(self.closure_cells(x)).float()
+        weight, features = cloud.sum((3, 4)), (cells * cloud).sum((3, 4))
+        mass = amounts.sum((3, 4)).log1p() / 10  # (batch, past, z)
+        log = speed.log()
+        profile = torch.cat([log[:, :1], 10 * log.diff(dim=1)], 1)
+        known = torch.cat([features.sum(2) / weight.sum(2), profile, mass.mT.flatten(1)], 1)
+        hidden = self.hidden(known).float()
+        levels = torch.cat([features / weight, mass, hidden[..., None].expand(-1, -1, mass.shape[2])], 1)
+        for layer in self.passing[:-1]:
+            levels = torch.relu(layer(levels))
+        passing = self.passing[-1](levels).float()[:, 0, :, None, None]
+        return self.closure(hidden).float(), limited(passing, CLOSED), hidden
+
+    def _emitted(self, x, static, air):
+        level = self.level(x)[:, 0].float() - 1e9 * (1 - air)
+        return level.softmax(1) * static[:, 1].expm1().sum(1, keepdim=True) * self.amount
+
+    @torch.no_grad()
+    def _probed(self, numbers, passing, emitted, place: Place):
+        """What the forecasts of the last frame tell, with the numbers as they are and with each of them shifted."""
+        numbers = numbers + self.shifts
+        winds = turned(blown(numbers), place.wind_before)
+        return weigh(self._solved(place.before, winds, numbers, passing, emitted, place), place.last, place.air)
+
+    def _forecast(self, numbers, passing, emitted, place: Place):
+        winds = blown(numbers)
+        if self.training:
+            return None, self._solved(place.last, winds, numbers, passing, emitted, place).log1p()
+        # From the last frame and, for the miss, from the one before.
+        both, winds = torch.stack([place.last, place.before]), torch.stack([winds, turned(winds, place.wind_before)], 1)
+        carried, again = self._solved(both, winds, numbers, passing, emitted, place)
+        future = (carried + self.keep * (place.last - again) * place.air).clamp(min=0)
+        return future.log1p(), carried.log1p()
+
+    def _solved(self, field, winds, numbers, passing, emitted, place: Place):
+        """Solve the equation; winds (2, ..., batch): factors of the winds along and across."""
+        along, across = cells(winds)
+        flows = {axis: along * flow[0] + across * flow[1] for axis, flow in place.flows.items()}
+        most = torch.stack([flow.abs().amax((X, Y, Z), keepdim=True) for flow in flows.values()]).amax(0)
+        slower = 1 / (most / (MOST * self.substeps)).clamp(min=1)
+        flows = {axis: flow * slower for axis, flow in flows.items()}
+        horizontal, vertical = (
+            cells(limited(numbers[..., k], LARGEST) + numbers[..., 3] + place.neutral[k].log()) for k in (0, 1)
+        )
+        horizontal = horizontal.exp().clamp(max=STABLE * self.substeps)
+        spread = horizontal, (vertical + passing).exp()
+        future = solve(field, flows, emitted, *spread, place.air, place.opened, self.substeps)
+        return future.clamp(min=0) * place.air
 
     def load(self, arrays: dict) -> None:
         """Take the weights of a Keras model: {path: array}."""
-        layers = {"frame": self.frame, "maps_0": self.maps[0][0], "maps_1": self.maps[1][0], "fusion": self.fusion[0]}
-        layers |= {"decoder_0": self.decoder[0][0], "decoder_1": self.decoder[1][0]}
-        layers |= {name: getattr(self, name) for name in ("level", "diffusivity", "shares")}
+        layers = self.unet.named_layers() | {"level_0": self.level[0], "level": self.level[2]}
+        layers |= {f"passing_{k}": layer for k, layer in enumerate(self.passing[:-1])} | {"passing": self.passing[-1]}
+        layers |= {"closure_0": self.hidden[0], "closure_1": self.hidden[2]}
+        layers |= {name: getattr(self, name) for name in ("closure_cells", "closure", "correction_0", "correction")}
         with torch.no_grad():
             for name, layer in layers.items():
-                layer.weight.copy_(torch.tensor(arrays[f"{name}/kernel"]).permute(4, 3, 0, 1, 2))
+                kernel = torch.tensor(arrays[f"{name}/kernel"])  # (..., in, out)
+                kernel = kernel.permute(-1, -2, *range(kernel.ndim - 2))
+                layer.weight.copy_(kernel.reshape(layer.weight.shape))
                 layer.bias.copy_(torch.tensor(arrays[f"{name}/bias"]))
-            norm = self.frame_norm
+            norm = self.unet.frame_norm
             own = {"gamma": norm.weight, "beta": norm.bias}
             own |= {"moving_mean": norm.running_mean, "moving_variance": norm.running_var}
             for name, tensor in own.items():
                 tensor.copy_(torch.tensor(arrays[f"frame_norm/{name}"]))
-        self.memory.load(*(arrays[f"memory_0/conv_lstm_cell/{n}"] for n in ("kernel", "recurrent_kernel", "bias")))
+        self.unet.memory.load(*(arrays[f"memory_0/conv_lstm_cell/{n}"] for n in ("kernel", "recurrent_kernel", "bias")))
 
 
-def spread(field, logits, air):
-    """Every cell's content goes to itself and its neighbours: (batch, fields, z, y, x)."""
-    around = functional.pad(functional.pad(air, (1, 1, 1, 1), value=1.0), (0, 0, 0, 0, 1, 1))
-    opened = torch.stack([_part(around, offset) for offset in OFFSETS], 1)
-    own = air.new_tensor([float(offset == (0, 0, 0)) for offset in OFFSETS])[:, None, None, None]
-    shares = (logits + 4 * own - 1e9 * (1 - opened)).softmax(1)
-    given = functional.pad(shares[:, None] * field[:, :, None], (1, 1, 1, 1, 1, 1))
-    return sum(_part(given[:, :, k], [-step for step in offset]) for k, offset in enumerate(OFFSETS))
+def limited(log, largest: float):
+    return largest * torch.tanh(log / largest)
 
 
-def _part(padded, offset):
-    return padded[(..., *(slice(1 + step, (step - 1) or None) for step in offset))]
+def cells(values):
+    return values[..., None, None, None]
 
 
-def mixed(field, number, air):
-    """Implicit vertical diffusion: one tridiagonal system a column, by Thomas' elimination."""
-    above = torch.cat([air[:, 1:], torch.ones_like(air[:, :1])], 1)
-    passes = (number * air * above)[:, None].unbind(2)
-    below, upper, solved = 0.0, [0.0], [0.0]
-    for column, passed in zip(field.unbind(2), passes, strict=True):
-        pivot = 1 / (1 + passed + below * (1 - upper[-1]))
-        solved.append((column + below * solved[-1]) * pivot)
-        upper.append(passed * pivot)
-        below = passed
-    found = [solved[-1]]
-    for here, coupling in zip(solved[-2:0:-1], upper[-2:0:-1], strict=True):
-        found.append(here + coupling * found[-1])
-    return torch.stack(found[::-1], 2)
+def blown(numbers):
+    """Factors of the winds along and across, (2, ..., batch)."""
+    turn, stretch = numbers[..., 2], numbers[..., 3].exp()
+    return torch.stack([stretch * turn.cos(), stretch * turn.sin()])
+
+
+def turned(winds, wind_before):
+    (along, across), (cos, sin) = winds, wind_before.unbind(1)
+    return torch.stack([along * cos - across * sin, along * sin + across * cos])
 
 
 def net(recipe, model) -> TorchPlume:
-    return TorchPlume(recipe.model)
+    return TorchPlume(model)
 
 
 def given(inputs) -> tuple:
-    static, transport = (inputs[name].permute(0, 4, 1, 2, 3).contiguous() for name in ("static", "transport"))
-    return inputs["past"], static, inputs["wind"].transpose(2, 3).contiguous(), transport
+    flows = (inputs[name].movedim(-1, 0).contiguous() for name in ("flow_x", "flow_y", "flow_z"))
+    static, wind = inputs["static"].permute(0, 4, 1, 2, 3).contiguous(), inputs["wind"].transpose(2, 3).contiguous()
+    return inputs["past"], static, wind, *flows, inputs["wind_before"]
 
 
 def loss(net, given, targets, recipe, weights):
-    """log, mass and peak, each the mean over the two outputs."""
+    """log, mass and peak of what is carried."""
     truth, air = targets["future"], 1 - given[1][:, 0]
-    outputs = net(*given)
-    found = {name: sum(error(truth, field, air).mean() for field in outputs) / 2 for name, error in ERRORS.items()}
-    return sum(weights[name] * term for name, term in found.items())
+    _, carried = net(*given)
+    return sum(weights[name] * error(truth, carried, air).mean() for name, error in ERRORS.items())
 
 
 def _over(values):

@@ -73,11 +73,12 @@ class ClosureEvidence(layers.Layer):
 def _solve(jacobian, miss, weight):
     """Solve the normal equations, (batch, 4), by elimination written out; the prior keeps all pivots above 0."""
     weighted = ops.transpose(jacobian * weight[..., None], (0, 2, 1))
-    normal = ops.matmul(weighted, jacobian) + np.diag((NOISE / np.array(SPREADS)) ** 2).astype("float32")
+    prior = ops.convert_to_tensor(np.diag((NOISE / np.array(SPREADS)) ** 2), "float32")
+    normal = ops.matmul(weighted, jacobian) + prior
     table = ops.concatenate([normal, ops.matmul(weighted, miss[..., None])], axis=-1)
     for k in range(len(SPREADS)):
         row = table[:, k] / table[:, k, k : k + 1]
-        unit = np.eye(len(SPREADS), dtype="float32")[k][None, :, None]
+        unit = ops.convert_to_tensor(np.eye(len(SPREADS))[k][None, :, None], "float32")
         table = table - table[:, :, k : k + 1] * row[:, None] + unit * row[:, None]
     return _bounded(table[..., -1], LARGEST_STEP)
 
