@@ -1,177 +1,219 @@
-"""Where a cloud comes from, by gradients through the roll-out of a trained network."""
+"""Where a cloud comes from, by gradients through the equation of dispersion under a network's closures.
+
+A release begins in clean air, and no frame of it is seen as a whole: the network has no cloud to tell its closures
+from. What it answers to clean air under the given wind is where the search for both diffusivities starts. Searched are
+
+    x, y, height that the plume rises to, log of the rate, logs of both diffusivities as multiples of those
+
+and the cost is the mean squared difference of log1p(c / c0) at the masts, plus that of a Gaussian prior of the last two
+and of the height.
+"""
+
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from keras import ops
 from scipy.optimize import minimize
 
-from kmodels.core.training import backend
-from kmodels.plume.data.advection import PUFFS
-from kmodels.plume.data.encode import EMISSION_SCALE, HEIGHT_SCALE, WIND_SCALE
+from kmodels.core.training import backend, inference
+from kmodels.core.training.batching import ArrayExamples
+from kmodels.plume.data.encode import WIND_SCALE
+from kmodels.plume.data.flow.courant import courant_numbers
+from kmodels.plume.data.records import Windows
+from kmodels.plume.data.run import Stacks, StoredRun
+from kmodels.plume.network.dispersion import AXES, STABLE, DispersionStep
 from kmodels.plume.studies.release import BEFORE, Release, Source
 
 STARTS = 2  # places from the library that are followed
 APART = 2.0  # cells, at least, between two starts
-EVALUATIONS = 14  # of the roll-out and its gradient, from each start
+EVALUATIONS = 30  # of the roll-out and its gradient, from each start
 RATES = (1e-6, 10.0)  # kg s-1 that a source may have
+FARTHEST = 3.0  # logarithm of a diffusivity's multiple
+HEIGHT = (50.0, 25.0)  # mean and standard deviation of the height that plumes rise to, above ground [m]
+SPREAD = (0.4, 0.7)  # standard deviations of the multiples' logarithms, horizontal and vertical
+DOUBT = 2e-4  # variance that the mean squared misfit stands for: 0.14 a record, of which many go wrong together
+TICK = 0.05  # of the differences of slopes that make the curvature
+FLATTEST = 1e-6  # curvature, at least
+
+
+class Found(NamedTuple):
+    """What a search ends with.
+
+    Attributes
+    ----------
+    source : Source
+        With the lowest cost; its height is the one that the plume rises to.
+    multiples : (float, float)
+        Horizontal and vertical diffusivity, of the network's.
+    place_sd, rate_sd : float
+        What the records leave open by the curvature of the cost: standard deviation of the place along the farther axis
+        [cells], and of the rate's logarithm.
+    path : array (evaluations, 7)
+        All that was tried, as in `SourceRollOut.series`, and its cost.
+    """
+
+    source: Source
+    multiples: tuple[float, float]
+    place_sd: float
+    rate_sd: float
+    path: np.ndarray
 
 
 class SourceRollOut:
-    """What the masts of a release record, as a differentiable function of its source.
+    """What masts record, as a differentiable function of the source and of both diffusivities.
 
-    The network is rolled out from clean air, as in `kmodels.plume.evaluation.rollout`; what its inputs depend on, the
-    source and the frames before, is computed by tensors here. A source lies between cells: it is spread over the eight
-    around it by linear weights.
+    A source lies between cells: it is spread over the eight around it by linear weights. Compiled once for all releases
+    of one shape.
 
     Parameters
     ----------
     model : PlumeNet
-        Trained, with wind and base "transport".
-    case : Release
-        Whose weather, hills and masts are taken.
+        With base "solver".
     """
 
-    def __init__(self, model, case: Release):
-        self.model, self.case, self.past = model, case, model.past
-        ground = case.below_ground
-        self.frames = len(case.recorded)
-        self.air = ops.convert_to_tensor((~ground).astype("float32"))
-        lowest = np.arange(len(ground))[:, None, None] == ground.sum(axis=0)
-        self.lowest = ops.convert_to_tensor(lowest.astype("float32"))
-        wind = case.wind[-self.frames - BEFORE :].astype("float32")
-        tables = [_sources(of_frame, ground.shape, case.seconds, case.cell) for of_frame in wind]
-        self.index, self.weight = (np.stack(part) for part in zip(*tables, strict=True))
-        self.wind = np.stack([_before(wind, k, self.past) for k in range(self.frames)])  # (frames, past, 2, z)
-        masts = np.ravel_multi_index(case.masts.T, ground.shape)
-        self.masts = masts.astype("int32")
+    def __init__(self, model):
+        self.model, self.step = model, DispersionStep(model.substeps)
+        self._cost = backend.value_and_gradient(lambda unknowns, case: ops.sum(self.cost(unknowns, case)))
 
-    def series(self, place):
-        """Roll the network out.
+    def cost_and_slope(self, unknowns: np.ndarray, case: dict) -> tuple[float, np.ndarray]:
+        """Compute the cost of one source (6,) and its gradient, in NumPy; see `cost`."""
+        value, slope = self._cost(unknowns[None].astype("float32"), case)
+        return float(value), slope[0].astype(float)
+
+    def cost(self, unknowns, case: dict):
+        """Compute the mean squared misfit of n sources, and what the prior adds: (n,)."""
+        c0, spread = self.model.c0, ops.convert_to_tensor(np.array(SPREAD, "float32"))
+        off = ops.log1p(self.series(unknowns, case) / c0) - ops.log1p(case["recorded"] / c0)[:, None]
+        height = (unknowns[:, 2] * self.model.cell[0] - HEIGHT[0]) / HEIGHT[1]
+        unlikely = height**2 + ops.sum((unknowns[:, 4:] / spread) ** 2, axis=1)
+        return ops.mean(off**2, axis=(0, 2)) + DOUBT * unlikely
+
+    def series(self, unknowns, case: dict):
+        """Roll the equation out from clean air.
 
         Parameters
         ----------
-        place : tensor (n, 4)
-            Of n sources: position along x and y [cells], height above ground [cells], log of the rate [kg s-1].
+        unknowns : tensor (n, 6)
+            Of n sources: position along x and y [cells], height above ground that the plume rises to [cells], log of
+            the rate [kg s-1]; logs of the horizontal and the vertical diffusivity as multiples of the network's.
+        case : dict of str to tensor
+            What `describe` gives.
 
         Returns
         -------
         tensor (frames, n, masts)
             Concentrations [kg m-3].
         """
-        n, grid = place.shape[0], self.case.below_ground.shape
-        hats = self._hats(place)
-        static = self._static(place, hats)
-        began = (np.arange(self.frames) > 0).astype("float32")  # nothing was emitted before frame 0
+        model, air, n = self.model, case["air"], unknowns.shape[0]
+        amount = model.seconds / float(np.prod(model.cell)) / model.c0
+        emitted = amount * ops.exp(unknowns[:, 3])[:, None, None, None] * _shares(unknowns, case)
+        horizontal, vertical = (ops.exp(unknowns[:, k])[:, None, None, None] for k in (4, 5))
+        horizontal = ops.minimum(case["horizontal"] * horizontal, STABLE * model.substeps)
 
-        def step(carried, now):
-            past, _ = carried
-            index, weight, before_index, before_weight, wind, since = now
-            moved = [self._moved(past[:, -1], index, weight), self._moved(past[:, -2], before_index, before_weight)]
-            fresh = [self._emitted(place, wind[-1]), since * self._emitted(place, wind[-2])]
-            transport = ops.log1p(ops.stack(moved + fresh, axis=-1) / self.model.c0)
-            given = {"past": ops.log1p(past / self.model.c0), "static": static, "transport": transport}
-            if self.model.wind:
-                winds = ops.transpose(wind, (0, 2, 1)) / WIND_SCALE
-                given["wind"] = ops.tile(winds[None], (n, 1, 1, 1))
-            frame = ops.expm1(self.model(given, training=False)["future"]) * self.model.c0
-            records = ops.take(ops.reshape(frame, (n, -1)), self.masts, axis=1)
-            after = ops.concatenate([past[:, 1:], frame[:, None]], axis=1), records
+        def step(carried, flows):
+            flows = dict(zip(AXES, flows, strict=True))
+            field = self.step(carried[0], flows, emitted, horizontal, case["vertical"] * vertical, air)
+            after = field, ops.take(ops.reshape(field, (n, -1)), case["masts"], axis=1)
             return after, after  # on TensorFlow a scan's outputs have the shapes of what it carries
 
-        clean = ops.zeros((n, self.past, *grid)), ops.zeros((n, len(self.masts)))
-        at, earlier = slice(BEFORE, None), slice(BEFORE - 1, -1)
-        now, before = (self.index[at], self.weight[at]), (self.index[earlier], self.weight[earlier])
-        steps = tuple(ops.convert_to_tensor(part) for part in (*now, *before, self.wind, began))
-        _, (_, records) = ops.scan(step, clean, steps)
-        return records
+        clean = ops.zeros((n, *air.shape[1:])), ops.zeros((n, case["masts"].shape[0]))
+        _, (_, records) = ops.scan(step, clean, tuple(case[name] for name in AXES))
+        return records * model.c0
 
-    def misfit(self, place):
-        """Compute the mean squared difference of log1p(c / c0) from what was recorded, of n sources: (n,)."""
-        c0 = self.model.c0
-        recorded = ops.convert_to_tensor(np.log1p(self.case.recorded / c0).astype("float32"))
-        return ops.mean((ops.log1p(self.series(place) / c0) - recorded[:, None]) ** 2, axis=(0, 2))
 
-    def _hats(self, place):
-        """Weights of the cells along x and y, and of the levels, for each source: (n, x), (n, y), (n, z)."""
-        nz, ny, nx = self.case.below_ground.shape
-        x, y = _hat(place[:, 0:1], nx), _hat(place[:, 1:2], ny)
-        terrain = (self.case.terrain / self.case.cell[0]).astype("float32")
-        foot = ops.einsum("nj,ni,ji->n", y, x, ops.convert_to_tensor(terrain))
-        return x, y, _hat((foot + place[:, 2] - 0.5)[:, None], nz)
-
-    def _static(self, place, hats):
-        """Make the network's map of ground, emission and stack height: (n, z, y, x, 3)."""
-        x, y, z = hats
-        share = z[:, :, None, None] * y[:, None, :, None] * x[:, None, None, :]
-        rate = ops.exp(place[:, 3])[:, None, None, None]
-        height = place[:, 2][:, None, None, None] * self.case.cell[0] / HEIGHT_SCALE
-        ground = ops.ones_like(share) * (1.0 - self.air)
-        return ops.stack([ground, ops.log1p(rate * share / EMISSION_SCALE), height * share], axis=-1)
-
-    def _moved(self, field, index, weight):
-        """Move (n, z, y, x) by the wind, as `semi_lagrangian_step` does; index and weight: (4, cells)."""
-        flat = ops.reshape(field, (field.shape[0], -1))
-        parts = [ops.take(flat, index[k], axis=1) * weight[k] for k in range(4)]
-        return self._lifted(ops.reshape(sum(parts), field.shape))
-
-    def _emitted(self, place, wind):
-        """Lay what is emitted in a frame along the wind (2, z), as `advect_emission` does: (n, z, y, x) [kg m-3]."""
-        _, ny, nx = self.case.below_ground.shape
-        _, dy, dx = self.case.cell
-        age = (ops.arange(PUFFS, dtype="float32") + 0.5)[:, None] * (self.case.seconds / PUFFS)
-        along_x, along_y = (
-            _hat(ops.reshape(place[:, axis], (-1, 1, 1, 1)) + wind[axis][None, :, None, None] * age / width, n)
-            for axis, width, n in ((0, dx, nx), (1, dy, ny))
-        )
-        amount = ops.exp(place[:, 3]) * (self.case.seconds / float(np.prod(self.case.cell)) / PUFFS)
-        laid = ops.einsum("nzpj,nzpi->nzji", along_y, along_x) * amount[:, None, None, None]
-        return self._lifted(laid)
-
-    def _lifted(self, field):
-        """Add what lies in the ground to the lowest cell of air above it."""
-        in_ground = ops.sum(field * (1.0 - self.air), axis=1, keepdims=True)
-        return field * self.air + self.lowest * in_ground
+def _shares(unknowns, case: dict):
+    """Spread a unit over the cells around each source: (n, z, y, x); what falls into the ground lies upon it."""
+    nz, ny, nx = case["air"].shape[1:]
+    x, y = _hat(unknowns[:, 0:1], nx), _hat(unknowns[:, 1:2], ny)
+    foot = ops.einsum("nj,ni,ji->n", y, x, case["terrain"])
+    z = _hat((foot + unknowns[:, 2] - 0.5)[:, None], nz)
+    share = z[:, :, None, None] * y[:, None, :, None] * x[:, None, None, :]
+    return share * case["air"] + case["lowest"] * ops.sum(share * (1.0 - case["air"]), axis=1, keepdims=True)
 
 
 def _hat(position, count: int):
-    """Weights of linear interpolation between `count` cells: (..., 1) -> (..., count); what lies outside has none."""
+    """Weights of linear interpolation between `count` cells: (n, 1) -> (n, count); what lies outside has none."""
     return ops.maximum(1.0 - ops.abs(position - ops.arange(count, dtype="float32")), 0.0)
 
 
-def _before(wind, frame: int, past: int) -> np.ndarray:
-    """Take the winds of the frames that the network sees at the end of `frame`; the first one stands for earlier."""
-    rows = np.maximum(np.arange(frame - past + 1, frame + 1) + BEFORE, 0)
-    return wind[rows]
-
-
-def _sources(wind, shape, seconds: float, cell) -> tuple[np.ndarray, np.ndarray]:
-    """Tell where the air of each cell was before a frame: flat indices and weights, (4, cells).
-
-    As `semi_lagrangian_step` moves it; what was outside of the grid has weight 0.
-    """
-    _, ny, nx = shape
-    shift = wind * np.float32(seconds) / np.array([cell[2], cell[1]], "float32")[:, None]  # (2, z) [cells]
-    whole = np.floor(shift).astype(int)
-    part = shift - whole
-    level, row, column = np.indices(shape)
-    indices, weights = [], []
-    for dy, weight_y in ((0, 1 - part[1]), (1, part[1])):
-        for dx, weight_x in ((0, 1 - part[0]), (1, part[0])):
-            j = row - (whole[1] + dy)[:, None, None]
-            i = column - (whole[0] + dx)[:, None, None]
-            inside = (j >= 0) & (j < ny) & (i >= 0) & (i < nx)
-            place = (level * ny + np.clip(j, 0, ny - 1)) * nx + np.clip(i, 0, nx - 1)
-            indices.append(place.ravel())
-            weights.append(np.where(inside, (weight_y * weight_x)[:, None, None], 0.0).ravel())
-    return np.stack(indices).astype("int32"), np.stack(weights).astype("float32")
-
-
-def search(model, case: Release, starts: list[Source]) -> tuple[Source, np.ndarray]:
-    """Follow the gradient of the misfit from a few places.
+def describe(model, case: Release) -> dict[str, np.ndarray]:
+    """Make the arrays of a release that the roll-out needs.
 
     Parameters
     ----------
     model : PlumeNet
-        Trained.
+        With base "solver".
+    case : Release
+        What was recorded.
+
+    Returns
+    -------
+    dict of str to array
+        flow_x, flow_y, flow_z (frames, 1, z, y, x and one more): u dt / dx at the faces; horizontal (1, 1, 1, 1) and
+        vertical (1, z, 1, 1): K dt / dx^2 where the search starts; air and lowest (1, z, y, x): 1 above ground, 1 in
+        the lowest cell of air; terrain (y, x) [cells]; masts (masts,): their flat indices; recorded (frames, masts).
+
+    Raises
+    ------
+    UserError
+        Where the grid is none for the solver, or the wind too strong for its steps.
+    """
+    windows, ground = _clean_air(case, model.past), case.below_ground
+    rows = np.zeros(len(case.recorded), int)
+    flows = courant_numbers(windows, rows, case.wind[BEFORE:].astype("float32"), model.substeps)
+    lowest = np.arange(len(ground))[:, None, None] == ground.sum(axis=0)
+    given = {name: flow[:, None, ..., 0] for name, flow in flows.items()}
+    # In clean air what the network takes the wind to be is wrong (slower by 8%): the given one is not corrected.
+    closures = _closures_of_clean_air(model, windows, {name: flow[:1] for name, flow in flows.items()})
+    given |= {name: closures[name] for name in ("horizontal", "vertical")}
+    given |= {"air": ~ground[None], "lowest": lowest[None], "terrain": case.terrain / case.cell[0]}
+    given |= {"recorded": case.recorded}
+    masts = np.ravel_multi_index(case.masts.T, ground.shape).astype("int32")
+    return {name: value.astype("float32") for name, value in given.items()} | {"masts": masts}
+
+
+def _closures_of_clean_air(model, windows: Windows, flows: dict) -> dict[str, np.ndarray]:
+    """Ask the network for its closures where nothing is in the air and no stack stands."""
+    static = np.zeros((1, *windows.shape, 3), "float32")
+    static[..., 0] = windows.runs[0].below_ground()
+    inputs = {"past": np.zeros((1, model.past, *windows.shape), "float32"), "static": static} | flows
+    inputs["wind"] = np.swapaxes(windows.wind(np.array([0])), -1, -2) / np.float32(WIND_SCALE)
+    if model.transport:
+        inputs["transport"] = np.zeros((1, *windows.shape, 4), "float32")
+    return inference.predict(model, ArrayExamples(inputs, {}), 1)
+
+
+def _clean_air(case: Release, past: int) -> Windows:
+    """Make the window of a release's first frames, as if from a file."""
+    shape, none = case.below_ground.shape, np.zeros(0)
+    axes = {name: (np.arange(n) + 0.5) * width for name, n, width in zip("zyx", shape, case.cell, strict=True)}
+    run = StoredRun(
+        name="release",
+        file=Path(),
+        start=np.datetime64(0, "ns"),
+        time=np.arange(len(case.wind)) * case.seconds,
+        **axes,
+        terrain=case.terrain,
+        stacks=Stacks(none, none, none, none),
+        frames_as_stored=lambda first, stop: np.zeros((stop - first, *shape), "float32"),
+        units="kg m-3",
+        factor=1.0,
+        variable="concentration",
+        u=case.wind[:, 0],
+        v=case.wind[:, 1],
+        on_disk=False,
+    )
+    return Windows((run,), np.array([0]), np.array([0]), past, 1, case.cell, case.seconds)
+
+
+def search(roll_out: SourceRollOut, case: Release, starts: list[Source]) -> Found:
+    """Follow the gradient of the cost from a few places.
+
+    Parameters
+    ----------
+    roll_out : SourceRollOut
+        Of the network.
     case : Release
         What was recorded.
     starts : list of Source
@@ -179,36 +221,35 @@ def search(model, case: Release, starts: list[Source]) -> tuple[Source, np.ndarr
 
     Returns
     -------
-    best : Source
-        With the lowest misfit.
-    path : array (evaluations, 5)
-        Every place that was tried, in cells as in `SourceRollOut.series`, and its misfit.
+    Found
+        The best of all that was tried.
     """
-    roll_out = SourceRollOut(model, case)
-    evaluate = backend.value_and_gradient(lambda place: ops.sum(roll_out.misfit(place)))
-    tried = []
+    given, tried = describe(roll_out.model, case), []
 
-    def cost(place):
-        value, slope = evaluate(place[None].astype("float32"))
-        tried.append([*place, float(value)])
-        return float(value), slope[0].astype(float)
+    def cost(unknowns):
+        value, slope = roll_out.cost_and_slope(unknowns, given)
+        tried.append([*unknowns, value])
+        return value, slope
 
     nz, ny, nx = case.below_ground.shape
-    bounds = [(0, nx - 1), (0, ny - 1), (0.25, nz - 1), tuple(np.log(RATES))]
+    farthest = (-FARTHEST, FARTHEST)
+    bounds = [(0, nx - 1), (0, ny - 1), (0.25, nz - 1), tuple(np.log(RATES)), farthest, farthest]
+    options = {"maxfun": EVALUATIONS, "maxls": 8}
     for start in _distinct(starts, case.cell):
-        minimize(
-            cost,
-            _place(start, case.cell),
-            jac=True,
-            method="L-BFGS-B",
-            bounds=bounds,
-            options={
-                "maxfun": EVALUATIONS,
-                "maxls": 8,
-            },
-        )
+        begin = np.clip(_unknowns(start, case.cell), *np.transpose(bounds))
+        minimize(cost, begin, jac=True, method="L-BFGS-B", bounds=bounds, options=options)
     path = np.array(tried)
-    return _source(path[path[:, 4].argmin()], case.cell), path
+    best = path[path[:, -1].argmin(), :-1]
+    spread = _left_open(lambda unknowns: roll_out.cost_and_slope(unknowns, given)[1], best)
+    return Found(_source(best, case.cell), tuple(np.exp(best[4:]).tolist()), max(spread[:2]), spread[3], path)
+
+
+def _left_open(slope, best: np.ndarray) -> list[float]:
+    """Compute the standard deviation of each unknown, of the Gaussian that the cost's curvature at its lowest tells."""
+    here = slope(best)
+    curvature = np.stack([(slope(best + tick) - here) / TICK for tick in TICK * np.eye(len(best))])
+    values, vectors = np.linalg.eigh((curvature + curvature.T) / 2)
+    return np.sqrt((vectors**2 / np.maximum(values, FLATTEST)).sum(axis=1) * 2 * DOUBT).tolist()
 
 
 def _distinct(sources: list[Source], cell) -> list[Source]:
@@ -222,12 +263,12 @@ def _distinct(sources: list[Source], cell) -> list[Source]:
     return chosen
 
 
-def _place(source: Source, cell) -> np.ndarray:
+def _unknowns(source: Source, cell) -> np.ndarray:
     dz, dy, dx = cell
-    return np.array([source.x / dx - 0.5, source.y / dy - 0.5, source.height / dz, np.log(source.rate)])
+    return np.array([source.x / dx - 0.5, source.y / dy - 0.5, source.height / dz, np.log(source.rate), 0.0, 0.0])
 
 
-def _source(place, cell) -> Source:
+def _source(unknowns, cell) -> Source:
     dz, dy, dx = cell
-    x, y, height, rate = (float(value) for value in place[:4])
+    x, y, height, rate = (float(value) for value in unknowns[:4])
     return Source((x + 0.5) * dx, (y + 0.5) * dy, height * dz, float(np.exp(rate)))
