@@ -289,6 +289,49 @@ def _torch_gradient(function):
     return both
 
 
+def compiled(function: Callable) -> Callable:
+    """Compile a function of tensors, for its output alone: arrays or dictionaries of them in, one NumPy array out.
+
+    Parameters
+    ----------
+    function : callable
+        Of tensors or dictionaries of them. It is compiled once for calls whose arrays have the same shapes; torch
+        computes as it is written.
+
+    Returns
+    -------
+    callable
+        Takes NumPy arrays in place of tensors.
+    """
+    return {"tensorflow": _tensorflow_compiled, "jax": _jax_compiled, "torch": _torch_compiled}[current()](function)
+
+
+def _tensorflow_compiled(function):
+    import tensorflow as tf
+
+    traced = tf.function(function)
+    return lambda *given: traced(*tf.nest.map_structure(tf.convert_to_tensor, given)).numpy()
+
+
+def _jax_compiled(function):
+    import jax
+    import numpy as np
+
+    traced = jax.jit(function)
+    return lambda *given: np.asarray(traced(*given))
+
+
+def _torch_compiled(function):
+    import keras
+
+    def call(*given):
+        with without_gradients():
+            output = function(*keras.tree.map_structure(keras.ops.convert_to_tensor, given))
+        return output.cpu().numpy()
+
+    return call
+
+
 def compiled_in_double(function: Callable) -> Callable:
     """Compile a function written in jax, such as a solver's, for the CPU in double precision.
 

@@ -55,7 +55,7 @@ def _study(args, words) -> int:
     from kmodels.core.report import figures
     from kmodels.core.runs import provenance
     from kmodels.plume.studies.source_report import left_open, measured, plot, table
-    from kmodels.plume.studies.source_search import SourceRollOut
+    from kmodels.plume.studies.source_roll_out import SourceRollOut
 
     settings = {name: getattr(args, name) for name in ("masts", "frames", "noise", "seed")}
     record = resumed(Path(args.out), settings, {"cases": []}) | settings | provenance.here()

@@ -1,40 +1,28 @@
-"""Where a cloud comes from, by gradients through the equation of dispersion under a network's closures.
+"""Where a cloud comes from: the source, and the diffusivities, under which a roll-out gives what masts recorded.
 
-A release begins in clean air, and no frame of it is seen as a whole: the network has no cloud to tell its closures
-from. What it answers to clean air under the given wind is where the search for both diffusivities starts. Searched are
-
-    x, y, height that the plume rises to, log of the rate, logs of both diffusivities as multiples of those
-
-and the cost is the mean squared difference of log1p(c / c0) at the masts, plus that of a Gaussian prior of the last two
-and of the height.
+From a few places of the library, side by side: Gauss-Newton steps, damped (Levenberg-Marquardt), with derivatives by
+differences, as seven roll-outs in a batch cost less than one gradient. L-BFGS along the gradient ends it from the best.
 """
 
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from keras import ops
 from scipy.optimize import minimize
 
-from kmodels.core.training import backend, inference
-from kmodels.core.training.batching import ArrayExamples
-from kmodels.plume.data.encode import WIND_SCALE
-from kmodels.plume.data.flow.courant import courant_numbers
-from kmodels.plume.data.records import Windows
-from kmodels.plume.data.run import Stacks, StoredRun
-from kmodels.plume.network.dispersion import AXES, STABLE, DispersionStep
-from kmodels.plume.studies.release import BEFORE, Release, Source
+from kmodels.plume.studies.release import Release, Source
+from kmodels.plume.studies.source_roll_out import DOUBT, SourceRollOut, describe
 
 STARTS = 2  # places from the library that are followed
 APART = 2.0  # cells, at least, between two starts
-EVALUATIONS = 30  # of the roll-out and its gradient, from each start
+STEPS = 10  # of Gauss and Newton, at most
+EVALUATIONS = 6  # of the roll-out and its gradient after that
 RATES = (1e-6, 10.0)  # kg s-1 that a source may have
+LOWEST = 0.25  # cells above ground
 FARTHEST = 3.0  # logarithm of a diffusivity's multiple
-HEIGHT = (50.0, 25.0)  # mean and standard deviation of the height that plumes rise to, above ground [m]
-SPREAD = (0.4, 0.7)  # standard deviations of the multiples' logarithms, horizontal and vertical
-DOUBT = 2e-4  # variance that the mean squared misfit stands for: 0.14 a record, of which many go wrong together
-TICK = 0.05  # of the differences of slopes that make the curvature
-FLATTEST = 1e-6  # curvature, at least
+TICK = 0.05  # of the differences
+DAMPING = 0.1  # at first
+LONGEST, SHORTEST = 2.0, 0.01  # cells, and logarithms: a step may go so far; where all are shorter it ends
+FLATTEST = 1e-9  # curvature, at least
 
 
 class Found(NamedTuple):
@@ -47,10 +35,10 @@ class Found(NamedTuple):
     multiples : (float, float)
         Horizontal and vertical diffusivity, of the network's.
     place_sd, rate_sd : float
-        What the records leave open by the curvature of the cost: standard deviation of the place along the farther axis
-        [cells], and of the rate's logarithm.
-    path : array (evaluations, 7)
-        All that was tried, as in `SourceRollOut.series`, and its cost.
+        What the records leave open: standard deviation of the place along the farther axis [cells], and of the rate's
+        logarithm, of the Gaussian that the cost's curvature at its lowest tells.
+    path : array (tried, 7)
+        Where each step went, as in `SourceRollOut.series`, and its cost.
     """
 
     source: Source
@@ -60,155 +48,8 @@ class Found(NamedTuple):
     path: np.ndarray
 
 
-class SourceRollOut:
-    """What masts record, as a differentiable function of the source and of both diffusivities.
-
-    A source lies between cells: it is spread over the eight around it by linear weights. Compiled once for all releases
-    of one shape.
-
-    Parameters
-    ----------
-    model : PlumeNet
-        With base "solver".
-    """
-
-    def __init__(self, model):
-        self.model, self.step = model, DispersionStep(model.substeps)
-        self._cost = backend.value_and_gradient(lambda unknowns, case: ops.sum(self.cost(unknowns, case)))
-
-    def cost_and_slope(self, unknowns: np.ndarray, case: dict) -> tuple[float, np.ndarray]:
-        """Compute the cost of one source (6,) and its gradient, in NumPy; see `cost`."""
-        value, slope = self._cost(unknowns[None].astype("float32"), case)
-        return float(value), slope[0].astype(float)
-
-    def cost(self, unknowns, case: dict):
-        """Compute the mean squared misfit of n sources, and what the prior adds: (n,)."""
-        c0, spread = self.model.c0, ops.convert_to_tensor(np.array(SPREAD, "float32"))
-        off = ops.log1p(self.series(unknowns, case) / c0) - ops.log1p(case["recorded"] / c0)[:, None]
-        height = (unknowns[:, 2] * self.model.cell[0] - HEIGHT[0]) / HEIGHT[1]
-        unlikely = height**2 + ops.sum((unknowns[:, 4:] / spread) ** 2, axis=1)
-        return ops.mean(off**2, axis=(0, 2)) + DOUBT * unlikely
-
-    def series(self, unknowns, case: dict):
-        """Roll the equation out from clean air.
-
-        Parameters
-        ----------
-        unknowns : tensor (n, 6)
-            Of n sources: position along x and y [cells], height above ground that the plume rises to [cells], log of
-            the rate [kg s-1]; logs of the horizontal and the vertical diffusivity as multiples of the network's.
-        case : dict of str to tensor
-            What `describe` gives.
-
-        Returns
-        -------
-        tensor (frames, n, masts)
-            Concentrations [kg m-3].
-        """
-        model, air, n = self.model, case["air"], unknowns.shape[0]
-        amount = model.seconds / float(np.prod(model.cell)) / model.c0
-        emitted = amount * ops.exp(unknowns[:, 3])[:, None, None, None] * _shares(unknowns, case)
-        horizontal, vertical = (ops.exp(unknowns[:, k])[:, None, None, None] for k in (4, 5))
-        horizontal = ops.minimum(case["horizontal"] * horizontal, STABLE * model.substeps)
-
-        def step(carried, flows):
-            flows = dict(zip(AXES, flows, strict=True))
-            field = self.step(carried[0], flows, emitted, horizontal, case["vertical"] * vertical, air)
-            after = field, ops.take(ops.reshape(field, (n, -1)), case["masts"], axis=1)
-            return after, after  # on TensorFlow a scan's outputs have the shapes of what it carries
-
-        clean = ops.zeros((n, *air.shape[1:])), ops.zeros((n, case["masts"].shape[0]))
-        _, (_, records) = ops.scan(step, clean, tuple(case[name] for name in AXES))
-        return records * model.c0
-
-
-def _shares(unknowns, case: dict):
-    """Spread a unit over the cells around each source: (n, z, y, x); what falls into the ground lies upon it."""
-    nz, ny, nx = case["air"].shape[1:]
-    x, y = _hat(unknowns[:, 0:1], nx), _hat(unknowns[:, 1:2], ny)
-    foot = ops.einsum("nj,ni,ji->n", y, x, case["terrain"])
-    z = _hat((foot + unknowns[:, 2] - 0.5)[:, None], nz)
-    share = z[:, :, None, None] * y[:, None, :, None] * x[:, None, None, :]
-    return share * case["air"] + case["lowest"] * ops.sum(share * (1.0 - case["air"]), axis=1, keepdims=True)
-
-
-def _hat(position, count: int):
-    """Weights of linear interpolation between `count` cells: (n, 1) -> (n, count); what lies outside has none."""
-    return ops.maximum(1.0 - ops.abs(position - ops.arange(count, dtype="float32")), 0.0)
-
-
-def describe(model, case: Release) -> dict[str, np.ndarray]:
-    """Make the arrays of a release that the roll-out needs.
-
-    Parameters
-    ----------
-    model : PlumeNet
-        With base "solver".
-    case : Release
-        What was recorded.
-
-    Returns
-    -------
-    dict of str to array
-        flow_x, flow_y, flow_z (frames, 1, z, y, x and one more): u dt / dx at the faces; horizontal (1, 1, 1, 1) and
-        vertical (1, z, 1, 1): K dt / dx^2 where the search starts; air and lowest (1, z, y, x): 1 above ground, 1 in
-        the lowest cell of air; terrain (y, x) [cells]; masts (masts,): their flat indices; recorded (frames, masts).
-
-    Raises
-    ------
-    UserError
-        Where the grid is none for the solver, or the wind too strong for its steps.
-    """
-    windows, ground = _clean_air(case, model.past), case.below_ground
-    rows = np.zeros(len(case.recorded), int)
-    flows = courant_numbers(windows, rows, case.wind[BEFORE:].astype("float32"), model.substeps)
-    lowest = np.arange(len(ground))[:, None, None] == ground.sum(axis=0)
-    given = {name: flow[:, None, ..., 0] for name, flow in flows.items()}
-    # In clean air what the network takes the wind to be is wrong (slower by 8%): the given one is not corrected.
-    closures = _closures_of_clean_air(model, windows, {name: flow[:1] for name, flow in flows.items()})
-    given |= {name: closures[name] for name in ("horizontal", "vertical")}
-    given |= {"air": ~ground[None], "lowest": lowest[None], "terrain": case.terrain / case.cell[0]}
-    given |= {"recorded": case.recorded}
-    masts = np.ravel_multi_index(case.masts.T, ground.shape).astype("int32")
-    return {name: value.astype("float32") for name, value in given.items()} | {"masts": masts}
-
-
-def _closures_of_clean_air(model, windows: Windows, flows: dict) -> dict[str, np.ndarray]:
-    """Ask the network for its closures where nothing is in the air and no stack stands."""
-    static = np.zeros((1, *windows.shape, 3), "float32")
-    static[..., 0] = windows.runs[0].below_ground()
-    inputs = {"past": np.zeros((1, model.past, *windows.shape), "float32"), "static": static} | flows
-    inputs["wind"] = np.swapaxes(windows.wind(np.array([0])), -1, -2) / np.float32(WIND_SCALE)
-    if model.transport:
-        inputs["transport"] = np.zeros((1, *windows.shape, 4), "float32")
-    return inference.predict(model, ArrayExamples(inputs, {}), 1)
-
-
-def _clean_air(case: Release, past: int) -> Windows:
-    """Make the window of a release's first frames, as if from a file."""
-    shape, none = case.below_ground.shape, np.zeros(0)
-    axes = {name: (np.arange(n) + 0.5) * width for name, n, width in zip("zyx", shape, case.cell, strict=True)}
-    run = StoredRun(
-        name="release",
-        file=Path(),
-        start=np.datetime64(0, "ns"),
-        time=np.arange(len(case.wind)) * case.seconds,
-        **axes,
-        terrain=case.terrain,
-        stacks=Stacks(none, none, none, none),
-        frames_as_stored=lambda first, stop: np.zeros((stop - first, *shape), "float32"),
-        units="kg m-3",
-        factor=1.0,
-        variable="concentration",
-        u=case.wind[:, 0],
-        v=case.wind[:, 1],
-        on_disk=False,
-    )
-    return Windows((run,), np.array([0]), np.array([0]), past, 1, case.cell, case.seconds)
-
-
 def search(roll_out: SourceRollOut, case: Release, starts: list[Source]) -> Found:
-    """Follow the gradient of the cost from a few places.
+    """Find the source of a release.
 
     Parameters
     ----------
@@ -224,32 +65,57 @@ def search(roll_out: SourceRollOut, case: Release, starts: list[Source]) -> Foun
     Found
         The best of all that was tried.
     """
-    given, tried = describe(roll_out.model, case), []
+    given = describe(roll_out.model, case)
+    _, ny, nx = case.below_ground.shape
+    farthest, top = (-FARTHEST, FARTHEST), len(case.below_ground) - 1
+    bounds = np.array([(0, nx - 1), (0, ny - 1), (LOWEST, top), np.log(RATES), farthest, farthest])
+    begin = np.stack([_unknowns(start, case.cell) for start in _distinct(starts, case.cell)])
+    best, jacobian, tried = _gauss_newton(lambda some: roll_out.residuals(some, given), begin, bounds)
 
     def cost(unknowns):
         value, slope = roll_out.cost_and_slope(unknowns, given)
         tried.append([*unknowns, value])
         return value, slope
 
-    nz, ny, nx = case.below_ground.shape
-    farthest = (-FARTHEST, FARTHEST)
-    bounds = [(0, nx - 1), (0, ny - 1), (0.25, nz - 1), tuple(np.log(RATES)), farthest, farthest]
-    options = {"maxfun": EVALUATIONS, "maxls": 8}
-    for start in _distinct(starts, case.cell):
-        begin = np.clip(_unknowns(start, case.cell), *np.transpose(bounds))
-        minimize(cost, begin, jac=True, method="L-BFGS-B", bounds=bounds, options=options)
+    options = {"maxfun": EVALUATIONS, "maxls": 4}
+    minimize(cost, best, jac=True, method="L-BFGS-B", bounds=bounds, options=options)
     path = np.array(tried)
     best = path[path[:, -1].argmin(), :-1]
-    spread = _left_open(lambda unknowns: roll_out.cost_and_slope(unknowns, given)[1], best)
-    return Found(_source(best, case.cell), tuple(np.exp(best[4:]).tolist()), max(spread[:2]), spread[3], path)
+    left = np.sqrt(DOUBT * np.diag(np.linalg.inv(jacobian.T @ jacobian + FLATTEST * np.eye(len(best)))))
+    multiples = tuple(np.exp(best[4:]).tolist())
+    return Found(_source(best, case.cell), multiples, float(max(left[:2])), float(left[3]), path)
 
 
-def _left_open(slope, best: np.ndarray) -> list[float]:
-    """Compute the standard deviation of each unknown, of the Gaussian that the cost's curvature at its lowest tells."""
-    here = slope(best)
-    curvature = np.stack([(slope(best + tick) - here) / TICK for tick in TICK * np.eye(len(best))])
-    values, vectors = np.linalg.eigh((curvature + curvature.T) / 2)
-    return np.sqrt((vectors**2 / np.maximum(values, FLATTEST)).sum(axis=1) * 2 * DOUBT).tolist()
+def _gauss_newton(residuals, begin: np.ndarray, bounds: np.ndarray) -> tuple[np.ndarray, np.ndarray, list]:
+    """Follow damped Gauss-Newton steps from n places (n, 6) at once.
+
+    Returns the best place, the derivatives of its residuals (residuals, 6), and all places with their costs.
+    """
+    n, count = begin.shape
+    ticks = TICK * np.vstack([np.zeros(count), np.eye(count)])
+    at = np.clip(begin, *bounds.T)
+    best, cost, found, damping, tried = at, np.full(n, np.inf), None, np.full(n, DAMPING), []
+    for _ in range(STEPS):
+        here = residuals((at[:, None] + ticks).reshape(-1, count)).reshape(n, count + 1, -1)
+        now = (here[:, 0] ** 2).sum(axis=1)
+        tried += [[*place, value] for place, value in zip(at, now, strict=True)]
+        better = now < cost
+        best, cost = np.where(better[:, None], at, best), np.where(better, now, cost)
+        found = here if found is None else np.where(better[:, None, None], here, found)
+        damping = np.where(better, damping / 4, damping * 5)
+        jacobians = (found[:, 1:] - found[:, :1]).transpose(0, 2, 1) / TICK
+        steps = [_step(*given) for given in zip(jacobians, found[:, 0], damping, strict=True)]
+        at = np.clip(best + np.clip(steps, -LONGEST, LONGEST), *bounds.T)
+        if np.abs(at - best).max() < SHORTEST:
+            break
+    return best[cost.argmin()], jacobians[cost.argmin()], tried
+
+
+def _step(jacobian: np.ndarray, off: np.ndarray, damping: float) -> np.ndarray:
+    """Solve for the step that the linearised residuals ask for."""
+    curvature = jacobian.T @ jacobian
+    damped = curvature + damping * np.diag(np.diag(curvature) + 1e-4)
+    return -np.linalg.solve(damped, jacobian.T @ off)
 
 
 def _distinct(sources: list[Source], cell) -> list[Source]:

@@ -18,7 +18,7 @@ from kmodels.plume.network.closures import continuation
 from kmodels.plume.network.dispersion import AXES
 from kmodels.plume.network.model import PlumeNet
 from kmodels.plume.recipe import PlumeRecipe
-from kmodels.plume.studies import puffs, source, source_report, source_search
+from kmodels.plume.studies import puffs, source, source_report, source_roll_out, source_search
 from kmodels.plume.studies.release import DETECTION, SEEING, VISIBLE, Release, Source, sample_release
 
 DATA = PlumeRecipe().with_changes(PlumeRecipe.SMOKE).with_changes({"data": {"wind_speed": (1.0, 3.0)}}).data
@@ -81,7 +81,7 @@ def test_the_library_finds_what_it_simulated_itself():
 
 def test_the_roll_out_is_that_of_the_model_under_the_same_closures(case, network):
     """In the middle of a cell, where nothing is spread, with the network's diffusivities, and a stack in that cell."""
-    roll_out, given = source_search.SourceRollOut(network), source_search.describe(network, case)
+    roll_out, given = source_roll_out.SourceRollOut(network), source_roll_out.describe(network, case)
     level = int(case.below_ground[:, 5, 4].sum()) + 1
     height = level + 0.5 - case.terrain[5, 4] / case.cell[0]
     place = np.array([[4.0, 5.0, height, np.log(2e-3), 0.0, 0.0]], "float32")
@@ -103,17 +103,19 @@ def test_the_roll_out_is_that_of_the_model_under_the_same_closures(case, network
 
 
 def test_the_gradient_is_that_of_finite_differences(case, network):
-    roll_out, given = source_search.SourceRollOut(network), source_search.describe(network, case)
+    roll_out, given = source_roll_out.SourceRollOut(network), source_roll_out.describe(network, case)
     place = np.array([4.3, 5.2, 1.6, np.log(2e-3), 0.3, -0.3])
     _, slope = roll_out.cost_and_slope(place, given)
     for axis in range(6):
         aside = [place + sign * 0.02 * np.eye(6)[axis] for sign in (1, -1)]
         high, low = (roll_out.cost_and_slope(one, given)[0] for one in aside)
         assert slope[axis] == pytest.approx((high - low) / 0.04, rel=0.1, abs=2e-3)
+    residuals = roll_out.residuals(place[None], given)
+    assert (residuals**2).sum() == pytest.approx(roll_out.cost_and_slope(place, given)[0], rel=1e-4)
 
 
 def test_a_source_is_found_again_where_the_records_are_the_roll_out_s_own(case, network):
-    roll_out, given = source_search.SourceRollOut(network), source_search.describe(network, case)
+    roll_out, given = source_roll_out.SourceRollOut(network), source_roll_out.describe(network, case)
     place = np.array([[4.0, 5.0, 2.0, np.log(2e-3), 0.0, 0.0]], "float32")
     tensors = {name: ops.convert_to_tensor(value) for name, value in given.items()}
     records = ops.convert_to_numpy(roll_out.series(ops.convert_to_tensor(place), tensors))[:, 0]
@@ -151,6 +153,7 @@ def solver_run(tmp_path_factory):
 
 def test_the_study_from_end_to_end(solver_run, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(source_search, "EVALUATIONS", 2)
+    monkeypatch.setattr(source_search, "STEPS", 2)
     monkeypatch.setattr(source_search, "STARTS", 1)
     out = tmp_path / "s.json"
     words = ["--run", str(solver_run), "--out", str(out), "--cases", "2", "--frames", "5", "--masts", "5"]
