@@ -59,7 +59,7 @@ def _study(args, words) -> int:
 
     settings = {name: getattr(args, name) for name in ("masts", "frames", "noise", "seed")}
     record = resumed(Path(args.out), settings, {"cases": []}) | settings | provenance.here()
-    drawn, roll_out = None, SourceRollOut(model)
+    drawn, roll_out = None, SourceRollOut(model, predictor.recipe)
     with console.progress("searching", args.cases) as bar:
         for number in range(args.cases):
             bar(number, args.cases, f"case {number}")

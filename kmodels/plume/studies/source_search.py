@@ -65,7 +65,7 @@ def search(roll_out: SourceRollOut, case: Release, starts: list[Source]) -> Foun
     Found
         The best of all that was tried.
     """
-    given = describe(roll_out.model, case)
+    given = describe(roll_out.model, roll_out.recipe, case)
     _, ny, nx = case.below_ground.shape
     farthest, top = (-FARTHEST, FARTHEST), len(case.below_ground) - 1
     bounds = np.array([(0, nx - 1), (0, ny - 1), (LOWEST, top), np.log(RATES), farthest, farthest])

@@ -81,7 +81,7 @@ def test_the_library_finds_what_it_simulated_itself():
 
 def test_the_roll_out_is_that_of_the_model_under_the_same_closures(case, network):
     """In the middle of a cell, where nothing is spread, with the network's diffusivities, and a stack in that cell."""
-    roll_out, given = source_roll_out.SourceRollOut(network), source_roll_out.describe(network, case)
+    roll_out, given = source_roll_out.SourceRollOut(network, RECIPE), source_roll_out.describe(network, RECIPE, case)
     level = int(case.below_ground[:, 5, 4].sum()) + 1
     height = level + 0.5 - case.terrain[5, 4] / case.cell[0]
     place = np.array([[4.0, 5.0, height, np.log(2e-3), 0.0, 0.0]], "float32")
@@ -92,7 +92,7 @@ def test_the_roll_out_is_that_of_the_model_under_the_same_closures(case, network
     emitted[0, level, 5, 4] = 2e-3 * case.seconds / np.prod(case.cell) / network.c0
     static[..., 0] = case.below_ground
     kept = {name: given[name] for name in ("horizontal", "vertical")} | {"emitted": emitted, "static": static}
-    kept["wind_correction"] = np.zeros((1, 2), "float32")
+    kept |= {"wind_correction": np.zeros((1, 2), "float32"), "missed": np.zeros((1, *shape), "float32")}
     step, last = continuation(network), np.zeros((1, *shape), "float32")
     for k in range(FRAMES):
         flows = {name: np.stack([given[name][k], 0 * given[name][k]], axis=-1) for name in AXES}
@@ -103,7 +103,7 @@ def test_the_roll_out_is_that_of_the_model_under_the_same_closures(case, network
 
 
 def test_the_gradient_is_that_of_finite_differences(case, network):
-    roll_out, given = source_roll_out.SourceRollOut(network), source_roll_out.describe(network, case)
+    roll_out, given = source_roll_out.SourceRollOut(network, RECIPE), source_roll_out.describe(network, RECIPE, case)
     place = np.array([4.3, 5.2, 1.6, np.log(2e-3), 0.3, -0.3])
     _, slope = roll_out.cost_and_slope(place, given)
     for axis in range(6):
@@ -115,7 +115,7 @@ def test_the_gradient_is_that_of_finite_differences(case, network):
 
 
 def test_a_source_is_found_again_where_the_records_are_the_roll_out_s_own(case, network):
-    roll_out, given = source_roll_out.SourceRollOut(network), source_roll_out.describe(network, case)
+    roll_out, given = source_roll_out.SourceRollOut(network, RECIPE), source_roll_out.describe(network, RECIPE, case)
     place = np.array([[4.0, 5.0, 2.0, np.log(2e-3), 0.0, 0.0]], "float32")
     tensors = {name: ops.convert_to_tensor(value) for name, value in given.items()}
     records = ops.convert_to_numpy(roll_out.series(ops.convert_to_tensor(place), tensors))[:, 0]
