@@ -239,7 +239,19 @@ def without_gradients() -> contextlib.AbstractContextManager:
 
 
 def value_and_gradient(function: Callable) -> Callable:
-    """Make x -> (value, d value / d x), NumPy float32, of a function of one tensor that gives one number."""
+    """Make (x, ...) -> (value, d value / d x), NumPy float32, of a function that gives one number.
+
+    Parameters
+    ----------
+    function : callable
+        Of a tensor x and, where it needs more, of what does not depend on x: arrays, or dictionaries of them. It is
+        compiled once for calls whose arrays have the same shapes.
+
+    Returns
+    -------
+    callable
+        Takes NumPy arrays in place of tensors.
+    """
     return {"tensorflow": _tensorflow_gradient, "jax": _jax_gradient, "torch": _torch_gradient}[current()](function)
 
 
@@ -247,13 +259,13 @@ def _tensorflow_gradient(function):
     import tensorflow as tf
 
     @tf.function
-    def both(x):
+    def both(x, *others):
         with tf.GradientTape() as tape:
             tape.watch(x)
-            value = function(x)
+            value = function(x, *others)
         return value, tape.gradient(value, x)
 
-    return lambda x: tuple(part.numpy() for part in both(tf.convert_to_tensor(x)))
+    return lambda *given: tuple(part.numpy() for part in both(*tf.nest.map_structure(tf.convert_to_tensor, given)))
 
 
 def _jax_gradient(function):
@@ -261,20 +273,63 @@ def _jax_gradient(function):
     import numpy as np
 
     both = jax.jit(jax.value_and_grad(function))
-    return lambda x: tuple(np.asarray(part) for part in both(x))
+    return lambda *given: tuple(np.asarray(part) for part in both(*given))
 
 
 def _torch_gradient(function):
     import keras
     import torch
 
-    def both(x):
+    def both(x, *others):
         tensor = keras.ops.convert_to_tensor(x).requires_grad_()
-        value = function(tensor)
+        value = function(tensor, *keras.tree.map_structure(keras.ops.convert_to_tensor, others))
         (slope,) = torch.autograd.grad(value, tensor)
         return value.detach().cpu().numpy(), slope.cpu().numpy()
 
     return both
+
+
+def compiled(function: Callable) -> Callable:
+    """Compile a function of tensors, for its output alone: arrays or dictionaries of them in, one NumPy array out.
+
+    Parameters
+    ----------
+    function : callable
+        Of tensors or dictionaries of them. It is compiled once for calls whose arrays have the same shapes; torch
+        computes as it is written.
+
+    Returns
+    -------
+    callable
+        Takes NumPy arrays in place of tensors.
+    """
+    return {"tensorflow": _tensorflow_compiled, "jax": _jax_compiled, "torch": _torch_compiled}[current()](function)
+
+
+def _tensorflow_compiled(function):
+    import tensorflow as tf
+
+    traced = tf.function(function)
+    return lambda *given: traced(*tf.nest.map_structure(tf.convert_to_tensor, given)).numpy()
+
+
+def _jax_compiled(function):
+    import jax
+    import numpy as np
+
+    traced = jax.jit(function)
+    return lambda *given: np.asarray(traced(*given))
+
+
+def _torch_compiled(function):
+    import keras
+
+    def call(*given):
+        with without_gradients():
+            output = function(*keras.tree.map_structure(keras.ops.convert_to_tensor, given))
+        return output.cpu().numpy()
+
+    return call
 
 
 def compiled_in_double(function: Callable) -> Callable:

@@ -3,15 +3,16 @@
   python -m kmodels.plume.studies.source --run runs/plume-... --out source.json
 
 Releases from one unknown stack are simulated over hills and under weather of their own: masts at random places, of
-which three at least see the cloud, record it with noise. The source is found by gradients through the roll-out of a
-trained network, from the best places of a library of Gaussian puffs, which is also the baseline: it answers by least
-squares.
+which three at least see the cloud, record it with noise. The source is found by gradients through the equation of
+dispersion with the closures of a trained network (model.base = solver), of which both diffusivities are searched for,
+too; from the best places of a library of Gaussian puffs, which is also the baseline: it answers by least squares.
 Cases that --out holds already are not repeated. A picture of the search is written next to it.
 
 Exit status: 0 the network finds the source within one cell, and its rate within a factor of 1.5, in 80% of the cases,
 1 it does not, 2 bad input or usage.
 """
 
+import math
 import sys
 import time
 from dataclasses import asdict
@@ -43,24 +44,28 @@ def _study(args, words) -> int:
     _check(args)
     predictor = cli.load_predictor(args, "plume")
     model = predictor.model
-    if model.base != "transport":
-        raise UserError(f"{args.run}: the search goes through a step of transport; this run has base = {model.base}")
+    if model.base != "solver":
+        raise UserError(
+            f"{args.run}: the search goes through the solver, and this run has model.base = {model.base}; "
+            "use one of kmodels fit --model plume --model.base solver"
+        )
     from kmodels.core.cli import console
     from kmodels.core.io import files
     from kmodels.core.io.resumed import resumed
     from kmodels.core.report import figures
     from kmodels.core.runs import provenance
-    from kmodels.plume.studies.source_report import measured, plot, table
+    from kmodels.plume.studies.source_report import left_open, measured, plot, table
+    from kmodels.plume.studies.source_roll_out import SourceRollOut
 
     settings = {name: getattr(args, name) for name in ("masts", "frames", "noise", "seed")}
     record = resumed(Path(args.out), settings, {"cases": []}) | settings | provenance.here()
-    drawn = None
+    drawn, roll_out = None, SourceRollOut(model, predictor.recipe)
     with console.progress("searching", args.cases) as bar:
         for number in range(args.cases):
             bar(number, args.cases, f"case {number}")
             if number >= len(record["cases"]) or drawn is None:
                 case = release(predictor.recipe.data, number, args)
-                found, shown = study_case(model, case)
+                found, shown = study_case(roll_out, case)
                 drawn = drawn or (case, shown)
                 if number >= len(record["cases"]):
                     record["cases"].append(found)
@@ -68,7 +73,7 @@ def _study(args, words) -> int:
     picture = Path(args.out).with_suffix(".png")
     files.write_bytes(picture, figures.png(plot(*drawn)))
     console.say(table(record["cases"]))
-    console.say(f"{measured(record)}\nwritten: {args.out} and {picture}")
+    console.say(f"{left_open(record['cases'])}\n{measured(record)}\nwritten: {args.out} and {picture}")
     return int(not is_reached(record["cases"]))
 
 
@@ -91,33 +96,37 @@ def release(data, number: int, args):
     return sample_release(rng, data, args.frames, args.masts, args.noise)
 
 
-def study_case(model, case) -> tuple[dict, dict]:
+def study_case(roll_out, case) -> tuple[dict, dict]:
     """Find the source of a release.
 
     Parameters
     ----------
-    model : PlumeNet
-        Trained.
+    roll_out : SourceRollOut
+        Of the network.
     case : Release
         What was recorded.
 
     Returns
     -------
     found : dict
-        `truth`, and by detector where the source is, the distance in cells, the factor of the rate and the seconds.
+        `truth`, and by detector where the source is, the distance in cells, the factor of the rate and the seconds; of
+        the network also the diffusivities as `multiples` of those in clean air, and what the records leave open:
+        `place_sd` [cells], `rate_sd` (of the logarithm). Heights that were found include the rise of the plume.
     shown : dict
         What the picture needs: `map` of the library, `path` and `found` of both.
     """
     from kmodels.plume.studies import puffs, source_search
 
     started = time.perf_counter()
-    library, surface, order = puffs.search(case, model.c0)
+    library, surface, order = puffs.search(case, roll_out.model.c0)
     middle = time.perf_counter()
-    network, path = source_search.search(model, case, order)
+    network = source_search.search(roll_out, case, order)
     seconds = {LIBRARY: middle - started, NETWORK: time.perf_counter() - started}
-    sources = {NETWORK: network, LIBRARY: library}
+    sources = {NETWORK: network.source, LIBRARY: library}
     found = {name: _scored(source, case) | {"seconds": round(seconds[name], 2)} for name, source in sources.items()}
-    return {"truth": asdict(case.source), **found}, {"map": surface, "path": path, "found": sources}
+    found[NETWORK] |= {"multiples": [round(value, 4) for value in network.multiples]}
+    found[NETWORK] |= {name: round(getattr(network, name), 4) for name in ("place_sd", "rate_sd")}
+    return {"truth": asdict(case.source), **found}, {"map": surface, "path": network.path, "found": sources}
 
 
 def _scored(source, case) -> dict:
@@ -134,6 +143,12 @@ def shares(cases: list[dict], name: str) -> tuple[float, float, float]:
     right = [case[name]["rate_factor"] <= FACTOR for case in cases]
     both = [a and b for a, b in zip(near, right, strict=True)]
     return tuple(sum(flags) / len(flags) for flags in (near, right, both))
+
+
+def is_undetermined(case: dict) -> bool:
+    """Say whether the records leave the place or the rate open: one standard deviation of either misses the target."""
+    found = case[NETWORK]
+    return found["place_sd"] > NEAR or found["rate_sd"] > math.log(FACTOR)
 
 
 def is_reached(cases: list[dict]) -> bool:

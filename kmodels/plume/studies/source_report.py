@@ -29,6 +29,16 @@ def _share(flags: np.ndarray) -> str:
     return f"{flags.mean():.0%} ({interval.low:.0%} to {interval.high:.0%})"
 
 
+def left_open(cases: list[dict]) -> str:
+    """Say in how many cases the records leave place or rate open, and how often those are right that they determine."""
+    told = [case for case in cases if not source.is_undetermined(case)]
+    line = f"The masts leave place or rate open in {len(cases) - len(told)} of {len(cases)} cases"
+    if not told:
+        return f"{line}."
+    near, right, _ = source.shares(told, source.NETWORK)
+    return f"{line}; in the others {near:.0%} of the network's places and {right:.0%} of its rates are right."
+
+
 def measured(record: dict) -> str:
     """Say where the figures come from, in one line."""
     return (

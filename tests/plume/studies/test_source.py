@@ -2,23 +2,28 @@
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from helpers.checks import fails_cleanly
 from keras import ops
 
-from kmodels.core.training import backend, inference
+from kmodels.core.cli import cli
+from kmodels.core.training import inference
 from kmodels.core.training.batching import ArrayExamples
+from kmodels.fit import main as fit
 from kmodels.plume.data import encode
-from kmodels.plume.data.run import Maps
+from kmodels.plume.network.closures import continuation
+from kmodels.plume.network.dispersion import AXES
 from kmodels.plume.network.model import PlumeNet
 from kmodels.plume.recipe import PlumeRecipe
-from kmodels.plume.studies import puffs, source, source_report, source_search
+from kmodels.plume.studies import puffs, source, source_report, source_roll_out, source_search
 from kmodels.plume.studies.release import DETECTION, SEEING, VISIBLE, Release, Source, sample_release
 
 DATA = PlumeRecipe().with_changes(PlumeRecipe.SMOKE).with_changes({"data": {"wind_speed": (1.0, 3.0)}}).data
-RECIPE = PlumeRecipe().with_changes(PlumeRecipe.SMOKE).with_changes({"data": {"wind_speed": (1.0, 3.0)}})
+MODEL = {"base": "solver", "transport": False, "substeps": 4}
+RECIPE = PlumeRecipe().with_changes(PlumeRecipe.SMOKE).with_changes({"model": MODEL})
 FRAMES, MASTS = 6, 4
 
 
@@ -74,43 +79,58 @@ def test_the_library_finds_what_it_simulated_itself():
     assert surface.argmin() == 6 * 24 + 4 and len(order) == 12 * 24
 
 
-def test_the_roll_out_by_tensors_is_that_by_arrays(case, network):
-    """In the middle of a cell, where nothing is spread, the network is given what the preprocessor makes."""
-    level = int(case.below_ground[:, 5, 4].sum())
-    height = (level + 1.5) * case.cell[0] - case.terrain[5, 4]
-    place = np.array([[4.0, 5.0, height / case.cell[0], np.log(2e-3)]], "float32")
-    found = ops.convert_to_numpy(source_search.SourceRollOut(network, case).series(ops.convert_to_tensor(place)))[:, 0]
-    emission, heights = (np.zeros((1, *case.below_ground.shape), "float32") for _ in range(2))
-    emission[0, level + 1, 5, 4], heights[0, level + 1, 5, 4] = 2e-3, height
-    maps = Maps(case.terrain[None], case.below_ground[None], emission, heights)
-    grid = type("Grid", (), {"frame_seconds": case.seconds, "cell": case.cell, "horizon": 1})
-    past = np.zeros((1, 3, *case.below_ground.shape), "float32")
+def test_the_roll_out_is_that_of_the_model_under_the_same_closures(case, network):
+    """In the middle of a cell, where nothing is spread, with the network's diffusivities, and a stack in that cell."""
+    roll_out, given = source_roll_out.SourceRollOut(network, RECIPE), source_roll_out.describe(network, RECIPE, case)
+    level = int(case.below_ground[:, 5, 4].sum()) + 1
+    height = level + 0.5 - case.terrain[5, 4] / case.cell[0]
+    place = np.array([[4.0, 5.0, height, np.log(2e-3), 0.0, 0.0]], "float32")
+    tensors = {name: ops.convert_to_tensor(value) for name, value in given.items()}
+    found = ops.convert_to_numpy(roll_out.series(ops.convert_to_tensor(place), tensors))[:, 0]
+    shape = case.below_ground.shape
+    emitted, static = np.zeros((1, *shape), "float32"), np.zeros((1, *shape, 3), "float32")
+    emitted[0, level, 5, 4] = 2e-3 * case.seconds / np.prod(case.cell) / network.c0
+    static[..., 0] = case.below_ground
+    kept = {name: given[name] for name in ("horizontal", "vertical")} | {"emitted": emitted, "static": static}
+    kept |= {"wind_correction": np.zeros((1, 2), "float32"), "missed": np.zeros((1, *shape), "float32")}
+    step, last = continuation(network), np.zeros((1, *shape), "float32")
     for k in range(FRAMES):
-        winds = source_search._before(case.wind.astype("float32"), k, 3)[None]
-        inputs = encode.encode_inputs(past, winds, maps, grid, np.array([0]), RECIPE)
-        if k == 0:
-            inputs["transport"][..., 3] = 0.0  # the release begins now
-        frame = encode.from_log(inference.predict(network, ArrayExamples(inputs, {}), 1)["future"], network.c0)
-        past = np.concatenate([past[:, 1:], frame[:, None]], axis=1)
-        np.testing.assert_allclose(found[k], frame[0][tuple(case.masts.T)], rtol=2e-3, atol=1e-12)
+        flows = {name: np.stack([given[name][k], 0 * given[name][k]], axis=-1) for name in AXES}
+        last = inference.predict(step, ArrayExamples(kept | flows | {"last": last}, {}), 1)["future"]
+        expected = encode.from_log(last, network.c0)[0][tuple(case.masts.T)]
+        np.testing.assert_allclose(found[k], expected, rtol=2e-3, atol=1e-12)
     assert found.max() > 0
 
 
 def test_the_gradient_is_that_of_finite_differences(case, network):
-    roll_out = source_search.SourceRollOut(network, case)
-    evaluate = backend.value_and_gradient(lambda place: ops.sum(roll_out.misfit(place)))
-    place = np.array([[4.3, 5.2, 1.6, np.log(2e-3)]], "float32")
-    _, slope = evaluate(place)
-    for axis, step in enumerate((0.02, 0.02, 0.02, 0.02)):
-        aside = [place + sign * step * np.eye(4, dtype="float32")[axis] for sign in (1, -1)]
-        high, low = (float(evaluate(one)[0]) for one in aside)
-        assert slope[0, axis] == pytest.approx((high - low) / (2 * step), rel=0.1, abs=2e-3)
+    roll_out, given = source_roll_out.SourceRollOut(network, RECIPE), source_roll_out.describe(network, RECIPE, case)
+    place = np.array([4.3, 5.2, 1.6, np.log(2e-3), 0.3, -0.3])
+    _, slope = roll_out.cost_and_slope(place, given)
+    for axis in range(6):
+        aside = [place + sign * 0.02 * np.eye(6)[axis] for sign in (1, -1)]
+        high, low = (roll_out.cost_and_slope(one, given)[0] for one in aside)
+        assert slope[axis] == pytest.approx((high - low) / 0.04, rel=0.1, abs=2e-3)
+    residuals = roll_out.residuals(place[None], given)
+    assert (residuals**2).sum() == pytest.approx(roll_out.cost_and_slope(place, given)[0], rel=1e-4)
+
+
+def test_a_source_is_found_again_where_the_records_are_the_roll_out_s_own(case, network):
+    roll_out, given = source_roll_out.SourceRollOut(network, RECIPE), source_roll_out.describe(network, RECIPE, case)
+    place = np.array([[4.0, 5.0, 2.0, np.log(2e-3), 0.0, 0.0]], "float32")
+    tensors = {name: ops.convert_to_tensor(value) for name, value in given.items()}
+    records = ops.convert_to_numpy(roll_out.series(ops.convert_to_tensor(place), tensors))[:, 0]
+    start = Source(500.0, 500.0, 50.0, 4e-3)
+    found = source_search.search(roll_out, replace(case, recorded=records), [start])
+    assert abs(found.source.x - 450.0) < 100 and abs(found.source.y - 550.0) < 100
+    assert found.path.shape[1] == 7 and found.path[:, -1].min() < 0.2 * found.path[0, -1]
+    assert found.place_sd > 0 and found.rate_sd > 0
 
 
 def test_scores():
     cases = [
         {
-            "network": {"distance_cells": distance, "rate_factor": factor, "seconds": 1.0},
+            "network": {"distance_cells": distance, "rate_factor": factor, "seconds": 1.0}
+            | {"place_sd": distance, "rate_sd": 0.1},
             "library of puffs": {"distance_cells": 5.0, "rate_factor": 9.0, "seconds": 1.0},
         }
         for distance, factor in ((0.2, 1.1), (1.0, 1.6), (0.9, 1.5), (1.1, 1.2), (0.5, 1.4))
@@ -118,18 +138,38 @@ def test_scores():
     assert source.shares(cases, "network") == (0.8, 0.8, 0.6)
     assert source.is_reached(cases) and not source.is_reached(cases[1:])
     assert "80% (38% to 96%)" in source_report.table(cases)
+    assert "open in 1 of 5 cases; in the others 100%" in source_report.left_open(cases)
 
 
-def test_the_study_from_end_to_end(smoke_runs, tmp_path, capsys, monkeypatch):
+@pytest.fixture(scope="module")
+def solver_run(tmp_path_factory):
+    """A run of fit whose model has base "solver"."""
+    out = tmp_path_factory.mktemp("solver")
+    words = ["--model.base", "solver", "--model.transport", "false", "--model.filters", "4", "--train.epochs", "1"]
+    assert fit(["--model", "plume", "--smoke", *words, "--out", str(out)]) == 0
+    (run,) = (path for path in out.iterdir() if path.is_dir())
+    return run
+
+
+def test_the_study_from_end_to_end(solver_run, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(source_search, "EVALUATIONS", 2)
+    monkeypatch.setattr(source_search, "STEPS", 2)
     monkeypatch.setattr(source_search, "STARTS", 1)
     out = tmp_path / "s.json"
-    words = ["--run", str(smoke_runs("plume")), "--out", str(out), "--cases", "2", "--frames", "5", "--masts", "5"]
+    words = ["--run", str(solver_run), "--out", str(out), "--cases", "2", "--frames", "5", "--masts", "5"]
     assert source.main(words) in (0, 1)
     record = json.loads(out.read_text())
     assert len(record["cases"]) == 2 and record["cases"][0]["network"]["distance_cells"] >= 0
-    assert (tmp_path / "s.png").stat().st_size > 1000 and "within one cell" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert (tmp_path / "s.png").stat().st_size > 1000 and "within one cell" in told and "leave place or rate" in told
     fails_cleanly(capsys, source.main([*words, "--seed", "1"]), "was measured with")
+
+
+def test_a_run_whose_model_is_no_solver_is_refused(tmp_path, capsys, monkeypatch):
+    predictor = SimpleNamespace(model=SimpleNamespace(base="transport"))
+    monkeypatch.setattr(cli, "load_predictor", lambda *given: predictor)
+    words = ["--run", "r", "--out", str(tmp_path / "a.json")]
+    fails_cleanly(capsys, source.main(words), "model.base = transport; use one of kmodels fit")
 
 
 def test_bad_input(tmp_path, capsys):
