@@ -20,10 +20,7 @@ from kmodels.plume.network.dispersion import AXES, STABLE, DispersionStep
 from kmodels.plume.studies.release import BEFORE, Release
 
 HEIGHT = (50.0, 25.0)  # mean and standard deviation of the height that plumes rise to, above ground [m]
-SPREAD = (
-    0.6,
-    0.9,
-)  # standard deviations of the multiples' logarithms, horizontal and vertical: measured on 90 releases
+SPREAD = (0.6, 0.9)  # standard deviations of the multiples' logarithms: as far as the network is off in clean air
 DOUBT = 2e-4  # variance that the mean squared misfit stands for: records go wrong together, not one by one
 
 

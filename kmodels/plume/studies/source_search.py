@@ -1,6 +1,6 @@
 """Where a cloud comes from: the source, and the diffusivities, under which a roll-out gives what masts recorded.
 
-From a few places of the library, side by side: Gauss-Newton steps, damped (Levenberg-Marquardt), with derivatives by
+From a few places of the library, two at once: Gauss-Newton steps, damped (Levenberg-Marquardt), with derivatives by
 differences, as seven roll-outs in a batch cost less than one gradient. L-BFGS along the gradient ends it from the best.
 """
 
@@ -12,7 +12,9 @@ from scipy.optimize import minimize
 from kmodels.plume.studies.release import Release, Source
 from kmodels.plume.studies.source_roll_out import DOUBT, SourceRollOut, describe
 
-STARTS = 2  # places from the library that are followed
+STARTS = 2  # places from the library that are followed at once
+ROUNDS = 5  # of them, at most: where none explains the records, the next ones are followed
+EXPLAINED = 0.008  # cost below which one does
 APART = 2.0  # cells, at least, between two starts
 STEPS = 10  # of Gauss and Newton, at most
 EVALUATIONS = 6  # of the roll-out and its gradient after that
@@ -70,7 +72,14 @@ def search(roll_out: SourceRollOut, case: Release, starts: list[Source]) -> Foun
     farthest, top = (-FARTHEST, FARTHEST), len(case.below_ground) - 1
     bounds = np.array([(0, nx - 1), (0, ny - 1), (LOWEST, top), np.log(RATES), farthest, farthest])
     begin = np.stack([_unknowns(start, case.cell) for start in _distinct(starts, case.cell)])
-    best, jacobian, tried = _gauss_newton(lambda some: roll_out.residuals(some, given), begin, bounds)
+    lowest, best, jacobian, tried = np.inf, None, None, []
+    for few in np.split(begin, range(STARTS, len(begin), STARTS)):
+        *found, places = _gauss_newton(lambda some: roll_out.residuals(some, given), few, bounds)
+        tried += places
+        if found[0] < lowest:
+            lowest, best, jacobian = found
+        if lowest < EXPLAINED:
+            break
 
     def cost(unknowns):
         value, slope = roll_out.cost_and_slope(unknowns, given)
@@ -86,10 +95,11 @@ def search(roll_out: SourceRollOut, case: Release, starts: list[Source]) -> Foun
     return Found(_source(best, case.cell), multiples, float(max(left[:2])), float(left[3]), path)
 
 
-def _gauss_newton(residuals, begin: np.ndarray, bounds: np.ndarray) -> tuple[np.ndarray, np.ndarray, list]:
+def _gauss_newton(residuals, begin: np.ndarray, bounds: np.ndarray) -> tuple[float, np.ndarray, np.ndarray, list]:
     """Follow damped Gauss-Newton steps from n places (n, 6) at once.
 
-    Returns the best place, the derivatives of its residuals (residuals, 6), and all places with their costs.
+    Returns the lowest cost, its place, the derivatives of its residuals (residuals, 6), and all places with their
+    costs.
     """
     n, count = begin.shape
     ticks = TICK * np.vstack([np.zeros(count), np.eye(count)])
@@ -108,7 +118,8 @@ def _gauss_newton(residuals, begin: np.ndarray, bounds: np.ndarray) -> tuple[np.
         at = np.clip(best + np.clip(steps, -LONGEST, LONGEST), *bounds.T)
         if np.abs(at - best).max() < SHORTEST:
             break
-    return best[cost.argmin()], jacobians[cost.argmin()], tried
+    lowest = cost.argmin()
+    return cost[lowest], best[lowest], jacobians[lowest], tried
 
 
 def _step(jacobian: np.ndarray, off: np.ndarray, damping: float) -> np.ndarray:
@@ -119,12 +130,12 @@ def _step(jacobian: np.ndarray, off: np.ndarray, damping: float) -> np.ndarray:
 
 
 def _distinct(sources: list[Source], cell) -> list[Source]:
-    """Choose the first STARTS sources that lie APART."""
+    """Choose the first sources that lie APART, for all rounds."""
     chosen = []
     for one in sources:
         if all(np.hypot(one.x - other.x, one.y - other.y) >= APART * cell[2] for other in chosen):
             chosen.append(one)
-        if len(chosen) == STARTS:
+        if len(chosen) == STARTS * ROUNDS:
             break
     return chosen
 

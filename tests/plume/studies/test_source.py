@@ -155,6 +155,7 @@ def test_the_study_from_end_to_end(solver_run, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(source_search, "EVALUATIONS", 2)
     monkeypatch.setattr(source_search, "STEPS", 2)
     monkeypatch.setattr(source_search, "STARTS", 1)
+    monkeypatch.setattr(source_search, "ROUNDS", 1)
     out = tmp_path / "s.json"
     words = ["--run", str(solver_run), "--out", str(out), "--cases", "2", "--frames", "5", "--masts", "5"]
     assert source.main(words) in (0, 1)
