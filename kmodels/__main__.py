@@ -49,7 +49,8 @@ STUDIES = {
 IN_A_CLONE = "only in a clone: python -m tuning.search"
 ON_TAB = (
     "the TAB key completes verbs, options and recipe fields in bash and zsh after\n"
-    '  pip install "kmodels[completion]" && eval "$(register-python-argcomplete kmodels)"'
+    '  pip install "kmodels[completion]"\n'
+    '  eval "$(register-python-argcomplete kmodels)"'
 )
 
 

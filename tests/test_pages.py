@@ -94,12 +94,12 @@ def test_the_default_config_is_the_default_recipe():
 def test_recipes_name_the_backends_that_the_committed_bench_measured_as_fastest():
     path = ROOT / "configs" / "reports" / "bench.report.json"
     models = json.loads(path.read_text())["models"] if path.exists() else {}
-    for name in registry.NAMES:
+    for name in set(registry.NAMES) - {"plume"}:  # measured as its variant "transport"
         speeds = models.get(name, {}).get("speed", {})
         assert tuple(bench.fastest(speeds)) == registry.recipe_type(name).FASTEST, name
 
 
-FLAWED = {"nand_flawed": "flawed", "plume_v1": "v1"}  # committed report: the variant that it is of
+FLAWED = {"nand_flawed": "flawed"}  # committed report: the variant that it is of
 
 
 @pytest.mark.parametrize("name", FLAWED)

@@ -12,7 +12,7 @@ BASE = PlumeRecipe()
 def space(hp) -> PlumeRecipe:
     """Choose channels, layers and learning rate."""
     chosen = {
-        "model.filters": hp.Choice("model.filters", [6, 12, 24], default=BASE.model.filters),
+        "model.filters": hp.Choice("model.filters", [4, 8, 16], default=BASE.model.filters),
         "model.num_layers": hp.Choice("model.num_layers", [1, 2, 3], default=BASE.model.num_layers),
         "train.learning_rate": hp.Float(
             "train.learning_rate", 2e-4, 2e-2, sampling="log", default=BASE.train.learning_rate

@@ -98,7 +98,7 @@ def code_of(model: str) -> str:
         16 hexadecimal digits; they differ between minor versions of Python.
     """
     package = Path(__file__).resolve().parents[2]
-    own = registry.folder(model)
+    own = registry.folder(model) if model in registry.plugged() else package / model.split(".")[0]
     roots = [own, package / "layers", package / "core" / "training"]
     paths = sorted(path for root in roots for path in root.rglob("*.py"))
     names = {path: path.relative_to(package if path.is_relative_to(package) else own.parent) for path in paths}

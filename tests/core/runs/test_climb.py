@@ -95,7 +95,7 @@ def test_what_is_climbed_is_not_climbed_again_until_recipe_or_code_change(traine
     climb.climb(what(tmp_path), 0, 3, keep_going=True)
     climb.climb(what(tmp_path), 0, 4, keep_going=True)
     assert [k for k, _ in trained] == [0, 1, 2, 3, 4]
-    monkeypatch.setattr(climb.provenance, "code", lambda: "other")
+    monkeypatch.setattr(climb.provenance, "code", lambda *_: "other")
     climb.climb(what(tmp_path), 2, 2, keep_going=True)
     assert [k for k, _ in trained][5:] == [2]
 

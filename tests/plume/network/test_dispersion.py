@@ -83,6 +83,7 @@ def test_the_network_learns(windows_of_solver):
 
 def test_wrong_winds_are_in_half_of_the_training(windows_of_solver):
     recipe, windows = windows_of_solver
+    recipe = recipe.with_changes({"train": {"wind_degrees": 0.0, "wind_share": 0.0}})
     wrong = encode.training_examples(windows, recipe.with_changes({"train": {"wind_degrees": 20.0}}))
     angle, factor = wrong.wind_error.T
     assert 0 < (angle == 0).mean() < 1 and (factor == 1).all()

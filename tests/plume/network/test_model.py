@@ -67,7 +67,8 @@ V1, V2 = "v1_ensemble", "v2_convlstm"
     [(V1, "none"), (V1, "persistence"), (V2, "none"), (V2, "persistence"), (V2, "wind_moved"), (V2, "transport")],
 )
 def test_forecasts_are_never_negative_and_nothing_is_below_ground(windows, architecture, base):
-    recipe = SMALL.with_changes({"model": {"architecture": architecture, "base": base}})
+    changes = {"architecture": architecture, "base": base, "transport": base == "transport"}
+    recipe = SMALL.with_changes({"model": changes})
     outputs = inference.predict(build(recipe, 1), encode.encode(windows, recipe), 4)["future"]
     below = windows.maps(np.arange(len(windows))).below_ground
     assert outputs.shape == below.shape and np.isfinite(outputs).all()
@@ -99,7 +100,7 @@ def test_transport_moves_each_of_the_last_two_frames_by_its_own_wind(windows):
 
 def test_transport_keeps_mass_and_remembers_what_it_missed(windows):
     """Frame t is transported and emitted into; with memory 1, what the step to t missed is added whole."""
-    recipe = SMALL.with_changes({"model": {"base": "transport", "memory": 1.0}})
+    recipe = SMALL.with_changes({"model": {"base": "transport", "transport": True, "memory": 1.0}})
     model = build(recipe, 1)
     inputs, _ = encode.encode(windows, recipe).take(np.arange(2))
     still = np.zeros_like(inputs["transport"])

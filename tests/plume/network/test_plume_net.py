@@ -22,8 +22,10 @@ def arrays():
         "past": rng.random((N, PAST, *GRID)),
         "static": np.concatenate([ground, rng.random((N, *GRID, 2))], -1),
         "wind": rng.normal(size=(N, PAST, GRID[0], 2)),
-        "transport": rng.random((N, *GRID, 4)),
+        "wind_before": np.tile([[1.0, 0.0]], (N, 1)),
     }
+    for k, name in enumerate(("flow_z", "flow_y", "flow_x")):
+        x[name] = rng.normal(size=(N, *(n + (axis == k) for axis, n in enumerate(GRID)), 2))
     return {name: value.astype("float32") for name, value in x.items()}, {"future": x["past"][:, -1].astype("float32")}
 
 
@@ -40,7 +42,11 @@ def trained(arrays):
 
 def assert_same_outputs(one, other, x):
     one, other = one.predict(x, verbose=0), other.predict(x, verbose=0)
-    assert one.keys() == other.keys() == {"future", "carried"}
+    assert (
+        one.keys()
+        == other.keys()
+        == {"future", "carried", "missed", "horizontal", "vertical", "emitted", "wind_correction"}
+    )
     for name, values in one.items():
         np.testing.assert_allclose(values, other[name], rtol=1e-6, atol=1e-7)
 
@@ -82,7 +88,7 @@ def test_the_defaults_are_those_of_the_default_recipe():
     [
         ({"base": "persistance"}, ValueError, "did you mean 'persistence'"),
         ({"architecture": "v2_convlst"}, ValueError, "did you mean 'v2_convlstm'"),
-        ({"architecture": "v1_ensemble"}, ValueError, "base = 'transport' needs"),
+        ({"architecture": "v1_ensemble"}, ValueError, "base = 'solver' needs"),
         ({"filters": 0}, ValueError, "filters = 0; expected an integer, 1 or more"),
         ({"architecture": "v2"}, ValueError, "did you mean 'v2_convlstm'"),
         ({"grid": (20, 20)}, ValueError, r"grid = \(20, 20\); expected 3 integers, each 2 or more"),
@@ -113,7 +119,10 @@ def test_inputs_without_names_are_refused(arrays):
     x, y = arrays
     network = PlumeNet(**SMALL)
     network.compile("adam")
-    with pytest.raises(ValueError, match="inputs must be a dictionary with past, static, wind, transport; got list"):
+    with pytest.raises(
+        ValueError,
+        match="inputs must be a dictionary with past, static, wind, wind_before, flow_x, flow_y, flow_z; got list",
+    ):
         network.fit(list(x.values()), y, verbose=0)
 
 
@@ -124,4 +133,4 @@ def test_the_package_exports_its_network():
 def test_arguments_of_earlier_versions_are_translated():
     old = {"shape": [PAST, *GRID], "depth": 1, "kernel": 3, "policy": "float32", "filters": 2, "name": "plume"}
     config = PlumeNet.from_config(legacy.upgrade_config(old)).get_config()
-    assert config == PlumeNet(**SMALL, dtype="float32", name="plume").get_config()
+    assert config == PlumeNet(**SMALL, scales=1, dtype="float32", name="plume").get_config()
