@@ -25,7 +25,6 @@ MISSED = {
         "CRPS / exact posterior's",  # not measured: the exact law is known with other data
         "difference in wet-cell share",
     },
-    "plume": {"30 steps: |fractional bias|"},
     "echo": {"pixels within 25% (delta1)", "mean |residual|"},
 }
 

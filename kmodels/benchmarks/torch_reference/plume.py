@@ -8,7 +8,7 @@ from torch import nn
 from kmodels.benchmarks.torch_reference.plume_solver import X, Y, Z, openings, solve, weigh
 from kmodels.benchmarks.torch_reference.plume_unet import UNet, convolved
 from kmodels.plume.data.flow.courant import MOST
-from kmodels.plume.network.closures import CLOSED, LARGEST, NEUTRAL, WIDTH
+from kmodels.plume.network.closures import CLOSED, LARGEST, NEUTRAL, REFINEMENTS, WIDTH
 from kmodels.plume.network.dispersion import STABLE
 from kmodels.plume.network.evidence import SHIFTS
 
@@ -72,7 +72,8 @@ class TorchPlume(nn.Module):
             told = self._probed(numbers, passing, emitted, place)
             corrected = torch.relu(self.correction_0(torch.cat([hidden, told], -1)))
             numbers = numbers + self.correction(torch.cat([corrected, told], -1))
-            return self._forecast(numbers, passing, emitted, place)
+            carried = self._solved(place.last, blown(numbers), numbers, passing, emitted, place).log1p()
+            return None if self.training else self._forecast(numbers, passing, emitted, place), carried
 
     def _guessed(self, x, last, amounts, speed):
         """Numbers (batch, 4), passing (batch, z, 1, 1) and what they were made of, from the features in the cloud."""
@@ -102,14 +103,14 @@ class TorchPlume(nn.Module):
         return weigh(self._solved(place.before, winds, numbers, passing, emitted, place), place.last, place.air)
 
     def _forecast(self, numbers, passing, emitted, place: Place):
+        """The next frame, under numbers that the misses of the last one refine."""
+        for _ in range(REFINEMENTS):
+            numbers = numbers + self._probed(numbers, passing, emitted, place)[:, : len(SHIFTS)]
         winds = blown(numbers)
-        if self.training:
-            return None, self._solved(place.last, winds, numbers, passing, emitted, place).log1p()
         # From the last frame and, for the miss, from the one before.
         both, winds = torch.stack([place.last, place.before]), torch.stack([winds, turned(winds, place.wind_before)], 1)
-        carried, again = self._solved(both, winds, numbers, passing, emitted, place)
-        future = (carried + self.keep * (place.last - again) * place.air).clamp(min=0)
-        return future.log1p(), carried.log1p()
+        once, again = self._solved(both, winds, numbers, passing, emitted, place)
+        return (once + self.keep * (place.last - again) * place.air).clamp(min=0).log1p()
 
     def _solved(self, field, winds, numbers, passing, emitted, place: Place):
         """Solve the equation; winds (2, ..., batch): factors of the winds along and across."""

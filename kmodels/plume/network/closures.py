@@ -20,6 +20,7 @@ LARGEST = 4.0  # logarithm of a coefficient's multiple
 CLOSED = 12.0  # and of a level's: a lid lets nothing pass
 WIDTH = 48  # of the dense layers
 CLOSURES = ("horizontal", "vertical", "emitted", "wind_correction")
+REFINEMENTS = 2  # further steps of Gauss and Newton; more begin to explain what is none of the four numbers
 
 
 class _Found(NamedTuple):
@@ -40,26 +41,32 @@ def solve_with_closures(x, inputs: dict, settings: Settings) -> dict:
     """Solve the equation from the last frame on, with the closures that the features x tell.
 
     A first guess of the closures forecasts the last frame from the one before; how it misses corrects them (see
-    `ClosureEvidence`). What they still miss is added to the forecast:
+    `ClosureEvidence`): at first through dense layers, which are trained, then by steps of Gauss and Newton alone. What
+    they still miss is added to the forecast:
 
     ::
 
         c(t+1) = S(c(t)) + memory (c(t) - S(c(t-1))),   S: the equation over a frame
 
-    Outputs: future; carried, S(c(t)); missed, c(t) - S(c(t-1)) [c0]; and the closures. `continuation` goes on with
-    them.
+    Outputs: future; carried, S(c(t)) before those last steps, which is trained; missed, c(t) - S(c(t-1)) [c0]; and the
+    closures. `continuation` goes on with them.
     """
     step = DispersionStep(settings.substeps, name="dispersion_step")
     air = 1.0 - inputs["static"][..., 0]
     before, last = (ops.expm1(inputs["past"][:, k]) * air for k in (-2, -1))
     found = _find(x, inputs, settings)
-    evidence = ClosureEvidence(name="evidence")(_probe(step, before, inputs, found, air, settings), last, air)
-    found = found._replace(numbers=_corrected_numbers(found, evidence))
+
+    def weigh(found, name):
+        return ClosureEvidence(name=name)(_probe(step, before, inputs, found, air, settings), last, air)
+
+    found = found._replace(numbers=_corrected_numbers(found, weigh(found, "evidence")))
+    carried = _solve(step, last, inputs, _closures(found, inputs, settings), air)
+    for k in range(REFINEMENTS):
+        numbers = ops.stop_gradient(found.numbers) + weigh(found, f"evidence_{k + 1}")[:, : len(SHIFTS)]
+        found = found._replace(numbers=numbers)
     closures = _closures(found, inputs, settings)
-    carried = _solve(step, last, inputs, closures, air)
-    kept = {name: ops.stop_gradient(of) for name, of in closures.items()}
-    missed = (last - _solve(step, before, inputs, kept, air, inputs["wind_before"])) * air
-    future = ops.maximum(carried + settings.memory * missed, 0.0)
+    missed = (last - _solve(step, before, inputs, closures, air, inputs["wind_before"])) * air
+    future = ops.maximum(_solve(step, last, inputs, closures, air) + settings.memory * missed, 0.0)
     return {"future": ops.log1p(future), "carried": ops.log1p(carried), "missed": missed} | closures
 
 

@@ -68,6 +68,22 @@ def test_where_nothing_is_wrong_there_is_no_evidence(forecast):
     assert np.isfinite(told).all() and np.allclose(told[:4], 0.0), "clean air tells nothing"
 
 
+def test_refinements_miss_less_of_the_last_frame_and_leave_what_is_trained(windows_of_solver, monkeypatch):
+    recipe, windows = windows_of_solver
+    x, _ = encode.encode(windows.take(np.arange(3)), recipe).take(np.arange(3))
+    weights, missed, carried = None, [], []
+    for count in (0, closures.REFINEMENTS):
+        monkeypatch.setattr(closures, "REFINEMENTS", count)
+        model = build(recipe, 4)
+        weights = model.get_weights() if weights is None else weights
+        model.set_weights(weights)
+        told = {name: ops.convert_to_numpy(value) for name, value in model(x).items()}
+        missed.append(np.square(told["missed"]).sum(axis=(1, 2, 3)))
+        carried.append(told["carried"])
+    assert (missed[1] < missed[0]).all(), missed
+    np.testing.assert_allclose(carried[1], carried[0], rtol=1e-5, atol=1e-6)
+
+
 def test_a_wind_that_is_too_strong_is_slowed_down_as_a_whole():
     speeds = zip(closures.AXES, (8.0, 4.0, 1.0), strict=True)
     flows = {name: np.full((2, 3, 3, 3), speed, "float32") for name, speed in speeds}
