@@ -126,6 +126,19 @@ def test_a_layer_whose_input_lay_on_the_host_is_timed_again(monkeypatch):
     assert [line[2:4] for line in layer] == [["input on", "ours [ms]"], ["host", "10.0"], ["device", "5.0"]]
 
 
+def test_the_verb_times_in_processes_and_goes_on_where_it_stopped(tmp_path, monkeypatch, capsys):
+    few, out = accelerator.contestants([backend.current()], full=False)[:1], tmp_path / "gpu.json"
+    monkeypatch.setattr(accelerator, "contestants", lambda backends, full: few)
+    words = ["--device", "gpu", "--smoke", "--backend", backend.current(), "--out", str(out)]
+    assert bench.main(words) == 0
+    (found,) = json.loads(out.read_text())["rows"]
+    assert found["input"] == "device" and found["layer"] and found["median_ms"] > 0
+    assert f"| {backend.current()} | tf32 | device | " in out.with_suffix(".md").read_text()
+    monkeypatch.setattr(accelerator, "in_a_process", lambda *given: pytest.fail("timed again"))
+    assert bench.main(words) == 0
+    assert json.loads(out.read_text())["rows"] == [found]
+
+
 def test_full_recipes_are_timed_without_predictions(monkeypatch):
     given = []
     monkeypatch.setattr(accelerator, "in_a_process", lambda entry, limit, more: given.append(more))
