@@ -67,10 +67,11 @@ class Contestant:
 def choose_precision(precision: str) -> None:
     """Say how products and convolutions are rounded; call it before Keras is imported.
 
-    NVIDIA's libraries, which both jax and PyTorch call, obey the first of these variables; what XLA compiles by itself
-    obeys the second.
+    NVIDIA's libraries, which both jax and PyTorch call, obey the first of these variables; PyTorch's matrix products
+    ask for TF32 only by the second, its convolutions without; what XLA compiles by itself obeys the third.
     """
     os.environ["NVIDIA_TF32_OVERRIDE"] = "0" if precision == "float32" else "1"
+    os.environ["TORCH_ALLOW_TF32_CUBLAS_OVERRIDE"] = "0" if precision == "float32" else "1"
     os.environ["JAX_DEFAULT_MATMUL_PRECISION"] = "float32" if precision == "float32" else "tensorfloat32"
 
 
@@ -88,9 +89,9 @@ def measure(entry: Contestant, recipe) -> dict:
     -------
     dict
         Its fields, and `median_ms`, `low_ms` and `high_ms` of a step, `first_s` of the first one, which compiles,
-        `memory_gb`, the peak of the accelerator, or of the process on a CPU, `waiting`, the share of the time for which
-        the input was not ready (our network's alone), `predict_ms`, medians by the number of examples, `first_answer_s`
-        of the first prediction of one, and `device`.
+        `memory_gb`, the peak of the accelerator, or of the process on a CPU, in these steps, and `device`; of our
+        network `waiting`, the share of the time for which the input was not ready; of a network whose size is not full,
+        `predict_ms`, medians by the number of examples, and `first_answer_s` of the first prediction of one.
     """
     import keras
 
@@ -107,7 +108,7 @@ def measure(entry: Contestant, recipe) -> dict:
 
 
 def _model(entry: Contestant, recipe) -> tuple[np.ndarray, dict]:
-    from kmodels.benchmarks import reference, speed
+    from kmodels.benchmarks import devices, reference, speed
     from kmodels.core.spec import registry
     from kmodels.core.training import batching
 
@@ -117,7 +118,7 @@ def _model(entry: Contestant, recipe) -> tuple[np.ndarray, dict]:
         steps = reference.steps(entry.model, recipe, case.model, entry.precision)
         times = repeated(steps.train(*case.batch(size), compiled=compiled), entry.steps)
         calls = {n: steps.predict(case.inputs(n), compiled=compiled) for n in speed.PREDICTED}
-        return times, {"batch": size, **_predictions(calls, entry.steps)}
+        return times, {"batch": size, "memory_gb": devices.peak_memory_gb(), **_predictions(calls, entry)}
     ahead = batching.ReadAhead(batching.batches(case.examples, size, recipe.seed))
     try:
         times, waited = fitted(case.model, ahead, entry.steps)
@@ -125,13 +126,15 @@ def _model(entry: Contestant, recipe) -> tuple[np.ndarray, dict]:
         ahead.close()
     parameters = sum(int(np.prod(weight.shape)) for weight in case.model.trainable_weights)
     calls = {n: case.predict(n) for n in speed.PREDICTED}
-    rest = {"waiting": round(waited, 4), "parameters": parameters}
-    return times, {"batch": size, **rest, **_predictions(calls, entry.steps)}
+    rest = {"waiting": round(waited, 4), "parameters": parameters, "memory_gb": devices.peak_memory_gb()}
+    return times, {"batch": size, **rest, **_predictions(calls, entry)}
 
 
-def _predictions(calls: dict[int, Callable], steps: int) -> dict:
-    """Time predictions by the number of examples; the first call of one compiles."""
-    times = {n: repeated(call, steps) for n, call in calls.items()}
+def _predictions(calls: dict[int, Callable], entry: Contestant) -> dict:
+    """Time predictions by the number of examples, none in full size; the first call of one compiles."""
+    if entry.size == "full":  # an accelerator's time is lent, and 64 examples may not fit
+        return {}
+    times = {n: repeated(call, entry.steps) for n, call in calls.items()}
     medians = {str(n): round(1e3 * float(np.median(values[1:])), 3) for n, values in times.items()}
     return {"predict_ms": medians, "first_answer_s": round(float(times[min(times)][0]), 2)}
 
@@ -169,6 +172,7 @@ def in_a_process(entry: Contestant, limit: float, more: tuple[str, ...] = ()) ->
 
 def _layer(entry: Contestant, recipe) -> tuple[np.ndarray, dict]:
     from kmodels.benchmarks import bench, reference, speed
+    from kmodels.core.training import inference
 
     pair = next(iter(bench.case(entry.model).layers.values()))
     ours, theirs, shape = pair(entry.size)
@@ -176,6 +180,8 @@ def _layer(entry: Contestant, recipe) -> tuple[np.ndarray, dict]:
         step = reference.layer_step(shape, ours.filters, entry.precision, entry.contestant == "compiled")
         return repeated(step, entry.steps), {"shape": list(shape)}
     model, batch = speed.layer_model(ours if entry.contestant == "ours" else theirs, shape)
+    # On the device before the clock starts, as plain PyTorch's: on torch Keras would copy it in every step.
+    batch = inference.as_tensors(batch)
     times, _ = fitted(model, [batch] * (entry.steps + 1), entry.steps)
     return times, {"shape": list(shape)}
 
