@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from kmodels.core.training import backend, batching
+from kmodels.core.training import backend, batching, distribution
 
 
 def predict(
@@ -88,7 +88,7 @@ def _in_order(examples, batch_size):
 
 
 def _outputs(model, inputs, n):
-    outputs = model.predict_on_batch(inputs)
+    outputs = distribution.current().predicted(model, inputs)
     return {name: np.asarray(value)[:n] for name, value in outputs.items()}
 
 

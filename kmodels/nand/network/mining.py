@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from kmodels.core.training import batching, inference
+from kmodels.core.training import batching, distribution, inference
 
 MOST = 8  # of the missed, at most one for so many examples: a quarter of an epoch with the pairs, not a second one
 
@@ -78,7 +78,7 @@ def _train(model, examples, rows, size) -> None:
         some = rows[start : start + size]
         weight = (np.arange(size) < len(some)).astype("float32")
         batch = (*examples.take(batching.filled(some, size)), weight)
-        model.train_on_batch(*inference.as_tensors(batch))
+        model.train_on_batch(*inference.as_tensors(distribution.current().own_rows(batch)))
     model.optimizer.iterations.assign(iterations)
 
 
