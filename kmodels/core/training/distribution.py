@@ -10,12 +10,15 @@ device, as nearly always, nothing here does anything.
 * torch: a process a device, by torch.distributed with gloo; gradients are summed once a step, before the optimizer.
 """
 
+import collections
 import contextlib
 import io
+import itertools
 import json
 import os
+import threading
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import keras
@@ -54,9 +57,21 @@ class Alone:
         """Select, of arrays that hold a whole batch, the rows that this process is given."""
         return batch
 
+    def feed(self, batches: Iterator) -> Any:
+        """Make of this process's batches, without end, what `keras.Model.fit` is given."""
+        return batches
+
     def summed(self, values: list) -> list:
         """Add numbers over all parts of a batch; their gradients stay those of the own part."""
         return values
+
+    def counted(self, count: Any) -> Any:
+        """Compute how much a mean over the whole batch counts in a metric of this part, of all that are added up."""
+        return count
+
+    def as_keras_takes_it(self, loss: Any) -> Any:
+        """Scale the loss of the whole batch as the backend's trainer takes it, its gradient left as it is."""
+        return loss
 
     def reduced(self, gradients: list) -> list:
         """Turn the gradients of the own part into those of the whole batch."""
@@ -274,16 +289,37 @@ class TensorflowReplicas(Alone):
         """Let tensorflow copy the network to each device."""
         return self._strategy.scope()
 
+    def feed(self, batches):
+        """Make a data set that tensorflow shares out."""
+        import tensorflow as tf
+
+        first = next(batches)
+        signature = keras.tree.map_structure(lambda values: tf.TensorSpec(values.shape, values.dtype), first)
+        again = _Replayed(itertools.chain([first], batches))
+        return self._strategy.experimental_distribute_dataset(
+            tf.data.Dataset.from_generator(again, output_signature=signature)
+        )
+
     def summed(self, values):
         """Add over the replicas, inside a step; elsewhere there is one."""
         import tensorflow as tf
 
         replica = tf.distribute.get_replica_context()
-        if not self._is_inside(replica):
+        if not self._is_inside():
             return values
         own = tf.stack(values)
         total = replica.all_reduce(tf.distribute.ReduceOp.SUM, tf.stop_gradient(own))
         return tf.unstack(own + tf.stop_gradient(total - own))
+
+    def counted(self, count):
+        """Share the count out: Keras adds up what the replicas' metrics counted."""
+        return count / self.devices if self._is_inside() else count
+
+    def as_keras_takes_it(self, loss):
+        """Divide by the number of replicas, with which Keras multiplies what it shows."""
+        if not self._is_inside():
+            return loss
+        return loss - ops.stop_gradient(loss) * (1 - 1 / self.devices)
 
     def reduced(self, gradients):
         """Add over the replicas."""
@@ -291,7 +327,7 @@ class TensorflowReplicas(Alone):
 
         replica = tf.distribute.get_replica_context()
         there = [gradient for gradient in gradients if gradient is not None]
-        if not (there and self._is_inside(replica)):
+        if not (there and self._is_inside()):
             return gradients
         sums = iter(replica.all_reduce(tf.distribute.ReduceOp.SUM, there))
         return [None if gradient is None else next(sums) for gradient in gradients]
@@ -301,7 +337,7 @@ class TensorflowReplicas(Alone):
         import tensorflow as tf
 
         replica = tf.distribute.get_replica_context()
-        if not self._is_inside(replica):
+        if not self._is_inside():
             return gradients
         first = tf.equal(replica.replica_id_in_sync_group, 0)
         return [None if g is None else tf.where(first, g, tf.zeros_like(g)) for g in gradients]
@@ -311,7 +347,7 @@ class TensorflowReplicas(Alone):
         import tensorflow as tf
 
         replica = tf.distribute.get_replica_context()
-        if not self._is_inside(replica):
+        if not self._is_inside():
             return super().normalized(x, scale, offset, epsilon)
         return _normalized(lambda sums: replica.all_reduce(tf.distribute.ReduceOp.SUM, sums), x, scale, offset, epsilon)
 
@@ -320,7 +356,7 @@ class TensorflowReplicas(Alone):
         import tensorflow as tf
 
         replica = tf.distribute.get_replica_context()
-        if not self._is_inside(replica):
+        if not self._is_inside():
             return draw(shape)
         rows = shape[0]
         whole = draw((rows * self.devices, *shape[1:]))
@@ -332,9 +368,39 @@ class TensorflowReplicas(Alone):
         rows = len(keras.tree.flatten(inputs)[0])
         return keras.tree.map_structure(lambda values: values[:rows], model.predict_on_batch(inputs))
 
-    def _is_inside(self, replica) -> bool:
+    def _is_inside(self) -> bool:
         """Tell whether this is a step of one of the replicas."""
+        import tensorflow as tf
+
+        replica = tf.distribute.get_replica_context()
         return replica is not None and replica.num_replicas_in_sync > 1
+
+
+class _Replayed:
+    """Gives the same items from the first on when it is called a second time.
+
+    Keras reads a few batches ahead to see their shapes, and then begins anew.
+    """
+
+    def __init__(self, items: Iterator):
+        self._items, self._seen = items, collections.deque()
+        self._calls, self._lock = 0, threading.Lock()
+
+    def __call__(self):
+        """Yield the items; a call before this one yields no more."""
+        with self._lock:
+            self._calls += 1
+            mine = self._calls
+        while True:
+            with self._lock:
+                if mine != self._calls:
+                    return
+                if mine == 1:
+                    self._seen.append(next(self._items))
+                    item = self._seen[-1]
+                else:
+                    item = self._seen.popleft() if self._seen else next(self._items)
+            yield item
 
 
 class TorchProcesses(Alone):

@@ -66,7 +66,7 @@ def predict_and_score(model: keras.Model, examples: Any, batch_size: int) -> tup
         values = model.terms(*as_tensors((inputs, targets, parts[-1])))
         terms.append({name: as_numpy(value).astype("float64") for name, value in values.items()})
     means = {name: float(values.mean()) for name, values in _joined(terms).items()}
-    loss = sum(float(model.term_weights[name]) * value for name, value in means.items())
+    loss = sum(float(as_numpy(model.term_weights[name])) * value for name, value in means.items())
     return _joined(parts), {"loss": loss} | means
 
 

@@ -80,7 +80,7 @@ def _fit(model, state: TrainingState, callbacks, bar) -> None:
     state.ahead = ahead = batching.ReadAhead(map(distribution.current().own_rows, batches))
     try:
         model.fit(
-            iter(ahead),
+            distribution.current().feed(iter(ahead)),
             steps_per_epoch=state.per_epoch - done,
             initial_epoch=epoch,
             epochs=epoch + 1 if done else train.epochs,

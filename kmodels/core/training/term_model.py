@@ -163,13 +163,14 @@ class TermModel(keras.Model):
         weights = [ops.cast(weight, "float32") for weight in keras.tree.flatten(sample_weight)]
         sample_weight = sum(weights) / len(weights)
         sums = [ops.sum(ops.cast(value, "float32") * sample_weight) for value in values.values()]
-        count, *sums = distribution.current().summed([ops.sum(sample_weight), *sums])
+        devices = distribution.current()
+        count, *sums = devices.summed([ops.sum(sample_weight), *sums])
         total = 0.0
         for name, value in zip(values, sums, strict=True):
             mean = value / count
-            self.term_means[name].update_state(mean, sample_weight=count)
+            self.term_means[name].update_state(mean, sample_weight=devices.counted(count))
             total = total + self.term_weights[name] * mean
-        return total
+        return devices.as_keras_takes_it(total)
 
     def fit(self, x=None, y=None, *args, **kwargs):
         """Train, as `keras.Model.fit` does.

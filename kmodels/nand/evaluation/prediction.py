@@ -9,6 +9,7 @@ from scipy.special import softmax
 
 from kmodels.core.io import files
 from kmodels.core.report import verification
+from kmodels.core.training.inference import as_numpy
 from kmodels.nand.data.records import CODES, ERASE, NONE, OPERATIONS, PAD, Trace
 
 FIXED, CHOSEN = "half", "balanced accuracy on validation data"
@@ -114,7 +115,7 @@ def decode(model, trace: Trace, outputs: dict) -> Prediction:
         Of the same sequences.
     """
     probability = 1 / (1 + np.exp(-outputs["invalid"].astype("float64")))
-    threshold, how = float(model.threshold), FIXED if model.fixed_threshold else CHOSEN
+    threshold, how = float(as_numpy(model.threshold)), FIXED if model.fixed_threshold else CHOSEN
     if "operation" not in outputs:
         return Prediction(trace.name, probability, threshold, trace=trace, threshold_name=how)
     p = softmax(outputs["operation"].astype("float64"), axis=-1)
