@@ -61,6 +61,10 @@ class Alone:
         """Make of this process's batches, without end, what `keras.Model.fit` is given."""
         return batches
 
+    def step(self, model: keras.Model, batch: Any) -> None:
+        """Take one training step on a whole batch, outside `keras.Model.fit`."""
+        model.train_on_batch(*keras.tree.map_structure(ops.convert_to_tensor, self.own_rows(batch)))
+
     def summed(self, values: list) -> list:
         """Add numbers over all parts of a batch; their gradients stay those of the own part."""
         return values
@@ -299,6 +303,14 @@ class TensorflowReplicas(Alone):
         return self._strategy.experimental_distribute_dataset(
             tf.data.Dataset.from_generator(again, output_signature=signature)
         )
+
+    def step(self, model, batch):
+        """Give each replica its rows; Keras would give each of them all."""
+
+        def share(replica):
+            return _part(batch, replica.replica_id_in_sync_group, self.devices)
+
+        model.train_on_batch(*self._strategy.experimental_distribute_values_from_function(share))
 
     def summed(self, values):
         """Add over the replicas, inside a step; elsewhere there is one."""

@@ -78,7 +78,7 @@ def _train(model, examples, rows, size) -> None:
         some = rows[start : start + size]
         weight = (np.arange(size) < len(some)).astype("float32")
         batch = (*examples.take(batching.filled(some, size)), weight)
-        model.train_on_batch(*inference.as_tensors(distribution.current().own_rows(batch)))
+        distribution.current().step(model, batch)
     model.optimizer.iterations.assign(iterations)
 
 

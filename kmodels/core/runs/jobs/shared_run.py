@@ -59,8 +59,11 @@ class SharedRun(Run):
             super().save_state(step, variables, metadata, keep)
 
     def save_untrained(self, model) -> None:
-        """Keep the network as it is before its first step, in the first process."""
-        if self._is_mine:
+        """Keep the network as it is before its first step.
+
+        All processes do, where the first has not: Keras makes variables as it saves, and on jax that takes all.
+        """
+        if not distribution.agreed(self.untrained.exists()):
             super().save_untrained(model)
 
     def note_data(self, found: str) -> None:
