@@ -34,7 +34,7 @@ class Line(TermModel):
         x, straight = keras.Input((), name="x"), Straight()
         # A functional model, as all here: Keras changes the bases of TermModel with the first of them.
         super().__init__({"square": 1.0, "distance": 0.5}, inputs={"x": x}, outputs={"y": straight(x)})
-        self.seen = self.add_weight(shape=(N,), trainable=False, initializer="zeros", name="seen")
+        self.seen = self.add_weight(shape=(N,), trainable=False, initializer="zeros", name="seen", aggregation="sum")
         self.slope = straight.slope
 
     def terms(self, x, y, y_pred):

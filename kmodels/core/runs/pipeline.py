@@ -29,7 +29,7 @@ from kmodels.core.spec.task import (
     Task,
     TrainingData,
 )
-from kmodels.core.training import backend, batching
+from kmodels.core.training import backend, batching, distribution
 from kmodels.core.training.loop import train
 from kmodels.core.training.tensorboard import Monitor, write_result
 
@@ -162,6 +162,7 @@ def train_only(run: Run) -> None:
     """Train a run's recipe to the end, as `fit` does before it evaluates; one of the processes of a training."""
     with loggers.telling(run) as told:
         ready = _prepared(run)
+        distribution.refuse_own_chance(ready.model)
         _train(ready, run, run.load_state(), told)
 
 

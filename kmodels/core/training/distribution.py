@@ -182,6 +182,25 @@ def refuse_indivisible(batch_size: int, devices: int) -> None:
     )
 
 
+def refuse_own_chance(model: keras.Model) -> None:
+    """Refuse a network with layers that would drop other features on many devices than on one.
+
+    Raises
+    ------
+    UserError
+        Off jax, for dropout that is not `random_layers.Dropout`.
+    """
+    if not _current.draws_apart:
+        return
+    for layer in model.layers:
+        own = isinstance(layer, keras.layers.Dropout) and type(layer).__module__.startswith("keras")
+        if own or getattr(layer, "dropout", 0):
+            raise UserError(
+                f"layer {layer.name}: its dropout is drawn by each device of {backend.current()} for itself, and the "
+                f"weights would not be those of one device; on jax they are: --backend jax"
+            )
+
+
 def _refuse_more(asked: int, there: int, what: str) -> None:
     if asked > there:
         raise UserError(f"--devices {asked}: {backend.current()} has {there} here ({what})")

@@ -320,8 +320,9 @@ def _train(job: dict, place: Path) -> None:
     from kmodels.core.runs.jobs.shared_run import SharedRun
     from kmodels.core.training import distribution
 
-    devices = distribution.begin(job["devices"], run.recipe.train.batch_size, job["join"])
-    shared = SharedRun.of(run, place / "run")
+    with _quiet():
+        devices = distribution.begin(job["devices"], run.recipe.train.batch_size, job["join"])
+        shared = SharedRun.of(run, place / "run")
     if devices.rank:
         with devices.scope():
             pipeline.train_only(shared)
@@ -330,6 +331,19 @@ def _train(job: dict, place: Path) -> None:
             console.say(f"devices: {devices.devices} of {backend.current()}, processes: {devices.processes}")
             pipeline.train_only(shared)
     devices.leave()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Let what libraries written in C print as they find each other go where this process's errors go."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 def _end_with_the_verb(rank: int) -> None:
