@@ -18,42 +18,47 @@ from kmodels.core.runs.jobs.shared_run import SharedRun
 from kmodels.core.runs.run import Run
 from kmodels.core.training import distribution, inference
 
-folder = Path(sys.argv[1])
-job = json.loads((folder / "job").read_text())
-run, seen = Run.open(job["run"]), []
-devices = distribution.begin(job["devices"], run.recipe.train.batch_size, job["join"])
-
 
 class Dropping(small_training.Line):
     """A line that also draws random numbers, as many as it has rows."""
-
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        rows = keras.ops.shape(x["x"])
-        noise = devices.drawn(lambda shape: keras.random.normal(shape, seed=self.chance), rows)
-        y_pred = {"y": y_pred["y"] + 0.1 * noise}
-        return super().compute_loss(x, y, y_pred, sample_weight, training)
 
     def __init__(self):
         super().__init__()
         self.chance = keras.random.SeedGenerator(3)
 
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        def draw(shape):
+            return keras.random.normal(shape, seed=self.chance)
 
-class Adam(small_training.Adam):
-    """Dies at a step."""
-
-    def apply(self, grads, trainable_variables=None):
-        super().apply(grads, trainable_variables)
-        if job["stop"] is not None and int(inference.as_numpy(self.iterations)) == job["stop"]:
-            os.kill(os.getpid(), signal.SIGKILL)
+        noise = distribution.current().drawn(draw, keras.ops.shape(x["x"]))
+        y_pred = {"y": y_pred["y"] + 0.1 * noise}
+        return super().compute_loss(x, y, y_pred, sample_weight, training)
 
 
-with devices.scope():
-    shared = SharedRun.of(run, folder / "run")
-    small_training.trained(
-        shared,
-        kind=Dropping,
-        optimizer=Adam if job["stop"] else small_training.Adam,
-        after_epoch=lambda model, row: seen.append(inference.as_numpy(model.seen)),
-    )
-np.save(folder / "seen.npy", seen[-1])
-devices.leave()
+def main(folder: Path) -> None:
+    """Be one of the processes."""
+    job = json.loads((folder / "job").read_text())
+    run, seen = Run.open(job["run"]), []
+    devices = distribution.begin(job["devices"], run.recipe.train.batch_size, job["join"])
+
+    def after_epoch(model, row):
+        seen.append(inference.as_numpy(model.seen))
+
+    class Dying(small_training.Adam):
+        """Dies at a step."""
+
+        def apply(self, grads, trainable_variables=None):
+            super().apply(grads, trainable_variables)
+            if int(inference.as_numpy(self.iterations)) == job["stop"]:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    optimizer = Dying if job["stop"] else small_training.Adam
+    with devices.scope():
+        shared = SharedRun.of(run, folder / "run")
+        small_training.trained(shared, kind=Dropping, optimizer=optimizer, after_epoch=after_epoch)
+    np.save(folder / "seen.npy", seen[-1])
+    devices.leave()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
