@@ -10,9 +10,11 @@ import pytest
 from helpers import small_training, spread_line
 from helpers.checks import ROOT, run_python
 
+from kmodels.core.runs.jobs.shared_run import SharedRun
 from kmodels.core.runs.run import Run
 from kmodels.core.spec.errors import UserError
 from kmodels.core.training import backend, distribution
+from kmodels.core.training.inference import as_numpy
 
 TORCH = backend.current() == "torch"
 
@@ -72,6 +74,23 @@ def alone(tmp_path_factory):
     return run
 
 
+def test_the_way_of_many_devices_is_that_of_one(alone, tmp_path, monkeypatch):
+    """With one device, in this process: what sharing out and adding up do must change nothing."""
+    monkeypatch.setattr(distribution, "_current", distribution.current())  # put back afterwards
+    join = {"address": (tmp_path / "meeting").as_uri(), "processes": 1, "rank": 0} if TORCH else None
+    devices = distribution.begin(1, small_training.BATCH, join)
+    run, seen = small_training.run(tmp_path / "runs"), []
+    with devices.scope():
+        shared = SharedRun.of(run, tmp_path / "nobody")
+        small_training.trained(
+            shared, kind=spread_line.Dropping, after_epoch=lambda model, row: seen.append(as_numpy(model.seen))
+        )
+    devices.leave()
+    same(alone, run)
+    assert [set(counts) for counts in seen] == [{1}, {2}], "every row once an epoch"
+
+
+@pytest.mark.slow
 def test_two_devices_give_the_weights_of_one_and_see_every_row_once_an_epoch(alone, tmp_path):
     run = small_training.run(tmp_path / "runs")
     started = spread(run, 2, tmp_path / "two")
@@ -140,6 +159,7 @@ def test_dropout_of_kerass_own_is_refused_where_devices_draw_apart(monkeypatch):
         distribution.refuse_own_chance(model)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(backend.current() != "jax", reason="of jax")
 def test_more_devices_than_xla_was_told_to_make_are_refused():
     code = (
