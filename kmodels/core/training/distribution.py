@@ -194,7 +194,8 @@ def refuse_own_chance(model: keras.Model) -> None:
         return
     for layer in model.layers:
         own = isinstance(layer, keras.layers.Dropout) and type(layer).__module__.startswith("keras")
-        if own or getattr(layer, "dropout", 0):
+        attention = isinstance(layer, keras.layers.MultiHeadAttention) and layer.get_config()["dropout"]
+        if own or attention:
             raise UserError(
                 f"layer {layer.name}: its dropout is drawn by each device of {backend.current()} for itself, and the "
                 f"weights would not be those of one device; on jax they are: --backend jax"

@@ -13,7 +13,7 @@ from helpers.checks import ROOT, run_python
 from kmodels.core.runs.jobs.shared_run import SharedRun
 from kmodels.core.runs.run import Run
 from kmodels.core.spec.errors import UserError
-from kmodels.core.training import backend, distribution
+from kmodels.core.training import backend, distribution, random_layers
 from kmodels.core.training.inference import as_numpy
 
 TORCH = backend.current() == "torch"
@@ -151,12 +151,16 @@ def test_on_one_device_nothing_is_done():
 def test_dropout_of_kerass_own_is_refused_where_devices_draw_apart(monkeypatch):
     import keras
 
-    inputs = keras.Input((2,))
-    model = keras.Model(inputs, keras.layers.Dropout(0.1, name="drop")(inputs))
-    distribution.refuse_own_chance(model)
+    x = keras.Input((2, 2))
+    dropped = keras.Model(x, keras.layers.Dropout(0.1, name="drop")(x))
+    attending = keras.Model(x, keras.layers.MultiHeadAttention(1, 2, dropout=0.1, name="drop")(x, x))
+    ours = keras.Model(x, random_layers.Dropout(0.1)(keras.layers.MultiHeadAttention(1, 2)(x, x)))
+    distribution.refuse_own_chance(dropped)
     monkeypatch.setattr(distribution, "_current", distribution.TorchProcesses.__new__(distribution.TorchProcesses))
-    with pytest.raises(UserError, match=r"layer drop: .* --backend jax"):
-        distribution.refuse_own_chance(model)
+    distribution.refuse_own_chance(ours)
+    for model in (dropped, attending):
+        with pytest.raises(UserError, match=r"layer drop: .* --backend jax"):
+            distribution.refuse_own_chance(model)
 
 
 @pytest.mark.slow
