@@ -9,7 +9,6 @@ from scipy.special import softmax
 
 from kmodels.core.io import files
 from kmodels.core.report import verification
-from kmodels.core.training.inference import as_numpy
 from kmodels.nand.data.records import CODES, ERASE, NONE, OPERATIONS, PAD, Trace
 
 FIXED, CHOSEN = "half", "balanced accuracy on validation data"
@@ -114,6 +113,8 @@ def decode(model, trace: Trace, outputs: dict) -> Prediction:
     Prediction
         Of the same sequences.
     """
+    from kmodels.core.training.inference import as_numpy  # Keras is not loaded to read data
+
     probability = 1 / (1 + np.exp(-outputs["invalid"].astype("float64")))
     threshold, how = float(as_numpy(model.threshold)), FIXED if model.fixed_threshold else CHOSEN
     if "operation" not in outputs:

@@ -9,7 +9,6 @@ import pandas as pd
 from scipy.special import log_softmax
 
 from kmodels.core.io import files
-from kmodels.core.training.inference import as_numpy
 from kmodels.nand.data.records import Trace
 from kmodels.nand.evaluation.prediction import operation_names
 from kmodels.nand.generator.data.encode import END, ILLEGAL, tokens
@@ -123,6 +122,8 @@ def decode(model, trace: Trace, outputs: dict) -> Prediction:
     Prediction
         Of the same sequences.
     """
+    from kmodels.core.training.inference import as_numpy
+
     token = tokens(trace, model.rules, model.vocabulary)
     found = surprise(token, outputs["token"])
     index = first_illegal(found, float(as_numpy(model.threshold)))
