@@ -16,7 +16,8 @@ import numpy as np
 from helpers import small_training
 from kmodels.core.runs.jobs.shared_run import SharedRun
 from kmodels.core.runs.run import Run
-from kmodels.core.training import distribution, inference
+from kmodels.core.training import inference
+from kmodels.core.training.devices import distribution
 
 
 class Dropping(small_training.Line):

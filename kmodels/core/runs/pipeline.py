@@ -29,7 +29,8 @@ from kmodels.core.spec.task import (
     Task,
     TrainingData,
 )
-from kmodels.core.training import backend, batching, distribution
+from kmodels.core.training import backend, batching
+from kmodels.core.training.devices import distribution
 from kmodels.core.training.loop import train
 from kmodels.core.training.tensorboard import Monitor, write_result
 

@@ -7,7 +7,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from kmodels.core.training import backend, batching, distribution
+from kmodels.core.training import backend, batching
+from kmodels.core.training.devices import distribution
 
 
 def predict(

@@ -7,9 +7,10 @@ import keras
 
 from kmodels.core.spec.recipe import Recipe
 from kmodels.core.spec.task import Examples
-from kmodels.core.training import batching, distribution
-from kmodels.core.training.agreement import Agreement
+from kmodels.core.training import batching
 from kmodels.core.training.callbacks import Checkpoint, EpochRecord, LiveWeights, LossGuard, StepRecord, Stop
+from kmodels.core.training.devices import distribution
+from kmodels.core.training.devices.agreement import Agreement
 from kmodels.core.training.state import TrainingState
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from kmodels.core.spec.recipe import TrainSection
-from kmodels.core.training import distribution
+from kmodels.core.training.devices import distribution
 
 
 @keras.saving.register_keras_serializable("kmodels")

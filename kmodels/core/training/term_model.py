@@ -8,8 +8,9 @@ from keras import ops
 
 from kmodels.core.spec import arrays
 from kmodels.core.spec.arguments import check_choice
-from kmodels.core.training import backend, distribution
+from kmodels.core.training import backend
 from kmodels.core.training.cloning import carried, clonable
+from kmodels.core.training.devices import distribution
 
 
 class TermModel(keras.Model):

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from kmodels.core.training import distribution
+from kmodels.core.training.devices import distribution
 
 MOMENTUM = 0.9  # of the moving averages: a training has some thousand steps, and its last ones count
 

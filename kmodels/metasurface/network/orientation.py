@@ -9,7 +9,7 @@ import numpy as np
 from keras import ops
 
 from kmodels.core.spec.arguments import check_choice
-from kmodels.core.training import distribution
+from kmodels.core.training.devices import distribution
 from kmodels.core.training.term_model import dropout_seed
 from kmodels.metasurface.data.symmetry import COUNT, move_patterns, move_spectra
 

@@ -3,7 +3,8 @@
 import keras
 import numpy as np
 
-from kmodels.core.training import batching, distribution, inference
+from kmodels.core.training import batching, inference
+from kmodels.core.training.devices import distribution
 
 MOST = 8  # of the missed, at most one for so many examples: a quarter of an epoch with the pairs, not a second one
 

@@ -4,8 +4,8 @@ import keras
 from keras import layers, ops
 
 from kmodels.core.spec.arguments import as_sizes, check_choice, check_integers, check_numbers
+from kmodels.core.training.devices.random_layers import Dropout
 from kmodels.core.training.optimizer import adam
-from kmodels.core.training.random_layers import Dropout
 from kmodels.core.training.term_model import TermModel, dropout_seed, policy_name
 from kmodels.layers.conv3d import Conv3D
 from kmodels.layers.conv_lstm3d import ConvLSTM3D

@@ -7,7 +7,8 @@ from typing import Literal
 import numpy as np
 from keras import ops
 
-from kmodels.core.training import backend, distribution
+from kmodels.core.training import backend
+from kmodels.core.training.devices import distribution
 from kmodels.precip.data.encode import sample_noise
 from kmodels.precip.data.load import WET
 from kmodels.precip.data.records import Days

@@ -3,7 +3,7 @@
 import keras
 from keras import layers, ops
 
-from kmodels.core.training.random_layers import Dropout
+from kmodels.core.training.devices.random_layers import Dropout
 from kmodels.core.training.term_model import dropout_seed
 from kmodels.precip.data.encode import block_sizes, noise_shapes
 from kmodels.precip.data.statistics import Statistics

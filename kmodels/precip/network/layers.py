@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from kmodels.core.training import distribution
+from kmodels.core.training.devices import distribution
 from kmodels.precip.data.statistics import Statistics
 
 TRACE = 0.02  # mm/day, added where blocks are scaled: one without any rain has no shape to scale

@@ -13,7 +13,8 @@ from helpers.checks import ROOT, run_python
 from kmodels.core.runs.jobs.shared_run import SharedRun
 from kmodels.core.runs.run import Run
 from kmodels.core.spec.errors import UserError
-from kmodels.core.training import backend, distribution, random_layers
+from kmodels.core.training import backend
+from kmodels.core.training.devices import distribution, random_layers
 from kmodels.core.training.inference import as_numpy
 
 TORCH = backend.current() == "torch"
@@ -168,7 +169,8 @@ def test_dropout_of_kerass_own_is_refused_where_devices_draw_apart(monkeypatch):
 def test_more_devices_than_xla_was_told_to_make_are_refused():
     code = (
         "import os; os.environ['XLA_FLAGS'] = '--xla_force_host_platform_device_count=2'\n"
-        "from kmodels.core.training import backend, distribution\n"
+        "from kmodels.core.training import backend\n"
+        "from kmodels.core.training.devices import distribution\n"
         "backend.start('jax')\n"
         "try: distribution.begin(4, 8)\n"
         "except Exception as error: print(error)"

@@ -10,7 +10,7 @@ import numpy as np
 from kmodels.core.runs import provenance
 from kmodels.core.runs.run import Run
 from kmodels.core.spec.errors import UserError
-from kmodels.core.training import distribution
+from kmodels.core.training.devices import distribution
 
 
 @dataclass(frozen=True)

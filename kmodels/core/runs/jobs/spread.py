@@ -83,7 +83,7 @@ def check(spread: Spread, backend: str, batch_size: int) -> None:
     if backend == "jax" and spread.address == "env://":
         raise UserError("torchrun holds the port that jax would meet at: --coordinator HOST:PORT or slurm, or torch")
     if spread.devices and (backend != "jax" or not spread.address):
-        from kmodels.core.training.distribution import refuse_indivisible
+        from kmodels.core.training.devices.distribution import refuse_indivisible
 
         refuse_indivisible(batch_size, spread.devices * spread.processes)
 
@@ -127,7 +127,8 @@ def _jobs(run: "Run", spread: Spread, folder: Path) -> list[dict]:
         return [job]
     if name != "torch":
         return [job]
-    from kmodels.core.training import backend, distribution
+    from kmodels.core.training import backend
+    from kmodels.core.training.devices import distribution
 
     gpus, cores = len(backend.accelerators()), len(system.cores())
     there, kind = (gpus, "GPUs") if gpus else (cores, "cores")
@@ -318,7 +319,7 @@ def _train(job: dict, place: Path) -> None:
     from kmodels.core.cli import console
     from kmodels.core.runs import pipeline
     from kmodels.core.runs.jobs.shared_run import SharedRun
-    from kmodels.core.training import distribution
+    from kmodels.core.training.devices import distribution
 
     with _quiet():
         devices = distribution.begin(job["devices"], run.recipe.train.batch_size, job["join"])

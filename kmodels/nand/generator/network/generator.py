@@ -8,8 +8,8 @@ from keras import layers, ops
 
 from kmodels.core.spec.arguments import check_choice, check_integers, check_rate
 from kmodels.core.training import backend
+from kmodels.core.training.devices.random_layers import Dropout
 from kmodels.core.training.optimizer import adam
-from kmodels.core.training.random_layers import Dropout
 from kmodels.core.training.term_model import TermModel, dropout_seed, policy_name
 from kmodels.layers.token_embedding import TokenEmbedding
 from kmodels.nand.generator.data.encode import Vocabulary, make_vocabulary

@@ -2,7 +2,7 @@
 
 import keras
 
-from kmodels.core.training import distribution
+from kmodels.core.training.devices import distribution
 from kmodels.core.training.state import TrainingState
 
 
