@@ -1,7 +1,7 @@
 """A process of a training of helpers.small_training on many devices: spread_line.py FOLDER, which holds its job.
 
 The job: `run`, `devices`, `join`, and `stop`, a step at which the process kills itself. Behind it FOLDER holds `seen`:
-how often this process had trained on each row behind the last epoch.
+how often all had trained on each row behind the last epoch.
 """
 
 import json
