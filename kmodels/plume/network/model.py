@@ -4,6 +4,7 @@ import keras
 from keras import layers, ops
 
 from kmodels.core.spec.arguments import as_sizes, check_choice, check_integers, check_numbers
+from kmodels.core.training.devices.random_layers import Dropout
 from kmodels.core.training.optimizer import adam
 from kmodels.core.training.term_model import TermModel, dropout_seed, policy_name
 from kmodels.layers.conv3d import Conv3D
@@ -345,7 +346,7 @@ def _ensemble(inputs: dict, settings: Settings) -> dict:
         heads = layers.MultiHeadAttention(4, 32, dropout=0.1, seed=dropout_seed(), dtype=policy)(x, x)
         x = layers.LayerNormalization(dtype=policy)(x + heads)
         wide = layers.Dense(128, dtype=policy)(layers.Dense(256, activation="relu", dtype=policy)(x))
-        x = layers.LayerNormalization(dtype=policy)(x + layers.Dropout(0.1, seed=dropout_seed(), dtype=policy)(wide))
+        x = layers.LayerNormalization(dtype=policy)(x + Dropout(0.1, seed=dropout_seed(), dtype=policy)(wide))
     small = [-(-n // 8) for n in volume]
     x = layers.Dense(small[0] * small[1] * small[2] * filters, activation="relu", dtype=policy)(x[:, -1])
     x = ops.reshape(x, (-1, *small, filters))

@@ -3,6 +3,7 @@
 import keras
 from keras import layers, ops
 
+from kmodels.core.training.devices.random_layers import Dropout
 from kmodels.core.training.term_model import dropout_seed
 from kmodels.precip.data.encode import block_sizes, noise_shapes
 from kmodels.precip.data.statistics import Statistics
@@ -181,7 +182,7 @@ class NetworkBuilder:
         return layers.Dense(units, activation=activation, dtype=self.policy, name=name)(x)
 
     def _dropped(self, x):
-        return layers.Dropout(self.architecture.dropout, seed=dropout_seed(), dtype=self.policy)(x)
+        return Dropout(self.architecture.dropout, seed=dropout_seed(), dtype=self.policy)(x)
 
 
 def _resized(x, size):

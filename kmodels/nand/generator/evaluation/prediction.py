@@ -122,15 +122,19 @@ def decode(model, trace: Trace, outputs: dict) -> Prediction:
     Prediction
         Of the same sequences.
     """
+    from kmodels.core.training.inference import as_numpy
+
     token = tokens(trace, model.rules, model.vocabulary)
     found = surprise(token, outputs["token"])
-    index = first_illegal(found, float(model.threshold))
+    index = first_illegal(found, float(as_numpy(model.threshold)))
     rows = np.flatnonzero(index >= 0)
     rule = np.full(len(trace), "", object)
     if model.vocabulary.open:
         for row in rows:
             log_p = _log_softmax(outputs["token"][row, index[row]])
-            rule[row] = beliefs.explain(model.vocabulary, token[row, index[row]], -log_p <= float(model.threshold))
+            rule[row] = beliefs.explain(
+                model.vocabulary, token[row, index[row]], -log_p <= float(as_numpy(model.threshold))
+            )
     return Prediction(trace, found, rule, model)
 
 
