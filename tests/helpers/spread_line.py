@@ -10,29 +10,26 @@ import signal
 import sys
 from pathlib import Path
 
-import keras
 import numpy as np
 
 from helpers import small_training
 from kmodels.core.runs.jobs.shared_run import SharedRun
 from kmodels.core.runs.run import Run
 from kmodels.core.training import inference
-from kmodels.core.training.devices import distribution
+from kmodels.core.training.devices import distribution, layers
 
 
 class Dropping(small_training.Line):
-    """A line that also draws random numbers, as many as it has rows."""
+    """A line that also draws random numbers, as many as it has rows, and normalises its batch."""
 
     def __init__(self):
         super().__init__()
-        self.chance = keras.random.SeedGenerator(3)
+        self.dropout, self.norm = layers.Dropout(0.1, seed=3), layers.BatchNormalization()
+        self.norm.build((None, 1))
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        def draw(shape):
-            return keras.random.normal(shape, seed=self.chance)
-
-        noise = distribution.current().drawn(draw, keras.ops.shape(x["x"]))
-        y_pred = {"y": y_pred["y"] + 0.1 * noise}
+        dropped = self.dropout(y_pred["y"][:, None], training=training)
+        y_pred = {"y": y_pred["y"] + 0.1 * self.norm(dropped, training=training)[:, 0]}
         return super().compute_loss(x, y, y_pred, sample_weight, training)
 
 

@@ -163,7 +163,7 @@ def train_only(run: Run) -> None:
     """Train a run's recipe to the end, as `fit` does before it evaluates; one of the processes of a training."""
     with loggers.telling(run) as told:
         ready = _prepared(run)
-        distribution.refuse_own_chance(ready.model)
+        distribution.refuse_layers(ready.model)
         _train(ready, run, run.load_state(), told)
 
 

@@ -2,7 +2,7 @@
 
 from keras import layers, ops
 
-from kmodels.core.training.devices.random_layers import Dropout
+from kmodels.core.training.devices.layers import Dropout
 from kmodels.core.training.term_model import dropout_seed
 
 

@@ -4,7 +4,7 @@ import keras
 from keras import layers, ops
 
 from kmodels.core.spec.arguments import as_sizes, check_choice, check_integers, check_numbers
-from kmodels.core.training.devices.random_layers import Dropout
+from kmodels.core.training.devices.layers import BatchNormalization, Dropout
 from kmodels.core.training.optimizer import adam
 from kmodels.core.training.term_model import TermModel, dropout_seed, policy_name
 from kmodels.layers.conv3d import Conv3D
@@ -301,7 +301,7 @@ def _encode_frames(inputs: dict, settings: Settings, convolve):
     # All frames at once: time joins the batch.
     frames = ops.reshape(frames, (-1, *settings.grid, frames.shape[-1]))
     frames = convolve(frames, settings.filters, "frame", None)
-    frames = layers.BatchNormalization(dtype=settings.policy, name="frame_norm")(frames)
+    frames = BatchNormalization(dtype=settings.policy, name="frame_norm")(frames)
     frames = layers.ReLU(dtype=settings.policy)(frames)
     return ops.reshape(frames, (-1, settings.past, *settings.grid, settings.filters))
 

@@ -14,7 +14,7 @@ from kmodels.core.runs.jobs.shared_run import SharedRun
 from kmodels.core.runs.run import Run
 from kmodels.core.spec.errors import UserError
 from kmodels.core.training import backend
-from kmodels.core.training.devices import distribution, random_layers
+from kmodels.core.training.devices import distribution, layers
 from kmodels.core.training.inference import as_numpy
 
 TORCH = backend.current() == "torch"
@@ -151,19 +151,26 @@ def test_on_one_device_nothing_is_done():
     assert array.dtype == "int8" and array.tolist() == [0, 1, 2]
 
 
-def test_dropout_of_kerass_own_is_refused_where_devices_draw_apart(monkeypatch):
+def test_layers_of_kerass_own_that_look_at_the_batch_are_refused_where_devices_have_parts_of_it(monkeypatch):
     import keras
 
     x = keras.Input((2, 2))
-    dropped = keras.Model(x, keras.layers.Dropout(0.1, name="drop")(x))
-    attending = keras.Model(x, keras.layers.MultiHeadAttention(1, 2, dropout=0.1, name="drop")(x, x))
-    ours = keras.Model(x, random_layers.Dropout(0.1)(keras.layers.MultiHeadAttention(1, 2)(x, x)))
-    distribution.refuse_own_chance(dropped)
+    attention = keras.layers.MultiHeadAttention
+    refused = [
+        keras.Model(x, keras.layers.Dropout(0.1, name="own")(x)),
+        keras.Model(x, attention(1, 2, dropout=0.1, name="own")(x, x)),
+        keras.Model(x, keras.layers.GRU(2, recurrent_dropout=0.1, name="own")(x)),
+        keras.Model(x, keras.layers.BatchNormalization(name="own")(x)),
+        keras.Model(x, keras.Model(x, keras.layers.GaussianNoise(0.1, name="own")(x))(x)),
+    ]
+    taken = layers.BatchNormalization()(layers.Dropout(0.1)(attention(1, 2)(x, x)))
+    taken = keras.layers.BatchNormalization(trainable=False)(keras.layers.Dropout(0.0)(taken))
+    distribution.refuse_layers(refused[0])
     monkeypatch.setattr(distribution, "_current", distribution.TorchProcesses.__new__(distribution.TorchProcesses))
-    distribution.refuse_own_chance(ours)
-    for model in (dropped, attending):
-        with pytest.raises(UserError, match=r"layer drop: .* --backend jax"):
-            distribution.refuse_own_chance(model)
+    distribution.refuse_layers(keras.Model(x, taken))
+    for model in refused:
+        with pytest.raises(UserError, match=r"layer own: .* --backend jax"):
+            distribution.refuse_layers(model)
 
 
 @pytest.mark.slow

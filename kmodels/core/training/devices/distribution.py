@@ -42,12 +42,12 @@ class Alone:
         Of this one among them; the first, 0, is the one that writes.
     devices : int
         Of all processes.
-    draws_apart : bool
-        Whether each part of a batch draws its random numbers by itself; jax draws those of the whole.
+    apart : bool
+        Whether each part of a batch is computed by itself; jax computes with the whole.
     """
 
     processes, rank, devices = 1, 0, 1
-    draws_apart = False
+    apart = False
 
     def scope(self) -> contextlib.AbstractContextManager:
         """Open the context in which a network is built and trained."""
@@ -182,24 +182,32 @@ def refuse_indivisible(batch_size: int, devices: int) -> None:
     )
 
 
-def refuse_own_chance(model: keras.Model) -> None:
-    """Refuse a network with layers that would drop other features on many devices than on one.
+def refuse_layers(model: keras.Model) -> None:
+    """Refuse a network with layers of Keras that would drop other features, or normalise otherwise, than on one device.
 
     Raises
     ------
     UserError
-        Off jax, for dropout that is not `random_layers.Dropout`.
+        Off jax, for dropout, noise and batch normalisation that are not those of `devices.layers`.
     """
-    if not _current.draws_apart:
+    if not _current.apart:
         return
     for layer in model.layers:
-        own = isinstance(layer, keras.layers.Dropout) and type(layer).__module__.startswith("keras")
-        attention = isinstance(layer, keras.layers.MultiHeadAttention) and layer.get_config()["dropout"]
-        if own or attention:
+        if isinstance(layer, keras.Model):
+            refuse_layers(layer)
+        elif type(layer).__module__.startswith("keras.") and _sees_the_batch(layer):
             raise UserError(
-                f"layer {layer.name}: its dropout is drawn by each device of {backend.current()} for itself, and the "
+                f"layer {layer.name}: each device of {backend.current()} would draw, or normalise, for itself, and the "
                 f"weights would not be those of one device; on jax they are: --backend jax"
             )
+
+
+def _sees_the_batch(layer: keras.Layer) -> bool:
+    """Tell whether a layer of Keras, in training, draws random numbers or computes means over the batch."""
+    if isinstance(layer, keras.layers.BatchNormalization):
+        return layer.trainable
+    config = layer.get_config()
+    return any(config.get(name) for name in ("rate", "dropout", "recurrent_dropout", "stddev"))
 
 
 def _refuse_more(asked: int, there: int, what: str) -> None:
@@ -290,7 +298,7 @@ class JaxDevices(Alone):
 class TensorflowReplicas(Alone):
     """Several devices of tensorflow in one process, each with a copy of the network."""
 
-    draws_apart = True
+    apart = True
 
     def __init__(self, devices: int | None, join: dict | None):
         import tensorflow as tf
@@ -336,8 +344,8 @@ class TensorflowReplicas(Alone):
         """Add over the replicas, inside a step; elsewhere there is one."""
         import tensorflow as tf
 
-        replica = tf.distribute.get_replica_context()
-        if not self._is_inside():
+        replica = self._replica()
+        if replica is None:
             return values
         own = tf.stack(values)
         total = replica.all_reduce(tf.distribute.ReduceOp.SUM, tf.stop_gradient(own))
@@ -345,21 +353,19 @@ class TensorflowReplicas(Alone):
 
     def counted(self, count):
         """Share the count out: Keras adds up what the replicas' metrics counted."""
-        return count / self.devices if self._is_inside() else count
+        return count if self._replica() is None else count / self.devices
 
     def as_keras_takes_it(self, loss):
         """Divide by the number of replicas, with which Keras multiplies what it shows."""
-        if not self._is_inside():
-            return loss
-        return loss - ops.stop_gradient(loss) * (1 - 1 / self.devices)
+        return loss if self._replica() is None else loss - ops.stop_gradient(loss) * (1 - 1 / self.devices)
 
     def reduced(self, gradients):
         """Add over the replicas."""
         import tensorflow as tf
 
-        replica = tf.distribute.get_replica_context()
+        replica = self._replica()
         there = [gradient for gradient in gradients if gradient is not None]
-        if not (there and self._is_inside()):
+        if replica is None or not there:
             return gradients
         sums = iter(replica.all_reduce(tf.distribute.ReduceOp.SUM, there))
         return [None if gradient is None else next(sums) for gradient in gradients]
@@ -368,8 +374,8 @@ class TensorflowReplicas(Alone):
         """Leave the gradients to the first replica alone: Keras adds those of all up, after it has clipped them."""
         import tensorflow as tf
 
-        replica = tf.distribute.get_replica_context()
-        if not self._is_inside():
+        replica = self._replica()
+        if replica is None:
             return gradients
         first = tf.equal(replica.replica_id_in_sync_group, 0)
         return [None if g is None else tf.where(first, g, tf.zeros_like(g)) for g in gradients]
@@ -378,17 +384,19 @@ class TensorflowReplicas(Alone):
         """Normalise by the mean and variance of all replicas."""
         import tensorflow as tf
 
-        replica = tf.distribute.get_replica_context()
-        if not self._is_inside():
-            return super().normalized(x, scale, offset, epsilon)
-        return _normalized(lambda sums: replica.all_reduce(tf.distribute.ReduceOp.SUM, sums), x, scale, offset, epsilon)
+        replica = self._replica()
+
+        def mean(part):
+            return part if replica is None else replica.all_reduce(tf.distribute.ReduceOp.MEAN, part)
+
+        return _normalized(mean, x, scale, offset, epsilon)
 
     def drawn(self, draw, shape):
         """Draw for all replicas, and take the own rows."""
         import tensorflow as tf
 
-        replica = tf.distribute.get_replica_context()
-        if not self._is_inside():
+        replica = self._replica()
+        if replica is None:
             return draw(shape)
         rows = shape[0]
         whole = draw((rows * self.devices, *shape[1:]))
@@ -400,12 +408,13 @@ class TensorflowReplicas(Alone):
         rows = len(keras.tree.flatten(inputs)[0])
         return keras.tree.map_structure(lambda values: values[:rows], model.predict_on_batch(inputs))
 
-    def _is_inside(self) -> bool:
-        """Tell whether this is a step of one of the replicas."""
+    @staticmethod
+    def _replica():
+        """Find the replica that takes a step here; None outside of steps."""
         import tensorflow as tf
 
         replica = tf.distribute.get_replica_context()
-        return replica is not None and replica.num_replicas_in_sync > 1
+        return replica if replica is not None and replica.num_replicas_in_sync > 1 else None
 
 
 class _Replayed:
@@ -438,7 +447,7 @@ class _Replayed:
 class TorchProcesses(Alone):
     """A process a device, which keep the same weights by adding up their gradients."""
 
-    draws_apart = True
+    apart = True
 
     def __init__(self, devices: int | None, join: dict | None):
         import torch.distributed as dist
@@ -458,7 +467,7 @@ class TorchProcesses(Alone):
         import torch
 
         own = torch.stack(values)
-        if own.device.type == "meta":  # Keras looks for shapes
+        if _is_shape(own):
             return values
         total = self._sum(own.detach().clone())
         return list(torch.unbind(own + (total - own.detach())))
@@ -484,11 +493,16 @@ class TorchProcesses(Alone):
 
     def normalized(self, x, scale, offset, epsilon):
         """Normalise by the mean and variance of all processes' rows."""
-        if x.device.type == "meta":
-            return super().normalized(x, scale, offset, epsilon)
-        from torch.distributed.nn.functional import all_reduce  # with a gradient
 
-        return _normalized(all_reduce, x, scale, offset, epsilon)
+        @ops.custom_gradient
+        def mean(part):
+            def gradient(*_, upstream):
+                return self._sum(upstream.clone()) / self.processes
+
+            whole = part if _is_shape(part) else self._sum(part.detach().clone()) / self.processes
+            return whole, gradient
+
+        return _normalized(mean, x, scale, offset, epsilon)
 
     def drawn(self, draw, shape):
         """Draw for all processes, and take the own rows."""
@@ -525,15 +539,18 @@ def _part(batch: Any, number: int, among: int) -> Any:
     return keras.tree.map_structure(rows, batch)
 
 
+def _is_shape(tensor) -> bool:
+    """Tell whether Keras only looks for the shape of one of torch's tensors."""
+    return tensor.device.type == "meta"
+
+
 def _states(model: keras.Model) -> tuple[list, list]:
     return model.trainable_variables, model.non_trainable_variables
 
 
-def _normalized(summed: Callable, x: Any, scale: Any, offset: Any, epsilon: float) -> tuple:
-    """Normalise x (batch, y, x, channels) by sums over all parts of the batch, `summed(array)`."""
-    ones = ops.sum(ops.ones_like(x[..., 0]))
-    sums = ops.concatenate([ops.sum(x, axis=(0, 1, 2)), ops.reshape(ones, (1,))])
-    sums = summed(sums)
-    mean, n = sums[:-1] / sums[-1], sums[-1]
-    variance = summed(ops.sum(ops.square(x - mean), axis=(0, 1, 2))) / n
+def _normalized(mean_of_parts: Callable, x: Any, scale: Any, offset: Any, epsilon: float) -> tuple:
+    """Normalise x (batch, ..., channels) by means over all parts of the batch, which are of the same size."""
+    axes = tuple(range(len(x.shape) - 1))
+    mean = mean_of_parts(ops.mean(x, axes))
+    variance = mean_of_parts(ops.mean(ops.square(x - mean), axes))
     return ops.batch_normalization(x, mean, variance, -1, offset, scale, epsilon), mean, variance

@@ -8,7 +8,7 @@ from keras import layers, ops
 
 from kmodels.core.spec.arguments import check_choice, check_integers, check_rate
 from kmodels.core.training import backend
-from kmodels.core.training.devices.random_layers import Dropout
+from kmodels.core.training.devices.layers import Dropout
 from kmodels.core.training.optimizer import adam
 from kmodels.core.training.term_model import TermModel, dropout_seed, policy_name
 from kmodels.layers.token_embedding import TokenEmbedding
