@@ -1,7 +1,7 @@
 """What happens between two steps and two epochs of a training, a duty a callback.
 
 `loop.train` runs them in this order: LossGuard, StepRecord, the task's own, validation, LiveWeights, EpochRecord,
-Checkpoint, Stop.
+`devices.agreement.Agreement`, Checkpoint, Stop.
 They share a `TrainingState`. A task's callback may write figures into an epoch's `logs`; the history takes them up.
 """
 
