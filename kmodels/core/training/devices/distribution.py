@@ -25,6 +25,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from kmodels.core.io import system
 from kmodels.core.spec.errors import UserError
 from kmodels.core.training import backend
 
@@ -215,33 +216,32 @@ def _refuse_more(asked: int, there: int, what: str) -> None:
         raise UserError(f"--devices {asked}: {backend.current()} has {there} here ({what})")
 
 
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 class JaxDevices(Alone):
     """Several devices of jax, in one process or in one a machine."""
 
     def __init__(self, devices: int | None, join: dict | None):
+        import jax
+
         self._part_the_cpu(devices)
         if join:
             keras.distribution.initialize(join["address"], join["processes"], join["rank"])
             self.processes, self.rank = join["processes"], join["rank"]
-        there = keras.distribution.list_devices()
-        asked = len(there) if devices is None else devices * self.processes
-        kind = there[0].partition(":")[0]
+        own = [jax.local_devices(process_index=process) for process in range(self.processes)]
+        there, kind = min(map(len, own)), own[0][0].platform
+        each = devices or there
         hint = f"; XLA_FLAGS=--{FORCED}={devices} makes more of a CPU" if kind == "cpu" else ""
-        _refuse_more(asked, len(there), f"{kind}{hint}")
-        self.devices, self._compiled = asked, weakref.WeakKeyDictionary()
-        self._data = keras.distribution.DataParallel(devices=there[:asked], auto_shard_dataset=False)
+        _refuse_more(each, there, f"{kind}{hint}")
+        names = [f"{kind}:{one.id}" for some in own for one in some[:each]]
+        self.devices, self._compiled = len(names), weakref.WeakKeyDictionary()
+        self._data = keras.distribution.DataParallel(devices=names, auto_shard_dataset=False)
 
     def _part_the_cpu(self, devices: int | None) -> None:
         """Make so many devices of the processor, each of its cores at most one, unless XLA_FLAGS say how many."""
         import jax
 
-        wanted = devices or 1
-        if wanted > 1 and FORCED not in os.environ.get("XLA_FLAGS", "") and wanted <= _cores():
-            jax.config.update("jax_num_cpu_devices", wanted)
+        cores = len(system.cores())
+        if FORCED not in os.environ.get("XLA_FLAGS", "") and 1 < (devices or cores) <= cores:
+            jax.config.update("jax_num_cpu_devices", devices or cores)
 
     def scope(self):
         """Let Keras share arrays out."""
@@ -303,18 +303,17 @@ class TensorflowReplicas(Alone):
     def __init__(self, devices: int | None, join: dict | None):
         import tensorflow as tf
 
-        if join:
-            raise UserError(
-                "tensorflow trains on the devices of one machine, --devices N; on several machines jax and torch do: "
-                "--backend jax"
-            )
+        if join:  # the command line has refused it with what goes
+            raise UserError("tensorflow trains on the devices of one machine")
         kind = "GPU" if tf.config.list_physical_devices("GPU") else "CPU"
-        if kind == "CPU" and devices and 1 < devices <= _cores():
+        cores = len(system.cores())
+        if kind == "CPU" and 1 < (devices or cores) <= cores:
             cpu = tf.config.list_physical_devices("CPU")[0]
-            tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * devices)
+            parts = [tf.config.LogicalDeviceConfiguration()] * (devices or cores)
+            tf.config.set_logical_device_configuration(cpu, parts)
         there = [device.name for device in tf.config.list_logical_devices(kind)]
-        self.devices = len(there) if devices is None else devices
-        _refuse_more(self.devices, len(there) if kind == "GPU" else _cores(), f"{kind.lower()}s")
+        self.devices = devices or len(there)
+        _refuse_more(self.devices, len(there) if kind == "GPU" else cores, f"{kind.lower()}s")
         self._strategy = tf.distribute.MirroredStrategy(there[: self.devices])
 
     def scope(self):
