@@ -20,6 +20,7 @@ import sys
 from pathlib import Path
 
 from kmodels.core.cli import cli, parse, scale
+from kmodels.core.cli import devices as device_options
 from kmodels.core.runs.course import LOGS
 from kmodels.core.spec import verdict
 from kmodels.core.spec.errors import UserError
@@ -37,6 +38,7 @@ def fit(
     backend: str | None = None,
     start: str | None = None,
     log: str | None = None,
+    devices: int | str = 1,
     **fields,
 ):
     """Train a model, evaluate it on held-out data and write its report, as the verb does.
@@ -63,6 +65,8 @@ def fit(
         A preset or a run's folder whose weights, and recipe, the training begins with: `--from` of the command line.
     log : str
         "mlflow" or "wandb": tell this service, too.
+    devices : int or str
+        Of this machine that share each batch; "all" for all of them.
     **fields
         Fields of the recipe by their dotted keys, put over all others: `**{"train.epochs": 3}`. A value is Python's
         own, or what one would type on the command line.
@@ -89,11 +93,12 @@ def fit(
         asked = {"start": start, "model": model, "data": data, "config": config, "variant": variant, "smoke": smoke}
         recipe, origin = _tuned(asked, lambda kind: parse.keywords(kind, fields=fields), [])
         variant = "tuned"
-    run, *lines = _begun(recipe, data, out, backend, smoke, variant, origin, log)
+    where = device_options.spread_of(devices)
+    run, *lines = _begun(recipe, data, out, backend, smoke, variant, origin, log, where)
     from kmodels.core.training.callbacks import Stopped
 
     try:
-        _finished(run, lines, new=True)
+        _finished(run, lines, new=True, where=where)
     except Stopped as stopped:
         raise KeyboardInterrupt(f"stopped in {stopped}; nothing is lost; {_go_on(run)}") from None
     return run
@@ -111,6 +116,7 @@ def main(argv=None) -> int:
     options.add_argument("--log", choices=LOGS, help="tell this service, too; TensorBoard is always told")
     options.add_argument("--resume", metavar="RUN", help="go on with a run that was stopped")
     scale.add_options(options, "the runs of --seeds")
+    device_options.add_options(options)
     cli.add_backend_option(options)
     return cli.run(options, _fit, argv)
 
@@ -121,30 +127,58 @@ def _fit(args, words) -> int:
         raise UserError("--workers and --scheduler run several trainings at a time: they need --seeds N")
     if args.freeze and not args.start:
         raise UserError("--freeze: for --from; a network of new weights has nothing to keep")
+    where = device_options.spread(args)
     if args.seeds is not None:
+        if where:
+            raise UserError("--devices and --coordinator spread one training; --seeds trains several: see --workers")
         return _fit_seeds(args, words)
     _check_service(args.log)
+    if where and not where.first:
+        return _follow(args, words, where)
     if args.resume:
-        run, lines = _resumed(args, words), ()
+        run, lines = _resumed(args, words, where), ()
     else:
-        if args.start:
-            frozen = [name.strip() for name in args.freeze.split(",")] if args.freeze else []
-            recipe, origin = _tuned(vars(args), lambda kind: parse.command_line(kind, words), frozen)
-        else:
-            recipe, origin = cli.recipe(args, words), None
+        recipe, origin = _asked(args, words)
         variant = "tuned" if args.start else args.variant
-        run, *lines = _begun(recipe, args.data, args.out, args.backend, args.smoke, variant, origin, args.log)
+        run, *lines = _begun(recipe, args.data, args.out, args.backend, args.smoke, variant, origin, args.log, where)
     from kmodels.core.cli import console
     from kmodels.core.report import index
     from kmodels.core.training.callbacks import Stopped
 
     try:
-        return verdict.exit_status(_finished(run, lines, new=not args.resume)["gates"])
+        return verdict.exit_status(_finished(run, lines, new=not args.resume, where=where)["gates"])
     except Stopped as stopped:
         console.say(f"stopped in {stopped}; nothing is lost")
         console.say(_go_on(run))
         index.write(run.path.parent)
         return 128 + stopped.signum
+
+
+def _follow(args, words, where) -> int:
+    """Be a process of a training whose run the first one has; what this one writes is gone with it."""
+    import tempfile
+
+    from kmodels.core.runs.jobs import spread
+
+    with tempfile.TemporaryDirectory(prefix="kmodels-follower-", ignore_cleanup_errors=True) as out:
+        if args.resume:
+            run = _resumed(args, words, where)
+        else:
+            recipe, origin = _asked(args, words)
+            run, *_ = _begun(recipe, args.data, out, args.backend, args.smoke, args.variant, origin, where=where)
+        from kmodels.core.cli import console
+
+        spread.train(run, where)
+    console.say(f"process {where.rank} of {where.processes}: trained; the first one evaluates and writes the report")
+    return 0
+
+
+def _asked(args, words) -> tuple:
+    """Make the recipe that the command line asks for, and the record of what the training begins with."""
+    if not args.start:
+        return cli.recipe(args, words), None
+    frozen = [name.strip() for name in args.freeze.split(",")] if args.freeze else []
+    return _tuned(vars(args), lambda kind: parse.command_line(kind, words), frozen)
 
 
 def _fit_seeds(args, words) -> int:
@@ -199,7 +233,7 @@ def _check_service(log: str | None) -> None:
         loggers.check(log)
 
 
-def _begun(recipe, data, out, backend_name, smoke, variant, origin=None, log=None) -> tuple:
+def _begun(recipe, data, out, backend_name, smoke, variant, origin=None, log=None, where=None) -> tuple:
     """Begin a run: (run, a line that says why on this backend). Bad data is refused before the backend is loaded."""
     from kmodels.core.cli import console
     from kmodels.core.runs import user_data
@@ -212,6 +246,7 @@ def _begun(recipe, data, out, backend_name, smoke, variant, origin=None, log=Non
     with console.kept() as said:
         records = user_data.checked(recipe, data)
     chosen = backend.start(backend_name, recipe.SMALL_OPERATIONS, recipe.FASTEST)
+    _check_devices(where, chosen, recipe)
     variant = None if recipe.task.endswith(f".{variant}") else variant  # a model of its own has it in its name
     run = Run.create(out, recipe, chosen, data, smoke, records, variant, origin, log)
     if said:
@@ -219,7 +254,7 @@ def _begun(recipe, data, out, backend_name, smoke, variant, origin=None, log=Non
     return run, f"backend: {chosen}, {why}"
 
 
-def _resumed(args, words):
+def _resumed(args, words, where=None):
     """Find the run to go on with: as it was begun, so nothing about it can be changed."""
     from kmodels.core.runs.run import Run
     from kmodels.core.training import backend
@@ -238,7 +273,16 @@ def _resumed(args, words):
     if args.backend not in (None, run.metadata["backend"]):
         raise UserError(f"{run.path}: begun on {run.metadata['backend']}; the same weights come out only there")
     backend.start(run.metadata["backend"], run.recipe.SMALL_OPERATIONS)
+    _check_devices(where, run.metadata["backend"], run.recipe)
     return run
+
+
+def _check_devices(where, backend_name, recipe) -> None:
+    """Refuse devices that this backend or this recipe does not go with."""
+    if where:
+        from kmodels.core.runs.jobs import spread
+
+        spread.check(where, backend_name, recipe.train.batch_size)
 
 
 def _check_path(path, hint=""):
@@ -246,12 +290,16 @@ def _check_path(path, hint=""):
         raise UserError(f"{path}: no such file or folder{hint}")
 
 
-def _finished(run, lines, new: bool) -> dict:
-    """Train the run, or go on with it, and show what came out; returns its report. new: nothing is lost with it."""
+def _finished(run, lines, new: bool, where=None) -> dict:
+    """Train the run, or go on with it, and show what came out; returns its report.
+
+    new: nothing is lost with it. where: the devices that share the training, if there are several.
+    """
     from kmodels.core.cli import console
     from kmodels.core.report import index
     from kmodels.core.runs import pipeline
     from kmodels.core.runs.course import fine_tuning
+    from kmodels.core.runs.jobs import spread
     from kmodels.core.spec import registry
 
     task, is_tuning = registry.task(run.metadata["model"]), "from" in run.metadata
@@ -259,6 +307,8 @@ def _finished(run, lines, new: bool) -> dict:
         for line in (f"run: {run.path}", *lines):
             console.say(line)
         try:
+            if where and not run.report:
+                spread.train(run, where)
             result = run.report or pipeline.fit(run)
             if is_tuning and "tuning" not in result:
                 result = fine_tuning.compare(task, run, result)

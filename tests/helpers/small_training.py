@@ -6,6 +6,7 @@ from keras import ops
 
 from kmodels.core.runs.run import Run
 from kmodels.core.training import batching, inference, loop
+from kmodels.core.training.devices import distribution
 from kmodels.core.training.optimizer import Adam
 from kmodels.core.training.tensorboard import Monitor
 from kmodels.core.training.term_model import TermModel
@@ -34,7 +35,9 @@ class Line(TermModel):
         x, straight = keras.Input((), name="x"), Straight()
         # A functional model, as all here: Keras changes the bases of TermModel with the first of them.
         super().__init__({"square": 1.0, "distance": 0.5}, inputs={"x": x}, outputs={"y": straight(x)})
-        self.seen = self.add_weight(shape=(N,), trainable=False, initializer="zeros", name="seen")
+        self.seen = self.add_weight(
+            shape=(N,), trainable=False, initializer="zeros", name="seen", aggregation="only_first_replica"
+        )
         self.slope = straight.slope
 
     def terms(self, x, y, y_pred):
@@ -43,7 +46,7 @@ class Line(TermModel):
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         hits = ops.one_hot(ops.cast(y["row"], "int32"), N) * sample_weight[:, None]
-        self.seen.assign_add(ops.sum(hits, axis=0))
+        self.seen.assign_add(*distribution.current().summed([ops.sum(hits, axis=0)]))  # of all devices
         return super().compute_loss(x, y, y_pred, sample_weight, training)
 
 

@@ -30,6 +30,7 @@ from kmodels.core.spec.task import (
     TrainingData,
 )
 from kmodels.core.training import backend, batching
+from kmodels.core.training.devices import distribution
 from kmodels.core.training.loop import train
 from kmodels.core.training.tensorboard import Monitor, write_result
 
@@ -158,8 +159,26 @@ def fit(run: Run) -> dict:
     return result
 
 
-def _fit(run: Run, told: loggers.Told) -> dict:
-    started = time.monotonic()
+def train_only(run: Run) -> None:
+    """Train a run's recipe to the end, as `fit` does before it evaluates; one of the processes of a training."""
+    with loggers.telling(run) as told:
+        ready = _prepared(run)
+        distribution.refuse_layers(ready.model)
+        _train(ready, run, run.load_state(), told)
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """What a training needs: the task, the splits, what is trained on, and the network."""
+
+    task: Task
+    parts: DataSplits
+    data: TrainingData
+    model: keras.Model
+
+
+def _prepared(run: Run) -> _Ready:
+    """Load the data of a run and build its network, or the one that it begins with."""
     task = registry.task(run.metadata["model"])
     recipe = run.recipe
     backend.seed_everything(recipe.seed)
@@ -177,11 +196,16 @@ def _fit(run: Run, told: loggers.Told) -> dict:
     task.adapt(model, training)
     console.say(f"model: {model.count_params()} parameters on {backend.current()}")
     run.save_untrained(model)
-    model = fine_tuning.begin(model, run)
+    return _Ready(task, parts, TrainingData(training, examples, validation), fine_tuning.begin(model, run))
+
+
+def _fit(run: Run, told: loggers.Told) -> dict:
+    started = time.monotonic()
+    recipe, ready = run.recipe, _prepared(run)
+    task, parts, model = ready.task, ready.parts, ready.model
     state = run.load_state()
     earlier = state[1]["seconds"] if state else 0.0
-    data = TrainingData(training, examples, validation)
-    history = _train(task, model, run, data, state[1] if state else None, told)
+    history = _train(ready, run, state, told)
     say_stall(history)
     with files.atomic_write(run.path / "model.keras") as aside:
         keras.saving.save_model(model, aside)
@@ -197,7 +221,7 @@ def _fit(run: Run, told: loggers.Told) -> dict:
         independent={"unit": task.unit, "held_out": independent},
         data=parts.describe(),
         data_hash=parts.sha256,
-        sizes=sizes,
+        sizes={name: len(rows) for name, rows in parts.rows.items()},
         duration_s=round(earlier + time.monotonic() - started, 1),
         training_s=round(sum(row["seconds"] for row in history), 1),
     )
@@ -239,15 +263,15 @@ def train_or_resume(folder: Path, recipe: Recipe, data: str | None = None, smoke
         return run, report or fit(run)
 
 
-def _train(task, model, run, data: TrainingData, state: dict | None, told: loggers.Told) -> list[dict]:
+def _train(ready: _Ready, run: Run, state: tuple | None, told: loggers.Told) -> list[dict]:
     """Train with diagnostics of every epoch on TensorBoard; returns the history.
 
-    state: what was saved when the run was stopped, with its `step` and `history`; None in a new run.
+    state: what was saved when the run was stopped, as `Run.load_state` returns it; None in a new run.
     """
-    recipe = run.recipe
+    recipe, task, model, data = run.recipe, ready.task, ready.model, ready.data
     own = task.callbacks(recipe, data)
     validation = Validation(task, data.validation, recipe, own)
-    step, done = (state["step"], len(state["history"])) if state else (0, 0)
+    step, done = (state[1]["step"], len(state[1]["history"])) if state else (0, 0)
     monitor = Monitor(run.tensorboard, done + 1, step + 1)
 
     def report(row):

@@ -26,6 +26,8 @@ APART |= {"hdf5.py", "matlab.py", "layout.py", "agreement.py", "batvision.py", "
 # Units, former names, and the door that sets up a backend: that runs of earlier versions predict and go on as ever has
 # a test, too (test_saved_by_earlier_versions.py).
 APART |= {"units.py", "legacy.py", "backend.py"}
+# What shares a batch out among devices: that the weights are those of one device has a test (test_distribution.py).
+APART |= {"distribution.py", "agreement.py"}
 
 
 def here() -> dict:

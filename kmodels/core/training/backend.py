@@ -1,4 +1,7 @@
-"""The one door to the backends: Keras runs on tensorflow, jax or torch, and only this file knows them by name."""
+"""The one door to the backends: Keras runs on tensorflow, jax or torch, and only this file knows them by name.
+
+What a training on many devices needs of them is in `devices.distribution`.
+"""
 
 import contextlib
 import importlib.util

@@ -1,7 +1,7 @@
 """What happens between two steps and two epochs of a training, a duty a callback.
 
 `loop.train` runs them in this order: LossGuard, StepRecord, the task's own, validation, LiveWeights, EpochRecord,
-Checkpoint, Stop.
+`devices.agreement.Agreement`, Checkpoint, Stop.
 They share a `TrainingState`. A task's callback may write figures into an epoch's `logs`; the history takes them up.
 """
 
@@ -98,7 +98,7 @@ class LossGuard(keras.callbacks.Callback):
         UserError
             By name, step and rows.
         """
-        step = int(self.model.optimizer.not_finite)
+        step = int(inference.as_numpy(self.model.optimizer.not_finite))
         bad = [name for name, value in figures.items() if not math.isfinite(value)]
         if not (step or bad):
             return
@@ -117,8 +117,8 @@ class LossGuard(keras.callbacks.Callback):
     def _gradients(self) -> dict[str, float]:
         """Read the last step's gradient norm, and the share of the epoch's steps in which it was clipped."""
         optimizer = self.model.optimizer
-        clipped = float(optimizer.clipped) / self.state.per_epoch
-        return {"gradient_norm": float(optimizer.gradient_norm), "clipped_steps": clipped}
+        clipped = float(inference.as_numpy(optimizer.clipped)) / self.state.per_epoch
+        return {"gradient_norm": float(inference.as_numpy(optimizer.gradient_norm)), "clipped_steps": clipped}
 
     def _describe_rows(self, step: int) -> str:
         """Name the training examples of a step, and which of their arrays is not finite already."""
@@ -304,7 +304,7 @@ class EpochRecord(keras.callbacks.Callback):
 
     def _contributions(self, logs) -> dict[str, float]:
         """Compute of each loss term the weight, the weighted mean over the epoch and its share of the loss."""
-        weights = {name: float(weight) for name, weight in self.model.term_weights.items()}
+        weights = {name: float(inference.as_numpy(weight)) for name, weight in self.model.term_weights.items()}
         parts = {name: weight * float(logs[name]) for name, weight in weights.items()}
         total = sum(parts.values()) or 1.0
         shares = {f"share/{name}": part / total for name, part in parts.items()}

@@ -8,6 +8,7 @@ import numpy as np
 from keras import ops
 
 from kmodels.core.training import backend, batching
+from kmodels.core.training.devices import distribution
 
 
 def predict(
@@ -66,7 +67,7 @@ def predict_and_score(model: keras.Model, examples: Any, batch_size: int) -> tup
         values = model.terms(*as_tensors((inputs, targets, parts[-1])))
         terms.append({name: as_numpy(value).astype("float64") for name, value in values.items()})
     means = {name: float(values.mean()) for name, values in _joined(terms).items()}
-    loss = sum(float(model.term_weights[name]) * value for name, value in means.items())
+    loss = sum(float(as_numpy(model.term_weights[name])) * value for name, value in means.items())
     return _joined(parts), {"loss": loss} | means
 
 
@@ -88,7 +89,7 @@ def _in_order(examples, batch_size):
 
 
 def _outputs(model, inputs, n):
-    outputs = model.predict_on_batch(inputs)
+    outputs = distribution.current().predicted(model, inputs)
     return {name: np.asarray(value)[:n] for name, value in outputs.items()}
 
 

@@ -9,6 +9,8 @@ from kmodels.core.spec.recipe import Recipe
 from kmodels.core.spec.task import Examples
 from kmodels.core.training import batching
 from kmodels.core.training.callbacks import Checkpoint, EpochRecord, LiveWeights, LossGuard, StepRecord, Stop
+from kmodels.core.training.devices import distribution
+from kmodels.core.training.devices.agreement import Agreement
 from kmodels.core.training.state import TrainingState
 
 if TYPE_CHECKING:
@@ -63,7 +65,7 @@ def train(
     guard, stop = LossGuard(state), Stop(state)
     steps, record = StepRecord(state, guard, report_steps), EpochRecord(state, guard, report)
     checkpoint = Checkpoint(state, guard, steps, stop)
-    ordered = [guard, steps, *callbacks, LiveWeights(state), record, checkpoint, stop]
+    ordered = [guard, steps, *callbacks, LiveWeights(state), record, Agreement(state), checkpoint, stop]
     with stop.signals():
         while not state.finished():
             _fit(model, state, ordered, guard.bar)
@@ -76,10 +78,10 @@ def _fit(model, state: TrainingState, callbacks, bar) -> None:
     epoch, done = divmod(state.step, state.per_epoch)
     train = state.train
     batches = batching.batches(state.examples, train.batch_size, state.recipe.seed, state.step)
-    state.ahead = ahead = batching.ReadAhead(batches)
+    state.ahead = ahead = batching.ReadAhead(map(distribution.current().own_rows, batches))
     try:
         model.fit(
-            iter(ahead),
+            distribution.current().feed(iter(ahead)),
             steps_per_epoch=state.per_epoch - done,
             initial_epoch=epoch,
             epochs=epoch + 1 if done else train.epochs,

@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from kmodels.core.spec.recipe import TrainSection
+from kmodels.core.training.devices import distribution
 
 
 @keras.saving.register_keras_serializable("kmodels")
@@ -30,14 +31,16 @@ class Adam(keras.optimizers.Adam):
         if self.built:
             return
         super().build(variables)
-        self.gradient_norm = self.add_variable(shape=(), initializer="zeros", name="gradient_norm")
-        self.clipped = self.add_variable(shape=(), initializer="zeros", name="clipped")
-        self.not_finite = self.add_variable(shape=(), initializer="zeros", name="not_finite", dtype="int32")
+        figure = {"shape": (), "initializer": "zeros", "aggregation": "only_first_replica"}  # each replica has the same
+        self.gradient_norm = self.add_variable(**figure, name="gradient_norm")
+        self.clipped = self.add_variable(**figure, name="clipped")
+        self.not_finite = self.add_variable(**figure, name="not_finite", dtype="int32")
 
     def apply(self, grads, trainable_variables=None):
         """Apply one update."""
         if trainable_variables is not None:
             self.build(trainable_variables)
+        grads = distribution.current().reduced(grads)
         squares = [ops.sum(ops.square(ops.cast(g, "float32"))) for g in grads if g is not None]
         norm = ops.sqrt(sum(squares))
         self.gradient_norm.assign(norm)
@@ -48,7 +51,7 @@ class Adam(keras.optimizers.Adam):
         self.not_finite.assign(ops.where(first, ops.cast(self.iterations, "int32") + 1, so_far))
         if self.global_clipnorm:
             self.clipped.assign_add(ops.cast(norm > self.global_clipnorm, "float32"))
-        super().apply(grads, trainable_variables)
+        super().apply(distribution.current().once(grads), trainable_variables)
 
 
 def adam(train: TrainSection, steps: int, kind: type[Adam] = Adam, **options: Any) -> Adam:

@@ -10,6 +10,7 @@ from kmodels.core.spec import arrays
 from kmodels.core.spec.arguments import check_choice
 from kmodels.core.training import backend
 from kmodels.core.training.cloning import carried, clonable
+from kmodels.core.training.devices import distribution
 
 
 class TermModel(keras.Model):
@@ -162,13 +163,15 @@ class TermModel(keras.Model):
         # One array given to fit() arrives once for each target: their mean is what was given.
         weights = [ops.cast(weight, "float32") for weight in keras.tree.flatten(sample_weight)]
         sample_weight = sum(weights) / len(weights)
-        count = ops.sum(sample_weight)
+        sums = [ops.sum(ops.cast(value, "float32") * sample_weight) for value in values.values()]
+        devices = distribution.current()
+        count, *sums = devices.summed([ops.sum(sample_weight), *sums])
         total = 0.0
-        for name, value in values.items():
-            mean = ops.sum(ops.cast(value, "float32") * sample_weight) / count
-            self.term_means[name].update_state(mean, sample_weight=count)
+        for name, value in zip(values, sums, strict=True):
+            mean = value / count
+            self.term_means[name].update_state(mean, sample_weight=devices.counted(count))
             total = total + self.term_weights[name] * mean
-        return total
+        return devices.as_keras_takes_it(total)
 
     def fit(self, x=None, y=None, *args, **kwargs):
         """Train, as `keras.Model.fit` does.

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from kmodels.core.training import backend
+from kmodels.core.training.devices import distribution
 
 MOMENTUM = 0.9  # of the moving averages: a training has some thousand steps, and its last ones count
 
@@ -17,7 +17,8 @@ class FusedNormalization(keras.layers.BatchNormalization):
         if not (training and self.trainable):
             return super().call(inputs, training=False)
         x = ops.cast(inputs, "float32")
-        normalised, mean, variance = backend.batch_normalized(x, self.gamma.value, self.beta.value, self.epsilon)
+        how = distribution.current().normalized
+        normalised, mean, variance = how(x, self.gamma.value, self.beta.value, self.epsilon)
         for average, new in ((self.moving_mean, mean), (self.moving_variance, variance)):
             average.assign(average * self.momentum + ops.stop_gradient(new) * (1.0 - self.momentum))
         return ops.cast(normalised, self.compute_dtype)

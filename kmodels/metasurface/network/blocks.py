@@ -2,6 +2,7 @@
 
 from keras import layers, ops
 
+from kmodels.core.training.devices.layers import Dropout
 from kmodels.core.training.term_model import dropout_seed
 
 
@@ -31,7 +32,7 @@ def layer_norm(x, dtype, name: str):
 
 def dropout(x, rate: float, dtype):
     """Apply dropout; a rate of 0 adds no layer."""
-    return layers.Dropout(rate, seed=dropout_seed(), dtype=dtype)(x) if rate else x
+    return Dropout(rate, seed=dropout_seed(), dtype=dtype)(x) if rate else x
 
 
 def _ends(x, axis: int, width: int):

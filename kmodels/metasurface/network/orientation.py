@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops
 
 from kmodels.core.spec.arguments import check_choice
+from kmodels.core.training.devices import distribution
 from kmodels.core.training.term_model import dropout_seed
 from kmodels.metasurface.data.symmetry import COUNT, move_patterns, move_spectra
 
@@ -56,7 +57,9 @@ class Orientation(keras.layers.Layer):
         if self.mode == "canonical":
             weights = self._canonical(patterns)
         elif training:
-            chosen = keras.random.randint((batch,), 0, COUNT, seed=self.generator)
+            chosen = distribution.current().drawn(
+                lambda shape: keras.random.randint(shape, 0, COUNT, seed=self.generator), (batch,)
+            )
             weights = ops.one_hot(chosen, COUNT, dtype="float32")
         else:
             weights = ops.one_hot(ops.zeros((batch,), "int32"), COUNT, dtype="float32")

@@ -113,8 +113,10 @@ def decode(model, trace: Trace, outputs: dict) -> Prediction:
     Prediction
         Of the same sequences.
     """
+    from kmodels.core.training.inference import as_numpy  # Keras is not loaded to read data
+
     probability = 1 / (1 + np.exp(-outputs["invalid"].astype("float64")))
-    threshold, how = float(model.threshold), FIXED if model.fixed_threshold else CHOSEN
+    threshold, how = float(as_numpy(model.threshold)), FIXED if model.fixed_threshold else CHOSEN
     if "operation" not in outputs:
         return Prediction(trace.name, probability, threshold, trace=trace, threshold_name=how)
     p = softmax(outputs["operation"].astype("float64"), axis=-1)

@@ -8,6 +8,7 @@ from keras import layers, ops
 
 from kmodels.core.spec.arguments import check_choice, check_integers, check_numbers, check_rate
 from kmodels.core.training import backend
+from kmodels.core.training.devices.layers import Dropout
 from kmodels.core.training.optimizer import adam
 from kmodels.core.training.term_model import TermModel, dropout_seed, policy_name
 from kmodels.layers.attention_pooling import AttentionPooling
@@ -315,7 +316,7 @@ def _network(
             x = layer(x, mask=mask)
         else:
             x = GroupedRNN(layer, dtype=policy, name=f"by_block_{k}{suffix}")(x, tokens[..., block], mask=mask)
-        x = layers.Dropout(dropout, seed=dropout_seed(), dtype=policy, name=f"dropout_{k}{suffix}")(x)
+        x = Dropout(dropout, seed=dropout_seed(), dtype=policy, name=f"dropout_{k}{suffix}")(x)
     evidence = [AttentionPooling(hidden, dtype=policy, name=f"pooling{suffix}")(x, mask=mask)]
     outputs = {}
     if operation_head or pooling == "attention_max":

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 from kmodels.core.training import batching, inference
+from kmodels.core.training.devices import distribution
 
 MOST = 8  # of the missed, at most one for so many examples: a quarter of an epoch with the pairs, not a second one
 
@@ -63,7 +64,7 @@ def mine_hard_negatives(model, trace, examples, recipe) -> dict[str, float]:
     missed = _missed(model, examples, np.flatnonzero(trace.invalid), size)
     if not len(missed):
         return {"missed": 0.0}
-    rng = np.random.default_rng([recipe.seed, int(model.optimizer.iterations)])
+    rng = np.random.default_rng([recipe.seed, int(inference.as_numpy(model.optimizer.iterations))])
     again = rng.permutation(missed)[: max(1, len(examples) // MOST)]
     rows = np.flatnonzero(np.isin(trace.pair, trace.pair[again]))
     _train(model, examples, rng.permutation(rows), size)
@@ -73,12 +74,12 @@ def mine_hard_negatives(model, trace, examples, recipe) -> dict[str, float]:
 
 def _train(model, examples, rows, size) -> None:
     """Pass once over the rows, at the learning rate of now."""
-    iterations = int(model.optimizer.iterations)
+    iterations = int(inference.as_numpy(model.optimizer.iterations))
     for start in range(0, len(rows), size):
         some = rows[start : start + size]
         weight = (np.arange(size) < len(some)).astype("float32")
         batch = (*examples.take(batching.filled(some, size)), weight)
-        model.train_on_batch(*inference.as_tensors(batch))
+        distribution.current().step(model, batch)
     model.optimizer.iterations.assign(iterations)
 
 
@@ -86,5 +87,5 @@ def _missed(model, examples, rows, size) -> np.ndarray:
     """Those of the rows that the model predicts valid."""
     inputs, targets = examples.take(rows)
     logit = inference.predict(model, batching.ArrayExamples(inputs, targets), size)["invalid"]
-    threshold = float(model.threshold)
+    threshold = float(inference.as_numpy(model.threshold))
     return rows[1 / (1 + np.exp(-logit.astype("float64"))) < threshold]

@@ -4,6 +4,7 @@ import keras
 from keras import layers, ops
 
 from kmodels.core.spec.arguments import as_sizes, check_choice, check_integers, check_numbers
+from kmodels.core.training.devices.layers import BatchNormalization, Dropout
 from kmodels.core.training.optimizer import adam
 from kmodels.core.training.term_model import TermModel, dropout_seed, policy_name
 from kmodels.layers.conv3d import Conv3D
@@ -300,7 +301,7 @@ def _encode_frames(inputs: dict, settings: Settings, convolve):
     # All frames at once: time joins the batch.
     frames = ops.reshape(frames, (-1, *settings.grid, frames.shape[-1]))
     frames = convolve(frames, settings.filters, "frame", None)
-    frames = layers.BatchNormalization(dtype=settings.policy, name="frame_norm")(frames)
+    frames = BatchNormalization(dtype=settings.policy, name="frame_norm")(frames)
     frames = layers.ReLU(dtype=settings.policy)(frames)
     return ops.reshape(frames, (-1, settings.past, *settings.grid, settings.filters))
 
@@ -345,7 +346,7 @@ def _ensemble(inputs: dict, settings: Settings) -> dict:
         heads = layers.MultiHeadAttention(4, 32, dropout=0.1, seed=dropout_seed(), dtype=policy)(x, x)
         x = layers.LayerNormalization(dtype=policy)(x + heads)
         wide = layers.Dense(128, dtype=policy)(layers.Dense(256, activation="relu", dtype=policy)(x))
-        x = layers.LayerNormalization(dtype=policy)(x + layers.Dropout(0.1, seed=dropout_seed(), dtype=policy)(wide))
+        x = layers.LayerNormalization(dtype=policy)(x + Dropout(0.1, seed=dropout_seed(), dtype=policy)(wide))
     small = [-(-n // 8) for n in volume]
     x = layers.Dense(small[0] * small[1] * small[2] * filters, activation="relu", dtype=policy)(x[:, -1])
     x = ops.reshape(x, (-1, *small, filters))

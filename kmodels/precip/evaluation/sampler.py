@@ -8,6 +8,7 @@ import numpy as np
 from keras import ops
 
 from kmodels.core.training import backend
+from kmodels.core.training.devices import distribution
 from kmodels.precip.data.encode import sample_noise
 from kmodels.precip.data.load import WET
 from kmodels.precip.data.records import Days
@@ -91,7 +92,9 @@ class Sampler(Ensemble):
         count, batches = len(given["z"]), []
         for first in range(0, count, ROWS):
             some = np.arange(first, first + ROWS).clip(max=count - 1)
-            batches.append(np.asarray(decoder.predict_on_batch({name: v[some] for name, v in given.items()})))
+            batches.append(
+                np.asarray(distribution.current().predicted(decoder, {name: v[some] for name, v in given.items()}))
+            )
         return np.concatenate(batches)[:count]
 
     def _rain(self, scaled: np.ndarray, coarse_rain: np.ndarray | None) -> np.ndarray:

@@ -3,6 +3,7 @@
 import keras
 from keras import layers, ops
 
+from kmodels.core.training.devices.layers import BatchNormalization, Dropout
 from kmodels.core.training.term_model import dropout_seed
 from kmodels.precip.data.encode import block_sizes, noise_shapes
 from kmodels.precip.data.statistics import Statistics
@@ -173,15 +174,14 @@ class NetworkBuilder:
         x = layers.Conv2D(filters, kernel, strides=strides, padding="same", dtype=self.policy, name=name, **how)(x)
         if not normed:
             return x
-        return layers.ReLU(dtype=self.policy)(
-            layers.BatchNormalization(momentum=MOMENTUM, dtype=self.policy, name=f"{name}_norm")(x)
-        )
+        x = BatchNormalization(momentum=MOMENTUM, dtype=self.policy, name=f"{name}_norm")(x)
+        return layers.ReLU(dtype=self.policy)(x)
 
     def _dense(self, x, units, name, activation=None):
         return layers.Dense(units, activation=activation, dtype=self.policy, name=name)(x)
 
     def _dropped(self, x):
-        return layers.Dropout(self.architecture.dropout, seed=dropout_seed(), dtype=self.policy)(x)
+        return Dropout(self.architecture.dropout, seed=dropout_seed(), dtype=self.policy)(x)
 
 
 def _resized(x, size):

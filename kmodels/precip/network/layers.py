@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from kmodels.core.training.devices import distribution
 from kmodels.precip.data.statistics import Statistics
 
 TRACE = 0.02  # mm/day, added where blocks are scaled: one without any rain has no shape to scale
@@ -122,7 +123,11 @@ class FreshNoise(keras.layers.Layer):
 
     def call(self, noise, training=None):
         """Return noise of the same shape."""
-        return keras.random.normal(ops.shape(noise), dtype="float32", seed=self.generator) if training else noise
+        if not training:
+            return noise
+        return distribution.current().drawn(
+            lambda shape: keras.random.normal(shape, dtype="float32", seed=self.generator), ops.shape(noise)
+        )
 
     def get_config(self) -> dict:
         """Return the constructor's arguments."""

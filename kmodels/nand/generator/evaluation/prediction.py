@@ -60,7 +60,9 @@ class Prediction:
     @property
     def threshold(self) -> float:
         """Surprise above which an operation counts as illegal [nats]."""
-        return float(self.model.threshold)
+        from kmodels.core.training.inference import as_numpy
+
+        return float(as_numpy(self.model.threshold))
 
     @property
     def violation_index(self) -> np.ndarray:
@@ -122,15 +124,18 @@ def decode(model, trace: Trace, outputs: dict) -> Prediction:
     Prediction
         Of the same sequences.
     """
+    from kmodels.core.training.inference import as_numpy
+
     token = tokens(trace, model.rules, model.vocabulary)
     found = surprise(token, outputs["token"])
-    index = first_illegal(found, float(model.threshold))
+    threshold = float(as_numpy(model.threshold))
+    index = first_illegal(found, threshold)
     rows = np.flatnonzero(index >= 0)
     rule = np.full(len(trace), "", object)
     if model.vocabulary.open:
         for row in rows:
             log_p = _log_softmax(outputs["token"][row, index[row]])
-            rule[row] = beliefs.explain(model.vocabulary, token[row, index[row]], -log_p <= float(model.threshold))
+            rule[row] = beliefs.explain(model.vocabulary, token[row, index[row]], -log_p <= threshold)
     return Prediction(trace, found, rule, model)
 
 

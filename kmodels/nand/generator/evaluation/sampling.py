@@ -45,12 +45,14 @@ def generate(
     ----------
     Hewitt, Manning and Liang 2022, arXiv:2210.15191 (epsilon sampling).
     """
+    from kmodels.core.training.inference import as_numpy  # Keras is not loaded to read data
+
     step_model = model.step_model()
 
     def language_model(size):
         return IncrementalDecoder(step_model, model, size)
 
-    threshold = float(model.threshold) if truncated and not constrained else np.inf
+    threshold = float(as_numpy(model.threshold)) if truncated and not constrained else np.inf
     return sample_sequences(language_model, n, seed, model.rules, model.vocabulary, constrained, temperature, threshold)
 
 
@@ -140,8 +142,11 @@ class IncrementalDecoder:
 
     def __call__(self, token: np.ndarray, history: BlockHistory) -> np.ndarray:
         """Give the logits (n, size) of the next token, from the last one, (n,), and all before it."""
+        from kmodels.core.training.devices import distribution
+
         pages = {"pages": history.pages()} if self.keeps_pages else {}
-        outputs = self.step_model.predict_on_batch({"tokens": self.columns[token], **pages, **self.states})
+        given = {"tokens": self.columns[token], **pages, **self.states}
+        outputs = distribution.current().predicted(self.step_model, given)
         logits = np.asarray(outputs.pop("token"), "float64")
         self.states = outputs
         return logits

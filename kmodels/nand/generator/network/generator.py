@@ -8,6 +8,7 @@ from keras import layers, ops
 
 from kmodels.core.spec.arguments import check_choice, check_integers, check_rate
 from kmodels.core.training import backend
+from kmodels.core.training.devices.layers import Dropout
 from kmodels.core.training.optimizer import adam
 from kmodels.core.training.term_model import TermModel, dropout_seed, policy_name
 from kmodels.layers.token_embedding import TokenEmbedding
@@ -314,7 +315,7 @@ def _network(inputs, vocabulary: Vocabulary, state, embedding, hidden, num_layer
     for k in range(num_layers):
         x = SeriesGRU(hidden, dtype=policy, name=f"gru_{k}")(x)
         # A seed of its own, drawn from the run's: without one, Keras on torch draws masks that no saved state restores.
-        x = layers.Dropout(dropout, seed=dropout_seed(), dtype=policy, name=f"dropout_{k}")(x)
+        x = Dropout(dropout, seed=dropout_seed(), dtype=policy, name=f"dropout_{k}")(x)
     if "pages" in inputs:
         # Whether a page is written decides on each word by itself (the pages), and on the words' shares (the mixture).
         pages = make_page_views(inputs["pages"], state)
