@@ -90,7 +90,7 @@ def forecast(steps: int, smoke: bool) -> dict:
     full = yaml.safe_load((ROOT / "configs" / "plume_full.yaml").read_text())
     full.pop("task")
     recipe = task.recipe().with_changes(full).with_changes({"data": {"n_runs": 4, "frames": 36}})
-    recipe = recipe.with_changes(task.recipe.SMOKE) if smoke else recipe
+    recipe = recipe.with_changes(task.recipe.SMOKE).with_changes({"model": {"substeps": 4}}) if smoke else recipe
     case = speed.BenchmarkCase(task, recipe)
     batch = inference.as_tensors(case.batch(recipe.train.batch_size))
     times, _ = contestant.fitted(case.model, [batch] * (steps + 1), steps)
