@@ -70,6 +70,16 @@ def test_a_preset_is_made_of_a_run(smoke_runs, tmp_path):
     assert card["metrics"] == pytest.approx(report["metrics"], nan_ok=True)
 
 
+def test_limits_are_those_of_the_models_own_package(tmp_path, monkeypatch):
+    assert make._limits("nand.generator") == "kmodels/nand/README.md#limits"
+    monkeypatch.setattr(registry, "plugged", lambda: {"ring": "bells.ring"})
+    monkeypatch.setattr(registry, "folder", lambda name: tmp_path)
+    assert make._limits("ring") == "nowhere: bells/ring/README.md has no part called Limits"
+    (tmp_path / "README.md").write_text("# ring\n\n## Limits\n\nOne bell.\n")
+    assert make._limits("ring") == "bells/ring/README.md#limits"
+    assert make._licence("ring") == "that of bells; trained on data that bells simulated"
+
+
 def test_a_large_network_is_rounded_and_a_larger_one_refused(tmp_path, monkeypatch):
     inputs = keras.Input((64,))
     model = keras.Model(inputs, keras.layers.Dense(512)(inputs))

@@ -19,10 +19,10 @@ import numpy as np
 from kmodels import presets
 from kmodels.core.cli import cli
 from kmodels.core.io import files
+from kmodels.core.spec import registry
 from kmodels.core.spec.errors import UserError
 
 LARGEST = 4 << 20  # bytes of a network
-LICENCE = "that of kmodels, see LICENSE; trained on data that kmodels simulated"
 COPIED = ("recipe.yaml", "run.json")
 
 
@@ -143,9 +143,26 @@ def _about(predictor, network: Path, rounded: bool) -> dict:
         "half_precision": rounded,
         "bytes": network.stat().st_size,
         "sha256": files.sha256(network),
-        "licence": LICENCE,
-        "limits": f"kmodels/{predictor.task.name.split('.')[0]}/README.md#limits",
+        "licence": _licence(predictor.task.name),
+        "limits": _limits(predictor.task.name),
     }
+
+
+def _licence(name: str) -> str:
+    """Say whose licence a preset of model `name` has."""
+    package = registry.package(name).partition(".")[0]
+    return f"that of {package}{', see LICENSE' * (package == 'kmodels')}; trained on data that {package} simulated"
+
+
+def _limits(name: str) -> str:
+    """Say where the limits of model `name` are written: in the page of its package, where that has such a part."""
+    page = registry.folder(name) / "README.md"
+    there = f"{registry.package(name).replace('.', '/')}/README.md"
+    if name not in registry.plugged():
+        return f"kmodels/{page.parent.name}/README.md#limits"
+    if page.exists() and "\n## Limits\n" in page.read_text(encoding="utf-8"):
+        return f"{there}#limits"
+    return f"nowhere: {there} has no part called Limits"
 
 
 if __name__ == "__main__":
