@@ -23,7 +23,6 @@ from kmodels.core.spec import registry
 from kmodels.core.spec.errors import UserError
 
 LARGEST = 4 << 20  # bytes of a network
-COPIED = ("recipe.yaml", "run.json")
 
 
 def main(argv=None) -> int:
@@ -75,7 +74,7 @@ def make(predictor, out: Path) -> Path:
     folder = Path(out) / predictor.task.name
     network = folder / presets.NETWORK
     rounded = _write(predictor.model, network)
-    for name in COPIED:
+    for name in presets.KEPT[1:]:
         files.write_bytes(folder / name, (predictor.run.path / name).read_bytes())
     written = Predictor.open(folder)
     task, recipe = written.task, written.recipe
@@ -142,7 +141,7 @@ def _about(predictor, network: Path, rounded: bool) -> dict:
         "parameters": predictor.model.count_params(),
         "half_precision": rounded,
         "bytes": network.stat().st_size,
-        "sha256": files.sha256(network),
+        "sha256": {name: files.sha256(network.parent / name) for name in presets.KEPT},
         "licence": _licence(predictor.task.name),
         "limits": _limits(predictor.task.name),
     }
