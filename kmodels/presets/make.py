@@ -3,7 +3,8 @@
   python -m kmodels.presets.make --run runs/nand-seed1010-...
 
 Weights that would take more than 4 MB are rounded to half precision, which the network that reads them computes with in
-float32. The card's figures are those of the network that was written, evaluated again on the run's held-out data.
+float32. The card's figures are those of the network that was written, evaluated again on the run's held-out data beside
+the baselines and the same network untrained.
 
 Exit status: 0 made, 2 bad input or usage.
 """
@@ -69,7 +70,7 @@ def make(predictor, out: Path) -> Path:
     """
     from kmodels.core.report import report
     from kmodels.core.runs import pipeline
-    from kmodels.core.runs.predictor import Predictor
+    from kmodels.core.runs.predictor import Predictor, load_untrained
 
     folder = Path(out) / predictor.task.name
     network = folder / presets.NETWORK
@@ -78,7 +79,8 @@ def make(predictor, out: Path) -> Path:
         files.write_bytes(folder / name, (predictor.run.path / name).read_bytes())
     written = Predictor.open(folder)
     task, recipe = written.task, written.recipe
-    found = pipeline.evaluate(task, written.model, recipe, pipeline.data_of(task, written.run))
+    parts, untrained = pipeline.data_of(task, written.run), load_untrained(predictor.run)
+    found = pipeline.evaluate(task, written.model, recipe, parts, untrained)
     judged = report.judged(task, found.scores, found.baselines, not written.run.metadata["smoke"])
     files.write_json(folder / presets.CARD, _about(predictor, network, rounded) | judged)
     return folder
