@@ -81,15 +81,15 @@ def main(backends: list[str]) -> None:
     from kmodels.core.runs import provenance
 
     rows = json.loads(REPORT.read_text())["rows"] if REPORT.exists() else []
+    machine = provenance.hardware()
+    said = {"date": datetime.date.today().isoformat(), "cores": machine["cores"], "processor": machine["processor"]}
     for chosen in backends:
         for name in presets.names():
             rows = [row for row in rows if (row["preset"], row["backend"]) != (name, chosen)]
             rows.append(of_preset(name, chosen))
             print(rows[-1], flush=True)
-    rows.sort(key=lambda row: (list(WORDS).index(row["preset"]), row["backend"]))
-    machine = provenance.hardware()
-    said = {"date": datetime.date.today().isoformat(), "cores": machine["cores"], "processor": machine["processor"]}
-    files.write_json(REPORT, {"rows": rows} | said)
+            rows.sort(key=lambda row: (list(WORDS).index(row["preset"]), row["backend"]))
+            files.write_json(REPORT, {"rows": rows} | said)
 
 
 if __name__ == "__main__":
