@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -17,6 +18,8 @@ from kmodels.core.training import backend
 FEW, MANY = 8, 64  # examples of the larger batch
 LARGE = 1 << 20  # bytes of an example's inputs from which on a batch has FEW
 TIMED = 30  # calls, of which the median is told
+# Operations that a message of a converter or of a runtime names as missing.
+UNKNOWN = re.compile(r"No conversion rule found for operations?:? (\w+(?:, \w+)*)|\bFlex([A-Z]\w+)(?= ?\))")
 ARRAYS, FACTS, FOUND = "arrays.npz", "facts.json", "found.json"
 
 
@@ -62,8 +65,12 @@ def main() -> int:
 
 
 def _one_line(error: Exception) -> str:
+    """Say in a line what a converter complains of; operations that it does not know come first."""
     lines = [line.strip(" \t•") for line in str(error).replace("\x1b[1m", "").replace("\x1b[0m", "").splitlines()]
-    return f"{type(error).__name__}: {' '.join(line for line in lines if line)}"[:300]
+    said = " ".join(line for line in lines if line)
+    unknown = sorted({name for found in UNKNOWN.findall(said) for name in re.split(r",\s*", "".join(found)) if name})
+    said = f"no operation {', '.join(unknown)}: {said}" if unknown else said
+    return f"{type(error).__name__}: {said}"[:300]
 
 
 def write(job: dict) -> dict:

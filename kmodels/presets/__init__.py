@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 CARD, NETWORK = "card.json", "model.keras"
+KEPT = (NETWORK, "recipe.yaml", "run.json")  # files whose hashes are in the card
 
 
 def names() -> list[str]:
@@ -25,7 +26,7 @@ def names() -> list[str]:
 
 
 def path(name: str) -> Path:
-    """Find the folder of a preset, whose weights are those of its card.
+    """Find the folder of a preset, whose network and recipe are those of its card.
 
     Parameters
     ----------
@@ -45,14 +46,30 @@ def path(name: str) -> Path:
     if name not in names():
         raise UserError(f"there is no preset {name!r}{did_you_mean(str(name), names())}; presets: {', '.join(names())}")
     folder = HERE / name
-    if files.sha256(folder / NETWORK) != card(name)["sha256"]:
-        raise UserError(f"{folder / NETWORK}: is not what its card was written for: altered or cut short; reinstall")
+    for file, sha256 in card(name)["sha256"].items():
+        if not (folder / file).exists():
+            raise UserError(f"{folder / file}: is missing; reinstall")
+        if files.sha256(folder / file) != sha256:
+            raise UserError(f"{folder / file}: is not what its card was written for: altered or cut short; reinstall")
     return folder
 
 
 def card(name: str) -> dict:
-    """Read the card of a preset: recipe, data, metrics with intervals and baselines, gates, licence, hash."""
-    return json.loads((HERE / name / CARD).read_text(encoding="utf-8"))
+    """Read the card of a preset: recipe, data, metrics with intervals and baselines, gates, licence, hashes.
+
+    Raises
+    ------
+    UserError
+        Where it is no card.
+    """
+    path = HERE / name / CARD
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if set(found["sha256"]) != set(KEPT):
+            raise KeyError("sha256")
+    except (ValueError, LookupError, TypeError):
+        raise UserError(f"{path}: no card of a preset: altered or cut short; reinstall") from None
+    return found
 
 
 def from_preset(name: str) -> "Predictor":

@@ -3,7 +3,8 @@
   python -m kmodels.presets.make --run runs/nand-seed1010-...
 
 Weights that would take more than 4 MB are rounded to half precision, which the network that reads them computes with in
-float32. The card's figures are those of the network that was written, evaluated again on the run's held-out data.
+float32. The card's figures are those of the network that was written, evaluated again on the run's held-out data beside
+the baselines and the same network untrained.
 
 Exit status: 0 made, 2 bad input or usage.
 """
@@ -19,11 +20,10 @@ import numpy as np
 from kmodels import presets
 from kmodels.core.cli import cli
 from kmodels.core.io import files
+from kmodels.core.spec import registry
 from kmodels.core.spec.errors import UserError
 
 LARGEST = 4 << 20  # bytes of a network
-LICENCE = "that of kmodels, see LICENSE; trained on data that kmodels simulated"
-COPIED = ("recipe.yaml", "run.json")
 
 
 def main(argv=None) -> int:
@@ -70,16 +70,17 @@ def make(predictor, out: Path) -> Path:
     """
     from kmodels.core.report import report
     from kmodels.core.runs import pipeline
-    from kmodels.core.runs.predictor import Predictor
+    from kmodels.core.runs.predictor import Predictor, load_untrained
 
     folder = Path(out) / predictor.task.name
     network = folder / presets.NETWORK
     rounded = _write(predictor.model, network)
-    for name in COPIED:
+    for name in presets.KEPT[1:]:
         files.write_bytes(folder / name, (predictor.run.path / name).read_bytes())
     written = Predictor.open(folder)
     task, recipe = written.task, written.recipe
-    found = pipeline.evaluate(task, written.model, recipe, pipeline.data_of(task, written.run))
+    parts, untrained = pipeline.data_of(task, written.run), load_untrained(predictor.run)
+    found = pipeline.evaluate(task, written.model, recipe, parts, untrained)
     judged = report.judged(task, found.scores, found.baselines, not written.run.metadata["smoke"])
     files.write_json(folder / presets.CARD, _about(predictor, network, rounded) | judged)
     return folder
@@ -142,10 +143,27 @@ def _about(predictor, network: Path, rounded: bool) -> dict:
         "parameters": predictor.model.count_params(),
         "half_precision": rounded,
         "bytes": network.stat().st_size,
-        "sha256": files.sha256(network),
-        "licence": LICENCE,
-        "limits": f"kmodels/{predictor.task.name.split('.')[0]}/README.md#limits",
+        "sha256": {name: files.sha256(network.parent / name) for name in presets.KEPT},
+        "licence": _licence(predictor.task.name),
+        "limits": _limits(predictor.task.name),
     }
+
+
+def _licence(name: str) -> str:
+    """Say whose licence a preset of model `name` has."""
+    package = registry.package(name).partition(".")[0]
+    return f"that of {package}{', see LICENSE' * (package == 'kmodels')}; trained on data that {package} simulated"
+
+
+def _limits(name: str) -> str:
+    """Say where the limits of model `name` are written: in the page of its package, where that has such a part."""
+    page = registry.folder(name) / "README.md"
+    there = f"{registry.package(name).replace('.', '/')}/README.md"
+    if name not in registry.plugged():
+        return f"kmodels/{page.parent.name}/README.md#limits"
+    if page.exists() and "\n## Limits\n" in page.read_text(encoding="utf-8"):
+        return f"{there}#limits"
+    return f"nowhere: {there} has no part called Limits"
 
 
 if __name__ == "__main__":

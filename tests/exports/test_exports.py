@@ -109,6 +109,17 @@ def test_a_wrong_output_does_not_pass():
         worker._difference(np.full_like(expected, np.nan), expected)
 
 
+def test_operations_that_are_missing_are_named_first():
+    long = "Model wasn't fully converted.\n" + "word " * 100
+    said = worker._one_line(
+        RuntimeError(f"{long}\n-- No conversion rule found for operations: TensorListStack, While\n")
+    )
+    assert said.startswith("RuntimeError: no operation TensorListStack, While: ") and len(said) == 300
+    said = worker._one_line(RuntimeError(f"{long} Node number 4 (FlexTensorListReserve) failed to prepare."))
+    assert said.startswith("RuntimeError: no operation TensorListReserve: ")
+    assert worker._one_line(ValueError("\x1b[1mno such\n shape")) == "ValueError: no such shape"
+
+
 def test_a_format_that_fails_says_why_and_leaves_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(formats.Format, "missing", lambda self, name: "")
     monkeypatch.setattr(worker, "call", lambda step, job, chosen: {"error": f"{step} on {chosen}: no such operation"})

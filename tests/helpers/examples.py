@@ -56,7 +56,9 @@ def cells(script: Path) -> list[Cell]:
 def brought(script: Path, folder: Path) -> Path:
     """Copy a script and the user's files into an empty folder; returns the script there."""
     for path in script.parent.iterdir():
-        if path.is_file() and path.suffix not in MADE:
+        if path.is_dir():
+            shutil.copytree(path, folder / path.name)
+        elif path.suffix not in MADE:
             shutil.copy(path, folder)
     return folder / script.name
 

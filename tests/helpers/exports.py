@@ -2,17 +2,19 @@
 
 RUNS holds a finished run of each model that has no preset. OUT keeps what was exported; that is not made again. Formats
 follow, such as `onnx` and `litert-int8`; with `kept` as the last word nothing is exported, and what is there is listed.
+`export_speed.py` and `export_costs.py` beside this file add how fast they are and what a lower precision costs.
 """
 
 import datetime
 import json
 import os
+import re
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 FORMATS = ("onnx", "saved_model", "openvino", "litert")
-KEPT = ("precision", "largest_difference", "largest_in", "bytes", "latency_ms", "runtime", "written_on", "kmodels")
+KEPT = ("largest_difference", "largest_in", "bytes", "runtime", "written_on", "kmodels")
 
 
 def measured(runs: Path, out: Path, wanted: list[str], kept: bool) -> dict:
@@ -26,6 +28,7 @@ def measured(runs: Path, out: Path, wanted: list[str], kept: bool) -> dict:
         run = presets.path(name) if preset else max(runs.glob(f"{name}-seed*"))
         for form, precision in (one.split("-") if "-" in one else (one, "float32") for one in wanted):
             row = {"model": name, "network": "preset" if preset else "smoke run", "format": form}
+            row |= {"precision": precision}
             found = _one(run.resolve(), name, form, precision, out, kept)
             rows += [row | found] if found else []
     return {
@@ -50,7 +53,7 @@ def _one(run: Path, name: str, form: str, precision: str, out: Path, kept: bool)
         except UserError as error:
             why.write_text(str(error))
     if why.exists():
-        return {"why": why.read_text()}
+        return {"why": re.sub(r"^.*? is not possible: |; try [^;]*$", "", why.read_text())}
     record = exported.check(path)
     return {key: record[key] for key in KEPT} | {
         "batches": [check["batch"] for check in record["checks"]],
@@ -62,19 +65,27 @@ def table(report: dict) -> str:
     """Tabulate the rows, a line a model and format."""
     from kmodels.core.report import tables
 
-    lines = [["model", "format", "largest difference", "size", "one example", "runtime"]]
+    lines = [["model", "format", "largest difference", "size", "one example: time / Keras'", "metric", "runtime"]]
     for row in report["rows"]:
         head = [row["model"], row["format"]]
+        precision = row.get("precision", "float32")
+        head[1] += "" if precision == "float32" else f", {precision}"
         if "why" in row:
-            lines.append([*head, f"not possible: {row['why']}", "", "", ""])
+            lines.append([*head, f"not possible: {row['why']}", "", "", "", ""])
             continue
-        head[1] += "" if row["precision"] == "float32" else f", {row['precision']}"
         batches = " and ".join(map(str, row["batches"]))
-        share = "" if row["precision"] == "float32" else f", {row['share_of_spread']:.1%} of the spread"
+        share = "" if precision == "float32" else f", {row['share_of_spread']:.1%} of the spread"
         difference = f"{row['largest_difference']:.1e} ({batches}{share})"
-        size, latency = f"{row['bytes'] / 1e6:.2f} MB", f"{row['latency_ms']:.1f} ms"
-        lines.append([*head, difference, size, latency, row["runtime"]])
+        ratio = f"{row['latency_ratio']:.2g}" if row.get("latency_ratio") else "not measured"
+        lines.append([*head, difference, f"{row['bytes'] / 1e6:.2f} MB", ratio, _cost(row), row["runtime"]])
     return tables.table(lines)
+
+
+def _cost(row: dict) -> str:
+    """Say what a lower precision costs of a metric."""
+    if "cost" not in row:
+        return ""
+    return f"{row['cost']['metric']} {row['cost']['export']:.4f}, Keras' {row['cost']['keras']:.4f}"
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ PAGES = (
 )
 PICTURE = re.compile(r"!\[([^]]*)\]\(\.\./\.\./(configs/reports/[^)]*)\)")
 BLOCK = re.compile(
-    r"(<!-- (zoo|gallery|speed|results|gates|levels|ladder|study|rules|gpu|source|exports): (\S+) -->\n)"
+    r"(<!-- (zoo|gallery|speed|results|gates|levels|ladder|study|rules|gpu|source|exports|cards|first): (\S+) -->\n)"
     r".*?(<!-- end -->)",
     re.DOTALL,
 )
@@ -42,7 +42,7 @@ def filled(text: str) -> str:
 
     def fill(found):
         head, kind, path, end = found.groups()
-        content = ROOT / path if kind in ("zoo", "gallery") else json.loads((ROOT / path).read_text())
+        content = ROOT / path if kind in ("zoo", "gallery", "cards") else json.loads((ROOT / path).read_text())
         return f"{head}{_made(kind, content)}\n{end}"
 
     return BLOCK.sub(fill, text)
@@ -58,6 +58,12 @@ def _made(kind, content) -> str:
         return "\n\n".join(_shown(content, name) for name in ZOO)
     if kind == "speed":
         return _speed(content)
+    if kind == "cards":
+        return _cards()
+    if kind == "first":
+        from helpers import first_answer
+
+        return first_answer.table(content)
     if kind == "levels":
         return tables.levels(_graded(content, registry.task(content["model"])))
     if kind == "ladder":
@@ -85,6 +91,35 @@ def _made(kind, content) -> str:
     if kind == "gates":
         return f"{tables.gates(content['gates'])}\n\n{tables.measured(content)}"
     return tables.results(content, registry.task(content["model"]).headline)
+
+
+def _cards() -> str:
+    """A row a preset: what it reaches, on which data, and how large it is."""
+    from kmodels import presets
+    from kmodels.core.cli import console
+    from kmodels.core.report import tables
+    from kmodels.core.spec import registry, verdict
+
+    rows = [["preset", "metric", "held-out data", "95% interval", "gates", "parameters", "size", "trained"]]
+    for name in registry.NAMES:
+        if name not in presets.names():
+            continue
+        card = presets.card(name)
+        metric = ZOO[name][1] if name in ZOO else registry.task(name).headline[0]
+        made, size = card["trained"], f"{card['bytes'] / 1e6:.2f} MB{' (half precision)' * card['half_precision']}"
+        rows.append(
+            [
+                name,
+                metric.replace("_", " "),
+                console.number(card["metrics"][metric]),
+                console.interval(card["intervals"].get(metric)),
+                verdict.sentence(card["gates"]),
+                str(card["parameters"]),
+                size,
+                f"{made['date'][:10]}, seed {made['seed']}, {made['backend']}",
+            ]
+        )
+    return tables.table(rows)
 
 
 def _graded(content: dict, task) -> list[tuple]:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from kmodels.core.cli import faults
-from kmodels.core.runs import legacy, user_data
+from kmodels.core.runs import legacy, made_for, user_data
 from kmodels.core.runs.run import Run
 from kmodels.core.spec import registry
 from kmodels.core.spec.errors import UserError
@@ -85,9 +85,13 @@ class Predictor:
         Raises
         ------
         UserError
-            For bad data.
+            For bad data; where they are of another kind than those of the training, it says so.
         """
-        records = self.task.load(data, self.recipe, labels=labels)
+        try:
+            records = self.task.load(data, self.recipe, labels=labels)
+        except UserError as error:
+            raise made_for.refusal(error, self.run, data) from None
+        made_for.notice(self.run, data)
         user_data.tell(records, data)
         return self._as_trained(records)
 
