@@ -6,18 +6,17 @@ import shutil
 import keras
 import numpy as np
 import pytest
+from helpers import cards
 from helpers.checks import ROOT, fails_cleanly
 
 import kmodels
 from kmodels import evaluate, predict, presets
 from kmodels.core.io import files
-from kmodels.core.report.report import judged
-from kmodels.core.runs import made_for, pipeline, user_data
-from kmodels.core.runs.predictor import Predictor, load_network
+from kmodels.core.runs import made_for, user_data
+from kmodels.core.runs.predictor import load_network
 from kmodels.core.runs.run import Run
 from kmodels.core.spec import registry
 from kmodels.core.spec.errors import UserError
-from kmodels.core.training import backend
 from kmodels.presets import make
 
 FRESH = 9000  # of the data that a card is compared on
@@ -124,6 +123,7 @@ def test_a_preset_is_made_of_a_run(smoke_runs, tmp_path):
         np.testing.assert_array_equal(ours, theirs)
     report = json.loads((run / "report.json").read_text())
     assert card["metrics"] == pytest.approx(report["metrics"], nan_ok=True)
+    assert set(card["baselines"]) == set(report["baselines"]) and "untrained" in card["baselines"]
 
 
 def test_limits_are_those_of_the_models_own_package(tmp_path, monkeypatch):
@@ -152,24 +152,12 @@ def test_a_large_network_is_rounded_and_a_larger_one_refused(tmp_path, monkeypat
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("name", presets.names())
 def test_a_card_holds_on_fresh_data(name):
     """Each headline metric's interval on data of another seed meets that of the card."""
-    predictor, card = Predictor.open(presets.path(name)), presets.card(name)
-    task, recipe = predictor.task, predictor.recipe.with_changes({"seed": FRESH})
-    parts, untrained = pipeline.load_splits(task, recipe, None), None
-    if "untrained" in card["baselines"]:  # ratios to the best of the baselines need it
-        backend.seed_everything(recipe.seed)
-        untrained = task.build(recipe, 1)
-        task.adapt(untrained, parts.part("train"))
-    found = pipeline.evaluate(task, predictor.model, recipe, parts, untrained)
-    now, compared = judged(task, found.scores, found.baselines, True), []
-    for metric, (low, high) in card["intervals"].items():
-        if metric in task.headline and now["intervals"].get(metric):
-            there = now["intervals"][metric]
-            compared.append(metric)
-            assert low <= there[1] and high >= there[0], f"{metric}: {there}, on the card {low} to {high}"
-    assert len(compared) > 2
+    found = cards.compared(name, FRESH)
+    assert len(found) > 2 and cards.apart(found) == [], found
 
 
 def test_evaluate_takes_one_of_run_and_preset(capsys):

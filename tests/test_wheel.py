@@ -8,9 +8,11 @@ import tomllib
 
 import pytest
 import yaml
+from helpers import cards
 from helpers.checks import ROOT, SOURCES
 
 import kmodels
+from kmodels import presets
 from kmodels.core.training import backend
 
 # A process that has one backend alone: the others cannot be found.
@@ -24,7 +26,7 @@ importlib.machinery.PathFinder.find_spec = staticmethod(
 """
 
 
-def run(wheel, folder, *words, absent=()):
+def run(wheel, folder, *words, absent=(), timeout=600):
     """Run Python in a folder with the installed wheel, and without some packages; returns the finished process."""
     alone = folder / "alone"
     alone.mkdir(exist_ok=True)
@@ -33,7 +35,7 @@ def run(wheel, folder, *words, absent=()):
     environment = os.environ | {"PYTHONPATH": paths, "ABSENT": " ".join(absent)}
     environment.pop("KERAS_BACKEND", None)
     command = [sys.executable, *map(str, words)]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=600)
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=timeout)
 
 
 def test_all_that_is_in_the_package_is_in_the_wheel(wheel):
@@ -45,7 +47,7 @@ def test_all_that_is_in_the_package_is_in_the_wheel(wheel):
         pytest.skip("no checkout")
     ours = {name for name in listed.stdout.splitlines() if not name.endswith("README.md") and (ROOT / name).exists()}
     assert ours - there == set() and {name for name in there - ours if name.endswith(".py")} - _new(ours) == set()
-    assert {"nand", "metasurface"} <= {path.name for path in (wheel / "kmodels" / "presets").iterdir()}
+    assert set(presets.names()) <= {path.name for path in (wheel / "kmodels" / "presets").iterdir()}
     beside = {path.name for path in wheel.iterdir() if not path.name.endswith(".dist-info")}
     assert beside <= {"kmodels", "bin", "__pycache__"}
 
@@ -98,6 +100,19 @@ def test_a_preset_answers_with_each_backend_alone(name, wheel, tmp_path):
     assert done.returncode == 0, done.stderr
     lines = (tmp_path / "out.csv").read_text().splitlines()
     assert len(lines) == 61 and sum(",False," in line for line in lines) == 12
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("name", backend.installed())
+@pytest.mark.parametrize("preset", presets.names())
+def test_a_card_is_reproduced_with_each_backend_alone(preset, name, wheel, tmp_path):
+    """In an empty folder, on simulated data of a seed that no headline has; they are simulated once for all."""
+    absent = [other for other in backend.NAMES if other != name]
+    done = run(wheel, tmp_path, ROOT / "tests" / "helpers" / "cards.py", preset, "9000", absent=absent, timeout=3000)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert len(found) > 2 and cards.apart(found) == [], found
 
 
 @pytest.mark.slow
