@@ -11,8 +11,9 @@ from helpers.checks import ROOT, fails_cleanly
 
 import kmodels
 from kmodels import evaluate, predict, presets
+from kmodels.core.cli import made_for
 from kmodels.core.io import files
-from kmodels.core.runs import made_for, user_data
+from kmodels.core.runs import user_data
 from kmodels.core.runs.predictor import load_network
 from kmodels.core.runs.run import Run
 from kmodels.core.spec import registry

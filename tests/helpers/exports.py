@@ -67,7 +67,7 @@ def table(report: dict) -> str:
 
     lines = [["model", "format", "largest difference", "size", "one example: time / Keras'", "metric", "runtime"]]
     for row in report["rows"]:
-        head = [row["model"], row["format"]]
+        head = [row["model"] + " (smoke run)" * (row["network"] != "preset"), row["format"]]
         precision = row.get("precision", "float32")
         head[1] += "" if precision == "float32" else f", {precision}"
         if "why" in row:

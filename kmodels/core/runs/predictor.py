@@ -4,8 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from kmodels.core.cli import faults
-from kmodels.core.runs import legacy, made_for, user_data
+from kmodels.core.cli import faults, made_for
+from kmodels.core.runs import legacy, user_data
 from kmodels.core.runs.run import Run
 from kmodels.core.spec import registry
 from kmodels.core.spec.errors import UserError
