@@ -110,8 +110,8 @@ def test_a_preset_answers_on_a_file(tmp_path):
     assert len(lines) == 41
 
 
-def test_a_preset_is_made_of_a_run(smoke_runs, tmp_path):
-    """It predicts what the run does, without the optimizer; its card is of what was written."""
+def test_a_preset_is_made_of_a_run(smoke_runs, tmp_path, monkeypatch):
+    """It predicts what the run does, without the optimizer; its card is of what was written, and can be made anew."""
     run = smoke_runs("nand.generator")
     assert make.main(["--run", str(run), "--out", str(tmp_path)]) == 0
     folder = tmp_path / "nand.generator"
@@ -125,6 +125,12 @@ def test_a_preset_is_made_of_a_run(smoke_runs, tmp_path):
     report = json.loads((run / "report.json").read_text())
     assert card["metrics"] == pytest.approx(report["metrics"], nan_ok=True)
     assert set(card["baselines"]) == set(report["baselines"]) and "untrained" in card["baselines"]
+    monkeypatch.setattr(presets, "HERE", tmp_path)
+    assert make.main(["--preset", "nand.generator", "--out", str(tmp_path)]) == 0
+    renewed = json.loads((folder / presets.CARD).read_text())
+    assert presets.path("nand.generator") == folder and renewed["trained"] == card["trained"]
+    assert renewed["metrics"] == pytest.approx(card["metrics"], nan_ok=True)
+    assert set(renewed["baselines"]) == set(card["baselines"])
 
 
 def test_limits_are_those_of_the_models_own_package(tmp_path, monkeypatch):

@@ -1,10 +1,11 @@
 """Make a preset of a finished run: its network without the optimizer, and a card of what that network reaches.
 
   python -m kmodels.presets.make --run runs/nand-seed1010-...
+  python -m kmodels.presets.make --preset nand
 
 Weights that would take more than 4 MB are rounded to half precision, which the network that reads them computes with in
 float32. The card's figures are those of the network that was written, evaluated again on the run's held-out data beside
-the baselines and the same network untrained.
+the baselines and the same network untrained. --preset evaluates one that there is, and writes its card anew.
 
 Exit status: 0 made, 2 bad input or usage.
 """
@@ -29,7 +30,7 @@ LARGEST = 4 << 20  # bytes of a network
 def main(argv=None) -> int:
     """Run the verb; returns the exit status."""
     options = cli.parser("presets.make", __doc__)
-    options.add_argument("--run", required=True, metavar="RUN", help="folder that fit has written")
+    cli.add_run_options(options)
     options.add_argument("--out", metavar="DIR", help="folder of presets (default: that of the package)")
     cli.add_backend_option(options)
     return cli.run(options, _make, argv)
@@ -42,7 +43,8 @@ def _make(args, words) -> int:
 
     if predictor.run.metadata["data"] is not None:
         raise UserError(f"{args.run}: trained on a user's data, which a preset's user does not have")
-    folder = make(predictor, Path(args.out) if args.out else presets.HERE)
+    out = Path(args.out) if args.out else presets.HERE
+    folder = make(predictor, out) if args.preset is None else renew(args.preset, out)
     size = (folder / presets.NETWORK).stat().st_size
     console.say(f"{folder}: {size / 1e6:.2f} MB")
     return 0
@@ -68,22 +70,78 @@ def make(predictor, out: Path) -> Path:
     UserError
         Where the network is too large.
     """
-    from kmodels.core.report import report
-    from kmodels.core.runs import pipeline
-    from kmodels.core.runs.predictor import Predictor, load_untrained
+    from kmodels.core.runs.predictor import load_untrained
 
-    folder = Path(out) / predictor.task.name
+    folder, run, made = Path(out) / predictor.task.name, predictor.run, predictor.run.report
     network = folder / presets.NETWORK
     rounded = _write(predictor.model, network)
     for name in presets.KEPT[1:]:
-        files.write_bytes(folder / name, (predictor.run.path / name).read_bytes())
+        files.write_bytes(folder / name, (run.path / name).read_bytes())
+    trained = {name: made[name] for name in ("seed", "date", "commit", "backend", "versions", "hardware", "data")}
+    about = {"trained": trained, "sizes": made["sizes"], "half_precision": rounded}
+    return _write_card(folder, about, load_untrained(run))
+
+
+def renew(name: str, out: Path) -> Path:
+    """Evaluate a preset, and write its card anew.
+
+    Parameters
+    ----------
+    name : str
+        The preset.
+    out : pathlib.Path
+        Folder of presets, where it is copied to if it is not there.
+
+    Returns
+    -------
+    pathlib.Path
+        The preset's folder.
+    """
+    card, folder = presets.card(name), Path(out) / name
+    for file in presets.KEPT:
+        files.write_bytes(folder / file, (presets.path(name) / file).read_bytes())
+    return _write_card(folder, {what: card[what] for what in ("trained", "sizes", "half_precision")})
+
+
+def _write_card(folder: Path, about: dict, untrained=None) -> Path:
+    """Evaluate the network in a folder, and say beside it where it comes from and what it reaches."""
+    from kmodels.core.report import report
+    from kmodels.core.runs import pipeline
+    from kmodels.core.runs.predictor import Predictor
+
     written = Predictor.open(folder)
     task, recipe = written.task, written.recipe
-    parts, untrained = pipeline.data_of(task, written.run), load_untrained(predictor.run)
+    parts = pipeline.data_of(task, written.run)
+    untrained = untrained or build_untrained(task, recipe, parts)
     found = pipeline.evaluate(task, written.model, recipe, parts, untrained)
     judged = report.judged(task, found.scores, found.baselines, not written.run.metadata["smoke"])
-    files.write_json(folder / presets.CARD, _about(predictor, network, rounded) | judged)
+    files.write_json(folder / presets.CARD, about | _facts(written) | judged)
     return folder
+
+
+def build_untrained(task, recipe, parts):
+    """Build a network as a training with this recipe begins.
+
+    Parameters
+    ----------
+    task : Task
+        Of the model.
+    recipe : Recipe
+        With the seed.
+    parts : DataSplits
+        Whose training part the network's units are adapted to.
+
+    Returns
+    -------
+    keras.Model
+        The network before its first step.
+    """
+    from kmodels.core.training import backend
+
+    backend.seed_everything(recipe.seed)
+    network = task.build(recipe, 1)  # how many steps there will be is the schedule's alone
+    task.adapt(network, parts.part("train"))
+    return network
 
 
 def _write(model, path: Path) -> bool:
@@ -130,22 +188,19 @@ def _packed(path: Path) -> bytes:
     return buffer.getvalue()
 
 
-def _about(predictor, network: Path, rounded: bool) -> dict:
-    """Say where a preset comes from."""
-    run, made = predictor.run, predictor.run.report
+def _facts(predictor) -> dict:
+    """Say what a preset is, whatever it reaches."""
+    name, folder = predictor.task.name, predictor.run.path
     return {
-        "model": predictor.task.name,
+        "model": name,
         "question": predictor.task.question,
         "made": datetime.date.today().isoformat(),
-        "trained": {name: made[name] for name in ("seed", "date", "commit", "backend", "versions", "hardware", "data")},
-        "sizes": made["sizes"],
-        "recipe": run.recipe.digest(),
+        "recipe": predictor.recipe.digest(),
         "parameters": predictor.model.count_params(),
-        "half_precision": rounded,
-        "bytes": network.stat().st_size,
-        "sha256": {name: files.sha256(network.parent / name) for name in presets.KEPT},
-        "licence": _licence(predictor.task.name),
-        "limits": _limits(predictor.task.name),
+        "bytes": (folder / presets.NETWORK).stat().st_size,
+        "sha256": {file: files.sha256(folder / file) for file in presets.KEPT},
+        "licence": _licence(name),
+        "limits": _limits(name),
     }
 
 
