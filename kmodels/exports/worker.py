@@ -19,7 +19,10 @@ FEW, MANY = 8, 64  # examples of the larger batch
 LARGE = 1 << 20  # bytes of an example's inputs from which on a batch has FEW
 TIMED = 30  # calls, of which the median is told
 # Operations that a message of a converter or of a runtime names as missing.
-UNKNOWN = re.compile(r"No conversion rule found for operations?:? (\w+(?:, \w+)*)|\bFlex([A-Z]\w+)(?= ?\))")
+UNKNOWN = re.compile(
+    r"No conversion rule found for operations?:? (\w+(?:, \w+)*)|\bFlex([A-Z]\w+)(?= ?\))"
+    r'|to FlatBuffer\.<unknown>:0: error: loc\(callsite\(fused\["(\w+):'
+)
 ARRAYS, FACTS, FOUND = "arrays.npz", "facts.json", "found.json"
 
 

@@ -117,6 +117,8 @@ def test_operations_that_are_missing_are_named():
     assert said == "its converter or runtime has no operation TensorListStack, While"
     said = worker._one_line(RuntimeError(f"{long} Node number 4 (FlexTensorListReserve) failed to prepare."))
     assert said == "its converter or runtime has no operation TensorListReserve"
+    said = 'Could not translate MLIR to FlatBuffer.<unknown>:0: error: loc(callsite(fused["Acos:", "waves/Acos"] at'
+    assert worker._one_line(RuntimeError(said)) == "its converter or runtime has no operation Acos"
     assert len(worker._one_line(ValueError(long))) == 300
     assert worker._one_line(ValueError("\x1b[1mno such\n shape")) == "ValueError: no such shape"
 
