@@ -3,9 +3,10 @@
   python -m kmodels.presets.make --run runs/nand-seed1010-...
   python -m kmodels.presets.make --preset nand
 
-Weights that would take more than 4 MB are rounded to as many significant bits as half precision has, or one or two less;
-the network that reads them computes with them in float32. The card's figures are those of the network that was written, evaluated again on the run's held-out data beside
-the baselines and the same network untrained. --preset evaluates one that there is, and writes its card anew.
+Weights that would take more than 4 MB are rounded to as many significant bits as half precision has, or one or two
+less; the network that reads them computes with them in float32. The card's figures are those of the network that was
+written, evaluated again on the run's held-out data beside the baselines and the same network untrained. --preset
+evaluates one that there is, and writes its card anew.
 
 Exit status: 0 made, 2 bad input or usage.
 """

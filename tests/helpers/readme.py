@@ -100,7 +100,7 @@ def _cards() -> str:
     from kmodels.core.report import tables
     from kmodels.core.spec import registry, verdict
 
-    rows = [["preset", "metric", "held-out data", "95% interval", "gates", "parameters", "size, bits that count", "trained"]]
+    rows = [["preset", "metric", "held-out data", "95% interval", "gates", "parameters", "size, bits", "trained"]]
     for name in registry.NAMES:
         if name not in presets.names():
             continue
