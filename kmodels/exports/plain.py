@@ -1,8 +1,9 @@
 """Operations in words that every format knows: a Fourier transform as a product of matrices, and the like.
 
 ONNX' converter has no RFFT, LiteRT no complex numbers, and several formats know neither expm1 and log1p nor erfc and
-the sign bit, which Keras' gelu and argmax are made of on tensorflow. While a network is built and exported, in a
-process of its own, `keras.ops` has these functions in their place.
+the sign bit, which Keras' gelu and argmax are made of on tensorflow; ONNX Runtime resizes 7 cells to 12 where 13 are
+asked for. While a network is built and exported, in a process of its own, `keras.ops` has these functions in their
+place.
 """
 
 import contextlib
@@ -87,20 +88,37 @@ def gelu(x):
     return 0.5 * x * (1.0 + ops.erf(x * 0.7071067811865476))
 
 
-PLAIN = (fft, fft2, ifft2, rfft, irfft, expm1, log1p, argmax)
+def resize(images, size, interpolation="bilinear", antialias=False, data_format=None, **how):
+    """Interpolate maps (batch, y, x, channels) to (y, x) = size, no smaller, bilinear, as products of matrices."""
+    if interpolation != "bilinear" or antialias or data_format != "channels_last" or how:
+        raise ValueError(
+            "only bilinear interpolation of channels_last without antialias is written in plain operations"
+        )
+    rows, columns = (_interpolation(before, after) for before, after in zip(images.shape[1:3], size, strict=True))
+    tall = ops.einsum("ay,byxc->baxc", rows, images)
+    return ops.einsum("dx,baxc->badc", columns, tall)
+
+
+def _interpolation(before: int, after: int) -> np.ndarray:
+    """Linear interpolation between the middles of `before` cells at those of `after`: (after, before) float32."""
+    place = np.clip((np.arange(after) + 0.5) * before / after - 0.5, 0, before - 1)
+    return np.maximum(1 - np.abs(place[:, None] - np.arange(before)), 0).astype("float32")
+
+
+PLAIN = {function: ops for function in (fft, fft2, ifft2, rfft, irfft, expm1, log1p, argmax)} | {resize: ops.image}
 
 
 @contextlib.contextmanager
 def operations() -> Iterator[None]:
     """Let `keras.ops` have the functions of this file while inside."""
-    kept = {function.__name__: getattr(ops, function.__name__) for function in PLAIN}
+    kept = {function: getattr(owner, function.__name__) for function, owner in PLAIN.items()}
     try:
-        for function in PLAIN:
-            setattr(ops, function.__name__, function)
+        for function, owner in PLAIN.items():
+            setattr(owner, function.__name__, function)
         yield
     finally:
-        for name, function in kept.items():
-            setattr(ops, name, function)
+        for function, owner in PLAIN.items():
+            setattr(owner, function.__name__, kept[function])
 
 
 def plain_activations(network: keras.Model) -> None:

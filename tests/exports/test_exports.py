@@ -39,6 +39,16 @@ def test_plain_transforms_are_numpys(shape):
     np.testing.assert_allclose(ops.convert_to_numpy(plain.irfft(spectrum, shape[-1])), real, atol=2e-5)
 
 
+def test_plain_interpolation_is_keras_own():
+    maps = np.random.default_rng(0).normal(size=(2, 7, 6, 3)).astype("float32")
+    how = {"interpolation": "bilinear", "antialias": False, "data_format": "channels_last"}
+    for size in ((13, 11), (7, 6), (14, 12)):
+        found, expected = (ops.convert_to_numpy(f(maps, size, **how)) for f in (plain.resize, ops.image.resize))
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+    with pytest.raises(ValueError, match="bilinear"):
+        plain.resize(maps, (13, 11), interpolation="nearest", data_format="channels_last")
+
+
 def test_plain_operations_stand_in_for_keras_own_inside_alone():
     x = np.array([[0.0, 2.0, 2.0, -1.0]], "float32")
     before = ops.argmax
