@@ -83,6 +83,11 @@ def argmax(x, axis=None, keepdims=False):
     return ops.expand_dims(index, axis) if keepdims else index
 
 
+def eye(n, dtype="float32"):
+    """Make an identity matrix; OpenVINO has no operation that puts a diagonal into one."""
+    return ops.convert_to_tensor(np.eye(n), dtype)
+
+
 def gelu(x):
     """Compute x times the normal distribution's share below it."""
     return 0.5 * x * (1.0 + ops.erf(x * 0.7071067811865476))
@@ -105,7 +110,7 @@ def _interpolation(before: int, after: int) -> np.ndarray:
     return np.maximum(1 - np.abs(place[:, None] - np.arange(before)), 0).astype("float32")
 
 
-PLAIN = {function: ops for function in (fft, fft2, ifft2, rfft, irfft, expm1, log1p, argmax)} | {resize: ops.image}
+PLAIN = {function: ops for function in (fft, fft2, ifft2, rfft, irfft, expm1, log1p, argmax, eye)} | {resize: ops.image}
 
 
 @contextlib.contextmanager
