@@ -45,7 +45,8 @@ def _fastest(x) -> str:
         torch                0.37 | 1.17    0.42 | 1.49    0.13 | 0.41
         jax                  0.40 | 2.88    0.43 | 1.10    0.16 | 0.62
 
-    On a GPU nothing was measured: there it is the library's own 3-D convolution.
+    On a GPU it is the library's own 3-D convolution; configs/reports/gpu.report.json has a ConvLSTM3D of them beside
+    Keras' and PyTorch's on an H200.
     """
     if keras.backend.backend() == "tensorflow":
         return "native"

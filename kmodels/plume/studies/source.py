@@ -47,7 +47,7 @@ def _study(args, words) -> int:
     if model.base != "solver":
         raise UserError(
             f"{args.run}: the search goes through the solver, and this run has model.base = {model.base}; "
-            "use one of kmodels fit --model plume --model.base solver"
+            "use one of kmodels fit --model plume"
         )
     from kmodels.core.cli import console
     from kmodels.core.io import files
