@@ -90,8 +90,7 @@ def pooled_scores(sums: np.ndarray, groups: np.ndarray, seed: int) -> Scores:
         None where a score is not defined.
     """
     values = {name: float(value[0]) for name, value in scores_from_sums(sums.sum(0, keepdims=True)).items()}
-    weights = verification.bootstrap_weights(groups, seed).astype("float64")
-    resampled = scores_from_sums(weights @ sums)
+    resampled = verification.resample(groups, seed, lambda weights: scores_from_sums(weights @ sums), dtype="float64")
     intervals = verification.intervals(resampled, len(np.unique(groups)))
     values = {name: value if np.isfinite(value) else None for name, value in values.items()}
     return Scores(values, intervals, resampled if len(np.unique(groups)) > 1 else {})
