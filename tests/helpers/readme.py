@@ -18,7 +18,7 @@ PAGES = (
 )
 PICTURE = re.compile(r"!\[([^]]*)\]\(\.\./\.\./(configs/reports/[^)]*)\)")
 BLOCK = re.compile(
-    r"(<!-- (zoo|gallery|speed|results|gates|levels|ladder|study|rules|gpu|source|exports|cards|first): (\S+) -->\n)"
+    r"(<!-- (zoo|gallery|speed|results|gates|levels|ladder|study|rules|gpu|source|exports|cards|first|scale): (\S+) -->\n)"
     r".*?(<!-- end -->)",
     re.DOTALL,
 )
@@ -64,6 +64,10 @@ def _made(kind, content) -> str:
         from helpers import first_answer
 
         return first_answer.table(content)
+    if kind == "scale":
+        from helpers import scale
+
+        return scale.table(content)
     if kind == "levels":
         return tables.levels(_graded(content, registry.task(content["model"])))
     if kind == "ladder":
