@@ -1,4 +1,4 @@
-"""Data sets of any size, made quickly: a little is simulated, then repeated under other names, not compressed."""
+"""Data sets of any size, made quickly: a little is simulated, then repeated under other names."""
 
 import shutil
 from dataclasses import replace
@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 MB = 1_000_000
-RUNS_A_FILE, DAYS_A_FILE, PAIRS_A_ROOM = 8, 365, 20
+RUNS_A_FILE, DAYS_A_FILE, PAIRS_A_ROOM = 2, 365, 5
 # Shapes of the data by default or larger, so that few examples make much data; networks as small as --smoke has them.
 CHANGES = {
     "nand": {"data.seq_len": 50},
@@ -64,7 +64,7 @@ def _plume(folder: Path, size: int) -> int:
 
     chosen = recipe("plume")
     runs = [simulate_runs.sample_run(np.random.default_rng(k), chosen.data, str(k)) for k in range(3)]
-    count = max(3, size // (RUNS_A_FILE * runs[0].concentration.nbytes))
+    count = max(5, size // (RUNS_A_FILE * runs[0].concentration.nbytes))
     for k in range(count):
         named = [replace(runs[j % 3], name=f"run-{k * RUNS_A_FILE + j}") for j in range(RUNS_A_FILE)]
         save(folder / f"plume-{k:05d}.nc", cf_writer.dataset(named), {})

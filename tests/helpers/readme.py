@@ -18,8 +18,8 @@ PAGES = (
 )
 PICTURE = re.compile(r"!\[([^]]*)\]\(\.\./\.\./(configs/reports/[^)]*)\)")
 BLOCK = re.compile(
-    r"(<!-- (zoo|gallery|speed|results|gates|levels|ladder|study|rules|gpu|source|exports|cards|first|scale): (\S+) -->\n)"
-    r".*?(<!-- end -->)",
+    r"(<!-- (zoo|gallery|speed|results|gates|levels|ladder|study|rules|gpu|source|exports|cards|first|scale): "
+    r"(\S+) -->\n).*?(<!-- end -->)",
     re.DOTALL,
 )
 # The front page's row of each model: what goes in and out, the metric, its name, which of the baselines is best.

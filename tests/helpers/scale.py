@@ -25,7 +25,7 @@ TIMES = 8  # the limit
 LIMIT = {name: 30_000_000 for name in MODELS} | {"precip": 90_000_000}  # quantiles are of up to 10 million cells
 SMALL = 20  # times smaller is the data of the baseline
 STALL = 0.05
-STEPS, WARM = 60, 10
+STEPS, WARM = 20, 5
 
 
 def measured(name: str, folder: Path) -> dict:
