@@ -35,10 +35,15 @@ def metrics(truth: Windows, forecast: Forecast, seed: int) -> Scores:
     ----------
     Chang and Hanna (2004), Air quality model performance evaluation, Meteorol. Atmos. Phys. 87, 167-196.
     """
+    return pooled_scores(target_sums(truth, forecast), truth.groups, seed)
+
+
+def target_sums(truth: Windows, forecast: Forecast) -> np.ndarray:
+    """Compute `window_sums` of the target frame and a forecast's last lead: (windows, len(NAMES))."""
     rows = np.arange(len(truth))
     chunks = (rows[k : k + CHUNK] for k in range(0, len(rows), CHUNK))
     sums = [window_sums(truth.target(some), forecast.concentration[some, -1], air_mask(truth, some)) for some in chunks]
-    return pooled_scores(np.concatenate(sums), truth.groups, seed)
+    return np.concatenate(sums)
 
 
 def air_mask(windows: Windows, rows) -> np.ndarray:
