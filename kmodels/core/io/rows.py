@@ -23,7 +23,7 @@ BLOCK_BYTES = 4 << 20  # that are read at once
 UNITS = {"": 1, "k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12}
 
 
-def kept_bytes(usual: int = KEPT_BYTES) -> int:
+def memory_bytes(usual: int = KEPT_BYTES) -> int:
     """Say how many bytes of an array stay in memory: KMODELS_MEMORY, such as 500MB, else the usual number.
 
     Raises
@@ -46,11 +46,11 @@ class Appended:
     Parameters
     ----------
     kept : int, optional
-        Bytes that stay in memory; those of `kept_bytes` by default.
+        Bytes that stay in memory; those of `memory_bytes` by default.
     """
 
     def __init__(self, kept: int | None = None):
-        self._kept = kept_bytes() if kept is None else kept
+        self._kept = memory_bytes() if kept is None else kept
         self._blocks: list[np.ndarray] = []
         self._bytes = self._rows = 0
         self._file = None

@@ -12,7 +12,7 @@ import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.tree import DecisionTreeClassifier
 
-from kmodels.core.io.rows import Appended, kept_bytes
+from kmodels.core.io.rows import Appended, memory_bytes
 from kmodels.core.report import verification
 from kmodels.nand.data import encode
 from kmodels.nand.data.records import BYTES, OPERATIONS, PAD, Trace
@@ -65,7 +65,7 @@ def predict(recipe, parts: dict[str, Trace], judged: dict[str, Trace]) -> dict[s
 
 def learnt_from(train: Trace) -> Trace:
     """Read what a baseline learns from: of a training part on disk as many sequences, spread over it, as fit."""
-    fit = max(1, kept_bytes() // (BYTES * train.op.shape[1]))
+    fit = max(1, memory_bytes() // (BYTES * train.op.shape[1]))
     rows = np.arange(len(train)) if not train.on_disk else np.linspace(0, len(train) - 1, min(fit, len(train)))
     return train.read(np.unique(rows.astype(int)))
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from kmodels.core.io.rows import kept_bytes
+from kmodels.core.io.rows import memory_bytes
 from kmodels.plume.data.run import Maps, StoredRun
 
 CACHE_BYTES = 512 << 20  # of runs that stay in memory once read
@@ -81,7 +81,7 @@ class Windows:
     horizon: int
     cell: tuple[float, float, float]
     frame_seconds: float
-    cache: RunCache = field(default_factory=lambda: RunCache(kept_bytes(CACHE_BYTES)), repr=False)
+    cache: RunCache = field(default_factory=lambda: RunCache(memory_bytes(CACHE_BYTES)), repr=False)
 
     def __len__(self) -> int:
         return len(self.run)

@@ -313,7 +313,7 @@ def _common_days(series: list[Series], folder: Path) -> np.ndarray:
 def _checked_states(coarse: list[Series], keys: np.ndarray) -> np.ndarray:
     """Read the predictors of these days, (rows, Y, X, C) float32."""
     days = [np.flatnonzero(np.isin(series.keys, keys)) for series in coarse]
-    clipped, states = [Clipped() for _ in coarse], rows.Appended(rows.kept_bytes(KEPT_BYTES))
+    clipped, states = [Clipped() for _ in coarse], rows.Appended(rows.memory_bytes(KEPT_BYTES))
     per_block = max(1, BLOCK_BYTES // (4 * len(coarse) * math.prod(coarse[0].grid.shape)))
     for first in range(0, len(keys), per_block):
         some = slice(first, first + per_block)
@@ -339,10 +339,10 @@ def _checked_rain(series: Series, days: np.ndarray, land: np.ndarray, block: int
     Returns a function that reads days, observed (y, x), the mean over land (days,) [mm/day], and means over blocks of
     block x block cells (days, Y, X) [mm/day], NaN where one is not observed.
     """
-    kept = rows.Appended(rows.kept_bytes(KEPT_BYTES))
+    kept = rows.Appended(rows.memory_bytes(KEPT_BYTES))
     per_block = max(1, BLOCK_BYTES // (4 * land.size))
     observed, mean, most = np.ones(land.shape, bool), np.empty(len(days)), 0.0
-    shape, means = (land.shape[0] // block, land.shape[1] // block), rows.Appended(rows.kept_bytes(KEPT_BYTES))
+    shape, means = (land.shape[0] // block, land.shape[1] // block), rows.Appended(rows.memory_bytes(KEPT_BYTES))
     clipped = Clipped()
     for first in range(0, len(days), per_block):
         some = days[first : first + per_block]

@@ -67,11 +67,11 @@ def test_moments_and_functions_block_by_block(values, monkeypatch):
 )
 def test_the_limit_is_read_as_it_is_written(text, expected, monkeypatch):
     monkeypatch.setenv(rows.VARIABLE, text)
-    assert rows.kept_bytes(11) == expected
+    assert rows.memory_bytes(11) == expected
 
 
 @pytest.mark.parametrize("text", ["much", "-1", "5 apples", "MB"])
 def test_another_limit_is_refused(text, monkeypatch):
     monkeypatch.setenv(rows.VARIABLE, text)
     with pytest.raises(UserError, match="500MB or 2GB"):
-        rows.kept_bytes()
+        rows.memory_bytes()
