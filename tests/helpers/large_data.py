@@ -8,11 +8,12 @@ import numpy as np
 
 MB = 1_000_000
 RUNS_A_FILE, DAYS_A_FILE, PAIRS_A_ROOM = 2, 365, 5
+LEVELS = tuple(f"level{k:02d}" for k in range(63))  # predictors of precip, as of a reanalysis with many levels
 # Shapes of the data by default or larger, so that few examples make much data; networks as small as --smoke has them.
 CHANGES = {
     "nand": {"data.seq_len": 50},
     "plume": {"data.grid.ny": 40, "data.grid.nx": 40, "train.batch_size": 16},
-    "precip": {"data.grid.ny": 104, "data.grid.nx": 88, "train.batch_size": 32, "model.members": 3},
+    "precip": {"data.predictors": ("pr", *LEVELS), "train.batch_size": 64, "model.members": 3},
     "metasurface": {},
     "echo": {"data.image_size": 128},
 }
@@ -87,6 +88,10 @@ def _precip(folder: Path, size: int) -> int:
         rain = np.resize(data["pr"].to_numpy() * 86400.0, (DAYS_A_FILE, *data["pr"].shape[1:])).astype("float32")
     coarse = xr.open_dataset(month / "coarse-00000.nc", decode_times=False).load()
     coarse.close()
+    (some,) = [v for name, v in coarse.data_vars.items() if v.ndim == 3 and name != "pr"][:1]
+    coarse = coarse[["pr", "time_bnds"]].assign(
+        {name: some * np.float32(1 + 0.01 * k) for k, name in enumerate(LEVELS)}
+    )
     per_day = rain[0].nbytes + sum(v.nbytes // v.shape[0] for v in coarse.data_vars.values() if v.ndim == 3)
     axes = {axis: cf_writer.simulated_axes(chosen.data.grid, 1)[axis] for axis in ("lat", "lon")}
     count = max(2, size // (DAYS_A_FILE * per_day))
