@@ -110,14 +110,14 @@ def test_a_preset_answers_on_a_file(tmp_path):
     assert len(lines) == 41
 
 
-def test_a_preset_is_made_of_a_run(smoke_runs, tmp_path):
-    """It predicts what the run does, without the optimizer; its card is of what was written."""
+def test_a_preset_is_made_of_a_run(smoke_runs, tmp_path, monkeypatch):
+    """It predicts what the run does, without the optimizer; its card is of what was written, and can be made anew."""
     run = smoke_runs("nand.generator")
     assert make.main(["--run", str(run), "--out", str(tmp_path)]) == 0
     folder = tmp_path / "nand.generator"
     card = json.loads((folder / presets.CARD).read_text())
     assert card["sha256"] == {name: files.sha256(folder / name) for name in presets.KEPT}
-    assert not card["half_precision"]
+    assert card["significant_bits"] == make.BITS[0]
     assert card["bytes"] < (run / presets.NETWORK).stat().st_size / 2
     written, trained = (load_network(path / presets.NETWORK) for path in (folder, run))
     for ours, theirs in zip(written.get_weights(), trained.get_weights(), strict=True):
@@ -125,6 +125,12 @@ def test_a_preset_is_made_of_a_run(smoke_runs, tmp_path):
     report = json.loads((run / "report.json").read_text())
     assert card["metrics"] == pytest.approx(report["metrics"], nan_ok=True)
     assert set(card["baselines"]) == set(report["baselines"]) and "untrained" in card["baselines"]
+    monkeypatch.setattr(presets, "HERE", tmp_path)
+    assert make.main(["--preset", "nand.generator", "--out", str(tmp_path)]) == 0
+    renewed = json.loads((folder / presets.CARD).read_text())
+    assert presets.path("nand.generator") == folder and renewed["trained"] == card["trained"]
+    assert renewed["metrics"] == pytest.approx(card["metrics"], nan_ok=True)
+    assert set(renewed["baselines"]) == set(card["baselines"])
 
 
 def test_limits_are_those_of_the_models_own_package(tmp_path, monkeypatch):
@@ -142,9 +148,9 @@ def test_a_large_network_is_rounded_and_a_larger_one_refused(tmp_path, monkeypat
     model = keras.Model(inputs, keras.layers.Dense(512)(inputs))
     model.set_weights([np.random.default_rng(k).normal(size=v.shape) for k, v in enumerate(model.get_weights())])
     monkeypatch.setattr(make, "LARGEST", 100_000)
-    assert make._write(model, tmp_path / presets.NETWORK)
+    assert make._write(model, tmp_path / presets.NETWORK) == 11
     found = keras.saving.load_model(tmp_path / presets.NETWORK).get_weights()[0]
-    np.testing.assert_allclose(found, model.get_weights()[0], rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(found, model.get_weights()[0], rtol=2**-11)
     assert (found != model.get_weights()[0]).any()
     monkeypatch.setattr(make, "LARGEST", 10_000)
     with pytest.raises(UserError, match="at most"):

@@ -131,12 +131,23 @@ def _openvino(model, path: Path, facts: dict, precision: str) -> None:
 
     first = path.with_name(f"first-{path.name}")
     model.export(str(first), format="openvino", verbose=False)
-    graph = openvino.Core().read_model(first)
+    graph = _with_outputs_alone(openvino.Core().read_model(first))
     for tensors, names in ((graph.inputs, facts["inputs"]), (graph.outputs, facts["outputs"])):
         for tensor, name in zip(tensors, names, strict=True):
             tensor.get_tensor().set_names({name})
     graph.set_rt_info(json.dumps(facts), ["kmodels"])
     openvino.save_model(graph, path, compress_to_fp16=precision == "float16")
+
+
+def _with_outputs_alone(graph):
+    """Take results inside the network, which the converter may leave, out of an OpenVINO graph.
+
+    Only a function's own results have names without its layers' paths: "Identity:0", "Identity_1:0".
+    """
+    import openvino
+
+    own = [one for one in graph.get_results() if any("/" not in name for name in one.input_value(0).names)]
+    return openvino.Model(own, graph.get_parameters())
 
 
 def _litert(model, path: Path, facts: dict, precision: str) -> None:

@@ -19,7 +19,10 @@ FEW, MANY = 8, 64  # examples of the larger batch
 LARGE = 1 << 20  # bytes of an example's inputs from which on a batch has FEW
 TIMED = 30  # calls, of which the median is told
 # Operations that a message of a converter or of a runtime names as missing.
-UNKNOWN = re.compile(r"No conversion rule found for operations?:? (\w+(?:, \w+)*)|\bFlex([A-Z]\w+)(?= ?\))")
+UNKNOWN = re.compile(
+    r"No conversion rule found for operations?:? (\w+(?:, \w+)*)|\bFlex([A-Z]\w+)(?= ?\))"
+    r'|to FlatBuffer\.<unknown>:0: error: loc\(callsite\(fused\["(\w+):'
+)
 ARRAYS, FACTS, FOUND = "arrays.npz", "facts.json", "found.json"
 
 
@@ -65,11 +68,12 @@ def main() -> int:
 
 
 def _one_line(error: Exception) -> str:
-    """Say in a line what a converter complains of; operations that it does not know come first."""
+    """Say in a line what a converter or a runtime complains of; where it lacks operations, which."""
     lines = [line.strip(" \t•") for line in str(error).replace("\x1b[1m", "").replace("\x1b[0m", "").splitlines()]
     said = " ".join(line for line in lines if line)
     unknown = sorted({name for found in UNKNOWN.findall(said) for name in re.split(r",\s*", "".join(found)) if name})
-    said = f"no operation {', '.join(unknown)}: {said}" if unknown else said
+    if unknown:
+        return f"its converter or runtime has no operation {', '.join(unknown)}"
     return f"{type(error).__name__}: {said}"[:300]
 
 

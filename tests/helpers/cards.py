@@ -26,15 +26,12 @@ def compared(name: str, seed: int) -> dict[str, tuple]:
     from kmodels.core.report.report import judged
     from kmodels.core.runs import pipeline
     from kmodels.core.runs.predictor import Predictor
-    from kmodels.core.training import backend
+    from kmodels.presets import make
 
     predictor, card = Predictor.open(presets.path(name)), presets.card(name)
     task, recipe = predictor.task, predictor.recipe.with_changes({"seed": seed})
-    parts, untrained = pipeline.load_splits(task, recipe, None), None
-    if "untrained" in card["baselines"]:  # ratios to the best of the baselines need it
-        backend.seed_everything(recipe.seed)
-        untrained = task.build(recipe, 1)
-        task.adapt(untrained, parts.part("train"))
+    parts = pipeline.load_splits(task, recipe, None)
+    untrained = make.build_untrained(task, recipe, parts)  # ratios to the best of the baselines need it
     found = pipeline.evaluate(task, predictor.model, recipe, parts, untrained)
     now, then = judged(task, found.scores, found.baselines, True)["intervals"], card["intervals"]
     return {metric: (now[metric], then[metric]) for metric in task.headline if now.get(metric) and then.get(metric)}

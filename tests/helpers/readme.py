@@ -104,13 +104,13 @@ def _cards() -> str:
     from kmodels.core.report import tables
     from kmodels.core.spec import registry, verdict
 
-    rows = [["preset", "metric", "held-out data", "95% interval", "gates", "parameters", "size", "trained"]]
+    rows = [["preset", "metric", "held-out data", "95% interval", "gates", "parameters", "size, bits that count", "trained"]]
     for name in registry.NAMES:
         if name not in presets.names():
             continue
         card = presets.card(name)
         metric = ZOO[name][1] if name in ZOO else registry.task(name).headline[0]
-        made, size = card["trained"], f"{card['bytes'] / 1e6:.2f} MB{' (half precision)' * card['half_precision']}"
+        made, size = card["trained"], f"{card['bytes'] / 1e6:.2f} MB, {card['significant_bits']} bits"
         rows.append(
             [
                 name,
