@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 
 MB = 1_000_000
-RUNS_A_FILE, DAYS_A_FILE, PAIRS_A_ROOM = 2, 365, 5
+RUNS_A_FILE, DAYS_A_FILE, PAIRS_A_ROOM = 5, 365, 5
 LEVELS = tuple(f"level{k:02d}" for k in range(63))  # predictors of precip, as of a reanalysis with many levels
 # Shapes of the data by default or larger, so that few examples make much data; networks as small as --smoke has them.
 CHANGES = {
     "nand": {"data.seq_len": 50},
-    "plume": {"data.grid.ny": 40, "data.grid.nx": 40, "train.batch_size": 16},
+    "plume": {"train.batch_size": 16},
     "precip": {"data.predictors": ("pr", *LEVELS), "train.batch_size": 64, "model.members": 3},
     "metasurface": {},
     "echo": {"data.image_size": 128},
@@ -65,7 +65,7 @@ def _plume(folder: Path, size: int) -> int:
 
     chosen = recipe("plume")
     runs = [simulate_runs.sample_run(np.random.default_rng(k), chosen.data, str(k)) for k in range(3)]
-    count = max(5, size // (RUNS_A_FILE * runs[0].concentration.nbytes))
+    count = max(2, size // (RUNS_A_FILE * runs[0].concentration.nbytes))
     for k in range(count):
         named = [replace(runs[j % 3], name=f"run-{k * RUNS_A_FILE + j}") for j in range(RUNS_A_FILE)]
         save(folder / f"plume-{k:05d}.nc", cf_writer.dataset(named), {})
