@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from kmodels.core.io.rows import mapped
 from kmodels.core.spec.task import Forecaster, TrainingData
 from kmodels.plume.data.encode import encode, from_log, training_examples
 from kmodels.plume.data.load import SUFFIXES, load
@@ -25,7 +26,7 @@ OTHER_SEED = 1_000_003  # far from the seeds that somebody trains with next to e
 
 def decode(model, windows, outputs) -> Forecast:
     """Turn the network's output into concentrations of the target frame."""
-    concentration = from_log(np.asarray(outputs["future"], "float32"), model.c0)
+    concentration = mapped(lambda future: from_log(np.asarray(future, "float32"), model.c0), outputs["future"])
     return Forecast(windows, concentration[:, None], np.array([windows.horizon]))
 
 

@@ -18,8 +18,8 @@ PAGES = (
 )
 PICTURE = re.compile(r"!\[([^]]*)\]\(\.\./\.\./(configs/reports/[^)]*)\)")
 BLOCK = re.compile(
-    r"(<!-- (zoo|gallery|speed|results|gates|levels|ladder|study|rules|gpu|source|exports|cards|first): (\S+) -->\n)"
-    r".*?(<!-- end -->)",
+    r"(<!-- (zoo|gallery|speed|results|gates|levels|ladder|study|rules|gpu|source|exports|cards|first|scale): "
+    r"(\S+) -->\n).*?(<!-- end -->)",
     re.DOTALL,
 )
 # The front page's row of each model: what goes in and out, the metric, its name, which of the baselines is best.
@@ -64,6 +64,10 @@ def _made(kind, content) -> str:
         from helpers import first_answer
 
         return first_answer.table(content)
+    if kind == "scale":
+        from helpers import scale
+
+        return scale.table(content)
     if kind == "levels":
         return tables.levels(_graded(content, registry.task(content["model"])))
     if kind == "ladder":

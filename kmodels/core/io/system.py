@@ -114,6 +114,12 @@ def cache_folder() -> Path:
     return spare_folder()
 
 
+def data_folder() -> Path:
+    """Find where data is kept that may be large: KMODELS_CACHE, else what `cache_folder` says."""
+    chosen = os.environ.get("KMODELS_CACHE")
+    return Path(chosen).expanduser() if chosen else cache_folder()
+
+
 def settle() -> None:
     """Give libraries a place for their caches where this user has no home, or may not write there.
 

@@ -1,6 +1,10 @@
 """Verification that several models share: intervals, calibration, thresholds."""
 
+from collections.abc import Callable
+
 import numpy as np
+
+WEIGHTS = 1 << 20  # of a bootstrap's, that are in memory at once
 
 
 def bootstrap_weights(groups: np.ndarray, seed: int, resamples: int = 1000) -> np.ndarray:
@@ -27,6 +31,37 @@ def bootstrap_weights(groups: np.ndarray, seed: int, resamples: int = 1000) -> n
     rng = np.random.default_rng([seed, 0xB007])
     counts = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=resamples)
     return counts[:, member].astype("float32")
+
+
+def resample(groups: np.ndarray, seed: int, function: Callable, resamples: int = 1000, dtype="float32") -> dict:
+    """Compute scores of every resample of a bootstrap, some resamples at a time: memory is bounded.
+
+    Parameters
+    ----------
+    groups : numpy.ndarray
+        (n,) of any type: the group of each example.
+    seed : int
+        Of the resampling.
+    function : callable
+        ``function(weights)`` computes {score: (resamples,)} from weights (resamples, n), see `bootstrap_weights`.
+    resamples : int
+        How many are drawn.
+    dtype : str
+        Of the weights.
+
+    Returns
+    -------
+    dict of str to numpy.ndarray
+        {score: (resamples,)}.
+    """
+    names, member = np.unique(groups, return_inverse=True)
+    rng = np.random.default_rng([seed, 0xB007])
+    share, parts = np.full(len(names), 1 / len(names)), []
+    step = max(1, WEIGHTS // max(1, len(member)))
+    for first in range(0, resamples, step):
+        counts = rng.multinomial(len(names), share, size=min(step, resamples - first))
+        parts.append(function(counts[:, member].astype(dtype)))
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def interval(values: np.ndarray, n_groups: int) -> tuple[float, float] | None:

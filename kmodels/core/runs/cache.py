@@ -22,9 +22,8 @@ LEFTOVER_AGE = 24 * 3600.0  # seconds after which an unfinished folder is nobody
 
 
 def root() -> Path:
-    """Find where simulated data is kept: KMODELS_CACHE, else what `system.cache_folder` says."""
-    chosen = os.environ.get("KMODELS_CACHE")
-    return Path(chosen).expanduser() if chosen else system.cache_folder()
+    """Find where simulated data is kept, see `system.data_folder`."""
+    return system.data_folder()
 
 
 def get_or_simulate(task: Any, recipe: Recipe, report: Callable[[int, int], None], say: Callable[[str], None]) -> Path:

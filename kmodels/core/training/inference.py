@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from kmodels.core.io import rows as stored
 from kmodels.core.training import backend, batching
 from kmodels.core.training.devices import distribution
 
@@ -30,11 +31,11 @@ def predict(
     Returns
     -------
     dict of str to numpy.ndarray
-        Each (n, ...).
+        Each (n, ...); those that are too large for memory on disk, see `kmodels.core.io.rows`.
     """
-    parts = []
+    parts = {}
     for rows, inputs, _ in _in_order(examples, batch_size):
-        parts.append(_outputs(model, inputs, len(rows)))
+        _add(parts, _outputs(model, inputs, len(rows)))
         if progress:
             progress(int(rows[-1]) + 1, len(examples))
     return _joined(parts)
@@ -55,17 +56,18 @@ def predict_and_score(model: keras.Model, examples: Any, batch_size: int) -> tup
     Returns
     -------
     outputs : dict of str to numpy.ndarray
-        Each (n, ...).
+        Each (n, ...), as `predict` gives them.
     losses : dict of str to float
         The mean of every loss term, and their weighted sum `loss`.
     """
-    parts, terms = [], []
+    parts, terms = {}, {}
     for rows, inputs, targets in _in_order(examples, batch_size):
         n = len(rows)
-        parts.append(_outputs(model, inputs, n))
+        outputs = _outputs(model, inputs, n)
+        _add(parts, outputs)
         inputs, targets = ({k: v[:n] for k, v in part.items()} for part in (inputs, targets))
-        values = model.terms(*as_tensors((inputs, targets, parts[-1])))
-        terms.append({name: as_numpy(value).astype("float64") for name, value in values.items()})
+        values = model.terms(*as_tensors((inputs, targets, outputs)))
+        _add(terms, {name: as_numpy(value).astype("float64") for name, value in values.items()})
     means = {name: float(values.mean()) for name, values in _joined(terms).items()}
     loss = sum(float(as_numpy(model.term_weights[name])) * value for name, value in means.items())
     return _joined(parts), {"loss": loss} | means
@@ -93,8 +95,14 @@ def _outputs(model, inputs, n):
     return {name: np.asarray(value)[:n] for name, value in outputs.items()}
 
 
+def _add(parts, arrays):
+    """Append the rows of one batch to those of each name."""
+    for name, values in arrays.items():
+        parts.setdefault(name, stored.Appended()).append(values)
+
+
 def _joined(parts):
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    return {name: part.array() for name, part in parts.items()}
 
 
 def gradient(function: Callable) -> Callable[[np.ndarray], tuple[float, np.ndarray]]:

@@ -6,13 +6,14 @@ import numpy as np
 
 from kmodels.echo.data.records import EchoPairs
 
-CHUNK = 256  # images at a time
+CHUNK = 256  # images that are averaged at a time
+SCORED = 32  # images that are scored at a time, with a dozen arrays of their size
 
 
 def mean_map(train: EchoPairs, n: int) -> np.ndarray:
     """Average the depth of the training pairs at each pixel: n times the same, (n, size, size) [m], in memory once."""
     total = count = 0.0
-    for rows in chunks(len(train)):
+    for rows in chunks(len(train), CHUNK):
         depth = train.depth(rows)
         total = total + depth.sum(0, dtype="float64")
         count = count + (depth > 0).sum(0)
@@ -20,6 +21,6 @@ def mean_map(train: EchoPairs, n: int) -> np.ndarray:
     return np.broadcast_to(mean.astype("float32"), (n, *mean.shape))
 
 
-def chunks(n: int) -> Iterator[np.ndarray]:
+def chunks(n: int, size: int = SCORED) -> Iterator[np.ndarray]:
     """Yield rows 0 .. n - 1, some at a time."""
-    return (np.arange(k, min(k + CHUNK, n)) for k in range(0, n, CHUNK))
+    return (np.arange(k, min(k + size, n)) for k in range(0, n, size))

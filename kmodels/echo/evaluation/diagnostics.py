@@ -4,7 +4,9 @@ import itertools
 
 import numpy as np
 
+from kmodels.core.io.rows import Chosen
 from kmodels.core.spec.task import EvaluationInput
+from kmodels.echo.data.statistics import chunks
 from kmodels.echo.evaluation import figures
 from kmodels.echo.evaluation.metrics import average_scores, describe_parts, scores_per_image
 
@@ -33,7 +35,7 @@ def diagnostics(evaluated: EvaluationInput) -> tuple[dict, dict]:
     values = average_scores(scores_per_image(pairs, prediction.depth), pairs.groups, 0).values | describe_parts(
         prediction, pairs
     )
-    truth = pairs.depth(np.arange(len(pairs)))
+    truth = Chosen(pairs.depths, pairs.index)
     values |= {f"error_by_distance/{name}": value for name, value in error_by_distance(truth, prediction.depth).items()}
     return {name: value for name, value in values.items() if value is not None}, {
         "depth images": figures.examples(evaluated),
@@ -49,13 +51,16 @@ def error_by_distance(truth: np.ndarray, depth: np.ndarray) -> dict[str, float]:
     truth, depth : array (images, y, x)
         [m]; a truth of 0 is unknown.
     """
-    errors = {}
-    for low, high in itertools.pairwise(SPANS):
-        seen = (truth > low) & (truth <= high)
-        if seen.any():
-            name = f"{low:g}_to_{high:g}_m" if np.isfinite(high) else f"above_{low:g}_m"
-            errors[name] = float(np.abs(depth[seen] - truth[seen]).mean(dtype="float64"))
-    return errors
+    count, total = np.zeros(len(SPANS) - 1), np.zeros(len(SPANS) - 1)
+    for rows in chunks(len(truth)):
+        some = truth[rows]
+        off = np.abs(depth[rows] - some)
+        for k, (low, high) in enumerate(itertools.pairwise(SPANS)):
+            seen = (some > low) & (some <= high)
+            count[k] += seen.sum()
+            total[k] += off[seen].sum(dtype="float64")
+    names = [f"{low:g}_to_{high:g}_m" for low, high in itertools.pairwise(SPANS[:-1])] + [f"above_{SPANS[-2]:g}_m"]
+    return {name: float(total[k] / count[k]) for k, name in enumerate(names) if count[k]}
 
 
 def hints(history: list[dict], recipe) -> list[str]:

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from kmodels.core.io.rows import Chosen
 from kmodels.core.spec.task import ExtendedEvaluation, Scores
 from kmodels.core.training import inference
 from kmodels.echo.data.encode import encode
@@ -35,7 +36,7 @@ def extended_evaluation(model, splits: dict[str, EchoPairs], recipe) -> Extended
     test = splits["test"]
     images = predict(model, test, recipe)
     shuffles = other_rooms(test.groups)
-    shuffled = score_depth(test, images.depth[shuffles[len(shuffles) // 2]], recipe.seed)
+    shuffled = score_depth(test, Chosen(images.depth, shuffles[len(shuffles) // 2]), recipe.seed)
     values = dict.fromkeys(("shuffled_audio_gap", "base_mae_trained", "base_mae_unseen", "base_gap"))
     own = score_depth(test, images.depth, recipe.seed)
     ratio = shuffled.with_ratio("rmse", own, "shuffled_audio_ratio").only("shuffled_audio_ratio")

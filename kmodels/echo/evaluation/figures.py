@@ -3,8 +3,10 @@
 import numpy as np
 from matplotlib.figure import Figure
 
+from kmodels.core.io.rows import Chosen
 from kmodels.core.report.figures import BLUE, GREY, ORANGE, figure
 from kmodels.core.spec.task import EvaluationInput
+from kmodels.echo.data.statistics import chunks
 
 SHOWN = 4  # pairs
 STEP = 0.5  # m, of the histograms
@@ -12,7 +14,7 @@ STEP = 0.5  # m, of the histograms
 
 def plot(evaluated: EvaluationInput) -> dict[str, Figure]:
     """Plot a prediction of held-out pairs: {title: Figure}."""
-    truth = evaluated.records.depth(np.arange(len(evaluated.records)))
+    truth = Chosen(evaluated.records.depths, evaluated.records.index)
     return {
         "depth images": examples(evaluated),
         "error by distance": by_distance(truth, evaluated.prediction),
@@ -45,13 +47,11 @@ def by_distance(truth: np.ndarray, prediction) -> Figure:
     """Plot the mean absolute error of depth and base by true depth, and how often each distance occurs."""
     made, (upper, lower) = figure(5, 4.4, rows=2)
     lower.set_box_aspect(0.2)
-    known = truth > 0
-    bins = (truth[known] / STEP).astype(int)
-    count = np.bincount(bins)
+    count, errors = _by_distance(truth, {"depth": prediction.depth, "base": prediction.base})
     distance = (np.arange(len(count)) + 0.5) * STEP
-    for name, images, colour in (("depth", prediction.depth, BLUE), ("base", prediction.base, ORANGE)):
-        if images is not None:
-            error = np.bincount(bins, np.abs(images[known] - truth[known])) / np.maximum(count, 1)
+    for name, colour in (("depth", BLUE), ("base", ORANGE)):
+        if name in errors:
+            error = errors[name] / np.maximum(count, 1)
             upper.plot(distance[count > 0], error[count > 0], "o-", ms=3, color=colour, label=name)
     upper.set(ylabel="mean absolute error [m]", ylim=(0, None))
     upper.legend(frameon=False)
@@ -60,12 +60,28 @@ def by_distance(truth: np.ndarray, prediction) -> Figure:
     return made
 
 
+def _by_distance(truth: np.ndarray, images: dict) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Count known pixels by true depth in steps of STEP, (steps,), and add up the errors of images by name there."""
+    steps = 1 + max((int(truth[rows].max(initial=0) / STEP) for rows in chunks(len(truth))), default=0)
+    count, errors = np.zeros(steps), {name: np.zeros(steps) for name, of in images.items() if of is not None}
+    for rows in chunks(len(truth)):
+        some = truth[rows]
+        known = some > 0
+        bins = (some[known] / STEP).astype(int)
+        count += np.bincount(bins, minlength=steps)
+        for name, error in errors.items():
+            error += np.bincount(bins, np.abs(images[name][rows][known] - some[known]), steps)
+    return count, errors
+
+
 def density(truth: np.ndarray, depth: np.ndarray, max_depth: float) -> Figure:
     """Plot how often each pair of true and predicted depth occurs; between the lines a factor of 1.25."""
     made, axes = figure(4.6, 4.2)
     edges = np.linspace(0, max_depth, 61)
-    known = truth > 0
-    count, *_ = np.histogram2d(truth[known], depth[known], bins=(edges, edges))
+    count = np.zeros((len(edges) - 1, len(edges) - 1))
+    for rows in chunks(len(truth)):
+        known = truth[rows] > 0
+        count += np.histogram2d(truth[rows][known], depth[rows][known], bins=(edges, edges))[0]
     shown = axes.pcolormesh(edges, edges, np.log10(np.maximum(count.T, 1)), cmap="Blues")
     line = np.array([0, max_depth])
     axes.plot(line, line, color=GREY, lw=1)

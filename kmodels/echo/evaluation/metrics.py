@@ -135,11 +135,13 @@ def average_scores(each: np.ndarray, groups: np.ndarray, seed: int, names=NAMES)
     values = dict(zip(names, each.mean(axis=0).tolist(), strict=True))
     if not np.isfinite(each).all() or len(np.unique(groups)) < 2:
         return Scores(values)
-    weights = verification.bootstrap_weights(groups, seed).astype("float64")
-    resampled = weights @ each / weights.sum(1, keepdims=True)
-    low, high = np.quantile(resampled, [0.025, 0.975], axis=0)
-    intervals = {name: (float(low[k]), float(high[k])) for k, name in enumerate(names)}
-    return Scores(values, intervals, dict(zip(names, resampled.T, strict=True)))
+
+    def averages(weights):
+        return dict(zip(names, (weights @ each / weights.sum(1, keepdims=True)).T, strict=True))
+
+    resampled = verification.resample(groups, seed, averages, dtype="float64")
+    quantiles = {name: np.quantile(of, [0.025, 0.975]).tolist() for name, of in resampled.items()}
+    return Scores(values, {name: tuple(pair) for name, pair in quantiles.items()}, resampled)
 
 
 def score_depth(pairs: EchoPairs, depth: np.ndarray, seed: int) -> Scores:
@@ -174,12 +176,14 @@ def describe_parts(prediction: DepthImages, pairs: EchoPairs) -> dict[str, float
     names = ("sparse", "base_difference", "base_detail", "depth_detail")
     if prediction.base is None:
         return dict.fromkeys(names)
-    rows = np.arange(len(pairs))
-    known = pairs.depth(rows) > 0
-    size = np.abs(prediction.residual)
-    each = (known * size).sum((1, 2)) / np.maximum(known.sum((1, 2)), 1)
-    difference = np.abs(prediction.depth - prediction.base)
-    values = (each, difference, detail_share(prediction.base), detail_share(prediction.depth))
+    parts = []
+    for rows in chunks(len(pairs)):
+        depth, base, residual = (of[rows] for of in (prediction.depth, prediction.base, prediction.residual))
+        known = pairs.depth(rows) > 0
+        each = (known * np.abs(residual)).sum((1, 2)) / np.maximum(known.sum((1, 2)), 1)
+        difference = np.abs(depth - base).mean((1, 2), dtype="float64")
+        parts.append((each, difference, detail_share(base), detail_share(depth)))
+    values = (np.concatenate(part) for part in zip(*parts, strict=True))
     return {name: float(np.mean(value, dtype="float64")) for name, value in zip(names, values, strict=True)}
 
 
@@ -204,7 +208,10 @@ def baselines(recipe, splits: dict[str, EchoPairs]) -> dict[str, Scores]:
 
 def base_errors(prediction: DepthImages, lowpass: int) -> np.ndarray:
     """Compute the base's mean absolute error against the low-passed truth over known pixels: (n,) [m]."""
-    truth = prediction.pairs.depth(np.arange(len(prediction)))
-    known = truth > 0
-    off = np.abs(prediction.base - lowpass_depth(truth, lowpass))
-    return (known * off).sum((1, 2)) / np.maximum(known.sum((1, 2)), 1)
+    found = []
+    for rows in chunks(len(prediction)):
+        truth = prediction.pairs.depth(rows)
+        known = truth > 0
+        off = np.abs(prediction.base[rows] - lowpass_depth(truth, lowpass))
+        found.append((known * off).sum((1, 2)) / np.maximum(known.sum((1, 2)), 1))
+    return np.concatenate(found)

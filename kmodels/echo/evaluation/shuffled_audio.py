@@ -1,9 +1,12 @@
 """Shuffled-audio control: what the echoes of other rooms tell about a room."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from kmodels.echo.data.records import EchoPairs
-from kmodels.echo.evaluation.metrics import NAMES, scores_per_image
+from kmodels.echo.data.statistics import chunks
+from kmodels.echo.evaluation.metrics import NAMES, image_scores, scores_per_image
 
 RMSE = NAMES.index("rmse")
 SHIFTS = 8  # ways to pair each room with another one's echoes
@@ -50,13 +53,24 @@ def shuffled_audio_gap(pairs: EchoPairs, depth: np.ndarray, shuffles: list[np.nd
     mean : array
         (n, y, x) [m], the mean map of the training rooms.
     """
-    truth = pairs.depth(np.arange(len(pairs)))
-    known, wanted = truth > 0, truth - mean
     size = gain = 0.0
     for rows in shuffles:
-        predicted = known * (depth[rows] - mean)
-        size += float((predicted**2).sum(dtype="float64"))
-        gain += float((predicted * wanted).sum(dtype="float64"))
+        for some in chunks(len(pairs)):
+            truth = pairs.depth(some)
+            predicted = (truth > 0) * (depth[rows[some]] - mean[some])
+            size += float((predicted**2).sum(dtype="float64"))
+            gain += float((predicted * (truth - mean[some])).sum(dtype="float64"))
     best = np.float32(gain / max(size, np.finfo("float64").tiny))
-    rmse = [scores_per_image(pairs, mean + best * (depth[rows] - mean))[:, RMSE].mean() for rows in shuffles]
+    rmse = [
+        _rmse(pairs, lambda some, rows=rows: mean[some] + best * (depth[rows[some]] - mean[some])) for rows in shuffles
+    ]
     return float(abs(np.mean(rmse) / scores_per_image(pairs, mean)[:, RMSE].mean() - 1))
+
+
+def _rmse(pairs: EchoPairs, predicted: Callable[[np.ndarray], np.ndarray]) -> float:
+    """Average the RMSE of images, (some, y, x) [m], that are made when they are asked for."""
+    found = []
+    for some in chunks(len(pairs)):
+        truth = pairs.depth(some)
+        found.append(image_scores(truth, predicted(some), truth > 0)[:, RMSE])
+    return np.concatenate(found).mean()

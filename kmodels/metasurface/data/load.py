@@ -13,6 +13,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from kmodels.core.io import rows
 from kmodels.core.io.files import reading
 from kmodels.core.io.hdf5 import refuse_crashing
 from kmodels.core.io.refusal import refuse_values
@@ -197,7 +198,7 @@ class Source:
 
 def _part(file: Path, wavelength, pixel_order: str, blocks: Iterable, notes: tuple[str, ...] = ()) -> Part:
     """Join (numbers, patterns, spectra) of a file's blocks; structures of no or unknown spectra are left out."""
-    numbers, bits, spectra, prints, zero, unknown = [], [], [], [], 0, 0
+    bits, spectra, prints, numbers, zero, unknown = rows.Appended(), rows.Appended(), [], [], 0, 0
     for first, patterns, transmittance in blocks:
         kept = np.ones(len(patterns), bool)
         if transmittance is not None:
@@ -216,8 +217,8 @@ def _part(file: Path, wavelength, pixel_order: str, blocks: Iterable, notes: tup
         raise UserError("; ".join([f"{file}: no structures", *left_out]))
     return Part(
         file=file,
-        bits=np.concatenate(bits),
-        spectra=np.concatenate(spectra) if spectra else None,
+        bits=bits.array(),
+        spectra=spectra.array() if len(spectra) else None,
         wavelength=wavelength,
         pixel_order=pixel_order,
         numbers=np.concatenate(numbers),
@@ -276,8 +277,8 @@ def _join(parts: list[Part]) -> Structures:
     _, groups = np.unique(prints, axis=0, return_inverse=True)
     names = [f"{part.file.stem}:{number}" for part in parts for number in part.numbers]
     return Structures(
-        bits=np.concatenate([part.bits for part in parts]),
-        spectra=None if parts[0].spectra is None else np.concatenate([part.spectra for part in parts]),
+        bits=_joined([part.bits for part in parts]),
+        spectra=None if parts[0].spectra is None else _joined([part.spectra for part in parts]),
         wavelength=parts[0].wavelength,
         pixel_order=parts[0].pixel_order,
         names=np.array(names),
@@ -285,6 +286,17 @@ def _join(parts: list[Part]) -> Structures:
         dropped=sum(part.dropped for part in parts),
         notes=_notes(parts),
     )
+
+
+def _joined(arrays: list[np.ndarray]) -> np.ndarray:
+    """Join arrays along their rows; one too large for memory lies on disk."""
+    if len(arrays) == 1:
+        return arrays[0]
+    joined = rows.Appended()
+    for array in arrays:
+        for some in rows.blocks(array):
+            joined.append(array[some])
+    return joined.array()
 
 
 def _notes(parts: list[Part]) -> tuple[str, ...]:

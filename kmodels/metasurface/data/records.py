@@ -4,6 +4,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from kmodels.core.io.rows import choose
+
 LAGS = (1, 2, 4, 8, 16)  # pixels
 
 
@@ -14,7 +16,8 @@ class Structures:
     Attributes
     ----------
     bits : ndarray
-        (n, y, x / 8) uint8, patterns of 1 (silicon nitride) and 0, eight pixels per byte: a large set stays in memory.
+        (n, y, x / 8) uint8, patterns of 1 (silicon nitride) and 0, eight pixels per byte; like spectra on disk where
+        they are too large for memory, see `kmodels.core.io.rows`.
     spectra : ndarray or None
         (n, 2, 2, w) float32 transmittance: the fraction of the incident light that each camera pixel gets, rows and
         columns. None where they are unknown.
@@ -47,8 +50,10 @@ class Structures:
 
     def take(self, rows) -> "Structures":
         """Select the structures with these indices."""
-        spectra = None if self.spectra is None else self.spectra[rows]
-        return replace(self, bits=self.bits[rows], spectra=spectra, names=self.names[rows], groups=self.groups[rows])
+        spectra = None if self.spectra is None else choose(self.spectra, rows)
+        return replace(
+            self, bits=choose(self.bits, rows), spectra=spectra, names=self.names[rows], groups=self.groups[rows]
+        )
 
     def patterns(self, rows=slice(None)) -> np.ndarray:
         """Unpack the patterns of these structures: (n, y, x) uint8."""

@@ -1,7 +1,10 @@
 """Baselines: mean spectrum, nearest neighbour, linear regression, split-step propagation without training."""
 
+import itertools
+
 import numpy as np
 
+from kmodels.core.io.rows import blocks
 from kmodels.core.spec.task import Scores
 from kmodels.metasurface.data.records import Structures
 from kmodels.metasurface.data.symmetry import COUNT, move_patterns, move_spectra
@@ -59,11 +62,13 @@ def nearest_neighbour(train: Structures, test: Structures) -> np.ndarray:
     best = np.full(len(test), np.inf)
     spectra = np.zeros(test.spectra.shape, "float32")
     for symmetry in range(COUNT):
-        distance = _squared_distances(asked, move_patterns(known, symmetry))
-        nearest = distance.argmin(1)
-        closer = distance[np.arange(len(test)), nearest] < best
-        best[closer] = distance.min(1)[closer]
-        spectra[closer] = move_spectra(train.spectra[nearest[closer]], symmetry)
+        moved = move_patterns(known, symmetry)
+        for some in blocks(test, per_row=8 * len(known)):
+            distance = _squared_distances(asked[some], moved)
+            nearest = distance.argmin(1)
+            closer = distance[np.arange(len(nearest)), nearest] < best[some]
+            best[some][closer] = distance.min(1)[closer]
+            spectra[some][closer] = move_spectra(train.spectra[nearest[closer]], symmetry)
     return spectra
 
 
@@ -81,11 +86,11 @@ def linear(train: Structures, validation: Structures, test: Structures) -> np.nd
         (n, 2, 2, w).
     """
     gram, moment = 0.0, 0.0
-    known, spectra = cell_fill(train), train.spectra - mean_spectrum(train).astype("float32")
-    for symmetry in range(COUNT):
-        x = _centred(move_patterns(known, symmetry))
+    known, mean = cell_fill(train), mean_spectrum(train).astype("float32")
+    for symmetry, some in itertools.product(range(COUNT), blocks(train.spectra)):
+        x = _centred(move_patterns(known[some], symmetry))
         gram = gram + x.T @ x
-        moment = moment + x.T @ move_spectra(spectra, symmetry).reshape(len(x), -1)
+        moment = moment + x.T @ move_spectra(train.spectra[some] - mean, symmetry).reshape(len(x), -1)
     slopes = [np.linalg.solve(gram + penalty * np.eye(len(gram)), moment) for penalty in PENALTIES]
 
     def predict(structures, slope):
@@ -93,7 +98,7 @@ def linear(train: Structures, validation: Structures, test: Structures) -> np.nd
         transmittance = transmittance.reshape(-1, *train.spectra.shape[1:]) + mean_spectrum(train)
         return np.clip(transmittance, 0.0, 1.0).astype("float32")
 
-    errors = [np.square(predict(validation, slope) - validation.spectra).mean() for slope in slopes]
+    errors = [np.square(predict(validation, slope) - validation.spectra[:]).mean() for slope in slopes]
     return predict(test, slopes[int(np.argmin(errors))])
 
 
@@ -111,9 +116,12 @@ def untrained_propagation(recipe, test: Structures) -> np.ndarray:
 
 def cell_fill(structures: Structures) -> np.ndarray:
     """Compute the fraction of silicon nitride in each of 16 x 16 cells: (n, 16, 16) float32."""
-    patterns = structures.patterns()
-    width = patterns.shape[-1] // CELLS
-    return patterns.reshape(-1, CELLS, width, CELLS, width).mean((2, 4), dtype="float32")
+    found = []
+    for some in blocks(structures, per_row=8 * structures.bits[:1].nbytes):
+        patterns = structures.patterns(some)
+        width = patterns.shape[-1] // CELLS
+        found.append(patterns.reshape(-1, CELLS, width, CELLS, width).mean((2, 4), dtype="float32"))
+    return np.concatenate(found)
 
 
 def _centred(cells: np.ndarray) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from kmodels.core.io import rows
+from kmodels.core.io.rows import blocks
 from kmodels.core.report import verification
 from kmodels.core.spec.task import Scores
 from kmodels.metasurface.data.records import Structures
@@ -11,6 +13,7 @@ from kmodels.metasurface.network.losses import LARGEST_RATIO, LEAST_SHARE
 PROMINENCE = 0.05  # of true peaks that must be found
 FAINTEST = 0.02  # prominence of predicted peaks that count as found
 LOST = 50.0  # nm: the error of a peak without a predicted one, or with one further away
+ARRAYS = 16  # of the size of the spectra, in double precision, that are made of them
 PROTOTYPE_WEIGHTS = {"mse": 2.0, "rel": 0.1, "grad": 100.0}
 
 
@@ -38,26 +41,40 @@ def metrics(parts: dict[str, Structures], prediction: Spectra, seed: int) -> Sco
         transmission_error: mean |sum p - sum t| over pixels.
         excess: largest sum p - 1, 0 or more.
     """
-    test = parts["test"]
-    t, p = test.spectra.astype("float64"), prediction.transmittance.astype("float64")
+    test, mean = parts["test"], mean_spectrum(parts["train"]) if "train" in parts else None
+    found = [
+        _sums(test.spectra[some], prediction.transmittance[some], test.wavelength, mean)
+        for some in blocks(test, per_row=ARRAYS * test.spectra[:1].nbytes)
+    ]
+    sums = {name: np.concatenate([one[name] for one in found]) for name in found[0]}
+    n, most = len(test), sums.pop("most")
+
+    def resampled_scores(weights):
+        return _combine({name: weights @ of for name, of in sums.items()}, weights.sum(1))
+
+    resampled = verification.resample(test.groups, seed, resampled_scores, dtype="float64")
+    values = {k: float(v[0]) for k, v in _combine({k: of.sum()[None] for k, of in sums.items()}, np.array([n])).items()}
+    values["excess"] = float(np.maximum(most.max() - 1, 0.0))
+    finite = {name: value if np.isfinite(value) else None for name, value in values.items()}
+    return Scores({"r2": None, **finite}, verification.intervals(resampled, len(np.unique(test.groups))))
+
+
+def _sums(t: np.ndarray, p: np.ndarray, wavelength: np.ndarray, mean: np.ndarray | None) -> dict[str, np.ndarray]:
+    """Sum up for each structure, (n,), what its scores are made of; mean: the training structures' spectrum."""
+    t, p = t.astype("float64"), p.astype("float64")
     sums = {
         "absolute": np.abs(p - t).mean((1, 2, 3)),
         "squared": np.square(p - t).mean((1, 2, 3)),
-        "prototype": prototype_loss(t, p, test.wavelength),
+        "prototype": prototype_loss(t, p, wavelength),
         "transmission": np.abs((p - t).sum((1, 2))).mean(-1),
+        "most": p.sum((1, 2)).max(-1),
     }
-    if "train" in parts:
-        sums["spread"] = np.square(mean_spectrum(parts["train"]) - t).mean((1, 2, 3))
-    distances, owners = peak_distances(t, p, test.wavelength)
-    n = len(t)
+    if mean is not None:
+        sums["spread"] = np.square(mean - t).mean((1, 2, 3))
+    distances, owners = peak_distances(t, p, wavelength)
     for name, values in (("peaks", np.ones_like(distances)), ("off", distances), ("near", distances <= 2.0)):
-        sums[name] = np.bincount(owners, values, n)
-    weights = verification.bootstrap_weights(test.groups, seed).astype("float64")
-    resampled = _combine({name: weights @ of for name, of in sums.items()}, weights.sum(1))
-    values = {k: float(v[0]) for k, v in _combine({k: of.sum()[None] for k, of in sums.items()}, np.array([n])).items()}
-    values["excess"] = float(np.maximum(p.sum((1, 2)).max() - 1, 0.0))
-    finite = {name: value if np.isfinite(value) else None for name, value in values.items()}
-    return Scores({"r2": None, **finite}, verification.intervals(resampled, len(np.unique(test.groups))))
+        sums[name] = np.bincount(owners, values, len(t))
+    return sums
 
 
 def _combine(sums: dict[str, np.ndarray], n: np.ndarray) -> dict[str, np.ndarray]:
@@ -86,7 +103,7 @@ def mean_spectrum(train: Structures) -> np.ndarray:
     ndarray
         (2, 2, w).
     """
-    mean = train.spectra.mean((0, 1, 2), dtype="float64")
+    mean = rows.mean(train.spectra, (0, 1, 2))
     return np.broadcast_to(mean, (2, 2, len(mean)))
 
 
@@ -147,4 +164,5 @@ def peak_distances(t: np.ndarray, p: np.ndarray, wavelength: np.ndarray) -> tupl
 
 def error_by_wavelength(t: np.ndarray, p: np.ndarray) -> np.ndarray:
     """Compute the mean |p - t| at each wavelength: (w,)."""
-    return np.abs(p - t).mean((0, 1, 2))
+    total = sum(np.abs(p[some] - t[some]).sum((0, 1, 2), dtype="float64") for some in blocks(t))
+    return total / np.prod(t.shape[:3])

@@ -3,6 +3,8 @@
 Token column 0 is always the operation + 1, and 0 behind the end of a sequence: the network's mask.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from kmodels.core.training.batching import ArrayExamples
@@ -37,7 +39,7 @@ class NandPreprocessor:
 
     def __call__(self, trace: Trace) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         """Encode n sequences as ({"tokens": ...}, {"invalid": ..., "operation": ...}), no targets without labels."""
-        examples = encode(trace, self.recipe)
+        examples = encode(trace.read(), self.recipe)
         return examples.inputs, examples.targets
 
 
@@ -68,7 +70,31 @@ def _is_embedded(model) -> bool:
     return model.encoding == "slots" and model.sequence_order == "time"
 
 
-def encode(trace: Trace, recipe: NandRecipe) -> ArrayExamples:
+@dataclass(frozen=True)
+class TraceExamples:
+    """Examples of a trace on disk, encoded when they are taken.
+
+    Parameters
+    ----------
+    trace : Trace
+        n sequences.
+    recipe : NandRecipe
+        Its model section gives the encoding.
+    """
+
+    trace: Trace
+    recipe: NandRecipe
+
+    def __len__(self) -> int:
+        return len(self.trace)
+
+    def take(self, rows: np.ndarray) -> tuple[dict, dict]:
+        """Encode these rows as (inputs, targets), see `encode`."""
+        examples = encode(self.trace.read(rows), self.recipe)
+        return examples.inputs, examples.targets
+
+
+def encode(trace: Trace, recipe: NandRecipe) -> ArrayExamples | TraceExamples:
     """Make inputs and targets.
 
     Parameters
@@ -80,12 +106,14 @@ def encode(trace: Trace, recipe: NandRecipe) -> ArrayExamples:
 
     Returns
     -------
-    ArrayExamples
+    ArrayExamples or, of a trace on disk, TraceExamples
         Inputs: tokens (n, time, columns) and, under `encoding: normalized`, numbers (n, time, 4). Targets, where the
         trace has labels: invalid (n,) 0/1; for the operation head operation (n, time): the code at the first
         violation, 0 elsewhere, -1 (counts nothing) behind the end and in invalid sequences whose place of violation is
         not known.
     """
+    if trace.on_disk:
+        return TraceExamples(trace, recipe)
     slot = trace.slots()
     tokens = {"op": trace.op + 1}
     if recipe.model.encoding != "normalized":

@@ -15,6 +15,7 @@ import pandas as pd
 from kmodels.core.runs.cache import data_files
 from kmodels.core.spec.errors import UserError
 from kmodels.nand.data import table as tables
+from kmodels.nand.data.parts import Joined
 from kmodels.nand.data.records import CODES, COLUMNS, ERASE, NONE, OPERATIONS, PAD, Trace
 from kmodels.nand.data.rules import RuleChecker
 from kmodels.nand.data.table import APART, EMPTY, OTHER, SUFFIXES, Table
@@ -44,15 +45,18 @@ def load(source, recipe, labels: bool = True) -> Trace:
     Returns
     -------
     Trace
-        All sequences, padded to the longest.
+        All sequences, padded to the longest. One file after the other is read: what several of them hold may be larger
+        than memory, and then lies on disk, see `kmodels.core.io.rows`.
 
     Raises
     ------
     UserError
         Names file, row (of a CSV the line), value and rule.
     """
-    parts = [_trace(table, recipe.data) for table in _tables(source)]
-    trace = parts[0] if len(parts) == 1 else _join(parts)
+    joined = Joined()
+    for table in _tables(source):
+        joined.add(_trace(table, recipe.data))
+    trace = joined.trace()
     return labelled(trace, recipe.data) if labels else trace
 
 
@@ -284,23 +288,3 @@ def labelled(trace: Trace, rules) -> Trace:
     code = np.where(agrees, code, np.where(trace.invalid, trace.strategy, NONE))
     strategy = np.where(trace.invalid & (trace.strategy == NONE), code, trace.strategy)
     return replace(trace, violation_index=index, violation_code=code, strategy=strategy)
-
-
-def _join(parts: list[Trace]) -> Trace:
-    """Join the traces of several files, padded to the longest."""
-    longest = max(part.op.shape[1] for part in parts)
-    if len({part.invalid is None for part in parts}) > 1:
-        raise UserError("some of the files have a column `valid` and some have none: give all of them labels, or none")
-    joined = {}
-    for name in Trace.__dataclass_fields__:
-        values = [getattr(part, name) for part in parts]
-        if values[0] is None:
-            continue
-        if values[0].ndim == 2:
-            fill = PAD if name in ("op", "page") else 0
-            values = [np.pad(v, ((0, 0), (0, longest - v.shape[1])), constant_values=fill) for v in values]
-        if name == "pair":  # numbers of one file mean nothing in another
-            offsets = np.cumsum([0] + [int(v.max(initial=-1)) + 1 for v in values[:-1]])
-            values = [v + offset for v, offset in zip(values, offsets, strict=True)]
-        joined[name] = np.concatenate(values)
-    return Trace(**joined)

@@ -1,6 +1,7 @@
 """A batch of command sequences as arrays, and as the table of the file format."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from kmodels.core.io import files
+from kmodels.core.io.rows import blocks, choose, is_on_disk
 
 OPERATIONS = ("erase", "program", "read")
 ERASE, PROGRAM, READ = range(3)
@@ -16,6 +18,8 @@ PAD = -1  # in `op`: behind the end of a shorter sequence
 # Violation codes; 0 means legal. A strategy of the simulator has the name of the rule that it breaks.
 CODES = ("none", "not_erased", "overwrite", "page_hop", "read_unwritten", "stale_read")
 NONE, NOT_ERASED, OVERWRITE, PAGE_HOP, READ_UNWRITTEN, STALE_READ = range(6)
+
+BYTES = 128  # of an operation, its address and the network's inputs made of it
 
 COLUMNS = ("sequence", "step", "op", "die", "plane", "block", "page")
 LABELS = ("valid", "strategy", "violation_index")
@@ -28,7 +32,8 @@ class Trace:
     Parameters
     ----------
     op, die, plane, block, page : ndarray of int, shape (n, time)
-        The operation (an index of OPERATIONS, or PAD) and its address; page is -1 for an erase.
+        The operation (an index of OPERATIONS, or PAD) and its address; page is -1 for an erase. On disk where they are
+        too large for memory, see `kmodels.core.io.rows`.
     name : ndarray, shape (n,)
         Names as in the file's column `sequence`.
     pair : ndarray of int, shape (n,)
@@ -60,9 +65,25 @@ class Trace:
         return len(self.op)
 
     def take(self, rows) -> "Trace":
-        """Select the sequences with these indices."""
+        """Select the sequences with these indices; what lies on disk stays there."""
+        return self._each(lambda value: choose(value, rows))
+
+    def read(self, rows=slice(None)) -> "Trace":
+        """Select the sequences with these indices, all of them in memory."""
+        return self._each(lambda value: np.asarray(value[rows]))
+
+    def _each(self, function) -> "Trace":
         parts = {f.name: getattr(self, f.name) for f in fields(self)}
-        return Trace(**{name: None if value is None else value[rows] for name, value in parts.items()})
+        return Trace(**{name: None if value is None else function(value) for name, value in parts.items()})
+
+    @property
+    def on_disk(self) -> bool:
+        """Whether operations or addresses were too large for memory: `read` some of them first."""
+        return any(is_on_disk(getattr(self, name)) for name in ("op", "die", "plane", "block", "page"))
+
+    def blocks(self) -> Iterator[slice]:
+        """Yield slices that together are all sequences, as many at once as memory bears."""
+        return blocks(self, per_row=BYTES * self.op.shape[1]) if self.on_disk else iter([slice(None)])
 
     @property
     def length(self) -> np.ndarray:
@@ -75,6 +96,8 @@ class Trace:
 
     def frame(self) -> pd.DataFrame:
         """Tabulate a row an operation, with the columns of the file format."""
+        if self.on_disk:
+            return self.read().frame()
         real = self.op != PAD
         n_steps = real.sum(axis=1)
         step = np.broadcast_to(np.arange(self.op.shape[1]), self.op.shape)[real]

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from kmodels.core.io.rows import Appended
 from kmodels.nand.data.records import (
     ERASE,
     NONE,
@@ -232,7 +233,13 @@ class RuleChecker:
 
     def check(self, trace: Trace) -> Violations:
         """Find the violations of every sequence."""
-        return first_violations(replay(trace, self.rules)[0])
+        codes, index, code = Appended(), Appended(), Appended()
+        for some in trace.blocks():
+            found = first_violations(replay(trace.read(some), self.rules)[0])
+            codes.append(found.codes)
+            index.append(found.violation_index)
+            code.append(found.violation_code)
+        return Violations(codes.array(), np.asarray(index.array()), np.asarray(code.array()))
 
 
 def replay(trace: Trace, rules) -> tuple[np.ndarray, np.ndarray]:

@@ -3,6 +3,7 @@
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier
 
+from kmodels.core.io.rows import Appended
 from kmodels.core.spec.task import Scores
 from kmodels.nand.data import encode
 from kmodels.nand.data.records import OPERATIONS, Trace
@@ -49,15 +50,19 @@ def _score(judged: dict[str, Trace], predictions: dict[str, Prediction], seed: i
 
 def _check_rules(trace: Trace, rules) -> Prediction:
     """Predict each sequence by the rules themselves."""
-    violations = RuleChecker(rules).check(trace)
-    probability = np.zeros(trace.op.shape)
-    probability[np.arange(len(trace)), violations.violation_index] = violations.invalid
-    return Prediction(trace.name, violations.invalid.astype(float), 0.5, probability, violations.violation_code)
+    violations, placed = RuleChecker(rules).check(trace), Appended()
+    for some in trace.blocks():
+        index, invalid = violations.violation_index[some], violations.invalid[some]
+        probability = np.zeros((len(index), trace.op.shape[1]))
+        probability[np.arange(len(index)), index] = invalid
+        placed.append(probability)
+    return Prediction(trace.name, violations.invalid.astype(float), 0.5, placed.array(), violations.violation_code)
 
 
 def _summary_trees(recipe, train: Trace, judged: dict[str, Trace]) -> dict[str, Prediction]:
     """Predict by gradient-boosted trees on each input column's minimum, maximum and mean by operation."""
     trees = HistGradientBoostingClassifier(random_state=recipe.seed, early_stopping=False)
+    train = operation_baselines.learnt_from(train)
     trees.fit(_summarize(train, recipe), train.invalid)
     both = len(trees.classes_) == 2
     return {
@@ -70,6 +75,10 @@ def _summary_trees(recipe, train: Trace, judged: dict[str, Trace]) -> dict[str, 
 
 def _summarize(trace: Trace, recipe) -> np.ndarray:
     """Summarise a sequence without its order, (n, operations * columns * 3); NaN where it has no such operation."""
+    return np.concatenate([_summary(trace.read(some), recipe) for some in trace.blocks()])
+
+
+def _summary(trace: Trace, recipe) -> np.ndarray:
     inputs = encode.encode(trace, recipe).inputs
     values = np.concatenate([inputs[name] for name in sorted(inputs)], axis=-1).astype("float32")
     parts = []

@@ -75,7 +75,7 @@ def _examples(trace: Trace, prediction: Prediction) -> Iterator[tuple[str, int]]
 
 def plot_timeline(trace: Trace, prediction: Prediction, row: int) -> Figure:
     """Plot a sequence as blocks by time, with pages as numbers and colour and the violation probability below."""
-    one = trace.take(slice(row, row + 1))
+    one = trace.read(slice(row, row + 1))
     length = int(one.length[0])
     figure, (upper, lower) = figures.figure(11, 1.9 + 0.45 * (one.slots().max() + 1), rows=2)
     figure.get_layout_engine().set(hspace=0.02)

@@ -32,10 +32,9 @@ def metrics(trace: Trace, prediction: Prediction, seed: int) -> Scores:
         localisation is the share of invalid sequences whose first violation is placed exactly; None without an
         operation head.
     """
-    weights = verification.bootstrap_weights(trace.pair, seed)
     one = np.ones((1, len(trace)), "float32")
     values = {name: float(v[0]) for name, v in _ratios(trace, prediction, one).items()}
-    resampled = _ratios(trace, prediction, weights)
+    resampled = verification.resample(trace.pair, seed, lambda weights: _ratios(trace, prediction, weights))
     groups = _count_pairs(trace)
     intervals = {name: verification.interval(v, groups.get(name, groups["all"])) for name, v in resampled.items()}
     values |= _probability_scores(trace.invalid, prediction.probability)

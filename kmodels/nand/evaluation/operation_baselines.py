@@ -5,15 +5,17 @@ which they were, and how far its page lies from theirs. That is the past as far 
 the state that a network carries beyond the window.
 """
 
+from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.tree import DecisionTreeClassifier
 
+from kmodels.core.io.rows import Appended, memory_bytes
 from kmodels.core.report import verification
 from kmodels.nand.data import encode
-from kmodels.nand.data.records import OPERATIONS, PAD, Trace
+from kmodels.nand.data.records import BYTES, OPERATIONS, PAD, Trace
 from kmodels.nand.evaluation.prediction import Prediction
 
 WINDOW = 8  # operations before, in the same block
@@ -41,29 +43,42 @@ def predict(recipe, parts: dict[str, Trace], judged: dict[str, Trace]) -> dict[s
         ngram, decision_tree and boosted_trees, each of what is judged; nothing where the training part does not say
         which operations break a rule.
     """
-    train = parts["train"].take(~parts["train"].invalid | (parts["train"].violation_index >= 0))
+    train = learnt_from(parts["train"].take(~parts["train"].invalid | (parts["train"].violation_index >= 0)))
     if not 0 < train.invalid.sum() < len(train):
         return {}
     predicted = {"tuning": parts.get("validation", train)} | judged
     ngrams = Ngrams(train)
-    predictions = {"ngram": _predict(predicted, {name: ngrams.score(trace) for name, trace in predicted.items()})}
+    predictions = {"ngram": _predict(predicted, ngrams.score)}
     trees = {
         "decision_tree": DecisionTreeClassifier(min_samples_leaf=5, random_state=recipe.seed),
         "boosted_trees": HistGradientBoostingClassifier(early_stopping=False, random_state=recipe.seed),
     }
-    features = {name: _features(trace, recipe) for name, trace in predicted.items()}
     known, broken = _features(train, recipe), _violations(train)[train.op != PAD]
     rows = _choose_operations(broken, recipe.seed)
     for name, tree in trees.items():
         tree.fit(known[rows], broken[rows])
-        p = {part: tree.predict_proba(features[part])[:, 1] for part in predicted}
-        predictions[name] = _predict(predicted, {part: _in_place(p[part], trace) for part, trace in predicted.items()})
+        predictions[name] = _predict(
+            predicted, lambda some, tree=tree: _in_place(tree.predict_proba(_features(some, recipe))[:, 1], some)
+        )
     return predictions
 
 
-def _predict(traces, probability) -> dict[str, Prediction]:
-    """Give a sequence the highest probability of its operations."""
-    highest = {name: values.max(axis=1) for name, values in probability.items()}
+def learnt_from(train: Trace) -> Trace:
+    """Read what a baseline learns from: of a training part on disk as many sequences, spread over it, as fit."""
+    fit = max(1, memory_bytes() // (BYTES * train.op.shape[1]))
+    rows = np.arange(len(train)) if not train.on_disk else np.linspace(0, len(train) - 1, min(fit, len(train)))
+    return train.read(np.unique(rows.astype(int)))
+
+
+def _predict(traces: dict[str, Trace], score: Callable[[Trace], np.ndarray]) -> dict[str, Prediction]:
+    """Give a sequence the highest probability of its operations; score(some sequences): (n, time) of them."""
+    probability = {}
+    for name, trace in traces.items():
+        made = Appended()
+        for some in trace.blocks():
+            made.append(score(trace.read(some)))
+        probability[name] = made.array()
+    highest = {name: np.asarray(values.max(axis=1)) for name, values in probability.items()}
     threshold = verification.choose_threshold(highest["tuning"], traces["tuning"].invalid)
     return {
         name: Prediction(trace.name, highest[name], threshold, probability[name])

@@ -8,6 +8,7 @@ import pandas as pd
 from scipy.special import softmax
 
 from kmodels.core.io import files
+from kmodels.core.io.rows import Appended, blocks
 from kmodels.core.report import verification
 from kmodels.nand.data.records import CODES, ERASE, NONE, OPERATIONS, PAD, Trace
 
@@ -61,7 +62,10 @@ class Prediction:
     @property
     def violation_index(self) -> np.ndarray | None:
         """(n,) the operation that is most probably the first violation, of sequences predicted valid, too."""
-        return None if self.violation_probability is None else self.violation_probability.argmax(axis=1)
+        if self.violation_probability is None:
+            return None
+        each = (self.violation_probability[some].argmax(axis=1) for some in blocks(self.violation_probability))
+        return np.concatenate([np.zeros(0, int), *each])
 
     def frame(self) -> pd.DataFrame:
         """Tabulate the predictions, a row a sequence, in the columns of the file format.
@@ -72,7 +76,7 @@ class Prediction:
         table = {"sequence": self.name, "valid": ~self.invalid, "probability_invalid": self.probability}
         if self.violation_probability is not None:
             table["violation_index"] = np.where(self.invalid, self.violation_index, -1)
-            table["violation_probability"] = self.violation_probability.max(axis=1)
+            table["violation_probability"] = np.asarray(self.violation_probability.max(axis=1))
             table["violation_code"] = np.array(CODES)[np.where(self.invalid, self.violation_code, NONE)]
         table["threshold"] = np.full(len(self.name), self.threshold)
         table["threshold_name"] = np.full(len(self.name), self.threshold_name)
@@ -119,11 +123,15 @@ def decode(model, trace: Trace, outputs: dict) -> Prediction:
     threshold, how = float(as_numpy(model.threshold)), FIXED if model.fixed_threshold else CHOSEN
     if "operation" not in outputs:
         return Prediction(trace.name, probability, threshold, trace=trace, threshold_name=how)
-    p = softmax(outputs["operation"].astype("float64"), axis=-1)
-    violation_probability = np.where(trace.op == PAD, 0.0, 1 - p[..., NONE])
-    index = violation_probability.argmax(axis=1)
-    code = p[np.arange(len(p)), index, 1:].argmax(axis=-1) + 1
-    return Prediction(trace.name, probability, threshold, violation_probability, code, trace, how)
+    violation_probability, codes = Appended(), []
+    for some in trace.blocks():
+        p = softmax(outputs["operation"][some].astype("float64"), axis=-1)
+        broken = np.where(np.asarray(trace.op[some]) == PAD, 0.0, 1 - p[..., NONE])
+        violation_probability.append(broken)
+        index = broken.argmax(axis=1)
+        codes.append(p[np.arange(len(p)), index, 1:].argmax(axis=-1) + 1)
+    code = np.concatenate(codes)
+    return Prediction(trace.name, probability, threshold, violation_probability.array(), code, trace, how)
 
 
 def calibrate(model, trace: Trace, outputs: dict) -> None:

@@ -12,6 +12,7 @@ SHOWN = 2  # sequences in the picture
 
 def describe(trace: Trace) -> dict[str, str]:
     """Tabulate sequences, operations, addresses and labels."""
+    trace = trace.read()
     real, length = trace.op != PAD, trace.length
     counts = {name: int((trace.op == code).sum()) for code, name in enumerate(OPERATIONS)}
     shares = ", ".join(f"{count / real.sum():.0%} {name}" for name, count in counts.items())
@@ -41,10 +42,10 @@ def picture(trace: Trace) -> Figure:
     rows = list(range(min(SHOWN, len(trace))))
     if trace.invalid is not None and trace.invalid.any():
         rows[-1] = int(np.argmax(trace.invalid))
-    heights = [1.2 + 0.45 * (trace.take([row]).slots().max() + 1) for row in rows]
+    heights = [1.2 + 0.45 * (trace.read([row]).slots().max() + 1) for row in rows]
     made, axes = figures.figure(11, sum(heights), len(rows), 1)
     for axis, row in zip(np.atleast_1d(axes), rows, strict=True):
-        one = trace.take([row])
+        one = trace.read([row])
         if one.violation_index is None:
             one = Trace(**{**vars(one), "violation_index": np.array([-1])})
         plot_operations(axis, one)

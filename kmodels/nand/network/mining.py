@@ -1,8 +1,11 @@
 """Hard-negative mining: train again on the invalid sequences that the model predicts valid."""
 
+from dataclasses import dataclass
+
 import keras
 import numpy as np
 
+from kmodels.core.spec.task import Examples
 from kmodels.core.training import batching, inference
 from kmodels.core.training.devices import distribution
 
@@ -18,7 +21,7 @@ class HardNegativeMining(keras.callbacks.Callback):
     ----------
     trace : Trace
         The training sequences.
-    examples : ArrayExamples
+    examples : Examples
         The same sequences, encoded.
     recipe : NandRecipe
         Of the run.
@@ -47,7 +50,7 @@ def mine_hard_negatives(model, trace, examples, recipe) -> dict[str, float]:
         Compiled.
     trace : Trace
         The training sequences.
-    examples : ArrayExamples
+    examples : Examples
         The same sequences, encoded.
     recipe : NandRecipe
         Of the run.
@@ -83,9 +86,22 @@ def _train(model, examples, rows, size) -> None:
     model.optimizer.iterations.assign(iterations)
 
 
+@dataclass(frozen=True)
+class _Some:
+    """Some of the examples."""
+
+    examples: Examples
+    rows: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def take(self, rows) -> tuple[dict, dict]:
+        return self.examples.take(self.rows[rows])
+
+
 def _missed(model, examples, rows, size) -> np.ndarray:
     """Those of the rows that the model predicts valid."""
-    inputs, targets = examples.take(rows)
-    logit = inference.predict(model, batching.ArrayExamples(inputs, targets), size)["invalid"]
+    logit = inference.predict(model, _Some(examples, rows), size)["invalid"]
     threshold = float(inference.as_numpy(model.threshold))
     return rows[1 / (1 + np.exp(-logit.astype("float64"))) < threshold]

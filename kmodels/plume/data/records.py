@@ -1,13 +1,16 @@
 """Windows of consecutive frames, cut from runs on disk and read when they are used."""
 
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from kmodels.core.io.rows import memory_bytes
 from kmodels.plume.data.run import Maps, StoredRun
 
 CACHE_BYTES = 512 << 20  # of runs that stay in memory once read
+PART_BYTES = 8 << 20  # of a forecast that is scored at once
 
 
 class RunCache:
@@ -78,7 +81,7 @@ class Windows:
     horizon: int
     cell: tuple[float, float, float]
     frame_seconds: float
-    cache: RunCache = field(default_factory=lambda: RunCache(CACHE_BYTES), repr=False)
+    cache: RunCache = field(default_factory=lambda: RunCache(memory_bytes(CACHE_BYTES)), repr=False)
 
     def __len__(self) -> int:
         return len(self.run)
@@ -132,6 +135,19 @@ class Windows:
         """(n,) frames that each window's run has after the window's past."""
         frames = np.array([run.n_frames for run in self.runs], int)
         return frames[self.run] - self.first - self.n_past
+
+    def by_runs(self, frames: int) -> Iterator[np.ndarray]:
+        """Yield rows, whole runs at a time, whose windows of so many frames take about PART_BYTES or are of one run."""
+        order = np.argsort(self.run, kind="stable")
+        runs = np.split(order, np.flatnonzero(np.diff(self.run[order])) + 1) if len(order) else []
+        some, per_window = [], 4 * frames * int(np.prod(self.shape)) if runs else 1
+        for own in runs:
+            if some and (sum(map(len, some)) + len(own)) * per_window > PART_BYTES:
+                yield np.concatenate(some)
+                some = []
+            some.append(own)
+        if some:
+            yield np.concatenate(some)
 
     def past(self, rows) -> np.ndarray:
         """Read frames t - n_past + 1 .. t, which the model sees: (n, n_past, z, y, x) float32 [kg m-3]."""

@@ -1,6 +1,7 @@
 """Forecasts that need no network, and the network's error as a share of theirs."""
 
 import functools
+from collections.abc import Callable
 
 import numpy as np
 
@@ -8,7 +9,7 @@ from kmodels.core.spec.task import Scores
 from kmodels.plume.data.flow.courant import is_solvable
 from kmodels.plume.data.records import Windows
 from kmodels.plume.evaluation import solver
-from kmodels.plume.evaluation.metrics import metrics
+from kmodels.plume.evaluation.metrics import pooled_scores, target_sums
 from kmodels.plume.evaluation.prediction import Forecast
 
 
@@ -74,8 +75,37 @@ def evaluate_baselines(recipe, parts: dict[str, Windows]) -> dict[str, Scores]:
 
 
 def _scores_on(windows: Windows, recipe, train: Windows | None) -> dict[str, Scores]:
-    forecasts = baseline_forecasts(windows, recipe.data.horizon, train)
-    return {name: metrics(windows, forecast, recipe.seed) for name, forecast in forecasts.items()}
+    sums = sums_in_parts(windows, target_sums, lambda some: baseline_forecasts(some, recipe.data.horizon, train), 1)
+    return {name: pooled_scores(of, windows.groups, recipe.seed) for name, of in sums.items()}
+
+
+def sums_in_parts(windows: Windows, sums: Callable, forecasts: Callable, frames: int) -> dict[str, np.ndarray]:
+    """Make forecasts of some runs at a time, and keep no more than what their scores are made of.
+
+    Parameters
+    ----------
+    windows : Windows
+        n windows.
+    sums : callable
+        ``sums(some_windows, forecast)``: (some windows, ...).
+    forecasts : callable
+        ``forecasts(some_windows)``: {name: Forecast}.
+    frames : int
+        Of a forecast.
+
+    Returns
+    -------
+    dict of str to numpy.ndarray
+        {name: (n, ...)}.
+    """
+    order, found = [np.zeros(0, int)], {}
+    for rows in windows.by_runs(frames):
+        order.append(rows)
+        some = windows.take(rows)
+        for name, forecast in forecasts(some).items():
+            found.setdefault(name, []).append(sums(some, forecast))
+    back = np.argsort(np.concatenate(order))
+    return {name: np.concatenate(parts)[back] for name, parts in found.items()}
 
 
 def with_error_ratios(model: Scores, baselines: dict[str, Scores]) -> Scores:

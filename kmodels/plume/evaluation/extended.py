@@ -1,6 +1,7 @@
 """What one forecast of each held-out window does not show: thirty steps on the network's own output."""
 
 import functools
+from collections.abc import Callable
 
 import numpy as np
 
@@ -8,7 +9,7 @@ from kmodels.core.spec.task import ExtendedEvaluation, Scores
 from kmodels.plume.data.flow.wind_error import with_error
 from kmodels.plume.data.records import Windows
 from kmodels.plume.evaluation import figures
-from kmodels.plume.evaluation.baselines import baseline_forecasts
+from kmodels.plume.evaluation.baselines import baseline_forecasts, sums_in_parts
 from kmodels.plume.evaluation.metrics import air_mask, pooled_scores, window_sums
 from kmodels.plume.evaluation.prediction import Forecast
 from kmodels.plume.evaluation.rollout import roll_out
@@ -44,44 +45,53 @@ def evaluate_rollouts(model, windows: Windows, recipe, train: Windows | None = N
     if recipe.data.horizon != 1 or not len(rows):
         return ExtendedEvaluation()
     cases = _baselines(windows, train, recipe.seed)
-    truth, under_true_wind, _ = cases["rollout_"]
-    forecast = roll_out(model, under_true_wind, recipe, LEADS)
     by_lead, found, theirs = {}, Scores({}), {}
-    for prefix, (_, given, known) in cases.items():
-        ours = forecast if given is under_true_wind else roll_out(model, given, recipe, LEADS)
-        sums = {"model": lead_sums(truth, ours)} | known
+    for prefix, (given, known) in cases.items():
+        sums = _sums(given, lambda some: {"model": roll_out(model, some, recipe, LEADS)}) | known
         scores = {name: _scores(of, given.groups, recipe.seed, prefix) for name, of in sums.items()}
         by_lead[prefix] = {
             name: [pooled_scores(of[:, k], given.groups, 0) for k in range(LEADS)] for name, of in sums.items()
         }
         found = found.merge(scores.pop("model"))
         theirs = {name: theirs.get(name, Scores({})).merge(one) for name, one in scores.items()}
-    row = int(np.argmax(truth[:, 0].sum((1, 2, 3))))
     curves = {CURVES[prefix]: figures.plot_lead_curves(of, windows.frame_seconds) for prefix, of in by_lead.items()}
-    return ExtendedEvaluation(found, theirs, curves, {"rollout.gif": figures.animate(truth[row], forecast, row)})
+    shown = _fullest(cases["rollout_"][0])
+    truth, forecast = shown.future(np.arange(1), LEADS)[0], roll_out(model, shown, recipe, LEADS)
+    return ExtendedEvaluation(found, theirs, curves, {"rollout.gif": figures.animate(truth, forecast, 0)})
 
 
 # The network untrained asks for the same: windows are told apart by their identity.
 @functools.lru_cache(maxsize=1)
-def _baselines(windows: Windows, train: Windows | None, seed: int) -> dict[str, tuple[np.ndarray, Windows, dict]]:
+def _baselines(windows: Windows, train: Windows | None, seed: int) -> dict[str, tuple[Windows, dict]]:
     """Roll the baselines out under the true wind and, where there is wind, under a wrong one.
 
-    Returns by prefix of the scores: the truth, the windows with the wind that forecasts are given, and `lead_sums` of
-    each baseline.
+    Returns by prefix of the scores: the windows with the wind that forecasts are given, and `lead_sums` of each
+    baseline.
     """
     windows = windows.take(rollout_rows(windows))
-    truth = windows.future(np.arange(len(windows)), LEADS)
     given = {"rollout_": windows}
     if windows.has_wind:
         given["wrong_wind_"] = with_error(windows, np.random.default_rng([seed, 0x817D]))
     return {
-        prefix: (
-            truth,
-            some,
-            {name: lead_sums(truth, of) for name, of in baseline_forecasts(some, LEADS, train).items()},
-        )
+        prefix: (some, _sums(some, lambda part: baseline_forecasts(part, LEADS, train)))
         for prefix, some in given.items()
     }
+
+
+def _sums(windows: Windows, forecasts: Callable) -> dict[str, np.ndarray]:
+    """Compute the `lead_sums` of forecasts that are made of some windows at a time, by name."""
+
+    def of_part(some: Windows, forecast: Forecast) -> np.ndarray:
+        return lead_sums(some.future(np.arange(len(some)), LEADS), forecast)
+
+    return sums_in_parts(windows, of_part, forecasts, LEADS)
+
+
+def _fullest(windows: Windows) -> Windows:
+    """Select the window whose next frame has most mass: there is something to see."""
+    rows = np.arange(len(windows))
+    mass = [windows.target(rows[k : k + 1], 1).sum() for k in range(len(rows))]
+    return windows.take(rows[[int(np.argmax(mass))]])
 
 
 def _scores(sums: np.ndarray, groups: np.ndarray, seed: int, prefix: str) -> Scores:

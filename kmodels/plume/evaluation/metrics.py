@@ -35,10 +35,15 @@ def metrics(truth: Windows, forecast: Forecast, seed: int) -> Scores:
     ----------
     Chang and Hanna (2004), Air quality model performance evaluation, Meteorol. Atmos. Phys. 87, 167-196.
     """
+    return pooled_scores(target_sums(truth, forecast), truth.groups, seed)
+
+
+def target_sums(truth: Windows, forecast: Forecast) -> np.ndarray:
+    """Compute `window_sums` of the target frame and a forecast's last lead: (windows, len(NAMES))."""
     rows = np.arange(len(truth))
     chunks = (rows[k : k + CHUNK] for k in range(0, len(rows), CHUNK))
     sums = [window_sums(truth.target(some), forecast.concentration[some, -1], air_mask(truth, some)) for some in chunks]
-    return pooled_scores(np.concatenate(sums), truth.groups, seed)
+    return np.concatenate(sums)
 
 
 def air_mask(windows: Windows, rows) -> np.ndarray:
@@ -90,8 +95,7 @@ def pooled_scores(sums: np.ndarray, groups: np.ndarray, seed: int) -> Scores:
         None where a score is not defined.
     """
     values = {name: float(value[0]) for name, value in scores_from_sums(sums.sum(0, keepdims=True)).items()}
-    weights = verification.bootstrap_weights(groups, seed).astype("float64")
-    resampled = scores_from_sums(weights @ sums)
+    resampled = verification.resample(groups, seed, lambda weights: scores_from_sums(weights @ sums), dtype="float64")
     intervals = verification.intervals(resampled, len(np.unique(groups)))
     values = {name: value if np.isfinite(value) else None for name, value in values.items()}
     return Scores(values, intervals, resampled if len(np.unique(groups)) > 1 else {})

@@ -5,6 +5,7 @@ from typing import Literal
 
 import numpy as np
 
+from kmodels.core.io.rows import Appended, blocks
 from kmodels.precip.data.records import Days, Domain, heavy_threshold
 from kmodels.precip.data.split import day_numbers
 from kmodels.precip.data.statistics import rain_column
@@ -43,6 +44,14 @@ def states(days: Days, rows) -> np.ndarray:
     if column is not None:
         values[..., column] = np.log1p(np.maximum(values[..., column], 0))
     return values
+
+
+def all_states(days: Days) -> np.ndarray:
+    """Make the `states` of all days, on disk where they are too large for memory."""
+    made, numbers = Appended(), np.arange(len(days))
+    for some in blocks(days, per_row=days.states[0].nbytes):
+        made.append(states(days, numbers[some]))
+    return made.array()
 
 
 def statics(domain: Domain) -> np.ndarray:

@@ -4,6 +4,7 @@ Formats: CF NetCDF (.nc) or Zarr (.zarr), see cf_writer.py and cf_reader.py for 
 be in them; the prototype's folder of NumPy files, see legacy_numpy.py.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -12,9 +13,10 @@ from typing import NamedTuple
 import numpy as np
 
 from kmodels.core.cli import console
-from kmodels.core.io import units
+from kmodels.core.io import rows, units
 from kmodels.core.io.hdf5 import refuse_crashing
 from kmodels.core.io.rounding import Clipped
+from kmodels.core.io.rows import choose
 from kmodels.core.runs.cache import data_files
 from kmodels.core.spec.errors import UserError
 from kmodels.precip.data import legacy_numpy
@@ -38,10 +40,11 @@ from kmodels.precip.recipe import PrecipRecipe
 SUFFIXES = (".nc", ".nc4", ".nc3", ".cdf", ".netcdf", ".zarr", *legacy_numpy.PARTS)
 KINDS = ("coarse", "fine", "static")
 WET = 0.1  # mm/day
-BLOCK_BYTES = 32 << 20  # of rain that is checked at once
+BLOCK_BYTES = 8 << 20  # of rain that is checked at once
 KEPT_BYTES = 2 << 30  # of rain that stays in memory
 SAME_PLACE = 0.05  # of a coarse cell: centres nearer than this coincide
 FAR = 10.0  # standard deviations of the training from its mean, beyond which other units are likely
+MOST_PAIRS = 5_000_000  # cells and days from which a shift of the dates is seen
 FEWEST_PAIRS = 8  # days from which a shift of the dates can be seen
 BETTER = 0.1  # by which the correlation of another day must be higher to be worth a line
 
@@ -65,8 +68,8 @@ class UserDays(Days):
 
     def inputs(self) -> dict[str, dict]:
         """Describe the predictors over these days: {name: {"unit", "mean", "sd"}}, rain in mm/day."""
-        states = self.states[self.day]
-        mean, sd = (getattr(states, name)((0, 1, 2), dtype="float64").tolist() for name in ("mean", "std"))
+        states = choose(self.states, self.day)
+        mean, sd = (of(states, (0, 1, 2)).tolist() for of in (rows.mean, rows.standard_deviation))
         unit = {name: origin.unit for name, origin in self.origin.items()}
         found = zip(self.predictors, mean, sd, strict=True)
         return {name: {"unit": unit.get(name), "mean": m, "sd": s} for name, m, s in found}
@@ -98,11 +101,10 @@ class UserDays(Days):
             known = inputs.get(name, {})
             conversion = _conversion(name, origin.get(name), known.get("unit"), run)
             if conversion != units.SAME:
-                states = states.copy() if states is self.states else states
-                states[..., column] = conversion(states[..., column])
+                states = rows.mapped(lambda some, k=column, change=conversion: _converted(some, k, change), states)
                 origin[name] = origin[name]._replace(unit=known["unit"])
             path = origin[name].path if name in origin else "data"
-            _tell_far(f"{path}: {name}", states[self.day, ..., column], known)
+            _tell_far(f"{path}: {name}", states, self.day, column, known)
         return replace(self, states=states, origin=origin, like=run)
 
 
@@ -120,11 +122,18 @@ def _conversion(name: str, origin: Origin | None, wanted: str | None, run: Path)
     raise UserError(f"{origin.path}: {name}: units {shown}; {rule}")
 
 
-def _tell_far(what: str, values: np.ndarray, known: Mapping) -> None:
+def _converted(states: np.ndarray, column: int, conversion: units.Conversion) -> np.ndarray:
+    """Convert one predictor of states (rows, Y, X, C)."""
+    states = states.copy()
+    states[..., column] = conversion(states[..., column])
+    return states
+
+
+def _tell_far(what: str, states: np.ndarray, day: np.ndarray, column: int, known: Mapping) -> None:
     """Say where the mean of a predictor is so far from that of the training that its unit may be another one."""
-    if "mean" not in known or not values.size:
+    if "mean" not in known or not len(day):
         return
-    mean, sd = float(values.mean(dtype="float64")), known["sd"]
+    mean, sd = float(rows.mean(choose(states, day), (0, 1, 2))[column]), known["sd"]
     if abs(mean - known["mean"]) > FAR * max(sd, 1e-6 * abs(known["mean"])):
         unit = f" {known['unit']}" if known.get("unit") else ""
         trained = f"{known['mean']:g}{unit}, standard deviation {sd:g}"
@@ -134,7 +143,8 @@ def _tell_far(what: str, values: np.ndarray, known: Mapping) -> None:
 def load(path: str | Path, recipe: PrecipRecipe, labels: bool = True) -> Days:
     """Load the days of a folder for which there are all predictors and, with labels, fine rain.
 
-    Every value is checked once; rain stays in memory where it fits into KEPT_BYTES, else it is read when asked for.
+    Every value is checked once. Rain and coarse states stay in memory where they fit into KEPT_BYTES, else on disk, as
+    arrays; see `kmodels.core.io.rows`.
 
     Parameters
     ----------
@@ -175,15 +185,16 @@ def load(path: str | Path, recipe: PrecipRecipe, labels: bool = True) -> Days:
         refuse_other_grid(fine.pieces[0][0], static.grid, static.path)
     keys = _common_days([*coarse, *([fine] if labels else [])], folder)
     dates = coarse[0].dates[np.isin(coarse[0].keys, keys)]
-    states = np.stack([_checked_state(s, np.flatnonzero(np.isin(s.keys, keys))) for s in coarse], axis=-1)
+    states = _checked_states(coarse, keys)
     rain, observed, mean = None, np.ones(land.shape, bool), np.full(len(keys), np.nan)
     if fine is not None:
         rain, observed, mean, means = _checked_rain(
             fine, np.flatnonzero(np.isin(fine.keys, keys)), land, recipe.data.grid.block
         )
-        for series, state in zip(coarse, np.moveaxis(states, -1, 0), strict=True):
+        for column, series in enumerate(coarse):
             if series.name == RAIN:
-                _tell_shift(series, fine, day_numbers(dates), state, means)
+                some = slice(-MOST_PAIRS // means[0].size - 1, None)  # enough to see a shift
+                _tell_shift(series, fine, day_numbers(dates)[some], states[some, ..., column], means[some])
     if distance is None:
         distance = distance_to_coast(land, static.grid.lat, static.grid.lon)
     return UserDays(
@@ -299,48 +310,57 @@ def _common_days(series: list[Series], folder: Path) -> np.ndarray:
     return keys
 
 
-def _checked_state(series: Series, rows: np.ndarray) -> np.ndarray:
-    """Read a predictor on these days, (rows, Y, X) float32; every value must be a number, and rain can be."""
-    clipped = Clipped()
-    values = series.read(rows, clipped)
-    series.refuse(~np.isfinite(values), values, rows, "expected a number")
+def _checked_states(coarse: list[Series], keys: np.ndarray) -> np.ndarray:
+    """Read the predictors of these days, (rows, Y, X, C) float32."""
+    days = [np.flatnonzero(np.isin(series.keys, keys)) for series in coarse]
+    clipped, states = [Clipped() for _ in coarse], rows.Appended(rows.memory_bytes(KEPT_BYTES))
+    per_block = max(1, BLOCK_BYTES // (4 * len(coarse) * math.prod(coarse[0].grid.shape)))
+    for first in range(0, len(keys), per_block):
+        some = slice(first, first + per_block)
+        read = [_checked_state(*each) for each in zip(coarse, (own[some] for own in days), clipped, strict=True)]
+        states.append(np.stack(read, axis=-1))
+    for series, found in zip(coarse, clipped, strict=True):
+        series.tell(found)
+    return states.array()
+
+
+def _checked_state(series: Series, days: np.ndarray, clipped: Clipped) -> np.ndarray:
+    """Read a predictor on these days, (days, Y, X) float32; every value must be a number, and rain can be."""
+    values = series.read(days, clipped)
+    series.refuse(~np.isfinite(values), values, days, "expected a number")
     if series.is_rain:
-        _refuse_no_rain(series, rows, values)
-    series.tell(clipped)
+        _refuse_no_rain(series, days, values)
     return values
 
 
-def _checked_rain(series: Series, rows: np.ndarray, land: np.ndarray, block: int):
+def _checked_rain(series: Series, days: np.ndarray, land: np.ndarray, block: int):
     """Check rain.
 
-    Returns a function that reads days, observed (y, x), the mean over land (rows,) [mm/day], and means over blocks of
-    block x block cells (rows, Y, X) [mm/day], NaN where one is not observed.
+    Returns a function that reads days, observed (y, x), the mean over land (days,) [mm/day], and means over blocks of
+    block x block cells (days, Y, X) [mm/day], NaN where one is not observed.
     """
-    kept = np.empty((len(rows), *land.shape), "float32") if 4 * len(rows) * land.size <= KEPT_BYTES else None
+    kept = rows.Appended(rows.memory_bytes(KEPT_BYTES))
     per_block = max(1, BLOCK_BYTES // (4 * land.size))
-    observed, mean, most = np.ones(land.shape, bool), np.empty(len(rows)), 0.0
-    means = np.empty((len(rows), land.shape[0] // block, land.shape[1] // block), "float32")
+    observed, mean, most = np.ones(land.shape, bool), np.empty(len(days)), 0.0
+    shape, means = (land.shape[0] // block, land.shape[1] // block), rows.Appended(rows.memory_bytes(KEPT_BYTES))
     clipped = Clipped()
-    for first in range(0, len(rows), per_block):
-        some = rows[first : first + per_block]
+    for first in range(0, len(days), per_block):
+        some = days[first : first + per_block]
         values = series.read(some, clipped)
         _refuse_bad_rain(series, some, values, land)
-        means[first : first + per_block] = values.reshape(-1, means.shape[1], block, means.shape[2], block).mean((2, 4))
+        means.append(values.reshape(-1, shape[0], block, shape[1], block).mean((2, 4)))
         observed &= np.isfinite(values).all(0)
         values = np.nan_to_num(values, copy=False)
         mean[first : first + per_block] = values[:, land].mean(1) if land.any() else values.mean((1, 2))
         most = max(most, float(values.max()))
-        if kept is not None:
-            kept[first : first + per_block] = values
+        kept.append(values)
     if most < WET:
         file, name = series.pieces[0]
         file.refuse(
             name, f"at most {most:g} mm/day on any day; {WET:g} or more expected somewhere: are the units right?"
         )
     series.tell(clipped)
-    if kept is not None:
-        return kept.__getitem__, observed, mean, means
-    return (lambda days: np.nan_to_num(series.read(rows[days]))), observed, mean, means
+    return kept.array().__getitem__, observed, mean, means.array()
 
 
 def _tell_shift(coarse: Series, fine: Series, days: np.ndarray, state: np.ndarray, means: np.ndarray) -> None:

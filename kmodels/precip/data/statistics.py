@@ -4,6 +4,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from kmodels.core.io import rows
 from kmodels.precip.data.records import Days, heavy_threshold
 from kmodels.precip.data.variables import COVARIATES, RAIN
 
@@ -81,9 +82,11 @@ def compute_statistics(days: Days, states: np.ndarray, loss, heavy_quantile: flo
         total += logs.sum(0)
         squares += (logs**2).sum(0)
     some = np.unique(np.linspace(0, n - 1, max(1, min(n, SAMPLE // days.domain.land.size))).astype(int))
-    amounts = days.rain(some)[:, days.domain.observed]
+    amounts = rows.Appended()
+    for first in range(0, len(some), PER_BLOCK):
+        amounts.append(days.rain(some[first : first + PER_BLOCK])[:, days.domain.observed])
     heavy = heavy_threshold(days, heavy_quantile)
-    return _statistics(total / n, squares / n, states, amounts, heavy, loss)
+    return _statistics(total / n, squares / n, states, amounts.array(), heavy, loss)
 
 
 def statistics_of_arrays(
@@ -114,16 +117,17 @@ def _statistics(mean, mean_square, states, amounts, heavy: float, loss) -> Stati
     sd = np.sqrt(np.maximum(mean_square - mean**2, 0))
     # To float32, as a network keeps them: it and the baselines are scored by the same thresholds.
     p95, p99, tail = (float(np.float32(np.quantile(amounts, q))) for q in (0.95, 0.99, loss.tail_quantile))
+    weight = rows.mapped(lambda some: weights(some, loss, tail), amounts)
     return Statistics(
         rain_mean=mean,
         rain_sd=np.where(sd < LEAST_SD, 1.0, sd),
-        state_mean=states.mean((0, 1, 2), dtype="float64"),
-        state_sd=np.maximum(states.std((0, 1, 2), dtype="float64"), 1e-6),
+        state_mean=rows.mean(states, (0, 1, 2)),
+        state_sd=np.maximum(rows.standard_deviation(states, (0, 1, 2)), 1e-6),
         p95=p95,
         p99=p99,
         tail=tail,
         heavy=float(np.float32(heavy)),
-        mean_weight=float(weights(amounts, loss, tail).mean()),
+        mean_weight=float(rows.mean(weight, tuple(range(weight.ndim)))),
     )
 
 

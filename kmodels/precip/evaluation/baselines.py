@@ -4,7 +4,7 @@ import numpy as np
 from scipy import fft, ndimage
 
 from kmodels.core.spec.task import Scores
-from kmodels.precip.data.encode import states
+from kmodels.precip.data.encode import all_states
 from kmodels.precip.data.load import WET
 from kmodels.precip.data.records import Days
 from kmodels.precip.data.split import day_numbers
@@ -27,7 +27,7 @@ def baselines(recipe, parts: dict[str, Days]) -> dict[str, Scores]:
     if "train" not in parts:
         return {}
     train = parts["train"]
-    known = compute_statistics(train, states(train, np.arange(len(train))), recipe.train, recipe.data.heavy_quantile)
+    known = compute_statistics(train, all_states(train), recipe.train, recipe.data.heavy_quantile)
     scored = {}
     for name, ensemble in ensembles(recipe, parts, recipe.model.members).items():
         scored[name] = brief_scores(daily_statistics(ensemble, known), recipe.seed)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kmodels.core.io.rows import Appended
 from kmodels.precip.data.load import WET
 from kmodels.precip.data.records import Domain
 from kmodels.precip.data.statistics import Statistics
@@ -18,7 +19,7 @@ PAIRS = 10  # members whose pairwise likeness is diversity, and whose fractions 
 
 @dataclass(frozen=True, eq=False)
 class DailyStatistics:
-    """What all scores are made of, day by day, so that days can be resampled.
+    """What all scores are made of, day by day, so that days can be resampled; on disk where it is large.
 
     Attributes
     ----------
@@ -101,15 +102,15 @@ def daily_statistics(ensemble: Ensemble, known: Statistics, brief: bool = False,
     progress : callable, optional
         progress(done, total).
     """
-    days, parts = ensemble.days, []
-    heavy = days.heavy(known.heavy)
+    days, parts = ensemble.days, {}
     for rows, fields in ensemble.blocks(progress):
-        parts.append(_block_statistics(fields, days.rain(rows), days.domain.observed, known, brief))
-    joined = [{k: np.concatenate([part[n][k] for part in parts]) for k in parts[0][n]} for n in range(3)]
-    each, histograms, power = joined
-    each["heavy"] = heavy.astype(float)
-    ranks = np.concatenate([part[3] for part in parts])
-    return DailyStatistics(each, histograms, power, ranks, days.groups, ensemble.members)
+        found = _block_statistics(fields, days.rain(rows), days.domain.observed, known, brief)
+        for kind, arrays in zip(("each", "histograms", "power", "ranks"), found, strict=True):
+            for name, values in arrays.items():
+                parts.setdefault(kind, {}).setdefault(name, Appended()).append(values)
+    each, histograms, power, ranks = ({k: made.array() for k, made in of.items()} for of in parts.values())
+    each["heavy"] = days.heavy(known.heavy).astype(float)
+    return DailyStatistics(each, histograms, power, ranks["ranks"], days.groups, ensemble.members)
 
 
 def _block_statistics(fields, truth, observed, known: Statistics, brief: bool):
@@ -142,7 +143,7 @@ def _block_statistics(fields, truth, observed, known: Statistics, brief: bool):
         "truth": spectrum.radial_power(truth * observed),
         "members": spectrum.radial_power(fields * observed).mean(1),
     }
-    return each, histograms, power, _ranks(x, y)
+    return each, histograms, power, {"ranks": _ranks(x, y)}
 
 
 def _diversity(x: np.ndarray) -> np.ndarray:

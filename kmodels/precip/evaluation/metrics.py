@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from kmodels.core.io.rows import blocks, is_on_disk
 from kmodels.core.report import verification
 from kmodels.core.spec.task import Scores
 from kmodels.precip.evaluation.daily_statistics import BINS, TOP, DailyStatistics, SampleStatistics
@@ -88,11 +89,11 @@ def combine(daily: DailyStatistics, weight: np.ndarray | None = None) -> dict[st
     weight = np.ones(len(daily.groups)) if weight is None else weight
     e = {name: float(value @ weight) for name, value in daily.each.items()}
     n = weight.sum()
-    truth, sampled = (weight @ daily.histograms[name] for name in ("truth", "members"))
+    truth, sampled = (_total(weight, daily.histograms[name]) for name in ("truth", "members"))
     levels = (0.99, 0.999, RETURN_LEVEL)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratios = quantile(sampled, levels) / quantile(truth, levels)
-        power = {name: weight @ value for name, value in daily.power.items()}
+        power = {name: _total(weight, value) for name, value in daily.power.items()}
         decibel = 10 * np.log10(power["members"] / power["truth"])
         values = {name: e[name] / n for name in ("crps", "twcrps_p95", "twcrps_p99") if name in e}
         m = daily.members
@@ -105,7 +106,7 @@ def combine(daily: DailyStatistics, weight: np.ndarray | None = None) -> dict[st
             "wet_difference": abs(e["wet_sampled"] - e["wet"]) / n,
             "mass_bias": abs(np.float64(e["sampled"]) / e["rain"] - 1),
             "ralsd": np.sqrt(np.mean(decibel**2)),
-            "rank_deviation": np.abs(weight @ daily.ranks / n - 1 / (m + 1)).sum(),
+            "rank_deviation": np.abs(_total(weight, daily.ranks) / n - 1 / (m + 1)).sum(),
             "mae_tail": np.float64(e["tail_error"]) / e["tail"],
         }
         if "fss" in e:
@@ -116,13 +117,20 @@ def combine(daily: DailyStatistics, weight: np.ndarray | None = None) -> dict[st
     return {name: float(value) for name, value in (values | _on_heavy_days(daily, weight)).items()}
 
 
+def _total(weight: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Add up values of days, (days, k) -> (k,), that count `weight` times each; block by block from disk."""
+    if not is_on_disk(values):
+        return weight @ values
+    return sum(weight[some] @ values[some] for some in blocks(values))
+
+
 def _on_heavy_days(daily: DailyStatistics, weight) -> dict[str, float]:
     """Compute what the prototype reported: scores of heavy days alone."""
     weight = weight * daily.each["heavy"]
     if not weight.sum():
         return dict.fromkeys(("max_ratio", "mean_ratio", "p95_ratio", "diversity", "real_max", "real_mean"), np.nan)
     e = {name: float(value @ weight) for name, value in daily.each.items()}
-    p95 = [float(quantile(weight @ daily.histograms[name], 0.95)) for name in ("members", "truth")]
+    p95 = [float(quantile(_total(weight, daily.histograms[name]), 0.95)) for name in ("members", "truth")]
     return {
         "max_ratio": e["maximum_sampled"] / e["maximum"],
         "mean_ratio": e["sampled"] / e["rain"],
@@ -137,15 +145,23 @@ def scores(daily: DailyStatistics, seed: int, resamples: int = RESAMPLES) -> Sco
     """Score all days, with 95% intervals from resampling whole blocks of days."""
     values = combine(daily)
     n_groups = len(np.unique(daily.groups))
-    weights = verification.bootstrap_weights(daily.groups, seed, resamples).astype("float64")
-    samples = [combine(daily, weight) for weight in weights] if n_groups > 1 else []
-    resampled = {name: np.array([one[name] for one in samples]) for name in values}
+    resampled = {}
+
+    def of_each(weights):
+        samples = [combine(daily, weight) for weight in weights]
+        return {name: np.array([one[name] for one in samples]) for name in values}
+
+    if n_groups > 1:
+        resampled = verification.resample(daily.groups, seed, of_each, resamples, "float64")
     intervals = verification.intervals(resampled, n_groups)
-    return Scores({name: finite(value) for name, value in values.items()}, intervals, resampled if samples else {})
+    return Scores({name: finite(value) for name, value in values.items()}, intervals, resampled)
 
 
 def brief_scores(daily: DailyStatistics, seed: int, resamples: int = RESAMPLES) -> Scores:
     """Score all days as `scores` does, with no more resampled than the CRPS: enough for a baseline."""
     values = {name: finite(value) for name, value in combine(daily).items()}
-    weights = verification.bootstrap_weights(daily.groups, seed, resamples).astype("float64")
-    return Scores(values, {}, {"crps": weights @ daily.each["crps"] / weights.sum(1)})
+
+    def of_each(weights):
+        return {"crps": weights @ daily.each["crps"] / weights.sum(1)}
+
+    return Scores(values, {}, verification.resample(daily.groups, seed, of_each, resamples, "float64"))

@@ -1,10 +1,9 @@
 """How a network of a recipe is compiled and trained: optimizer, statistics of the training days, course of the loss."""
 
 import keras
-import numpy as np
 
 from kmodels.core.training.optimizer import Adam
-from kmodels.precip.data.encode import states
+from kmodels.precip.data.encode import all_states
 from kmodels.precip.data.records import Days
 from kmodels.precip.data.statistics import compute_statistics
 from kmodels.precip.network.model import PrecipVAE
@@ -29,8 +28,7 @@ def build(recipe: PrecipRecipe, steps: int) -> PrecipVAE:
 
 def adapt(model: PrecipVAE, days: Days) -> None:
     """Let the network take up the statistics of the training days."""
-    coarse_states = states(days, np.arange(len(days)))
-    model.adapt(compute_statistics(days, coarse_states, model.loss_settings, model.heavy_quantile))
+    model.adapt(compute_statistics(days, all_states(days), model.loss_settings, model.heavy_quantile))
 
 
 def schedule(model: PrecipVAE, recipe: PrecipRecipe, epoch: int) -> None:

@@ -71,6 +71,21 @@ def test_bootstrap_draws_groups_whole_and_its_interval_covers():
     assert verification.interval(np.full(10, np.nan), 200) is None
 
 
+def test_a_bootstrap_in_blocks_is_that_of_all_resamples(monkeypatch):
+    groups, hits = np.repeat(np.arange(40), 3), np.random.default_rng(1).random(120)
+    monkeypatch.setattr(verification, "WEIGHTS", 7 * 120)
+    rows = []
+
+    def shares(weights):
+        rows.append(len(weights))
+        return {"share": weights @ hits / weights.sum(1)}
+
+    found = verification.resample(groups, 5, shares, dtype="float64")["share"]
+    weights = verification.bootstrap_weights(groups, 5).astype("float64")
+    np.testing.assert_allclose(found, weights @ hits / weights.sum(1), rtol=1e-12)
+    assert max(rows) == 7 and sum(rows) == 1000
+
+
 def test_no_failure_seen_is_not_no_failure():
     assert verification.interval(np.ones(1000), 300) == (0.99, 1.0)
     assert verification.interval(np.zeros(1000), 300) == (0.0, 0.01)

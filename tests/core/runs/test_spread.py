@@ -17,6 +17,8 @@ from kmodels.core.runs.run import Run
 
 pytestmark = pytest.mark.slow
 
+# The address of another interface stands for another machine; macOS has but one that loops back.
+OTHER = "127.0.0.2" if sys.platform == "linux" else "127.0.0.1"
 TINY = ("--model", "nand", "--smoke", "--data.n_sequences", "400", "--train.batch_size", "32", "--train.epochs", "3")
 TINY += ("--model.bidirectional=false", "--model.operation_head=false", "--model.sequence_order=time")
 
@@ -90,7 +92,7 @@ def test_two_processes_that_meet_give_the_weights_of_one(backend, alone, tmp_pat
         done = run_python("-m", "kmodels.fit", *TINY, "--backend", backend, *meeting(0), "--out", tmp_path, check=2)
         assert "--backend jax or torch" in done.stderr
         return
-    where = meeting(0)
+    where = meeting(0, OTHER)
     first = fit(*TINY, "--backend", backend, *where, "--out", tmp_path)
     other = fit(*TINY, "--backend", backend, *where[:-1], 1, "--out", tmp_path / "nobody")
     said = [process.communicate(timeout=500)[0] for process in (first, other)]
@@ -101,8 +103,8 @@ def test_two_processes_that_meet_give_the_weights_of_one(backend, alone, tmp_pat
     assert len(report["history"]) == 3
 
 
-def meeting(k: int) -> list:
+def meeting(k: int, host: str = "127.0.0.1") -> list:
     """The words of process k of two that meet at a free port of this machine."""
     with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return ["--coordinator", f"127.0.0.1:{free.getsockname()[1]}", "--processes", 2, "--process-id", k]
+        free.bind((host, 0))
+        return ["--coordinator", f"{host}:{free.getsockname()[1]}", "--processes", 2, "--process-id", k]
