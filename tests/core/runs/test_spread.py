@@ -19,6 +19,7 @@ pytestmark = pytest.mark.slow
 
 # The address of another interface stands for another machine; macOS has but one that loops back.
 OTHER = "127.0.0.2" if sys.platform == "linux" else "127.0.0.1"
+METRICS = 4  # variables, the last of a state: sum and count of the loss and of a metric, of each process its own
 TINY = ("--model", "nand", "--smoke", "--data.n_sequences", "400", "--train.batch_size", "32", "--train.epochs", "3")
 TINY += ("--model.bidirectional=false", "--model.operation_head=false", "--model.sequence_order=time")
 
@@ -32,7 +33,7 @@ def fit(*words, **kwargs) -> subprocess.Popen:
 def same(one, other) -> None:
     """The weights of the last epoch, and what it was judged by, agree to 1e-5."""
     (ours, mine), (theirs, yours) = Run.open(one).load_state(), Run.open(other).load_state()
-    for k in range(len(ours) - 3):  # the last are what metrics counted, each process its own
+    for k in range(len(ours) - METRICS):
         np.testing.assert_allclose(ours[k], theirs[k], atol=1e-5, err_msg=str(k))
     assert mine["history"][-1]["val_loss"] == pytest.approx(yours["history"][-1]["val_loss"], abs=1e-5)
 
