@@ -101,9 +101,9 @@ def renew(name: str, out: Path) -> Path:
     pathlib.Path
         The preset's folder.
     """
-    card, folder = presets.card(name), Path(out) / name
+    card, there, folder = presets.card(name), presets.path(name), Path(out) / name
     for file in presets.KEPT:
-        files.write_bytes(folder / file, (presets.path(name) / file).read_bytes())
+        files.write_bytes(folder / file, (there / file).read_bytes())
     return _write_card(folder, {what: card[what] for what in ("trained", "sizes", "significant_bits")})
 
 

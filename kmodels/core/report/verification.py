@@ -1,6 +1,6 @@
 """Verification that several models share: intervals, calibration, thresholds."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -27,10 +27,17 @@ def bootstrap_weights(groups: np.ndarray, seed: int, resamples: int = 1000) -> n
     numpy.ndarray
         (resamples, n) float32 counts.
     """
+    return np.concatenate(list(_weights(groups, seed, resamples)))
+
+
+def _weights(groups: np.ndarray, seed: int, resamples: int) -> Iterator[np.ndarray]:
+    """Yield what `bootstrap_weights` returns, some resamples at a time: WEIGHTS numbers, or one resample."""
     names, member = np.unique(groups, return_inverse=True)
     rng = np.random.default_rng([seed, 0xB007])
-    counts = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=resamples)
-    return counts[:, member].astype("float32")
+    share, step = np.full(len(names), 1 / len(names)), max(1, WEIGHTS // max(1, len(member)))
+    for first in range(0, resamples, step):
+        counts = rng.multinomial(len(names), share, size=min(step, resamples - first))
+        yield counts[:, member].astype("float32")
 
 
 def resample(groups: np.ndarray, seed: int, function: Callable, resamples: int = 1000, dtype="float32") -> dict:
@@ -54,13 +61,7 @@ def resample(groups: np.ndarray, seed: int, function: Callable, resamples: int =
     dict of str to numpy.ndarray
         {score: (resamples,)}.
     """
-    names, member = np.unique(groups, return_inverse=True)
-    rng = np.random.default_rng([seed, 0xB007])
-    share, parts = np.full(len(names), 1 / len(names)), []
-    step = max(1, WEIGHTS // max(1, len(member)))
-    for first in range(0, resamples, step):
-        counts = rng.multinomial(len(names), share, size=min(step, resamples - first))
-        parts.append(function(counts[:, member].astype(dtype)))
+    parts = [function(weights.astype(dtype, copy=False)) for weights in _weights(groups, seed, resamples)]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
