@@ -10,6 +10,7 @@ import xarray as xr
 from kmodels.core.io import files, hdf5
 
 CONVENTIONS = "CF-1.11"
+MOST_OPEN = 8  # files, each of which takes most of a megabyte; xarray keeps 128 open
 
 
 def save(path: str | Path, data: xr.Dataset, chunks: dict[str, tuple[int, ...]], fill: float | None = None) -> None:
@@ -83,12 +84,17 @@ def opened(path: Path) -> xr.Dataset:
     else:
         with path.open("rb") as file:
             kind, engine = "NetCDF", "scipy" if file.read(3) == b"CDF" else "h5netcdf"
-    with files.reading(path, kind):
+    with files.reading(path, kind), few_open():
         if engine == "h5netcdf":
             hdf5.refuse_other_files(path)
         data = xr.open_dataset(path, engine=engine, cache=False, decode_times=False)
         _refuse_bombs(path, data)
         return data
+
+
+def few_open() -> xr.set_options:
+    """Make a context in which xarray keeps few files open; the others open again when something is read of them."""
+    return xr.set_options(file_cache_maxsize=MOST_OPEN)
 
 
 def _refuse_bombs(path: Path, data: xr.Dataset) -> None:

@@ -10,7 +10,7 @@ import os
 import re
 import tempfile
 from collections.abc import Iterator
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -40,6 +40,13 @@ def memory_bytes(usual: int = KEPT_BYTES) -> int:
     return int(float(found[1]) * UNITS[found[2]])
 
 
+def unnamed_file() -> IO[bytes]:
+    """Open a file in the cache's folder, to be written and read, that goes with the process or when nobody holds it."""
+    folder = system.data_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    return tempfile.TemporaryFile(dir=folder)
+
+
 class Appended:
     """Rows that come block by block and become one array, in memory or on disk.
 
@@ -64,9 +71,7 @@ class Appended:
         self._bytes += block.nbytes
         self._blocks.append(block)
         if self._file is None and self._bytes > self._kept:
-            folder = system.data_folder()
-            folder.mkdir(parents=True, exist_ok=True)
-            self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - the array that is mapped keeps it
+            self._file = unnamed_file()  # the array that is mapped keeps it
         if self._file is not None:
             for one in self._blocks:  # written, not mapped: a full disk is then told
                 self._file.write(np.ascontiguousarray(one))

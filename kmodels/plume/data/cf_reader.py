@@ -16,6 +16,7 @@ import xarray as xr
 
 from kmodels.core.io.cf import CfFile
 from kmodels.core.io.files import reading
+from kmodels.core.io.netcdf import few_open
 from kmodels.plume.data import units
 from kmodels.plume.data.cf_writer import CONCENTRATION, corner
 from kmodels.plume.data.run import Stacks, StoredRun
@@ -90,7 +91,8 @@ class _Frames:
         self._variable = variable
 
     def __call__(self, first: int, stop: int) -> np.ndarray:
-        return self._variable.isel(time=slice(first, stop)).to_numpy()
+        with few_open():
+            return self._variable.isel(time=slice(first, stop)).to_numpy()
 
 
 class _File(CfFile):

@@ -1,52 +1,63 @@
 """Windows of consecutive frames, cut from runs on disk and read when they are used."""
 
+import os
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from kmodels.core.io.rows import memory_bytes
+from kmodels.core.io.rows import memory_bytes, unnamed_file
 from kmodels.plume.data.run import Maps, StoredRun
 
 CACHE_BYTES = 512 << 20  # of runs that stay in memory once read
-PART_BYTES = 8 << 20  # of a forecast that is scored at once
+PART_BYTES = 8 << 20  # of a run or a forecast that is in hand at once
 
 
 class RunCache:
-    """Runs that were read stay in memory as long as they fit; safe for threads that read at once.
+    """Runs are read from their files once: they stay in memory as far as they fit, the others in a file of their own.
 
-    Nothing is dropped for another run: an epoch comes to every run equally often in random order, so making room would
-    only read the same runs again.
+    Nothing is dropped for another run: an epoch comes to every run equally often in random order. Threads may read at
+    once.
 
     Parameters
     ----------
     limit : int
-        Bytes that the runs may take.
+        Bytes that the runs may take in memory.
     """
 
     def __init__(self, limit: int):
-        self._limit = limit
-        self._bytes = 0
-        self._frames: dict[str, np.ndarray | None] = {}
+        self._room = limit
+        self._frames: dict[str, np.ndarray | int] = {}  # of a run, or where they begin in the file
+        self._file = None
         self._lock = threading.Lock()
 
     def frames(self, run: StoredRun, first: int, stop: int) -> np.ndarray:
         """Get frames first .. stop - 1 of a run: (stop - first, z, y, x) float32 [kg m-3]."""
-        whole = self._whole(run)
-        return run.concentration(first, stop) if whole is None else whole[first:stop]
-
-    def _whole(self, run: StoredRun) -> np.ndarray | None:
-        """Get all frames of a run if they are in memory or fit, else None."""
+        if not run.on_disk:
+            return run.concentration(first, stop)
         with self._lock:
-            if run.name in self._frames:
-                return self._frames[run.name]  # None while another thread reads it
-            if not run.on_disk or self._bytes + run.nbytes > self._limit:
-                return None
-            self._bytes += run.nbytes
-            self._frames[run.name] = None
-        self._frames[run.name] = whole = run.concentration(0, run.n_frames)
-        return whole
+            if run.name not in self._frames:
+                self._frames[run.name] = self._kept(run)
+            kept = self._frames[run.name]
+            if isinstance(kept, np.ndarray):
+                return kept[first:stop]
+            frame = run.nbytes // run.n_frames
+            self._file.seek(kept + first * frame)
+            return np.frombuffer(self._file.read((stop - first) * frame), "float32").reshape(-1, *run.shape)
+
+    def _kept(self, run: StoredRun) -> np.ndarray | int:
+        """Read a run: return its frames, or write them and return where they begin."""
+        if run.nbytes <= self._room:
+            self._room -= run.nbytes
+            return run.concentration(0, run.n_frames)
+        if self._file is None:
+            self._file = unnamed_file()
+        begin = self._file.seek(0, os.SEEK_END)
+        per_part = max(1, PART_BYTES * run.n_frames // run.nbytes)
+        for first in range(0, run.n_frames, per_part):
+            self._file.write(run.concentration(first, min(first + per_part, run.n_frames)).tobytes())
+        return begin
 
 
 @dataclass(frozen=True, eq=False)
