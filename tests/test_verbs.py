@@ -4,6 +4,7 @@ import importlib.util
 import json
 import re
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -44,6 +45,47 @@ def test_simulate_prints_its_rates_and_overwrites_nothing(tmp_path, capsys):
     assert (tmp_path / "t" / "trace.parquet").exists()
     assert simulate(words) == 2
     fails_cleanly(capsys, 2, "nothing is overwritten")
+
+
+@pytest.mark.parametrize(
+    ("model", "small"),
+    [
+        ("nand", {"data.n_sequences": 20_000}),
+        ("plume", {"data.n_runs": 21, "data.frames": 8, "data.grid.nz": 4, "data.grid.ny": 8, "data.grid.nx": 8}),
+        ("metasurface", {"data.n_structures": 210}),
+        ("echo", {"data.n_rooms": 3, "data.pairs_per_room": 1}),
+    ],
+)
+def test_parts_made_elsewhere_and_put_together_are_the_whole(model, small, tmp_path):
+    """Files in one folder, whoever made them; of nand, whose whole is one file, the same rows."""
+    kmodels.simulate(model, tmp_path / "whole", smoke=True, **small)
+    for number in (1, 2, 3):
+        made = kmodels.simulate(model, tmp_path / f"part-{number}", smoke=True, part=f"{number}/3", **small)
+        shutil.copytree(made, tmp_path / "together", dirs_exist_ok=True)
+    if model == "nand":
+        parts = [pd.read_parquet(path) for path in sorted((tmp_path / "together").glob("*.parquet"))]
+        whole = pd.read_parquet(tmp_path / "whole" / "trace.parquet")
+        pd.testing.assert_frame_equal(pd.concat(parts, ignore_index=True), whole)
+        return
+    files = {path.relative_to(tmp_path / "whole") for path in (tmp_path / "whole").rglob("*") if path.is_file()}
+    for name in files - {Path("manifest.json")}:
+        assert (tmp_path / "together" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+    assert len(list((tmp_path / "together").rglob("*"))) == len(list((tmp_path / "whole").rglob("*")))
+
+
+@pytest.mark.parametrize(
+    ("model", "part", "told"),
+    [
+        ("plume", "3/2", "expected K/N"),
+        ("plume", "0/2", "expected K/N"),
+        ("plume", "2/90", "at most"),
+        ("precip", "1/2", "follow each other"),
+    ],
+)
+def test_a_part_that_cannot_be(model, part, told, tmp_path, capsys):
+    assert simulate(["--model", model, "--smoke", "--out", str(tmp_path / "t"), "--part", part]) == 2
+    fails_cleanly(capsys, 2, told)
+    assert not (tmp_path / "t").exists()
 
 
 def test_fit_on_a_users_file(traces, tmp_path, capsys):

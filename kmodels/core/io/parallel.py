@@ -1,11 +1,53 @@
-"""Independent pieces of a simulation on all cores, or on workers: the same numbers wherever they are made."""
+"""Independent pieces of a simulation on all cores, workers or machines: the same numbers wherever they are made."""
 
-from collections.abc import Callable, Iterable, Iterator
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import joblib
 import numpy as np
 
+from kmodels.core.spec.errors import UserError
+
 on_workers: Callable[[Callable, Iterable[tuple], bool], Iterator] | None = None  # set where there are workers
+
+part = (1, 1)  # which one of how many parts of a simulation is made here
+
+
+@contextlib.contextmanager
+def only(number: int, count: int) -> Iterator[None]:
+    """Let simulations inside make one of several parts: other machines make the others."""
+    global part
+    before, part = part, (number, count)
+    try:
+        yield
+    finally:
+        part = before
+
+
+def of_this_part(pieces: Sequence) -> Sequence:
+    """Select the pieces of a simulation that are made here: all of them, or neighbours, as `only` says.
+
+    Parameters
+    ----------
+    pieces : sequence
+        Of the whole simulation, in order.
+
+    Returns
+    -------
+    sequence
+        Those of all parts, one part after the other, are the pieces.
+
+    Raises
+    ------
+    UserError
+        Where there are more parts than pieces.
+    """
+    number, count = part
+    if count > len(pieces):
+        raise UserError(
+            f"--part {number}/{count}: at most {len(pieces)} parts, which is how many pieces this is made in"
+        )
+    return pieces[len(pieces) * (number - 1) // count : len(pieces) * number // count]
 
 
 def streams(seed: int, count: int) -> list[np.random.SeedSequence]:

@@ -29,15 +29,16 @@ def simulate(recipe, folder: Path, report) -> dict[str, str]:
     rows = split_groups(names, data.split, recipe.seed).values()
     part = {names[k]: part for part, index in zip(PARTS, rows, strict=True) for k in index}
     streams = parallel.streams(recipe.seed, data.n_rooms)
-    left = [k for k, name in enumerate(names) if not _is_written(folder / name)]
+    own = parallel.of_this_part(range(data.n_rooms))
+    left = [k for k in own if not _is_written(folder / names[k])]
     jobs = ((streams[k], data, folder, names[k], part[names[k]]) for k in left)
     long = len(left) * data.pairs_per_room > WORTH_WORKERS
     rooms = parallel.run(_write_room, jobs, long, in_order=False)
     seconds = 0.0
-    for done, spent in enumerate(rooms, data.n_rooms - len(left) + 1):
+    for done, spent in enumerate(rooms, len(own) - len(left) + 1):
         seconds += spent
-        report(done * data.pairs_per_room, data.n_rooms * data.pairs_per_room)
-    facts = {"pairs": f"{data.n_rooms * data.pairs_per_room}"}
+        report(done * data.pairs_per_room, len(own) * data.pairs_per_room)
+    facts = {"pairs": f"{len(own) * data.pairs_per_room}"}
     if left:
         facts["pairs a second and core"] = f"{len(left) * data.pairs_per_room / seconds:.1f}"
     return facts

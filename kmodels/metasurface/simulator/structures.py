@@ -48,14 +48,15 @@ def simulate(recipe, folder: Path, report) -> dict[str, str]:
     # Worker processes cost seconds to start: worth it only for long simulations.
     long = len(streams) > WORTH_WORKERS[data.solver]
     size = PER_FILE[data.solver]
-    firsts = range(0, len(streams), size)
+    firsts = parallel.of_this_part(range(0, len(streams), size))
+    count = sum(len(streams[k : k + size]) for k in firsts)
     jobs = ((streams[k : k + size], k, data, folder) for k in firsts)
     seconds, done = [], 0
     for first, spent in zip(firsts, parallel.run(_write_block, jobs, long), strict=True):
         seconds += spent
-        done = min(first + size, len(streams))
-        report(done, len(streams))
-    return {"structures": f"{done}", "seconds a structure": f"{np.mean(seconds):.2f}" if seconds else "reused"}
+        done += len(streams[first : first + size])
+        report(done, count)
+    return {"structures": f"{count}", "seconds a structure": f"{np.mean(seconds):.2f}" if seconds else "reused"}
 
 
 def sample_structure(rng: np.random.Generator, data) -> tuple[np.ndarray, np.ndarray]:

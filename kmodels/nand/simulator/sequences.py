@@ -38,7 +38,7 @@ FARTHEST_HOLE = 8  # pages behind w that such a program reaches back
 
 
 def simulate(recipe, folder: Path, report) -> dict[str, str]:
-    """Write `trace.parquet` with recipe.data.n_sequences sequences.
+    """Write `trace.parquet` with recipe.data.n_sequences sequences; a part's file is called after its first one.
 
     Parameters
     ----------
@@ -64,16 +64,19 @@ def simulate(recipe, folder: Path, report) -> dict[str, str]:
     streams = parallel.streams(recipe.seed, len(chunks))
     started = time.perf_counter()
     # Worker processes cost a second to start: worth it only for long simulations.
-    jobs = ((np.random.default_rng(s), n, recipe.data) for s, n in zip(streams, chunks, strict=True))
+    own = parallel.of_this_part(range(len(chunks)))
+    jobs = ((np.random.default_rng(streams[k]), chunks[k], recipe.data) for k in own)
     parts = []
-    for part in parallel.run(sample_pairs, jobs, len(chunks) > 32):
+    for part in parallel.run(sample_pairs, jobs, len(own) > 32):
         parts.append(part)
-        report(len(parts), len(chunks))
-    trace = joined(parts)
+        report(len(parts), len(own))
+    trace, first = joined(parts), 2 * CHUNK * own[0]
+    trace = replace(trace, name=trace.name + first, pair=trace.pair + first // 2)
     simulated = time.perf_counter()
     RuleChecker(recipe.data).check(trace)
     checked = time.perf_counter()
-    trace.frame().to_parquet(folder / "trace.parquet", index=False)
+    whole = len(own) == len(chunks)
+    trace.frame().to_parquet(folder / ("trace.parquet" if whole else f"trace-{first:09d}.parquet"), index=False)
     return {
         "sequences": f"{len(trace)}",
         "simulator": f"{len(trace) / (simulated - started):,.0f} sequences/s",

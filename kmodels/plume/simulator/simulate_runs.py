@@ -60,13 +60,14 @@ def simulate(recipe, folder: Path, report) -> dict[str, str]:
     # Worker processes cost seconds to start: worth it only for long simulations.
     grid = recipe.data.grid
     long = recipe.data.n_runs * recipe.data.frames * grid.nz * grid.ny * grid.nx > WORTH_WORKERS
-    firsts = range(0, len(streams), RUNS_A_FILE)
+    firsts = parallel.of_this_part(range(0, len(streams), RUNS_A_FILE))
+    count = sum(len(streams[k : k + RUNS_A_FILE]) for k in firsts)
     jobs = ((streams[k : k + RUNS_A_FILE], k, recipe.data, folder) for k in firsts)
     seconds = []
     for spent in parallel.run(_write, jobs, long):
         seconds += spent
-        report(len(seconds), len(streams))
-    return {"runs": f"{len(seconds)}", "seconds a run": f"{np.mean(seconds):.2f}"}
+        report(len(seconds), count)
+    return {"runs": f"{count}", "seconds a run": f"{np.mean(seconds):.2f}"}
 
 
 def _write(streams, first: int, data, folder: Path) -> list[float]:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
+from kmodels.core.io import parallel
+from kmodels.core.spec.errors import UserError
 from kmodels.precip.simulator.weather import Weather
 
 SIMULATION = 1  # raise it when the same recipe gives other data: cached data is then made again
@@ -16,7 +18,14 @@ def simulate(recipe, folder: Path, report) -> dict[str, str]:
 
     Files: static.nc, and for every DAYS_A_FILE days a fine-NNNNN.nc and a coarse-NNNNN.nc, called after their first
     day. All of it is a function of recipe.seed and recipe.data.
+
+    Raises
+    ------
+    UserError
+        Where a part of them is asked for.
     """
+    if parallel.part != (1, 1):
+        raise UserError("--part: the days of precip follow each other, so one process makes them all")
     from kmodels.precip.data import cf_writer
     from kmodels.precip.data.coast import distance_to_coast
     from kmodels.precip.simulator.land import simulate_land
