@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 MB = 1_000_000
-RUNS_A_FILE, DAYS_A_FILE, PAIRS_A_ROOM = 5, 365, 5
+RUNS_A_FILE, DAYS_A_FILE, PAIRS_A_ROOM = 5, 1826, 5  # five years, as archives of climate models have them
 LEVELS = tuple(f"level{k:02d}" for k in range(63))  # predictors of precip, as of a reanalysis with many levels
 # Shapes of the data by default or larger, so that few examples make much data; networks as small as --smoke has them.
 CHANGES = {
@@ -85,7 +85,7 @@ def _precip(folder: Path, size: int) -> int:
     import xarray as xr
 
     with xr.open_dataset(month / "fine-00000.nc") as data:
-        rain = np.resize(data["pr"].to_numpy() * 86400.0, (DAYS_A_FILE, *data["pr"].shape[1:])).astype("float32")
+        rain = (data["pr"].to_numpy() * 86400.0).astype("float32")
     coarse = xr.open_dataset(month / "coarse-00000.nc", decode_times=False).load()
     coarse.close()
     (some,) = [v for name, v in coarse.data_vars.items() if v.ndim == 3 and name != "pr"][:1]
@@ -94,14 +94,13 @@ def _precip(folder: Path, size: int) -> int:
     )
     per_day = rain[0].nbytes + sum(v.nbytes // v.shape[0] for v in coarse.data_vars.values() if v.ndim == 3)
     axes = {axis: cf_writer.simulated_axes(chosen.data.grid, 1)[axis] for axis in ("lat", "lon")}
-    count = max(2, size // (DAYS_A_FILE * per_day))
-    index = np.resize(np.arange(coarse.sizes["time"]), DAYS_A_FILE)
-    for k in range(count):
-        first = k * DAYS_A_FILE
-        cf_writer.write_fine(folder / f"fine-{k:05d}.nc", first, rain, axes)
-        _later(coarse.isel(time=index), first).to_netcdf(folder / f"coarse-{k:05d}.nc")
+    n_days = size // per_day
+    for first in range(0, n_days, DAYS_A_FILE):
+        index = np.resize(np.arange(len(rain)), min(DAYS_A_FILE, n_days - first))
+        cf_writer.write_fine(folder / f"fine-{first:05d}.nc", first, rain[index], axes)
+        _later(coarse.isel(time=index), first).to_netcdf(folder / f"coarse-{first:05d}.nc")
     shutil.rmtree(month)
-    return count * DAYS_A_FILE * per_day
+    return n_days * per_day
 
 
 def _later(coarse, first: int):

@@ -116,7 +116,8 @@ def _statistics(mean, mean_square, states, amounts, heavy: float, loss) -> Stati
     """mean, mean_square: (y, x) of log1p(rain). amounts: rain of observed cells [mm/day]."""
     sd = np.sqrt(np.maximum(mean_square - mean**2, 0))
     # To float32, as a network keeps them: it and the baselines are scored by the same thresholds.
-    p95, p99, tail = (float(np.float32(np.quantile(amounts, q))) for q in (0.95, 0.99, loss.tail_quantile))
+    quantiles = np.quantile(amounts, (0.95, 0.99, loss.tail_quantile))
+    p95, p99, tail = (float(np.float32(value)) for value in quantiles)
     weight = rows.mapped(lambda some: weights(some, loss, tail), amounts)
     return Statistics(
         rain_mean=mean,

@@ -16,7 +16,7 @@ from kmodels.precip.data.records import Days
 from kmodels.precip.data.variables import DAY
 
 SUFFIXES = (".nc",)
-CELLS_AT_ONCE = 4_000_000  # of all fields that are looked at together
+CELLS_AT_ONCE = 1_000_000  # of all fields that are looked at together
 
 
 @dataclass(frozen=True, eq=False)
