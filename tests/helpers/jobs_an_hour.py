@@ -1,10 +1,15 @@
 """Jobs an hour with two one-thread workers against one: `python tests/helpers/jobs_an_hour.py`, on an idle machine.
 
 Each worker has one core, and has done a job before the clock starts. Rooms of echo stand for simulations, trainings of
-tests/tuning/tiny.py, each in a process of its own, for trials.
+tests/tuning/tiny.py, each in a process of its own, for trials. `alone` is what the machine can: the same rooms in one
+process and in two of them, on a core each, that know nothing of each other. One and two take turns; the medians go into
+the report of helpers.scale.
 """
 
+import json
 import os
+import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -14,6 +19,7 @@ import psutil
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+ROUNDS = 3
 TINY = str(ROOT / "tests" / "tuning" / "tiny.py")
 
 
@@ -54,27 +60,51 @@ def rate(n: int, cores: list[int], work, todo: list[tuple], apart: bool) -> floa
         return 3600 * len(todo[n:]) / (time.monotonic() - began)
 
 
+def rooms(count: int) -> None:
+    """Print how many rooms this process makes an hour, after a first one."""
+    room(0)
+    began = time.monotonic()
+    for number in range(1, count + 1):
+        room(number)
+    print(3600 * count / (time.monotonic() - began))
+
+
+def rate_alone(n: int, cores: list[int], count: int) -> float:
+    """Rooms an hour of n processes on a core each, together."""
+    started = [
+        subprocess.Popen(
+            ["taskset", "-c", str(core), sys.executable, __file__, "rooms", str(count)],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for core in cores[:n]
+    ]
+    return sum(float(process.communicate()[0]) for process in started)
+
+
 def main() -> None:
-    """Measure and print both."""
+    """Measure, print and record all three."""
     from helpers import jobs_an_hour as here  # workers import it by this name
+    from helpers import scale
+    from kmodels.core.runs import provenance
 
     cores, count = psutil.Process().cpu_affinity(), int(sys.argv[1]) if len(sys.argv) > 1 else 10
-    print(f"load of the machine: {os.getloadavg()[0]:.1f}, cores {len(cores)}")
     with tempfile.TemporaryDirectory() as folder:
-        for name, work, apart in (("simulation", here.room, False), ("search", here.trial, True)):
-            one, two = (
-                rate(
-                    n,
-                    cores,
-                    work,
-                    [(k,) if work is here.room else (folder, 1000 * n + k) for k in range(count + n)],
-                    apart,
-                )
-                for n in (1, 2)
-            )
-            print(f"{name}: one worker {one:.0f} jobs an hour, two {two:.0f}: {two / one:.2f} times", flush=True)
+        trials = ((folder, number) for number in range(100_000))
+        ways = {
+            "alone": lambda n: rate_alone(n, cores, 2 * count),
+            "simulation": lambda n: rate(n, cores, here.room, [(k,) for k in range(2 * count * n + n)], False),
+            "search": lambda n: rate(n, cores, here.trial, [next(trials) for _ in range(count * n + n)], True),
+        }
+        for name, way in ways.items():
+            found = [[way(n) for n in (1, 2)] for _ in range(ROUNDS)]
+            psutil.Process().cpu_affinity(cores)
+            one, two = (statistics.median(rates) for rates in zip(*found, strict=True))
+            figures = {"jobs_an_hour": [round(one), round(two)], "ratio": round(two / one, 2)}
+            print(name, json.dumps(figures), [round(b / a, 2) for a, b in found], flush=True)
+            scale.record(name, figures | provenance.here(), "jobs")
 
 
 if __name__ == "__main__":
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    main()
+    rooms(int(sys.argv[2])) if sys.argv[1:2] == ["rooms"] else main()

@@ -157,11 +157,12 @@ def table(report: dict) -> str:
     return f"{tables.table(rows)}\n\nMeasured {one['date'][:10]}: {where}."
 
 
-def record(name: str, found: dict) -> None:
-    """Put the figures of a model into the report."""
-    report = json.loads(REPORT.read_text()) if REPORT.exists() else {"models": {}}
-    models = report["models"] | {name: found}
-    report["models"] = {known: models[known] for known in MODELS if known in models}
+def record(name: str, found: dict, section: str = "models") -> None:
+    """Put the figures of a model, or of another job, into a section of the report."""
+    report = json.loads(REPORT.read_text()) if REPORT.exists() else {}
+    known = report.get(section, {}) | {name: found}
+    order = [each for each in (*MODELS, *sorted(known)) if each in known]
+    report[section] = {each: known[each] for each in dict.fromkeys(order)}
     REPORT.write_text(json.dumps(report, indent=1) + "\n")
 
 
