@@ -18,7 +18,7 @@ PAGES = (
 )
 PICTURE = re.compile(r"!\[([^]]*)\]\(\.\./\.\./(configs/reports/[^)]*)\)")
 BLOCK = re.compile(
-    r"(<!-- (zoo|gallery|speed|results|gates|levels|ladder|study|rules|gpu|source|exports|cards|first|scale): "
+    r"(<!-- (zoo|gallery|speed|results|gates|levels|ladder|study|rules|gpu|source|exports|cards|first|scale|twice): "
     r"(\S+) -->\n).*?(<!-- end -->)",
     re.DOTALL,
 )
@@ -64,10 +64,10 @@ def _made(kind, content) -> str:
         from helpers import first_answer
 
         return first_answer.table(content)
-    if kind == "scale":
+    if kind in ("scale", "twice"):
         from helpers import scale
 
-        return scale.table(content)
+        return scale.table(content) if kind == "scale" else scale.table_of_two(content)
     if kind == "levels":
         return tables.levels(_graded(content, registry.task(content["model"])))
     if kind == "ladder":

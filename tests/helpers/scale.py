@@ -153,8 +153,30 @@ def table(report: dict) -> str:
         more = [f"{of['more_mb'][part]} MB" for part in ("training", "scoring")]
         rows.append([name, f"{of['data_mb']} MB", f"{of['limit_mb']} MB", *more, f"{of['stall']:.1%}"])
     one = next(iter(report["models"].values()))
-    where = f"{one['backend']}, {one['hardware']['cores']} cores of {one['hardware']['processor']}"
-    return f"{tables.table(rows)}\n\nMeasured {one['date'][:10]}: {where}."
+    return f"{tables.table(rows)}\n\nMeasured {one['date'][:10]}: {one['backend']}, {_machine(one)}."
+
+
+def table_of_two(report: dict) -> str:
+    """Make the page's table of two cores against one."""
+    from kmodels.core.report import tables
+
+    names = {
+        "alone": "rooms of echo, in processes of their own without Dask",
+        "simulation": "rooms of echo, `simulate --workers`",
+        "search": "trials, `tuning.search --workers`",
+    }
+    rows = [["", "an hour on one core", "on two", "times"]]
+    for name, of in report["jobs"].items():
+        rows.append([names[name], *(f"{value:,}" for value in of["jobs_an_hour"]), f"{of['ratio']:.2f}"])
+    for name, of in report["devices"].items():
+        what = f"rows that {name} trains on, `--devices`, {of['backend']}"
+        rows.append([what, *(f"{3600 * value:,.0f}" for value in of["rows_a_second"]), f"{of['ratio']:.2f}"])
+    one = next(iter(report["jobs"].values()))
+    return f"{tables.table(rows)}\n\nMeasured {one['date'][:10]}: {_machine(one)}."
+
+
+def _machine(found: dict) -> str:
+    return f"{found['hardware']['cores']} cores of {found['hardware']['processor']}"
 
 
 def record(name: str, found: dict, section: str = "models") -> None:
