@@ -27,6 +27,7 @@ Exit status: 0 measured, 1 a part failed, or more than one in twenty ratios lie 
 """
 
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -70,6 +71,8 @@ def main(argv=None) -> int:
 
 
 def _bench(args, words) -> int:
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+        os.environ.setdefault("JAX_ENABLE_COMPILATION_CACHE", "false")  # a first step is timed with what it compiles
     if args.model is not None:
         registry.check(args.model)
         if args.model in registry.plugged():

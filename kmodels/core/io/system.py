@@ -4,14 +4,20 @@ import contextlib
 import errno
 import functools
 import os
+import platform
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import psutil
 
 # What a file system answers that does not know a call: Lustre and NFS without their lock service, FUSE, CIFS.
 UNKNOWN = {errno.ENOLCK, errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP}
+
+# Lines of /proc/cpuinfo that say what code a processor runs, on x86 and on ARM; the others change by the minute.
+PROCESSOR = {"vendor_id", "cpu family", "model", "model name", "stepping", "flags"}
+PROCESSOR |= {"CPU implementer", "CPU architecture", "CPU variant", "CPU part", "Features"}
 
 
 def cores() -> list[int]:
@@ -25,6 +31,17 @@ def keep_to(process: int, some: list[int]) -> None:
     if hasattr(psutil.Process, "cpu_affinity"):
         with contextlib.suppress(psutil.Error):
             psutil.Process(process).cpu_affinity(some)
+
+
+def processor() -> str:
+    """Describe the processor: its model and what it can do, where the system tells; the same text, the same code runs.
+
+    Linux alone has /proc/cpuinfo.
+    """
+    with contextlib.suppress(OSError):
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return "\n".join(sorted({line for line in lines if line.partition(":")[0].strip() in PROCESSOR}))
+    return f"{platform.machine()} {platform.processor()}"
 
 
 def peak_memory() -> int:
@@ -118,6 +135,35 @@ def data_folder() -> Path:
     """Find where data is kept that may be large: KMODELS_CACHE, else what `cache_folder` says."""
     chosen = os.environ.get("KMODELS_CACHE")
     return Path(chosen).expanduser() if chosen else cache_folder()
+
+
+def private_folder(folder: Path) -> Path | None:
+    """Make a folder that nobody else may write, or find it; None where it is another user's or cannot be.
+
+    For what is run as code when it is read: among temporary files anybody may make a folder first.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = folder.stat()
+    except OSError:
+        return None
+    if hasattr(os, "getuid") and (found.st_uid != os.getuid() or found.st_mode & 0o022):
+        return None
+    return folder if os.access(folder, os.W_OK | os.X_OK) else None
+
+
+def trim(folder: Path, most: int, days: float) -> None:
+    """Remove the oldest files in a folder and below: those beyond a size of all [bytes], and those that are too old."""
+    found = []
+    for path in folder.rglob("*"):
+        with contextlib.suppress(OSError):  # another process was faster
+            if not path.is_dir():
+                found.append((path.stat().st_mtime, path.stat().st_size, path))
+    for written, size, path in sorted(found, reverse=True):
+        most -= size
+        if most < 0 or time.time() - written > days * 86400:
+            with contextlib.suppress(OSError):
+                path.unlink()
 
 
 def settle() -> None:

@@ -4,6 +4,8 @@ What a training on many devices needs of them is in `devices.distribution`.
 """
 
 import contextlib
+import functools
+import hashlib
 import importlib.util
 import logging
 import os
@@ -11,16 +13,21 @@ import platform
 import shutil
 import sys
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator
 from importlib import metadata
 from typing import Any
 
+from kmodels.core.io import system
 from kmodels.core.spec.errors import UserError
 from kmodels.core.spec.suggest import did_you_mean
 
 NAMES = ("tensorflow", "jax", "torch")
 # What a user's keras.json may set otherwise; in half precision or with channels first models do not compute the same.
 SETTINGS = {"floatx": "float32", "image_data_format": "channels_last", "epsilon": 1e-7}
+# Of what jax keeps compiled: all of it together [bytes], how long, so that a file that was cut short goes, too [days],
+# and what compiles in less is not worth a file [s].
+COMPILED_BYTES, COMPILED_DAYS, COMPILED_SECONDS = 10**9, 30.0, 0.1
 WIDE_OPEN = 1e4  # what a gate gets whose sigmoid is to be 1
 
 
@@ -102,7 +109,46 @@ def start(name: str | None = None, small_operations: bool = False, fastest: tupl
         if found != needed and not ours:
             raise UserError(f"Keras has {setting} {found!r} in this process: keras.config.{change}({needed!r}) first")
         getattr(keras.config, change)(needed)
+    if chosen == "jax":
+        _keep_compiled()
     return chosen
+
+
+@functools.cache  # once a process
+def _keep_compiled() -> None:
+    """Have jax keep what it compiles on disk, where other processes find it: a network compiles for up to a minute.
+
+    What a user set of jax's cache stays. Compiled code is the machine's: XLA chooses instructions by the processor, and
+    shares work out by the cores that it finds, neither of which jax looks at as it searches. What cannot be read or
+    written there is compiled as ever, without a word: jax would warn of each.
+    """
+    import jax
+
+    own = "JAX_COMPILATION_CACHE_DIR" in os.environ or jax.config.jax_compilation_cache_dir is not None
+    if own or not jax.config.jax_enable_compilation_cache:
+        return
+    top = system.data_folder() / "jax"
+    folder = system.private_folder(top / _machine("jax", "jaxlib"))
+    if folder is None:
+        return
+    system.trim(top, COMPILED_BYTES, COMPILED_DAYS)
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    if "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS" not in os.environ:
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", COMPILED_SECONDS)
+    warnings.filterwarnings("ignore", "Error (reading|writing) persistent compilation cache entry", UserWarning)
+
+
+def _machine(*packages: str) -> str:
+    """Hash the processor, the number of cores, and the versions of packages."""
+    versions = [f"{name} {_version(name)}" for name in packages]
+    return hashlib.sha256(f"{versions} {len(system.cores())} {system.processor()}".encode()).hexdigest()[:16]
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:  # a build under another name, such as tensorflow-cpu
+        return ""
 
 
 def _is_of_use(record: logging.LogRecord) -> bool:

@@ -4,6 +4,7 @@ import errno
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -94,6 +95,7 @@ def test_a_folder_whose_name_is_no_utf_8(tmp_path, suffix):
 
 ASCII = """
 import sys
+import time
 from pathlib import Path
 import numpy as np, pandas as pd, soundfile
 from kmodels.core.cli import console
@@ -201,3 +203,30 @@ def test_the_core_runs_without_what_only_posix_has(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("True True True True") and any((tmp_path / "made").iterdir())
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="owners of files are known otherwise")
+def test_a_folder_that_others_may_write_is_not_private(tmp_path):
+    mine = system.private_folder(tmp_path / "a" / "b")
+    assert mine.is_dir() and system.private_folder(mine) == mine
+    mine.chmod(0o777)
+    assert system.private_folder(mine) is None
+    (tmp_path / "file").write_text("")
+    assert system.private_folder(tmp_path / "file" / "b") is None
+
+
+def test_a_folder_is_trimmed_by_size_and_age(tmp_path):
+    (tmp_path / "sub").mkdir()
+    now = time.time()
+    for name, days in (("a", 0), ("sub/b", 1), ("c", 2), ("sub/d", 40)):
+        (tmp_path / name).write_bytes(b"x" * 10)
+        os.utime(tmp_path / name, (now - 86400 * days,) * 2)
+    system.trim(tmp_path, 1000, 30.0)
+    assert {path.name for path in tmp_path.rglob("?")} == {"a", "b", "c"}
+    system.trim(tmp_path, 25, 30.0)
+    assert {path.name for path in tmp_path.rglob("?")} == {"a", "b"}
+    system.trim(tmp_path / "none", 25, 30.0)
+
+
+def test_the_processor_is_the_same_each_time():
+    assert system.processor() == system.processor() and system.processor().strip()

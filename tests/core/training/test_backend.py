@@ -5,6 +5,7 @@ import logging
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -74,3 +75,56 @@ def test_networks_that_predict_side_by_side_are_no_reason_to_warn(caplog):
     logging.getLogger("tensorflow").warning(said)
     logging.getLogger("tensorflow").warning("something else")
     assert [record.message for record in caplog.records] == ["something else"]
+
+
+COMPILING = """
+import sys, jax
+from kmodels.core.training import backend
+if len(sys.argv) > 1:
+    jax.config.update("jax_compilation_cache_dir", sys.argv[1])
+backend.start()
+def f(x):
+    for k in range(150):
+        x = jax.numpy.sin(x @ x) + k
+    return x
+print(float(jax.jit(f)(jax.numpy.full((8, 8), 0.1)).sum()), jax.config.jax_compilation_cache_dir)
+"""
+
+
+def compiled(cache, *words, **environment) -> tuple[str, str]:
+    """What a process computes that compiles for a while, and where jax keeps that; nothing is said meanwhile."""
+    unset = {"JAX_COMPILATION_CACHE_DIR", "JAX_ENABLE_COMPILATION_CACHE"}
+    own = {name: value for name, value in os.environ.items() if name not in unset}
+    own |= {"KMODELS_CACHE": str(cache)} | environment
+    done = subprocess.run([sys.executable, "-c", COMPILING, *words], capture_output=True, text=True, env=own)
+    assert (done.returncode, done.stderr) == (0, "")
+    value, place = done.stdout.split()
+    return value, place
+
+
+ON_JAX = pytest.mark.skipif(backend.current() != "jax", reason="jax compiles")
+
+
+@ON_JAX
+def test_what_jax_compiles_is_kept_and_a_damaged_file_is_no_matter(tmp_path):
+    first, place = compiled(tmp_path)
+    (kept,) = (tmp_path / "jax").glob("*/jit_f-*")
+    assert kept.parent == Path(place)
+    assert compiled(tmp_path) == (first, place)
+    kept.write_bytes(kept.read_bytes()[:-1000])
+    assert compiled(tmp_path) == (first, place)
+
+
+@ON_JAX
+def test_a_user_says_where_jax_keeps_what_it_compiles_or_that_it_does_not(tmp_path):
+    here, there = tmp_path / "here", str(tmp_path / "there")
+    assert compiled(here, JAX_COMPILATION_CACHE_DIR=there)[1] == there
+    assert compiled(here, there)[1] == there
+    assert compiled(here, JAX_ENABLE_COMPILATION_CACHE="false")[1] == "None"
+    assert not here.exists()
+
+
+@ON_JAX
+def test_where_nothing_can_be_kept_it_is_compiled_as_ever(tmp_path):
+    (tmp_path / "file").write_text("")
+    assert compiled(tmp_path / "file" / "cache")[1] == "None"
