@@ -4,6 +4,7 @@ import keras
 from keras import layers, ops
 
 from kmodels.core.spec.arguments import as_sizes, check_choice, check_integers, check_numbers
+from kmodels.core.training.cloning import Held
 from kmodels.core.training.devices.layers import BatchNormalization, Dropout
 from kmodels.core.training.optimizer import adam
 from kmodels.core.training.term_model import TermModel, dropout_seed, policy_name
@@ -124,7 +125,10 @@ class PlumeNet(TermModel):
         inputs = _inputs(settings)
         network = {"v1_ensemble": _ensemble, "v2_convlstm": _convlstm}[architecture]
         weights = {"log": 1.0, "mass": mass_weight, "peak": peak_weight}
-        super().__init__(weights, inputs=inputs, outputs=network(inputs, settings), name=name)
+        outputs = network(inputs, settings)
+        super().__init__(weights, inputs=inputs, outputs=outputs, name=name)
+        self.trained = Held(keras.Model(inputs, {key: outputs[key] for key in _trained(base) if key in outputs}))
+        self.training_only, self.measured = False, False
         self.grid, self.past, self.filters, self.num_layers = grid, past, filters, num_layers
         self.kernel_size, self.scales, self.architecture = kernel_size, scales, architecture
         self.wind, self.transport, self.base, self.memory, self.remat = wind, transport, base, memory, remat
@@ -166,9 +170,30 @@ class PlumeNet(TermModel):
         """Compute log, mass and peak error of each example, each the mean over the outputs: carried is trained, too."""
         air = 1.0 - ops.cast(x["static"][..., 0], "float32")
         truth = ops.cast(y["future"], "float32")
-        trained = ("carried",) if self.base == "solver" else FIELDS
-        fields = [ops.cast(y_pred[name], "float32") for name in trained if name in y_pred]
+        fields = [ops.cast(y_pred[name], "float32") for name in _trained(self.base) if name in y_pred]
         return {name: sum(error(truth, field, air) for field in fields) / len(fields) for name, error in ERRORS.items()}
+
+    def compile(self, *args, **kwargs):
+        """Configure the training, as `TermModel.compile` does."""
+        self.measured = any(kwargs.get(key) for key in ("metrics", "weighted_metrics"))
+        super().compile(*args, **kwargs)
+
+    def train_step(self, *args):
+        """Take a step; where no metrics are asked for, of those outputs alone that are trained.
+
+        With base "solver" the others cost more than these; torch would compute them for nothing.
+        """
+        self.training_only = not self.measured
+        try:
+            return super().train_step(*args)
+        finally:
+            self.training_only = False
+
+    def call(self, inputs, training=None, mask=None):
+        """Compute the outputs, or in a step of a training what that needs."""
+        if self.training_only:
+            return self.trained.value(inputs, training=training)
+        return super().call(inputs, training=training, mask=mask)
 
     def get_config(self) -> dict:
         """Return the constructor's arguments."""
@@ -194,6 +219,11 @@ class PlumeNet(TermModel):
             "dtype": self.policy,
             "name": self.name,
         }
+
+
+def _trained(base: str) -> tuple[str, ...]:
+    """Name the outputs that the loss is made of, where there are such."""
+    return ("carried",) if base == "solver" else FIELDS
 
 
 def build(recipe: PlumeRecipe, steps: int) -> PlumeNet:

@@ -134,3 +134,31 @@ def test_arguments_of_earlier_versions_are_translated():
     old = {"shape": [PAST, *GRID], "depth": 1, "kernel": 3, "policy": "float32", "filters": 2, "name": "plume"}
     config = PlumeNet.from_config(legacy.upgrade_config(old)).get_config()
     assert config == PlumeNet(**SMALL, scales=1, dtype="float32", name="plume").get_config()
+
+
+def test_a_training_step_computes_what_is_trained_alone(arrays, monkeypatch):
+    """But where metrics of the other outputs are asked for; what is told outside of a training is whole."""
+    seen = []
+    terms = PlumeNet.terms
+
+    def noted(self, x, y, y_pred):
+        seen.append(set(y_pred))
+        return terms(self, x, y, y_pred)
+
+    monkeypatch.setattr(PlumeNet, "terms", noted)
+    (x, y), whole = arrays, {"future", "carried", "missed", "horizontal", "vertical", "emitted", "wind_correction"}
+    network, same = PlumeNet(**SMALL), PlumeNet(**SMALL)
+    same.set_weights(network.get_weights())
+    network.compile("sgd")
+    network.fit(x, y, batch_size=3, shuffle=False, verbose=0)
+    assert seen and all(names == {"carried"} for names in seen)
+    assert set(network(x, training=True)) == set(network.predict(x, verbose=0)) == whole
+    seen.clear()
+    same.compile("sgd", metrics={"future": "mae"})
+    history = same.fit(x, y, batch_size=3, shuffle=False, verbose=0).history
+    assert all(names == whole for names in seen) and any("mae" in name for name in history)
+    for one, other in zip(network.get_weights(), same.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+    seen.clear()
+    network.evaluate(x, y, verbose=0)
+    assert all(names == whole for names in seen)
