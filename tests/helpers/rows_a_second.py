@@ -18,7 +18,7 @@ import psutil
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
-ROUNDS, EPOCHS = 3, 3
+ROUNDS, EPOCHS = 2, 3
 # Little data, a few seconds an epoch, in whole batches of both sizes; and the backend.
 WORK = {
     "nand": ("jax", {"data.n_sequences": 2560, "train.hard_negatives": False}),
