@@ -19,7 +19,7 @@ import psutil
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
-ROUNDS = 3
+ROUNDS, ROOMS, TRIALS = 2, 100, 4  # rooms and trials of a worker, after its first one
 TINY = str(ROOT / "tests" / "tuning" / "tiny.py")
 
 
@@ -88,13 +88,13 @@ def main() -> None:
     from helpers import scale
     from kmodels.core.runs import provenance
 
-    cores, count = psutil.Process().cpu_affinity(), int(sys.argv[1]) if len(sys.argv) > 1 else 10
+    cores = psutil.Process().cpu_affinity()
     with tempfile.TemporaryDirectory() as folder:
         trials = ((folder, number) for number in range(100_000))
         ways = {
-            "alone": lambda n: rate_alone(n, cores, 2 * count),
-            "simulation": lambda n: rate(n, cores, here.room, [(k,) for k in range(2 * count * n + n)], False),
-            "search": lambda n: rate(n, cores, here.trial, [next(trials) for _ in range(count * n + n)], True),
+            "alone": lambda n: rate_alone(n, cores, ROOMS),
+            "simulation": lambda n: rate(n, cores, here.room, [(k,) for k in range(ROOMS * n + n)], False),
+            "search": lambda n: rate(n, cores, here.trial, [next(trials) for _ in range(TRIALS * n + n)], True),
         }
         for name, way in ways.items():
             found = [[way(n) for n in (1, 2)] for _ in range(ROUNDS)]
