@@ -54,9 +54,10 @@ def rate(n: int, cores: list[int], work, todo: list[tuple], apart: bool) -> floa
 
     psutil.Process().cpu_affinity(cores[:n])
     with tempfile.TemporaryDirectory() as folder, jobs.workers(Path(folder), n=n):
-        list(jobs.run(work, todo[:n], apart=apart, ahead=1))
+        how = {"apart": apart, "ahead": 1 if apart else 2}  # as searches and simulations have it
+        list(jobs.run(work, todo[:n], **how))
         began = time.monotonic()
-        list(jobs.run(work, todo[n:], apart=apart, ahead=1))
+        list(jobs.run(work, todo[n:], **how))
         return 3600 * len(todo[n:]) / (time.monotonic() - began)
 
 

@@ -6,8 +6,8 @@ Data is eight times the limit. A process trains a small network on it for an epo
 and scores it, without the baselines, while its anonymous memory is sampled: pages of files, which the system drops when
 it needs room, do not count. A second process does the same with a little data of the same kind; the limit is what the
 first may hold more than that. KMODELS_MEMORY is a sixteenth of the limit in both, and glibc's allocator has one arena:
-by default it has one a thread and returns little of them, so that the same training differs by 100 MB from itself. The stall is of some steps of the
-default network, read from the same data.
+with its usual one a thread the same training differs by 100 MB from itself. The stall is of some steps of the default
+network, read from the same data.
 """
 
 import json
