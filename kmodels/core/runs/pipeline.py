@@ -181,7 +181,7 @@ def _prepared(run: Run) -> _Ready:
     """Load the data of a run and build its network, or the one that it begins with."""
     task = registry.task(run.metadata["model"])
     recipe = run.recipe
-    backend.seed_everything(recipe.seed)
+    backend.seed_everything(recipe.seed, recipe.train.deterministic)
     parts = data_of(task, run)
     if not parts.simulated:
         run.note_data(parts.sha256)

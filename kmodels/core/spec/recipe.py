@@ -34,6 +34,11 @@ class TrainSection(Section):
     dtype: Literal["float32", "mixed_bfloat16"] = Field(
         "float32", description="arithmetic of the layers, as Keras names it; losses are always float32"
     )
+    deterministic: bool | None = Field(
+        None,
+        description="add up in one order, so that the same recipe gives the same weights to the last bit, at some cost "
+        "in time; null: true on a CPU, false on an accelerator",
+    )
     checkpoint_seconds: float = Field(
         600.0, gt=0, description="save within an epoch, too, when the last save is this old [s]"
     )

@@ -34,6 +34,29 @@ def test_the_fastest_that_is_installed_is_chosen_on_a_cpu(asked, environment, fa
     assert found == chosen and why in said
 
 
+ORDER = """
+import sys
+from kmodels.core.training import backend
+backend.start("tensorflow")
+if sys.argv[1] == "accelerator":
+    backend.accelerators = lambda: ["some"]
+backend.seed_everything(0, {"None": None, "True": True, "False": False}[sys.argv[2]])
+import tensorflow as tf
+from tensorflow.python.framework import config
+print(config.is_op_determinism_enabled())
+"""
+
+
+@pytest.mark.skipif(backend.current() != "tensorflow", reason="tensorflow alone adds up in any order on a CPU")
+@pytest.mark.parametrize(
+    "device, asked, in_order",
+    [("cpu", None, True), ("accelerator", None, False), ("cpu", False, False), ("accelerator", True, True)],
+)
+def test_operations_add_up_in_one_order_on_a_cpu_and_where_it_is_asked_for(device, asked, in_order):
+    done = subprocess.run([sys.executable, "-c", ORDER, device, str(asked)], capture_output=True, text=True)
+    assert done.stdout.split() == [str(in_order)], done.stderr
+
+
 STARTED = """
 from kmodels.core.training import backend
 backend.start()
