@@ -8,6 +8,7 @@
   python -m kmodels.bench --model nand --contestant ours --backend jax --steps 30
   python -m kmodels.bench --rounds 3 --out speed.json
   python -m kmodels.bench --device gpu --full
+  python -m kmodels.bench --choose --model nand
 
 Without --model and --backend all models are measured on all installed backends, each in a process of its own.
 Writes the figures as JSON and, beside it, the tables in Markdown. Close what else the machine does first.
@@ -21,6 +22,9 @@ what --out holds already is not timed again. With --contestant one training step
 nothing else, and told as a line of JSON. With --device gpu the ConvLSTM3D of plume, Keras' and plain PyTorch's, and all
 recipes configs/*_full.yaml are timed so, on the accelerator where there is one; it is run from a clone, and what --out
 holds already is not timed again.
+
+With --choose a few training steps are timed on every installed backend, for a minute or two a model; where
+no backend is asked for, fit and climb take from now on the one that trains the fastest on this machine.
 
 Exit status: 0 measured, 1 a part failed, or more than one in twenty ratios lie outside the spread of the report
 --against, 2 bad input or usage.
@@ -46,7 +50,7 @@ def main(argv=None) -> int:
     options.add_argument(
         "--part",
         choices=[*PARTS, "layer"],
-        help="rates of the data, speed of training and prediction, growth, or (of a contestant) one layer alone",
+        help="rates of the data, speed of training and prediction, growth, or a contestant's layer",
     )
     effort = options.add_mutually_exclusive_group()
     effort.add_argument("--full", action="store_true", help="more turns, and growth on every backend")
@@ -59,6 +63,7 @@ def main(argv=None) -> int:
     options.add_argument("--out", metavar="FILE", default="bench.json", help="the figures (default: bench.json)")
     options.add_argument("--against", metavar="FILE", help="an earlier report: say which ratios left its spread")
     options.add_argument("--rounds", type=int, metavar="N", help="against plain PyTorch, each in a process of its own")
+    options.add_argument("--choose", action="store_true", help="time the backends; from now on the fastest is taken")
     options.add_argument("--contestant", choices=CONTESTANTS, help="time this one alone")
     options.add_argument("--steps", type=int, default=30, metavar="N", help="that a contestant takes (default: 30)")
     options.add_argument("--precision", choices=PRECISIONS, default="tf32", help="on an accelerator (default: tf32)")
@@ -78,8 +83,11 @@ def _bench(args, words) -> int:
         if args.model in registry.plugged():
             raise UserError(f"--model {args.model}: bench measures the models of kmodels: {', '.join(registry.NAMES)}")
     scale.check(args)
-    if scale.is_asked(args) and (args.contestant or args.rounds is not None or args.device == "gpu"):
-        raise UserError("--contestant, --rounds and --device gpu run in turn: without --workers and --scheduler")
+    alone = args.contestant or args.rounds is not None or args.device == "gpu"
+    alone = alone or args.choose
+    if scale.is_asked(args) and alone:
+        turns = "--contestant, --rounds, --device gpu and --choose"
+        raise UserError(f"{turns} run in turn: without --workers and --scheduler")
     if args.contestant:
         return _contestant(args, words)
     cli.reject_extra_arguments(words)
@@ -87,6 +95,8 @@ def _bench(args, words) -> int:
         raise UserError("--part layer, --config and --variant are for one --contestant")
     if args.rounds is not None:
         return _rounds(args)
+    if args.choose:
+        return _choose(args)
     if args.device == "gpu":
         return _accelerator(args)
     if args.processes < 1:
@@ -133,7 +143,7 @@ def _contestant(args, words) -> int:
         raise UserError(f"--contestant {args.contestant} is plain PyTorch: --backend torch, or none")
     kind = registry.recipe_type(args.model)
     contestant.choose_precision(args.precision)
-    chosen = backend.start("torch" if plain else args.backend, kind.SMALL_OPERATIONS, kind.FASTEST)
+    chosen = backend.start("torch" if plain else args.backend, kind.SMALL_OPERATIONS, kind.FASTEST, args.model)
     case, layer = bench.case(args.model), args.part == "layer"
     if (args.contestant == "keras" and not layer) or (layer and not case.layers):
         raise UserError("--contestant keras is a layer: --model plume --part layer")
@@ -167,6 +177,25 @@ def _accelerator(args) -> int:
     todo = accelerator.contestants(_backends(args), args.full)
     found = _timed(args.out, lambda *rest: accelerator.measured(todo, *rest))
     return _write(args.out, found, accelerator.tables(found))
+
+
+def _choose(args) -> int:
+    """Time the backends of each model, and remember which is the fastest."""
+    from kmodels.benchmarks import choose
+    from kmodels.core.cli import console
+    from kmodels.core.training import backend
+
+    if args.backend:
+        raise UserError("--choose compares the backends: without --backend")
+    for model in [args.model] if args.model else registry.NAMES:
+        with console.progress("measuring") as bar:
+            found, failed = choose.measured(model, args.smoke, bar)
+        for line in failed:
+            console.say(f"failed: {line}")
+        if found and not args.smoke:
+            backend.note_fastest(model, list(found))
+        console.say(f"a training of {model}: " + ", ".join(f"{name} {took:.0f} s" for name, took in found.items()))
+    return 0
 
 
 def _backends(args) -> list[str]:

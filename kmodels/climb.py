@@ -44,7 +44,7 @@ def _climb(args, words) -> int:
     scale.check(args)
     from kmodels.core.training import backend
 
-    backend.start(args.backend, base.SMALL_OPERATIONS, base.FASTEST)
+    backend.start(args.backend, base.SMALL_OPERATIONS, base.FASTEST, base.task)
     from kmodels.core.cli import console
     from kmodels.core.report import review
     from kmodels.core.runs import climb

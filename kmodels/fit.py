@@ -191,7 +191,7 @@ def _fit_seeds(args, words) -> int:
 
     _check_path(args.data)
     user_data.checked(base, args.data)
-    backend.start(args.backend, base.SMALL_OPERATIONS, base.FASTEST)
+    backend.start(args.backend, base.SMALL_OPERATIONS, base.FASTEST, base.task)
     from kmodels.core.cli import console
     from kmodels.core.io import files
     from kmodels.core.runs import several
@@ -240,12 +240,12 @@ def _begun(recipe, data, out, backend_name, smoke, variant, origin=None, log=Non
     from kmodels.core.runs.run import Run
     from kmodels.core.training import backend
 
-    asked, why = backend.choice(backend_name, recipe.FASTEST)
+    asked, why = backend.choice(backend_name, recipe.FASTEST, recipe.task)
     backend.check(asked)
     _check_path(data)
     with console.kept() as said:
         records = user_data.checked(recipe, data)
-    chosen = backend.start(backend_name, recipe.SMALL_OPERATIONS, recipe.FASTEST)
+    chosen = backend.start(backend_name, recipe.SMALL_OPERATIONS, recipe.FASTEST, recipe.task)
     _check_devices(where, chosen, recipe)
     variant = None if recipe.task.endswith(f".{variant}") else variant  # a model of its own has it in its name
     run = Run.create(out, recipe, chosen, data, smoke, records, variant, origin, log)

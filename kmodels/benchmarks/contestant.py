@@ -90,7 +90,8 @@ def measure(entry: Contestant, recipe) -> dict:
     dict
         Its fields, and `median_ms`, `low_ms` and `high_ms` of a step, `first_s` of the first one, which compiles,
         `memory_gb`, the peak of the accelerator, or of the process on a CPU, in these steps, and `device`; of our
-        network `waiting`, the share of the time for which the input was not ready; of a network whose size is not full,
+        network `waiting`, the share of the time for which the input was not ready, and `steps_of_training`, how many a
+        training by the default recipe takes; of a network whose size is not full,
         `predict_ms`, medians by the number of examples, and `first_answer_s` of the first prediction of one.
     """
     import keras
@@ -108,7 +109,7 @@ def measure(entry: Contestant, recipe) -> dict:
 
 
 def _model(entry: Contestant, recipe) -> tuple[np.ndarray, dict]:
-    from kmodels.benchmarks import devices, reference, speed
+    from kmodels.benchmarks import bench, devices, reference, speed
     from kmodels.core.spec import registry
     from kmodels.core.training import batching
 
@@ -126,8 +127,9 @@ def _model(entry: Contestant, recipe) -> tuple[np.ndarray, dict]:
         ahead.close()
     parameters = sum(int(np.prod(weight.shape)) for weight in case.model.trainable_weights)
     calls = {n: case.predict(n) for n in speed.PREDICTED}
+    steps = speed.training_steps(case, bench.case(entry.model))
     rest = {"waiting": round(waited, 4), "parameters": parameters, "memory_gb": devices.peak_memory_gb()}
-    return times, {"batch": size, **rest, **_predictions(calls, entry)}
+    return times, {"batch": size, "steps_of_training": steps, **rest, **_predictions(calls, entry)}
 
 
 def _predictions(calls: dict[int, Callable], entry: Contestant) -> dict:

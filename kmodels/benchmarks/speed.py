@@ -221,8 +221,7 @@ def speed(task: Task, bench: Bench, recipe: Recipe, effort: Effort) -> dict:
     for n, predict in predicts.items():
         theirs = {"eager": reference_net.predict(subject.inputs(n))} if reference_net else {}
         found["predict"][n] = _compared(effort.time_interleaved({"ours": predict, **theirs}))
-    steps = batching.steps_per_epoch(_at_default(subject.examples, task, bench, recipe), size) * recipe.train.epochs
-    found["training"] = first + steps * found["train"]["ours"]["median"]
+    found["training"] = first + training_steps(subject, bench) * found["train"]["ours"]["median"]
     found["alternatives"] = {
         name: _alternative(subject, changes, effort) for name, changes in bench.alternatives.items()
     }
@@ -284,10 +283,12 @@ def _compared(times: dict[str, np.ndarray]) -> dict:
     return found | {"ratio": ratios}
 
 
-def _at_default(examples, task, bench, recipe) -> int:
-    """Count the training examples that the default recipe would have."""
+def training_steps(subject: BenchmarkCase, bench: Bench) -> int:
+    """Count the steps of a training by the default recipe, which has more data than is measured on."""
     name, _ = bench.sample
-    return round(len(examples) * getattr(task.recipe().data, name) / getattr(recipe.data, name))
+    data, train = subject.recipe.data, subject.recipe.train
+    examples = round(len(subject.examples) * getattr(subject.task.recipe().data, name) / getattr(data, name))
+    return batching.steps_per_epoch(examples, train.batch_size) * train.epochs
 
 
 def _fitted(subject: BenchmarkCase, steps: int) -> dict:

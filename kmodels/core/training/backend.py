@@ -7,6 +7,7 @@ import contextlib
 import functools
 import hashlib
 import importlib.util
+import json
 import logging
 import os
 import platform
@@ -18,7 +19,7 @@ from collections.abc import Callable, Iterator
 from importlib import metadata
 from typing import Any
 
-from kmodels.core.io import system
+from kmodels.core.io import files, system
 from kmodels.core.spec.errors import UserError
 from kmodels.core.spec.suggest import did_you_mean
 
@@ -28,6 +29,7 @@ SETTINGS = {"floatx": "float32", "image_data_format": "channels_last", "epsilon"
 # Of what jax keeps compiled: all of it together [bytes], how long, so that a file that was cut short goes, too [days],
 # and what compiles in less is not worth a file [s].
 COMPILED_BYTES, COMPILED_DAYS, COMPILED_SECONDS = 10**9, 30.0, 0.1
+FASTEST = "fastest.json"  # in the cache: by machine and model, what was measured there
 WIDE_OPEN = 1e4  # what a gate gets whose sigmoid is to be 1
 
 
@@ -36,7 +38,9 @@ def installed() -> list[str]:
     return [name for name in NAMES if importlib.util.find_spec(name) is not None]
 
 
-def select(name: str | None = None, small_operations: bool = False, fastest: tuple[str, ...] = ()) -> str:
+def select(
+    name: str | None = None, small_operations: bool = False, fastest: tuple[str, ...] = (), model: str = ""
+) -> str:
     """Choose the backend before Keras is imported: `name`, else KERAS_BACKEND, else as `choice` says.
 
     For models of large operations TensorFlow gets oneDNN's convolutions, which it would choose by itself on some
@@ -50,7 +54,7 @@ def select(name: str | None = None, small_operations: bool = False, fastest: tup
     small_operations : bool
         Whether the model runs hundreds of small operations a step, as recurrent ones do. TensorFlow then runs several
         of them side by side on a thread each, which took 0.65 times as long on two cores (Bi-GRU of 64 units).
-    fastest : tuple of str
+    fastest, model
         As in `choice`.
 
     Returns
@@ -63,7 +67,7 @@ def select(name: str | None = None, small_operations: bool = False, fastest: tup
     UserError
         Where it is not installed, or Keras already runs on another one.
     """
-    asked, _ = choice(name, fastest)
+    asked, _ = choice(name, fastest, model)
     check(asked)
     if "keras" in sys.modules:
         running = current()
@@ -80,12 +84,14 @@ def select(name: str | None = None, small_operations: bool = False, fastest: tup
     return asked
 
 
-def start(name: str | None = None, small_operations: bool = False, fastest: tuple[str, ...] = ()) -> str:
+def start(
+    name: str | None = None, small_operations: bool = False, fastest: tuple[str, ...] = (), model: str = ""
+) -> str:
     """Choose the backend as `select` does, and import Keras on it, without the lines that libraries print then.
 
     Parameters
     ----------
-    name, small_operations, fastest
+    name, small_operations, fastest, model
         As in `select`.
 
     Returns
@@ -98,7 +104,7 @@ def start(name: str | None = None, small_operations: bool = False, fastest: tupl
     UserError
         As `select` does, and where Keras was imported before and set otherwise than the models need.
     """
-    chosen = select(name, small_operations, fastest)
+    chosen = select(name, small_operations, fastest, model)
     ours = "keras" not in sys.modules
     with _quiet():
         import keras
@@ -198,7 +204,30 @@ def _quiet():
             os.close(kept)
 
 
-def choice(name: str | None, fastest: tuple[str, ...] = ()) -> tuple[str, str]:
+def note_fastest(model: str, order: list[str]) -> None:
+    """Remember the backends in the order of the time that a training of a model was measured to take here.
+
+    It counts while processor, cores, and the backends that are installed are the same, with their versions.
+    """
+    path = system.data_folder() / FASTEST
+    known = {}
+    key = _machine(*installed())
+    with contextlib.suppress(OSError, ValueError, AttributeError, TypeError):  # none yet, or damaged
+        known = {machine: dict(of) for machine, of in json.loads(path.read_text(encoding="utf-8")).items()}
+    files.write_json(path, known | {key: known.get(key, {}) | {model: order}})
+
+
+def _fastest_here(model: str) -> str | None:
+    """Recall the backend that was measured to be the fastest for a model on this machine; None: none was."""
+    try:
+        known = json.loads((system.data_folder() / FASTEST).read_text(encoding="utf-8"))
+        first = known[_machine(*installed())][model][0]
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+    return first if first in installed() else None
+
+
+def choice(name: str | None, fastest: tuple[str, ...] = (), model: str = "") -> tuple[str, str]:
     """Tell which backend `select` would choose, and why. Ask before it is selected.
 
     Parameters
@@ -207,6 +236,8 @@ def choice(name: str | None, fastest: tuple[str, ...] = ()) -> tuple[str, str]:
         The backend that was asked for; else KERAS_BACKEND counts.
     fastest : tuple of str
         A recipe's backends from the fastest on, as measured on a CPU; where there may be a GPU they say nothing.
+    model : str
+        The model's name: what `kmodels.bench --choose` measured of it on this machine comes before `fastest`.
 
     Returns
     -------
@@ -216,6 +247,8 @@ def choice(name: str | None, fastest: tuple[str, ...] = ()) -> tuple[str, str]:
     asked = name or os.environ.get("KERAS_BACKEND")
     if asked:
         return asked, "as asked"
+    if model and (here := _fastest_here(model)):
+        return here, "the fastest for this model on this machine (kmodels.bench --choose)"
     best = [name for name in fastest if name in installed()]
     if best and shutil.which("nvidia-smi") is None:
         return best[0], "on a CPU the fastest for this model of those installed (kmodels.bench)"

@@ -55,7 +55,7 @@ def _rules(args, words) -> int:
     from kmodels.core.training import backend
     from kmodels.nand.generator.recipe import GeneratorRecipe
 
-    backend.start(args.backend, GeneratorRecipe.SMALL_OPERATIONS, GeneratorRecipe.FASTEST)
+    backend.start(args.backend, GeneratorRecipe.SMALL_OPERATIONS, GeneratorRecipe.FASTEST, "nand.generator")
     from kmodels.core.cli import console
     from kmodels.core.io import files
     from kmodels.core.io.resumed import resumed
