@@ -8,6 +8,7 @@
   python -m kmodels.bench --model nand --contestant ours --backend jax --steps 30
   python -m kmodels.bench --rounds 3 --out speed.json
   python -m kmodels.bench --device gpu --full
+  python -m kmodels.bench --part job --model nand
   python -m kmodels.bench --choose --model nand
 
 Without --model and --backend all models are measured on all installed backends, each in a process of its own.
@@ -23,7 +24,8 @@ nothing else, and told as a line of JSON. With --device gpu the ConvLSTM3D of pl
 recipes configs/*_full.yaml are timed so, on the accelerator where there is one; it is run from a clone, and what --out
 holds already is not timed again.
 
-With --choose a few training steps are timed on every installed backend, for a minute or two a model; where
+With --part job whole fits are run, each in a process that finds nothing in a cache: from the command to the report, by
+its parts. With --choose a few training steps are timed on every installed backend, for a minute or two a model; where
 no backend is asked for, fit and climb take from now on the one that trains the fastest on this machine.
 
 Exit status: 0 measured, 1 a part failed, or more than one in twenty ratios lie outside the spread of the report
@@ -49,8 +51,8 @@ def main(argv=None) -> int:
     options.add_argument("--model", metavar="NAME", help=f"one of {', '.join(registry.NAMES)} (default: all)")
     options.add_argument(
         "--part",
-        choices=[*PARTS, "layer"],
-        help="rates of the data, speed of training and prediction, growth, or a contestant's layer",
+        choices=[*PARTS, "job", "layer"],
+        help="rates of the data, speed of training and prediction, growth, whole fits (job), or a contestant's layer",
     )
     effort = options.add_mutually_exclusive_group()
     effort.add_argument("--full", action="store_true", help="more turns, and growth on every backend")
@@ -84,9 +86,9 @@ def _bench(args, words) -> int:
             raise UserError(f"--model {args.model}: bench measures the models of kmodels: {', '.join(registry.NAMES)}")
     scale.check(args)
     alone = args.contestant or args.rounds is not None or args.device == "gpu"
-    alone = alone or args.choose
+    alone = alone or args.choose or args.part == "job"
     if scale.is_asked(args) and alone:
-        turns = "--contestant, --rounds, --device gpu and --choose"
+        turns = "--contestant, --rounds, --device gpu, --part job and --choose"
         raise UserError(f"{turns} run in turn: without --workers and --scheduler")
     if args.contestant:
         return _contestant(args, words)
@@ -97,6 +99,8 @@ def _bench(args, words) -> int:
         return _rounds(args)
     if args.choose:
         return _choose(args)
+    if args.part == "job":
+        return _whole(args)
     if args.device == "gpu":
         return _accelerator(args)
     if args.processes < 1:
@@ -177,6 +181,16 @@ def _accelerator(args) -> int:
     todo = accelerator.contestants(_backends(args), args.full)
     found = _timed(args.out, lambda *rest: accelerator.measured(todo, *rest))
     return _write(args.out, found, accelerator.tables(found))
+
+
+def _whole(args) -> int:
+    """Run whole fits in turn, and write the report."""
+    from kmodels.benchmarks import whole
+
+    models = [args.model] if args.model else registry.NAMES
+    todo = [(model, backend) for model in models for backend in _backends(args)]
+    found = _timed(args.out, lambda *rest: whole.measured(todo, args.smoke, *rest))
+    return _write(args.out, found, [whole.table(found["rows"])])
 
 
 def _choose(args) -> int:

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from kmodels.core.cli import cli, parse, scale
 from kmodels.core.cli import devices as device_options
-from kmodels.core.runs.course import LOGS
+from kmodels.core.runs.course import LOGS, stopwatch
 from kmodels.core.spec import verdict
 from kmodels.core.spec.errors import UserError
 
@@ -83,6 +83,7 @@ def fit(
     KeyboardInterrupt
         Where training was stopped; it says how to go on.
     """
+    stopwatch.begin()
     _check_service(log)
     origin = None
     if start is None:
@@ -106,6 +107,7 @@ def fit(
 
 def main(argv=None) -> int:
     """Run the verb; returns the exit status."""
+    stopwatch.begin(process=argv is None or argv == sys.argv[2:])
     options = cli.parser("fit", __doc__)
     cli.add_recipe_options(options)
     options.add_argument("--data", metavar="PATH", help="your own file or folder instead of simulated data")
@@ -309,6 +311,7 @@ def _finished(run, lines, new: bool, where=None) -> dict:
         try:
             if where and not run.report:
                 spread.train(run, where)
+                stopwatch.begin()  # the training's processes are none of this one's start-up
             result = run.report or pipeline.fit(run)
             if is_tuning and "tuning" not in result:
                 result = fine_tuning.compare(task, run, result)

@@ -212,6 +212,7 @@ def test_report_holds_what_a_reader_needs(task, smoke_run):
         assert said | {"kind", "untrained", "best_baseline", "discriminates"} <= set(one)
     untrained = report["baselines"]["untrained"]
     assert set(untrained) == set(report["metrics"]) and untrained != report["metrics"]
+    assert report["parts_s"]["training"] > 0 and sum(report["parts_s"].values()) < 1.1 * report["duration_s"] + 60
     assert set(task.headline) <= set(report["metrics"]) and report["headline"] == list(task.headline)
     assert set(report["units"]) <= set(report["metrics"])
     page = (smoke_run / "report.html").read_text()

@@ -1,6 +1,7 @@
 """A Report remembers: report.json for programs, report.html for people."""
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,7 +64,7 @@ def assemble(
     history : list of dict
         A row an epoch.
     **facts
-        `data_hash`, `data`, `sizes`, `duration_s` [s], `training_s` [s] and `notes`.
+        `data_hash`, `data`, `sizes`, `duration_s` [s], `training_s` [s], `parts_s` and `notes`.
 
     Returns
     -------
@@ -92,7 +93,12 @@ def finite(values: dict) -> dict:
 
 
 def write(
-    report: dict, plots: dict, folder: Path, headline: tuple[str, ...], others: dict[str, bytes] | None = None
+    report: dict,
+    plots: dict,
+    folder: Path,
+    headline: tuple[str, ...],
+    others: dict[str, bytes] | None = None,
+    drawn: Callable[[], None] = lambda: None,
 ) -> None:
     """Write figures/, report.html and, last, report.json: its presence says that the run is finished.
 
@@ -108,6 +114,8 @@ def write(
         Metrics of the page's table, in order.
     others : dict of str to bytes
         Further files for figures/, by name; a GIF is shown on the page, too.
+    drawn : callable
+        Called once all pictures are made, before the report is written.
     """
     others = others or {}
     pictures = figures.different(figures.Picture(title, figures.png(made)) for title, made in plots.items())
@@ -118,6 +126,7 @@ def write(
     pictures += [
         figures.Picture(f"{Path(name).stem}, animated", one) for name, one in others.items() if name.endswith(".gif")
     ]
+    drawn()
     files.write_text(folder / "report.html", html(report, pictures, headline))
     files.write_json(folder / "report.json", report)
 

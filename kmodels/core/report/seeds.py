@@ -19,9 +19,9 @@ def summarize(reports: list[dict]) -> dict:
         The first report with, in place of its own: `metrics` and `baselines` as means over the seeds, `intervals` that
         hold those of all seeds, `gates` judged on every seed, `duration_s` and `training_s` [s] as means,
         `peak_memory_gb` the largest. And `seeds`; `each`, the metrics of every seed; `spread`, the standard deviation
-        over seeds. Without `history`.
+        over seeds. Without `history` and `parts_s`.
     """
-    first = {name: value for name, value in reports[0].items() if name != "history"}
+    first = {name: value for name, value in reports[0].items() if name not in ("history", "parts_s")}
     metrics = [report["metrics"] for report in reports]
     measured = {
         name: mean([report[name] for report in reports]) for name in ("duration_s", "training_s") if name in first

@@ -12,7 +12,7 @@ from kmodels.core.cli import console
 from kmodels.core.io import files
 from kmodels.core.report import figures, report
 from kmodels.core.runs import cache, user_data
-from kmodels.core.runs.course import fine_tuning, loggers
+from kmodels.core.runs.course import fine_tuning, loggers, stopwatch
 from kmodels.core.runs.predictor import load_untrained
 from kmodels.core.runs.run import Run
 from kmodels.core.runs.validation import Validation
@@ -162,7 +162,7 @@ def fit(run: Run) -> dict:
 def train_only(run: Run) -> None:
     """Train a run's recipe to the end, as `fit` does before it evaluates; one of the processes of a training."""
     with loggers.telling(run) as told:
-        ready = _prepared(run)
+        ready = _prepared(run, stopwatch.Stopwatch())
         distribution.refuse_layers(ready.model)
         _train(ready, run, run.load_state(), told)
 
@@ -177,7 +177,7 @@ class _Ready:
     model: keras.Model
 
 
-def _prepared(run: Run) -> _Ready:
+def _prepared(run: Run, watch: stopwatch.Stopwatch) -> _Ready:
     """Load the data of a run and build its network, or the one that it begins with."""
     task = registry.task(run.metadata["model"])
     recipe = run.recipe
@@ -191,25 +191,31 @@ def _prepared(run: Run) -> _Ready:
     if isinstance(training, MeasuredRecords):
         run.note_inputs(training.inputs())
     examples = task.training_examples(training, recipe)
+    watch.lap("data")
     per_epoch = batching.steps_per_epoch(len(examples), recipe.train.batch_size)
     model = task.build(recipe, per_epoch * recipe.train.epochs)
     task.adapt(model, training)
     console.say(f"model: {model.count_params()} parameters on {backend.current()}")
     run.save_untrained(model)
-    return _Ready(task, parts, TrainingData(training, examples, validation), fine_tuning.begin(model, run))
+    ready = _Ready(task, parts, TrainingData(training, examples, validation), fine_tuning.begin(model, run))
+    watch.lap("compilation")
+    return ready
 
 
 def _fit(run: Run, told: loggers.Told) -> dict:
-    started = time.monotonic()
-    recipe, ready = run.recipe, _prepared(run)
+    started, watch = time.monotonic(), stopwatch.Stopwatch()
+    recipe, ready = run.recipe, _prepared(run, watch)
     task, parts, model = ready.task, ready.parts, ready.model
     state = run.load_state()
     earlier = state[1]["seconds"] if state else 0.0
     history = _train(ready, run, state, told)
+    done = len(state[1]["history"]) if state else 0
+    watch.trained([row["seconds"] for row in history[done:]])
     say_stall(history)
     with files.atomic_write(run.path / "model.keras") as aside:
         keras.saving.save_model(model, aside)
     found = evaluate(task, model, recipe, parts, load_untrained(run))
+    watch.lap("judging")
     independent = len(np.unique(task.groups(parts.part("test"))))
     result = report.assemble(
         task,
@@ -224,11 +230,12 @@ def _fit(run: Run, told: loggers.Told) -> dict:
         sizes={name: len(rows) for name, rows in parts.rows.items()},
         duration_s=round(earlier + time.monotonic() - started, 1),
         training_s=round(sum(row["seconds"] for row in history), 1),
+        parts_s=watch.seconds,
     )
     curves = figures.learning_curves(history, task.monitor)
     pictures = {"learning curves": curves} | task.figures(found.evaluated) | found.pictures
     write_result(run.tensorboard, result, recipe, task.headline)
-    report.write(result, pictures, run.path, task.headline, found.files)
+    report.write(result, pictures, run.path, task.headline, found.files, lambda: watch.lap("pictures"))
     return result
 
 
@@ -412,6 +419,8 @@ def show(result: dict, task: Task, folder: Path) -> None:
     console.out.print()
     for note in result["notes"]:
         console.say(f"note: {note}")
+    if parts := result.get("parts_s"):
+        console.say(f"time: {stopwatch.told(parts)}")
     console.say(f"{verdict.sentence(result['gates'])} ({result['duration_s']:.0f} s)")
     console.say(f"report       {folder / 'report.html'}")
     console.say(f"tensorboard  {console.command('tensorboard.main', '--logdir', folder / 'tensorboard')}")
