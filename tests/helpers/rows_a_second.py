@@ -1,8 +1,8 @@
 """Training rows a second on two one-thread devices against one: `python tests/helpers/rows_a_second.py [model ...]`.
 
 On an idle machine of two cores. Every model's default network, on its fastest backend, trains for a few epochs of
-little data on one core, and with `--devices 2` on two with batches twice as large; the last epoch counts, its validation
-included. The report is that of helpers.scale.
+little data on one core, and with `--devices 2` on two with batches twice as large; the last epoch counts, its
+validation included. The report is that of helpers.scale.
 """
 
 import os
