@@ -283,8 +283,12 @@ def _check_devices(where, backend_name, recipe) -> None:
     """Refuse devices that this backend or this recipe does not go with."""
     if where:
         from kmodels.core.runs.jobs import spread
+        from kmodels.core.training import backend
 
         spread.check(where, backend_name, recipe.train.batch_size)
+        if backend_name in recipe.ONE_DEVICE:
+            others = " or ".join(f"--backend {name}" for name in backend.NAMES if name not in recipe.ONE_DEVICE)
+            raise UserError(f"--devices: {recipe.task} trains wrongly on several devices of {backend_name}; {others}")
 
 
 def _check_path(path, hint=""):

@@ -15,6 +15,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from kmodels.core.cli import parse
 from kmodels.core.runs import pipeline
+from kmodels.core.runs.course import stopwatch
 from kmodels.core.spec import gate, verdict
 from kmodels.core.spec.errors import UserError
 from kmodels.core.spec.recipe import leaves
@@ -212,7 +213,7 @@ def test_report_holds_what_a_reader_needs(task, smoke_run):
         assert said | {"kind", "untrained", "best_baseline", "discriminates"} <= set(one)
     untrained = report["baselines"]["untrained"]
     assert set(untrained) == set(report["metrics"]) and untrained != report["metrics"]
-    assert report["parts_s"]["training"] > 0 and sum(report["parts_s"].values()) < 1.1 * report["duration_s"] + 60
+    assert set(report["parts_s"]) == set(stopwatch.PARTS) and report["parts_s"]["training"] > 0
     assert set(task.headline) <= set(report["metrics"]) and report["headline"] == list(task.headline)
     assert set(report["units"]) <= set(report["metrics"])
     page = (smoke_run / "report.html").read_text()

@@ -233,6 +233,7 @@ class PrecipRecipe(Recipe):
     RENAMED: ClassVar[dict[str, str]] = {"data.oracle": "data.exact_posterior"}
     RENAMED_VARIANTS: ClassVar[dict[str, str]] = {"oracle": "exact_posterior"}
     FASTEST: ClassVar = ("tensorflow", "torch", "jax")
+    ONE_DEVICE: ClassVar = ("tensorflow",)  # on two the default's loss is no number within ten steps; why is not known
     TUNING: ClassVar = {"train.beta_warmup_epochs": 0}
     SMOKE: ClassVar = {
         "data": {"n_days": 90, "block_days": 6, "grid": {"ny": 24, "nx": 16}, "outer_scale": 8.0},

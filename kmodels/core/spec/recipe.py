@@ -63,6 +63,8 @@ class Recipe(Section):
         Whether the model runs many small operations a step (see `backend.select`).
     FASTEST : tuple of str
         Backends in the order of the time that a whole training takes on a CPU; empty: not measured.
+    ONE_DEVICE : tuple of str
+        Backends on which a training is known to go wrong on several devices, which `fit` refuses.
     RENAMED : dict of str to str
         `{"train.precision": "train.dtype"}`, old key to new one; of a field or of a section.
     RENAMED_CHOICES : dict
@@ -81,6 +83,7 @@ class Recipe(Section):
     TUNING: ClassVar[dict[str, Any]] = {}
     SMALL_OPERATIONS: ClassVar[bool] = False
     FASTEST: ClassVar[tuple[str, ...]] = ()
+    ONE_DEVICE: ClassVar[tuple[str, ...]] = ()
     RENAMED: ClassVar[dict[str, str]] = {"train.precision": "train.dtype"}
     RENAMED_CHOICES: ClassVar[dict[str, dict[str, str]]] = {}
     RENAMED_VARIANTS: ClassVar[dict[str, str]] = {}

@@ -128,7 +128,7 @@ class PlumeNet(TermModel):
         outputs = network(inputs, settings)
         super().__init__(weights, inputs=inputs, outputs=outputs, name=name)
         self.trained = Held(keras.Model(inputs, {key: outputs[key] for key in _trained(base) if key in outputs}))
-        self.training_only, self.measured = False, False
+        self.training_only = False
         self.grid, self.past, self.filters, self.num_layers = grid, past, filters, num_layers
         self.kernel_size, self.scales, self.architecture = kernel_size, scales, architecture
         self.wind, self.transport, self.base, self.memory, self.remat = wind, transport, base, memory, remat
@@ -173,17 +173,12 @@ class PlumeNet(TermModel):
         fields = [ops.cast(y_pred[name], "float32") for name in _trained(self.base) if name in y_pred]
         return {name: sum(error(truth, field, air) for field in fields) / len(fields) for name, error in ERRORS.items()}
 
-    def compile(self, *args, **kwargs):
-        """Configure the training, as `TermModel.compile` does."""
-        self.measured = any(kwargs.get(key) for key in ("metrics", "weighted_metrics"))
-        super().compile(*args, **kwargs)
-
     def train_step(self, *args):
-        """Take a step; where no metrics are asked for, of those outputs alone that are trained.
+        """Take a step, of those outputs alone that are trained.
 
         With base "solver" the others cost more than these; torch would compute them for nothing.
         """
-        self.training_only = not self.measured
+        self.training_only = True
         try:
             return super().train_step(*args)
         finally:

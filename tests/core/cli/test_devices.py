@@ -9,6 +9,7 @@ from kmodels.core.cli import devices
 from kmodels.core.runs.jobs import spread
 from kmodels.core.runs.jobs.spread import Spread
 from kmodels.core.spec.errors import UserError
+from kmodels.core.training import backend as backends
 from kmodels.fit import main as fit
 
 SLURM = {"SLURM_NTASKS": "4", "SLURM_PROCID": "2", "SLURM_LOCALID": "0", "SLURM_JOB_ID": "7"}
@@ -80,3 +81,9 @@ def test_a_batch_that_does_not_divide_leaves_no_run_behind(tmp_path, capsys):
     assert not list((tmp_path / "runs").glob("*"))
     assert fit([*words, "--seeds", "2"]) == 2
     fails_cleanly(capsys, 2, "--seeds trains several")
+
+
+@pytest.mark.skipif(backends.current() != "tensorflow", reason="of tensorflow")
+def test_a_recipe_that_goes_wrong_on_several_devices_of_a_backend_is_refused(tmp_path, capsys):
+    assert fit(["--model", "precip", "--smoke", "--devices", "2", "--out", str(tmp_path / "runs")]) == 2
+    fails_cleanly(capsys, 2, "trains wrongly on several devices of tensorflow; --backend jax or --backend torch")
