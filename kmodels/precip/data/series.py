@@ -7,7 +7,6 @@ import numpy as np
 
 from kmodels.core.io import units
 from kmodels.core.io.files import reading
-from kmodels.core.io.netcdf import few_open
 from kmodels.core.io.rounding import Clipped, clip_rounding
 from kmodels.precip.data.cf_reader import File, Grid, date_keys, in_calendar, without_versions
 from kmodels.precip.data.split import day_numbers
@@ -101,7 +100,7 @@ class Series:
             if len(here):
                 # Files are read forward: an index that rises is what HDF5 can take.
                 index, back = np.unique(self._index[rows[here]], return_inverse=True)
-                with reading(self.pieces[k][0].path, f"numbers of {field.name}"), few_open():
+                with reading(self.pieces[k][0].path, f"numbers of {field.name}"):
                     found[here] = conversion(without_versions(field, field[index].to_numpy())[back])
         return found if self._low is None else clip_rounding(found, self._low, None, ROUNDING, clipped)
 
