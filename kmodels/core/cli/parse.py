@@ -390,6 +390,7 @@ def _fault(recipe_type, layers, error) -> str:
     said = "allowed:" if error["type"] == "literal_error" else "expected"
     message = error["msg"].removeprefix("Value error, ").replace("Input should be", said)
     message = message.replace("expected a valid integer", "expected an integer").replace("a valid ", "a ")
+    message = message.replace("Field required", "expected one value more")  # of a list
     if error["type"] == "value_error":
         return f"{place}: {key or 'recipe'}: {message}"
     choice = ""
