@@ -160,14 +160,20 @@ def _contestant(args, words) -> int:
 
 def _rounds(args) -> int:
     """Let all contestants run in turn, and write the report."""
-    from kmodels.benchmarks import rounds
+    from kmodels.benchmarks import roofline, rounds
+    from kmodels.core.io import files
+    from kmodels.core.report import figures
 
     if args.rounds < 1:
         raise UserError(f"--rounds {args.rounds}: 1 or more")
     models = [args.model] if args.model else registry.NAMES
     todo = rounds.contestants(models, _backends(args), args.steps, args.smoke)
     found = _timed(args.out, lambda *rest: rounds.measured(todo, args.rounds, *rest))
-    cells = [rounds.table(found["rows"], figure) for figure in rounds.FIGURES]
+    rows = found["rows"]
+    cells = [rounds.table(rows, figure) for figure in rounds.FIGURES]
+    if roofline.limits(rows):
+        cells.append(roofline.table(rows))
+        files.write_bytes(Path(args.out).with_suffix(".png"), figures.png(roofline.draw(rows)))
     return _write(args.out, found, cells, [f"too noisy to tell: {name}" for name in rounds.noisy(found["rows"])])
 
 

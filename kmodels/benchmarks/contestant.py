@@ -91,7 +91,8 @@ def measure(entry: Contestant, recipe) -> dict:
         Its fields, and `median_ms`, `low_ms` and `high_ms` of a step, `first_s` of the first one, which compiles,
         `memory_gb`, the peak of the accelerator, or of the process on a CPU, in these steps, and `device`; of our
         network `waiting`, the share of the time for which the input was not ready, and `steps_of_training`, how many a
-        training by the default recipe takes; of a network whose size is not full,
+        training by the default recipe takes; of plain PyTorch, as it is, `operations` and `bytes` of a step and the
+        processor's `peaks`, see `measure.peaks`; of a network whose size is not full,
         `predict_ms`, medians by the number of examples, and `first_answer_s` of the first prediction of one.
     """
     import keras
@@ -119,7 +120,8 @@ def _model(entry: Contestant, recipe) -> tuple[np.ndarray, dict]:
         steps = reference.steps(entry.model, recipe, case.model, entry.precision)
         times = repeated(steps.train(*case.batch(size), compiled=compiled), entry.steps)
         calls = {n: steps.predict(case.inputs(n), compiled=compiled) for n in speed.PREDICTED}
-        return times, {"batch": size, "memory_gb": devices.peak_memory_gb(), **_predictions(calls, entry)}
+        rest = {"batch": size, "memory_gb": devices.peak_memory_gb(), **_predictions(calls, entry)}
+        return times, rest | (_limits(steps, case.batch(size)) if entry.size != "full" and not compiled else {})
     ahead = batching.ReadAhead(batching.batches(case.examples, size, recipe.seed))
     try:
         times, waited = fitted(case.model, ahead, entry.steps)
@@ -139,6 +141,13 @@ def _predictions(calls: dict[int, Callable], entry: Contestant) -> dict:
     times = {n: repeated(call, entry.steps) for n, call in calls.items()}
     medians = {str(n): round(1e3 * float(np.median(values[1:])), 3) for n, values in times.items()}
     return {"predict_ms": medians, "first_answer_s": round(float(times[min(times)][0]), 2)}
+
+
+def _limits(steps, batch: tuple[dict, dict]) -> dict:
+    """Count what a step of the reference computes and moves, and measure what the processor does at most."""
+    from kmodels.benchmarks import measure as timing
+
+    return {"operations": steps.operations(*batch), "bytes": steps.traffic(*batch), "peaks": timing.peaks()}
 
 
 def in_a_process(entry: Contestant, limit: float, more: tuple[str, ...] = ()) -> dict:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 SIDE = 1024  # of the matrices whose product says how fast the machine can be
+COPIED = 1 << 27  # bytes that are copied to see how fast memory is: more than caches hold
 
 
 def time_interleaved(
@@ -110,3 +111,19 @@ def matrix_product() -> Callable[[], np.ndarray]:
 
 
 MATRIX_OPERATIONS = 2 * SIDE**3  # additions and multiplications of one `matrix_product`
+
+
+def peaks(rounds: int = 7) -> dict[str, float]:
+    """Measure what this machine does at most, the best of some rounds.
+
+    Returns
+    -------
+    dict
+        `operations_s` of a product of float32 matrices, `bytes_s` read and written by a copy.
+    """
+    source = np.zeros(COPIED, "uint8")
+    target = source.copy()
+    calls = {"operations_s": matrix_product(), "bytes_s": lambda: np.copyto(target, source)}
+    times = time_interleaved(calls, rounds)
+    amount = {"operations_s": MATRIX_OPERATIONS, "bytes_s": 2 * COPIED}
+    return {name: float(amount[name] / values.min()) for name, values in times.items()}

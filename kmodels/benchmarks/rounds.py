@@ -51,24 +51,39 @@ def measured(todo: list[list[Contestant]], rounds: int, before: dict, keep: Call
 
 def medians(rows: list[dict], model: str, figure: str) -> dict[tuple[str, str], float]:
     """Compute the median over rounds of a figure [ms], to three digits, for each (contestant, backend) of a model."""
+    return {key: float(f"{median(values):.3g}") for key, values in _each(rows, model, figure).items()}
+
+
+def _each(rows, model, figure) -> dict[tuple[str, str], list[float]]:
+    """Collect a figure [ms] of every round, for each (contestant, backend) of a model."""
     found = {}
     for row in rows:
         if row["model"] == model:
             value = row["median_ms"] if figure == "step" else row["predict_ms"][figure]
             found.setdefault((row["contestant"], row["backend"]), []).append(value)
-    return {key: float(f"{median(values):.3g}") for key, values in found.items()}
+    return found
 
 
 def noisy(rows: list[dict]) -> list[str]:
     """Name the contestants whose training steps differ so much from round to round that nothing can be told."""
-    times = {}
-    for row in rows:
-        times.setdefault(f"{row['model']}, {row['contestant']} on {row['backend']}", []).append(row["median_ms"])
-    return [name for name, values in times.items() if max(values) > NOISY * min(values)]
+    return [
+        f"{model}, {who} on {backend}"
+        for model in models_of(rows)
+        for (who, backend), values in _each(rows, model, "step").items()
+        if max(values) > NOISY * min(values)
+    ]
+
+
+def models_of(rows: list[dict]) -> list[str]:
+    """List the models in their order."""
+    return list(dict.fromkeys(row["model"] for row in rows))
 
 
 def table(rows: list[dict], figure: str) -> list[list[str]]:
-    """Make the cells of a table: ours on each backend, PyTorch's both, and our best by its best, which divides out.
+    """Make the cells of a table of all contestants' medians, with ratios that divide out.
+
+    Behind the times: our best and our worst backend by the faster of PyTorch's two, and how far rounds of a contestant
+    lie apart: half the difference of its slowest and fastest as a share of their mean, the most of all contestants.
 
     Parameters
     ----------
@@ -78,13 +93,17 @@ def table(rows: list[dict], figure: str) -> list[list[str]]:
         Training step, or predictions of so many examples.
     """
     backends = list(dict.fromkeys(row["backend"] for row in rows if row["contestant"] == "ours"))
-    names = [f"ours on {backend} [ms]" for backend in backends] + ["PyTorch [ms]", "compiled [ms]", "best / PyTorch's"]
-    cells = [[FIGURES[figure], *names]]
-    for model in dict.fromkeys(row["model"] for row in rows):
+    names = [f"ours on {backend} [ms]" for backend in backends] + ["PyTorch [ms]", "compiled [ms]"]
+    cells = [[FIGURES[figure], *names, "best / PyTorch's", "worst", "rounds"]]
+    for model in models_of(rows):
         found = medians(rows, model, figure)
         ours = [found.get(("ours", backend)) for backend in backends]
         plain = [found.get((who, "torch")) for who in PLAIN]
-        best, theirs = (min((value for value in part if value is not None), default=None) for part in (ours, plain))
-        ratio = f"{best / theirs:.2f}" if best and theirs else "-"
-        cells.append([model, *("-" if value is None else f"{value:g}" for value in (*ours, *plain)), ratio])
+        theirs = min((value for value in plain if value is not None), default=None)
+        known = [value for value in ours if value is not None]
+        ratios = [f"{of(known) / theirs:.2f}" if known and theirs else "-" for of in (min, max)]
+        every = _each(rows, model, figure).values()
+        apart = max((max(v) - min(v)) / (max(v) + min(v)) for v in every)
+        cells.append([model, *("-" if value is None else f"{value:g}" for value in (*ours, *plain)), *ratios])
+        cells[-1].append(f"±{apart:.0%}")
     return cells

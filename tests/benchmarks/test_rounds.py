@@ -6,8 +6,9 @@ import pytest
 from helpers.checks import fails_cleanly
 
 from kmodels import bench
-from kmodels.benchmarks import rounds
+from kmodels.benchmarks import roofline, rounds
 from kmodels.benchmarks.contestant import Contestant
+from kmodels.core.report import figures
 
 
 def row(who, backend, number, step, one=1.0, model="nand") -> dict:
@@ -26,14 +27,33 @@ ROWS = [
 
 def test_a_printed_ratio_is_that_of_the_columns_beside_it():
     head, cells = rounds.table(ROWS, "step")
-    assert head[1:] == ["ours on jax [ms]", "ours on torch [ms]", "PyTorch [ms]", "compiled [ms]", "best / PyTorch's"]
-    assert cells == ["nand", "101", "205", "150", "126", "0.80"]
-    assert float(cells[-1]) == pytest.approx(min(map(float, cells[1:3])) / min(map(float, cells[3:5])), abs=0.005)
-    assert rounds.table(ROWS, "1")[1] == ["nand", "0.5", "9", "2", "3", "0.25"]
+    assert head[1:5] == ["ours on jax [ms]", "ours on torch [ms]", "PyTorch [ms]", "compiled [ms]"]
+    assert head[5:] == ["best / PyTorch's", "worst", "rounds"]
+    assert cells == ["nand", "101", "205", "150", "126", "0.80", "1.63", "±29%"]
+    ours, plain = list(map(float, cells[1:3])), list(map(float, cells[3:5]))
+    for of, printed in zip((min, max), cells[5:7], strict=True):
+        assert float(printed) == pytest.approx(of(ours) / min(plain), abs=0.005)
+    assert rounds.table(ROWS, "1")[1] == ["nand", "0.5", "9", "2", "3", "0.25", "4.50", "±0%"]
 
 
 def test_who_is_missing_has_no_ratio():
-    assert rounds.table(ROWS[:6], "64")[1] == ["nand", "1", "18", "-", "-", "-"]
+    assert rounds.table(ROWS[:6], "64")[1] == ["nand", "1", "18", "-", "-", "-", "-", "±0%"]
+    assert not roofline.limits(ROWS)
+
+
+def test_the_bound_of_a_step_is_that_of_memory_or_of_products():
+    """At 4 operations a byte memory bounds, 4 x 10 = 40; at 100 the products, 200 [10^9/s]; a step of 100 ms."""
+    peaks = [{"operations_s": rate, "bytes_s": 1e10} for rate in (2e11, 1e11)]
+    counted = [{"operations": 2 * 10**9, "bytes": 5 * 10**8}, {"operations": 10**10, "bytes": 10**8}]
+    rows = [
+        row(who, backend, 0, step, model=model) | (counts | {"peaks": peak} if who == "eager" else {})
+        for model, counts, peak in zip(("nand", "echo"), counted, peaks, strict=True)
+        for who, backend, step in (("ours", "jax", 100.0), ("ours", "torch", 300.0), ("eager", "torch", 200.0))
+    ]
+    cells = roofline.table(rows)
+    assert cells[1] == ["nand", "2", "4", "40", "50%", "25%"]
+    assert cells[2] == ["echo", "10", "100", "200", "50%", "25%"]
+    assert figures.png(roofline.draw(rows))
 
 
 def test_a_machine_that_is_too_noisy_is_told():

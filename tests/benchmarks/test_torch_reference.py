@@ -61,3 +61,12 @@ def test_operations_are_counted_of_what_is_multiplied():
     recipe = SimpleNamespace(train=SimpleNamespace(learning_rate=1e-3, clip_norm=1.0))
     steps = Steps(reference, recipe, SimpleNamespace(term_weights={}))
     assert steps.operations({"x": np.ones((7, 3), "float32")}, {}) == 2 * (2 * 7 * 3 * 5)
+
+
+def test_traffic_is_what_operations_read_and_write_but_not_views():
+    from kmodels.benchmarks.torch_reference.steps import _Traffic
+
+    a, b = torch.ones(7, 3), torch.ones(5, 3)
+    with _Traffic() as counter:
+        a @ b.T
+    assert counter.bytes == 4 * (7 * 3 + 5 * 3 + 7 * 5)

@@ -17,11 +17,11 @@ PAGES = (
     "examples/*/README.md",
 )
 PICTURE = re.compile(r"!\[([^]]*)\]\(\.\./\.\./(configs/reports/[^)]*)\)")
-BLOCK = re.compile(
-    r"(<!-- (zoo|gallery|speed|results|gates|levels|ladder|study|rules|gpu|source|exports|cards|first|scale|twice): "
-    r"(\S+) -->\n).*?(<!-- end -->)",
-    re.DOTALL,
+KINDS = (
+    *("zoo", "gallery", "cards", "steps", "rounds", "gpu", "exports", "first", "scale", "twice"),
+    *("results", "gates", "levels", "ladder", "study", "rules", "source"),
 )
+BLOCK = re.compile(rf"(<!-- ({'|'.join(KINDS)}): (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 # The front page's row of each model: what goes in and out, the metric, its name, which of the baselines is best.
 ZOO = {
     "nand": ("command sequence -> legal or not, and where", "transfer_accuracy", "accuracy on transfer data", max),
@@ -56,8 +56,8 @@ def _made(kind, content) -> str:
         return _zoo(content)
     if kind == "gallery":
         return "\n\n".join(_shown(content, name) for name in ZOO)
-    if kind == "speed":
-        return _speed(content)
+    if kind in ("steps", "rounds"):
+        return _rounds(content, kind)
     if kind == "cards":
         return _cards()
     if kind == "first":
@@ -196,19 +196,17 @@ def _shown(folder: Path, name: str) -> str:
     return "\n\n".join([head, tables.table(rows), said[0].upper() + said[1:], *pictures])
 
 
-def _speed(report: dict) -> str:
-    """Our own times alone, a row a model."""
+def _rounds(report: dict, kind: str) -> str:
+    """Training steps against PyTorch's; of `rounds` predictions, too, and how near steps come to what can be done."""
+    from kmodels.benchmarks import roofline, rounds
     from kmodels.core.report import tables
 
-    rows = [["model", "step: TensorFlow", "JAX", "PyTorch", "one prediction: TensorFlow", "JAX", "PyTorch"]]
-    for name, parts in report["models"].items():
-        speeds = [parts["speed"][backend] for backend in ("tensorflow", "jax", "torch")]
-        steps = [f"{1000 * speed['train']['ours']['median']:.0f} ms" for speed in speeds]
-        single = [f"{1000 * speed['predict']['1']['ours']['median']:.1f} ms" for speed in speeds]
-        rows.append([name, *steps, *single])
-    machine = report["hardware"]
-    where = f"Measured {report['date'][:10]}, {machine['cores']} cores of {machine['processor']}."
-    return f"{tables.table(rows)}\n\n{where}"
+    rows = report["rows"]
+    cells = [rounds.table(rows, figure) for figure in (rounds.FIGURES if kind == "rounds" else ["step"])]
+    cells += [roofline.table(rows)] if kind == "rounds" else []
+    processes = 1 + max(row["round"] for row in rows)
+    where = f"Measured {report['date']}, two cores of {rows[0]['device']}, medians of {processes} processes each."
+    return "\n\n".join([*map(tables.table, cells), where])
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What is measured of a plain PyTorch reference: a training step, a prediction, and how many operations a step takes.
+"""What is measured of a plain PyTorch reference: a training step, a prediction, and what a step computes and moves.
 
 A reference is a module here that has `net(recipe, model)`, the network of a Keras model; `given(inputs)`, what its
 forward takes, of what the Keras model is given, as tensors; and `loss(net, given, targets, recipe, weights)`, with the
@@ -9,7 +9,8 @@ from collections.abc import Callable
 from types import ModuleType
 
 import torch
-from torch.utils._pytree import tree_map
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils.flop_counter import FlopCounterMode
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -32,7 +33,7 @@ class Steps:
 
     def __init__(self, reference: ModuleType, recipe, model, precision: str = "float32"):
         self.reference, self.recipe, self.precision = reference, recipe, precision
-        self.net = reference.net(recipe, model).to(DEVICE)
+        self.net = _channels_last(reference.net(recipe, model).to(DEVICE))
         self.weights = {name: float(weight) for name, weight in model.term_weights.items()}
 
     def train(self, inputs: dict, targets: dict, compiled: bool = False) -> Callable[[], float]:
@@ -72,10 +73,41 @@ class Steps:
             step()
         return counter.get_total_flops()
 
+    def traffic(self, inputs: dict, targets: dict) -> int:
+        """Bytes that the operations of a training step read and write, each by itself: what fusing them could save."""
+        step = self.train(inputs, targets)
+        with _Traffic() as counter:
+            step()
+        return counter.bytes
+
+
+class _Traffic(TorchDispatchMode):
+    """Adds up the bytes of what operations are given and return; views move nothing."""
+
+    bytes = 0
+
+    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
+        found = operation(*args, **(kwargs or {}))
+        if not operation.is_view:
+            tensors = (leaf for leaf in tree_leaves((args, kwargs, found)) if isinstance(leaf, torch.Tensor))
+            self.bytes += sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+        return found
+
 
 def autocast(precision: str) -> torch.autocast:
     """Open a context in which products and convolutions are in bfloat16, where that is the precision."""
     return torch.autocast(DEVICE.type, torch.bfloat16, enabled=precision == "bfloat16")
+
+
+def _channels_last(net):
+    """Lay out kernels of 2-D convolutions so that these give their channels last.
+
+    On two cores a step takes 0.8 of the time for it (echo), a prediction of one example 0.54.
+    """
+    for weight in net.parameters():
+        if weight.dim() == 4:
+            weight.data = weight.data.contiguous(memory_format=torch.channels_last)
+    return net
 
 
 def _tensors(arrays: dict) -> dict:
