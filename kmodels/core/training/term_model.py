@@ -11,6 +11,7 @@ from kmodels.core.spec.arguments import check_choice
 from kmodels.core.training import backend
 from kmodels.core.training.cloning import carried, clonable
 from kmodels.core.training.devices import distribution
+from kmodels.core.training.replay import predictions
 
 
 class TermModel(keras.Model):
@@ -212,6 +213,16 @@ class TermModel(keras.Model):
         """
         self._check_arrays(x)
         return super().predict(x, *args, **kwargs)
+
+    def make_predict_function(self, force=False):
+        """Make what computes the outputs of a batch, as `keras.Model.make_predict_function` does.
+
+        On torch it records itself where the same shapes come again, see `replay.predictions`.
+        """
+        if self.predict_function is None or force:
+            usual = super().make_predict_function(force=True) or self.predict_function
+            self.predict_function = predictions.Replay(self, usual) if predictions.applies(self) else usual
+        return self.predict_function
 
     def _check_arrays(self, x, y=None) -> None:
         """Refuse arrays; generators and data sets are looked at while a step is traced."""

@@ -1,0 +1,1 @@
+"""Predictions on torch that are recorded once and played back; see `predictions`."""
