@@ -129,7 +129,7 @@ def test_weights_are_those_of_now(tmp_path):
     before = recorded(model, x).predict_on_batch(x)
     target = {"y": np.ones((5, 4), "float32")}
     model.fit(x, target, epochs=2, verbose=0)
-    model.train_on_batch(x, target)
+    model.train_on_batch(*keras.tree.map_structure(ops.convert_to_tensor, (x, target)))
     assert model.predict_function.recordings, "no training drops a recording"
     after = model.predict_on_batch(x)
     assert not np.allclose(before["y"], after["y"])
@@ -211,7 +211,6 @@ def test_compiling_copying_and_saving_drop_it(tmp_path):
     for one in copies:
         assert one.predict_function is None
         equal_arrays(recorded(one, x).predict_on_batch(x), model.predict_on_batch(x))
-    assert keras.models.clone_model(model).predict_function is None
     model.compile("adam")
     model.predict_on_batch(x)
     assert not model.predict_function.recordings
