@@ -1,10 +1,12 @@
-"""Training rows a second on two one-thread devices against one: `python tests/helpers/rows_a_second.py [model ...]`.
+"""Training rows a second on two one-thread devices against one.
 
-On an idle machine of two cores. Every model's default network, but for precip's, which is refused on several devices
-of its fastest backend, trains for a few epochs of little data on one core, and with `--devices 2` on two with batches
-twice as large; the last epoch counts, its validation included. The report is that of helpers.scale.
+`python tests/helpers/rows_a_second.py [model[:backend] ...]`, on an idle machine of two cores. Every model's default
+network, but for precip's, which is refused on several devices of its fastest backend, trains for a few epochs of little
+data on one core, and with `--devices 2` on two with batches twice as large; the last epoch counts, its validation
+included. The report is that of helpers.scale.
 """
 
+import json
 import os
 import re
 import subprocess
@@ -17,7 +19,7 @@ import psutil
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 EPOCHS = 3
-# Little data, some seconds an epoch, in whole batches of both sizes; and the backend.
+# Little data, some seconds an epoch, in whole batches of both sizes; and the backend where none is said.
 WORK = {
     "nand": ("jax", {"data.n_sequences": 12800, "train.hard_negatives": "false"}),
     "nand.generator": ("jax", {"data.n_sequences": 5120}),
@@ -37,11 +39,11 @@ def train(words: list[str]) -> None:
     sys.exit(fit(words))
 
 
-def rate(name: str, devices: int, cache: Path) -> float:
+def rate(name: str, backend: str, devices: int, cache: Path) -> float:
     """Rows a second of the last epoch of a training on so many devices, each with a core."""
     from kmodels.core.spec import registry
 
-    backend, small = WORK[name]
+    _, small = WORK[name]
     batch = registry.recipe_type(name)().train.batch_size * devices
     cores = map(str, psutil.Process().cpu_affinity()[:devices])
     environment = os.environ | {"KMODELS_CACHE": str(cache), "PYTHONPATH": str(ROOT), "KERAS_BACKEND": backend}
@@ -64,12 +66,13 @@ def main() -> None:
     from kmodels.core.runs import provenance
 
     with tempfile.TemporaryDirectory() as cache:
-        for name in sys.argv[1:] or WORK:
-            one, two = (rate(name, devices, Path(cache)) for devices in (1, 2))
-            figures = {"backend": WORK[name][0], "rows_a_second": [round(one, 2), round(two, 2)]}
-            print(name, figures["rows_a_second"], f"{two / one:.2f}", flush=True)
-            figures |= {"ratio": round(two / one, 2)} | provenance.here()
-            scale.record(name, figures, "devices")
+        for asked in sys.argv[1:] or WORK:
+            name, _, backend = asked.partition(":")
+            backend = backend or WORK[name][0]
+            one, two = (rate(name, backend, devices, Path(cache)) for devices in (1, 2))
+            figures = {"rows_a_second": [round(one, 2), round(two, 2)], "ratio": round(two / one, 2)}
+            print(name, backend, json.dumps(figures), flush=True)
+            scale.record(f"{name}, {backend}", figures | provenance.here() | {"backend": backend}, "devices")
 
 
 if __name__ == "__main__":

@@ -174,7 +174,7 @@ def table_of_two(report: dict) -> str:
     for name, of in report["jobs"].items():
         rows.append([names[name], *(f"{value:,}" for value in of["jobs_an_hour"]), f"{of['ratio']:.2f}"])
     for name, of in report["devices"].items():
-        what = f"rows that {name} trains on, `--devices`, {of['backend']}"
+        what = "rows that {} trains on, `--devices`, {}".format(*name.split(", "))
         rows.append([what, *(f"{3600 * value:,.0f}" for value in of["rows_a_second"]), f"{of['ratio']:.2f}"])
     one = next(iter(report["jobs"].values()))
     return f"{tables.table(rows)}\n\nMeasured {one['date'][:10]}: {_machine(one)}."
@@ -188,8 +188,10 @@ def record(name: str, found: dict, section: str = "models") -> None:
     """Put the figures of a model, or of another job, into a section of the report."""
     report = json.loads(REPORT.read_text()) if REPORT.exists() else {}
     known = report.get(section, {}) | {name: found}
-    order = [each for each in (*MODELS, *sorted(known)) if each in known]
-    report[section] = {each: known[each] for each in dict.fromkeys(order)}
+    order = {each: at for at, each in enumerate(MODELS)}
+    report[section] = dict(
+        sorted(known.items(), key=lambda of: (order.get(of[0].partition(",")[0], len(order)), of[0]))
+    )
     REPORT.write_text(json.dumps(report, indent=1) + "\n")
 
 
