@@ -13,8 +13,8 @@ from keras import ops
 from kmodels.core.training import backend
 from kmodels.core.training.devices import distribution
 
-# Predictions of the same shapes that go the usual way before one is recorded, which takes what 7 to 28 of them save: who
-# asks once or twice pays nothing, and the tenth answer is fast.
+# Predictions of the same shapes that go the usual way before one is recorded, which takes what 7 to 28 of them save.
+# Who asks once or twice pays nothing, and the tenth answer is fast.
 USUAL = 5
 KEPT = 8  # recordings, each of other shapes
 
