@@ -8,17 +8,33 @@ from kmodels.core.spec.recipe import Recipe, Section, TrainSection, merge
 
 
 class Grid(Section):
-    """The fine grid; blocks of block x block of its cells are the coarse one's."""
+    """The fine grid, and the predictors'; where they nest, blocks of block x block fine cells are the coarse ones."""
 
     ny: int = Field(52, ge=2, le=2000, description="fine cells from south to north [cells]")
     nx: int = Field(44, ge=2, le=2000, description="fine cells from west to east [cells]")
-    block: int = Field(4, ge=2, le=100, description="fine cells along a side of a coarse one [cells]")
+    block: int = Field(
+        4, ge=2, le=100, description="fine cells along a side of a coarse one, where the grids nest [cells]"
+    )
+    nested: bool = Field(
+        True,
+        description="coarse cells are blocks of fine ones; else predictors have any grid that reaches over the fine "
+        "one, and no coarse rain is kept",
+    )
+    coarse_ny: int = Field(
+        16,
+        ge=2,
+        le=2000,
+        description="cells of the predictors' grid from south to north, where it does not nest [cells]",
+    )
+    coarse_nx: int = Field(
+        16, ge=2, le=2000, description="predictors' cells from west to east, where grids do not nest [cells]"
+    )
 
     @model_validator(mode="after")
     def _agrees(self):
         for name in ("ny", "nx"):
             cells = getattr(self, name)
-            if cells % self.block:
+            if self.nested and cells % self.block:
                 raise ValueError(f"{name} = {cells} is no multiple of block = {self.block}: grids that do not nest")
         return self
 
@@ -30,7 +46,7 @@ class Grid(Section):
     @property
     def coarse_shape(self) -> tuple[int, int]:
         """(y, x) [coarse cells]."""
-        return self.ny // self.block, self.nx // self.block
+        return (self.ny // self.block, self.nx // self.block) if self.nested else (self.coarse_ny, self.coarse_nx)
 
 
 class Marginal(Section):
@@ -66,7 +82,11 @@ class Data(Section):
     predictors: tuple[str, ...] = Field(
         (), description="coarse variables that the model sees, in this order; empty: those of the simulator"
     )
-    rain_units: str = Field("", description="of rain in files that do not say it, such as mm/day or kg m-2 s-1")
+    rain_units: str = Field(
+        "",
+        description="of rain in files that do not say it, such as mm/day or kg m-2 s-1; simulated files whose grids do "
+        "not nest leave it out",
+    )
     heavy_quantile: float = Field(
         0.95, gt=0, lt=1, description="a day is heavy if its mean over land lies above this quantile of training days"
     )
@@ -89,6 +109,8 @@ class Data(Section):
                 "exact_posterior: the law is known for relief = 0, seasons = 0 and fronts = 1 alone, as --variant "
                 "exact_posterior has them"
             )
+        if self.exact_posterior and not self.grid.nested:
+            raise ValueError("exact_posterior: the law is known for grid.nested = true alone")
         if len(set(self.predictors)) < len(self.predictors):
             raise ValueError(f"predictors = {self.predictors}: a name twice")
         return self
@@ -118,7 +140,8 @@ class Model(Section):
     decoder_hidden: int = Field(128, ge=1, description="width of the decoder's first layer")
     injected_filters: int = Field(16, ge=1, description="channels of the coarse map that the decoder sees")
     keep_coarse: bool = Field(
-        True, description="let blocks of the fields have the coarse rain, where that is among the predictors"
+        True,
+        description="let blocks of the fields have the coarse rain, where that is a predictor and the grids nest",
     )
     block_means: Literal["scaled", "shifted"] = Field(
         "shifted",
@@ -275,6 +298,8 @@ PIECES = {
     },
 }
 PLAIN = {"relief": 0.0, "seasons": 0.0, "fronts": 1.0}  # weather that is alike everywhere, always and in all directions
+# The form of CORDEX ML-Bench: predictors of 16 x 16 cells at 2 degrees, rain of 128 x 128 at 0.11 without units.
+CORDEX = {"grid": {"ny": 128, "nx": 128, "nested": False, "coarse_ny": 16, "coarse_nx": 16}, "rain_units": "mm/day"}
 V1 = merge(PROTOTYPE, {"model": {"injection": "none"}, "train": {"beta_kl": 0.05, "w_max": 2.0}})
 
 
@@ -286,6 +311,7 @@ class PrecipRecipe(Recipe):
         "v2": merge(PROTOTYPE, {"model": {"injection": "all"}}),
         "v3": PROTOTYPE,
         "exact_posterior": {"data": {"exact_posterior": True, **PLAIN}},
+        "cordex": {"data": CORDEX},
     }
     RENAMED: ClassVar[dict[str, str]] = {"data.oracle": "data.exact_posterior"}
     RENAMED_VARIANTS: ClassVar[dict[str, str]] = {"oracle": "exact_posterior"}

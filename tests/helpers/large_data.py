@@ -93,7 +93,7 @@ def _precip(folder: Path, size: int) -> int:
         {name: some * np.float32(1 + 0.01 * k) for k, name in enumerate(LEVELS)}
     )
     per_day = rain[0].nbytes + sum(v.nbytes // v.shape[0] for v in coarse.data_vars.values() if v.ndim == 3)
-    axes = {axis: cf_writer.simulated_axes(chosen.data.grid, 1)[axis] for axis in ("lat", "lon")}
+    axes = cf_writer.simulated_axes(chosen.data.grid, 1)
     n_days = size // per_day
     for first in range(0, n_days, DAYS_A_FILE):
         index = np.resize(np.arange(len(rain)), min(DAYS_A_FILE, n_days - first))

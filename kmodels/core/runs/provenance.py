@@ -21,7 +21,7 @@ FOR_PEOPLE = {"write", "frame", "export"}
 APART = {"studies", "ladder.py", "gates.py", "figures.py", "drawing.py", "summary.py", "diagnostics.py"}
 APART |= {"tensorboard.py"}
 # What reads users' files: that simulated data is read as ever has a test, with fingerprints (test_simulated_data.py).
-APART |= {"load.py", "table.py", "text.py", "cf_reader.py", "cf_writer.py", "series.py", "coast.py", "aermod.py"}
+APART |= {"load.py", "table.py", "text.py", "cf_reader.py", "cf_writer.py", "series.py", "aermod.py"}
 APART |= {"hdf5.py", "matlab.py", "layout.py", "agreement.py", "batvision.py", "recording.py", "legacy_numpy.py"}
 # Units, former names, and the door that sets up a backend: that runs of earlier versions predict and go on as ever has
 # a test, too (test_saved_by_earlier_versions.py).

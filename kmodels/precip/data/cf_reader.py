@@ -16,9 +16,11 @@ import cftime
 import numpy as np
 import xarray as xr
 
+from kmodels.core.cli import console
 from kmodels.core.io.cf import CfFile
 from kmodels.core.io.files import reading
 from kmodels.core.io.rounding import Clipped, clip_rounding
+from kmodels.precip.data.records import Projection
 
 VERSION = "expver"  # a dimension of ERA5 files, along which all but one value of a place and time are missing
 LONGEST_DAY = 1.1  # days between the bounds of a day
@@ -101,6 +103,18 @@ class File(CfFile):
         if lat.ndim == 1:
             return np.meshgrid(lat, lon, indexing="ij")
         return lat, lon
+
+    @cached_property
+    def projection(self) -> Projection | None:
+        """How a map projection lays out the grid; None where the file does not say it all."""
+        found = [v.attrs for v in self.data.variables.values() if "grid_mapping_name" in v.attrs]
+        axes = [self.data.variables.get(name) for name in (self._y, self._x)]
+        if self._lat.ndim == 1 or not found or any(axis is None or "units" not in axis.attrs for axis in axes):
+            return None
+        y, x = (
+            self.numbers(self.data[name])[turn] for name, turn in zip((self._y, self._x), self._turned, strict=True)
+        )
+        return Projection(y, x, tuple(axis.attrs["units"] for axis in axes), dict(found[0]))
 
     @cached_property
     def time(self) -> str:
@@ -215,17 +229,32 @@ def date_keys(dates: np.ndarray) -> np.ndarray:
 
 
 def land_and_distance(file: File) -> tuple[np.ndarray, np.ndarray | None]:
-    """Read the land mask (y, x) bool and, where the file has it, the distance to the coast (y, x) [km]."""
-    land = file.find("sftlf", ("land_binary_mask", "land_area_fraction"), MASKS)
-    if land is None:
-        file.refuse("sftlf", f"missing; the share of land in each cell, also as {', '.join(MASKS)}")
+    """Read the land mask (y, x) bool and, where the file has it, the distance to the coast (y, x) [km].
+
+    Without a mask, what lies above 0 m is land.
+    """
+    name = file.find("sftlf", ("land_binary_mask", "land_area_fraction"), MASKS)
+    land = _above_the_sea(file) if name is None else _mask(file, name)
+    return land, file.map("distance_to_coast", "km") if "distance_to_coast" in file.data.variables else None
+
+
+def _mask(file: File, name: str) -> np.ndarray:
+    """Read what a share of land makes land, (y, x) bool."""
     clipped, rule = Clipped(), "a share of land lies from 0 to 1, or 0 to 100 %"
-    share = clip_rounding(file.map(land, "1"), 0, 1, SHARE_ROUNDING, clipped)
-    file.refuse_values(land, (share < 0) | (share > 1), share, rule, ("y", "x"))
-    clipped.tell(file.path, land, rule)
-    if "distance_to_coast" not in file.data.variables:
-        return share >= 0.5, None
-    return share >= 0.5, file.map("distance_to_coast", "km")
+    share = clip_rounding(file.map(name, "1"), 0, 1, SHARE_ROUNDING, clipped)
+    file.refuse_values(name, (share < 0) | (share > 1), share, rule, ("y", "x"))
+    clipped.tell(file.path, name, rule)
+    return share >= 0.5
+
+
+def _above_the_sea(file: File) -> np.ndarray:
+    """Take what lies above 0 m for land, (y, x) bool, and say so."""
+    height = height_of(file)
+    if height is None:
+        file.refuse("sftlf", f"missing, and so is orog; the share of land in each cell, also as {', '.join(MASKS)}")
+    land = height > 0
+    console.notice(f"{file.path}: no land mask: the cells above 0 m are land, {land.mean():.0%} of them")
+    return land
 
 
 def height_of(file: File) -> np.ndarray | None:

@@ -56,6 +56,8 @@ def read(folder: Path, recipe, labels: bool) -> Days:
         By file and rule.
     """
     grid = recipe.data.grid
+    if not grid.nested:
+        raise UserError(f"{folder}: such a folder does not say where its grids lie; they nest: data.grid.nested true")
     names = predictors(recipe.data)
     numbers = _numbers(folder / STATES)
     if labels:

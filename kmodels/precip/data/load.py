@@ -1,7 +1,7 @@
 """A folder of coarse states and fine rain -> Days. Bad input is refused by file, variable, index, value and rule.
 
 Formats: CF NetCDF (.nc) or Zarr (.zarr), see cf_writer.py and cf_reader.py for what their names begin with and what may
-be in them; the prototype's folder of NumPy files, see legacy_numpy.py.
+be in them, or CORDEX ML-Bench's folders; the prototype's folder of NumPy files, see legacy_numpy.py.
 """
 
 import math
@@ -20,8 +20,8 @@ from kmodels.core.io.rows import choose
 from kmodels.core.runs.cache import data_files
 from kmodels.core.spec.errors import UserError
 from kmodels.precip.data import legacy_numpy
-from kmodels.precip.data.cf_reader import File, Grid, height_of, in_calendar, land_and_distance
-from kmodels.precip.data.coast import distance_to_coast
+from kmodels.precip.data.cf_reader import File, height_of, in_calendar, land_and_distance
+from kmodels.precip.data.grids import check_nested, check_size, distance_to_coast, find_places, grid_sizes, nearly_nest
 from kmodels.precip.data.records import Days, Domain
 from kmodels.precip.data.series import (
     NO_RAIN,
@@ -31,18 +31,26 @@ from kmodels.precip.data.series import (
     rain_series,
     refuse_other_calendar,
     refuse_other_grid,
-    spacing,
 )
 from kmodels.precip.data.split import blocks, day_numbers
-from kmodels.precip.data.variables import COVARIATES, MOST_RAIN, RAIN, RAIN_UNITS, predictors
+from kmodels.precip.data.variables import (
+    COVARIATES,
+    MOST_RAIN,
+    RAIN,
+    RAIN_UNITS,
+    SIMULATED,
+    SIMULATED_ALOFT,
+    predictors,
+)
 from kmodels.precip.recipe import PrecipRecipe
 
 SUFFIXES = (".nc", ".nc4", ".nc3", ".cdf", ".netcdf", ".zarr", *legacy_numpy.PARTS)
 KINDS = ("coarse", "fine", "static")
+FOLDERS = {"predictors": "coarse", "target": "fine"}  # of CORDEX ML-Bench, whose files' names do not say their kind
+NEAREST = 3  # folders above a file, one of which may be called so
 WET = 0.1  # mm/day
 BLOCK_BYTES = 8 << 20  # of rain that is checked at once
 KEPT_BYTES = 2 << 30  # of rain that stays in memory
-SAME_PLACE = 0.05  # of a coarse cell: centres nearer than this coincide
 FAR = 10.0  # standard deviations of the training from its mean, beyond which other units are likely
 MOST_PAIRS = 5_000_000  # cells and days from which a shift of the dates is seen
 FEWEST_PAIRS = 8  # days from which a shift of the dates can be seen
@@ -151,8 +159,8 @@ def load(path: str | Path, recipe: PrecipRecipe, labels: bool = True) -> Days:
     path : str or pathlib.Path
         The folder.
     recipe : PrecipRecipe
-        Predictors are those of recipe.data (see variables.predictors); grids must nest and have the sizes of
-        recipe.data.grid.
+        Predictors are those of recipe.data (see variables.predictors); grids must have the sizes of recipe.data.grid,
+        and nest where that says so.
     labels : bool
         Whether fine rain is needed.
 
@@ -178,8 +186,10 @@ def load(path: str | Path, recipe: PrecipRecipe, labels: bool = True) -> Days:
     coarse = [predictor_series(files["coarse"], name, recipe.data.rain_units) for name in predictors(recipe.data)]
     for other in coarse[1:]:
         refuse_other_grid(other.pieces[0][0], coarse[0].grid, coarse[0].pieces[0][0].path)
-    _check_size(static, static.grid, coarse[0], recipe.data.grid)
-    _check_nested(coarse[0].pieces[0][0], static.grid, coarse[0].grid, recipe.data.grid.block)
+    check_size(static, static.grid, coarse[0], recipe.data.grid)
+    block = recipe.data.grid.block if recipe.data.grid.nested else None
+    if block:
+        check_nested(coarse[0].pieces[0][0], static.grid, coarse[0].grid, block)
     fine = rain_series(files["fine"], units_else=recipe.data.rain_units) if labels else None
     if fine is not None:
         refuse_other_grid(fine.pieces[0][0], static.grid, static.path)
@@ -188,17 +198,24 @@ def load(path: str | Path, recipe: PrecipRecipe, labels: bool = True) -> Days:
     states = _checked_states(coarse, keys)
     rain, observed, mean = None, np.ones(land.shape, bool), np.full(len(keys), np.nan)
     if fine is not None:
-        rain, observed, mean, means = _checked_rain(
-            fine, np.flatnonzero(np.isin(fine.keys, keys)), land, recipe.data.grid.block
-        )
+        rain, observed, mean, means = _checked_rain(fine, np.flatnonzero(np.isin(fine.keys, keys)), land, block)
         for column, series in enumerate(coarse):
-            if series.name == RAIN:
+            if series.name == RAIN and block:
                 some = slice(-MOST_PAIRS // means[0].size - 1, None)  # enough to see a shift
                 _tell_shift(series, fine, day_numbers(dates)[some], states[some, ..., column], means[some])
     if distance is None:
         distance = distance_to_coast(land, static.grid.lat, static.grid.lon)
     return UserDays(
-        domain=Domain(static.grid.lat, static.grid.lon, land, distance, observed, height_of(static)),
+        domain=Domain(
+            static.grid.lat,
+            static.grid.lon,
+            land,
+            distance,
+            observed,
+            height_of(static),
+            None if block else find_places(static, coarse[0]),
+            static.projection or (fine.pieces[0][0].projection if fine else None),
+        ),
         predictors=predictors(recipe.data),
         dates=dates,
         block=blocks(dates, recipe.data.block_days),
@@ -223,8 +240,8 @@ def sizes(path: str | Path, chosen: dict) -> dict:
     Returns
     -------
     dict
-        By dotted key of the recipe: `data.grid.ny`, `data.grid.nx`, where they nest `data.grid.block`, and where it is
-        needed `data.predictors`.
+        By dotted key of the recipe: `data.grid.ny`, `data.grid.nx`, whether they are `data.grid.nested`,
+        `data.grid.block` or `data.grid.coarse_ny` and `coarse_nx`, and where it is needed `data.predictors`.
 
     Raises
     ------
@@ -233,67 +250,48 @@ def sizes(path: str | Path, chosen: dict) -> dict:
     """
     found, folder = data_files(path, SUFFIXES), Path(path).expanduser()
     if any(p.name == legacy_numpy.STATES for p in found):
-        (ny, nx), (rows, columns) = legacy_numpy.shapes(folder)
-        names = ()
-    else:
-        refuse_crashing(found)
-        files = _by_kind(folder, found, labels=False)
-        (ny, nx), (rows, columns) = files["static"][0].grid.shape, files["coarse"][0].grid.shape
-        names = () if "data.predictors" in chosen else _predictors(files["coarse"])
-    nests = ny % rows == nx % columns == 0 and ny // rows == nx // columns
-    measured = {"data.grid.ny": ny, "data.grid.nx": nx} | ({"data.grid.block": ny // rows} if nests else {})
-    return measured | ({"data.predictors": names} if names else {})
+        return grid_sizes(*legacy_numpy.shapes(folder), True)
+    refuse_crashing(found)
+    files = _by_kind(folder, found, labels=False)
+    fine, coarse = files["static"][0].grid, files["coarse"][0].grid
+    # A block that somebody chose is for grids that nest: where theirs do not, the loader says where.
+    nested = chosen.get("data.grid.nested", "data.grid.block" in chosen or nearly_nest(fine, coarse))
+    names = () if "data.predictors" in chosen else _predictors(files["coarse"], nested)
+    return grid_sizes(fine.shape, coarse.shape, nested) | ({"data.predictors": names} if names else {})
 
 
-def _predictors(files: list[File]) -> tuple[str, ...]:
+def _predictors(files: list[File], nested: bool) -> tuple[str, ...]:
     """List the fields of coarse files, rain as `pr` first; nothing where the usual predictors are all there."""
+    usual = SIMULATED if nested else SIMULATED_ALOFT
     variables = [(set(file.dims(True)), pair) for file in files for pair in file.data.data_vars.items()]
     fields = [name for wanted, (name, variable) in variables if wanted <= set(variable.dims)]
     rain = {name for file in files if (name := rain_in(file)) is not None}
     names = dict.fromkeys([RAIN] * bool(rain) + [str(name) for name in fields if name not in rain])
-    return () if set(predictors(PrecipRecipe().data)) <= set(names) else tuple(names)
+    return () if set(usual) <= set(names) else tuple(names)
 
 
 def _by_kind(folder: Path, paths: list[Path], labels: bool) -> dict[str, list[File]]:
     """Open the files of each kind; those of fine rain only where they are asked for."""
     needed = [kind for kind in KINDS if kind != "fine" or labels]
-    named = {kind: [p for p in paths if p.name.lower().startswith(kind)] for kind in needed}
+    named = {kind: [p for p in paths if _kind(p) == kind] for kind in needed}
     for kind, of_kind in named.items():
         if not of_kind:
-            raise UserError(f"{folder}: no {kind}*.nc or {kind}*.zarr; files' names begin with {', '.join(needed)}")
+            others = f", or they lie in folders called {' and '.join(FOLDERS)}"
+            raise UserError(
+                f"{folder}: no {kind}*.nc or {kind}*.zarr; files' names begin with {', '.join(needed)}{others}"
+            )
     if len(named["static"]) > 1:
         raise UserError(f"{named['static'][1]}: a second static file, the first is {named['static'][0]}")
     return {kind: [File(p) for p in of_kind] for kind, of_kind in named.items()}
 
 
-def _check_size(static: File, fine: Grid, coarse: Series, grid) -> None:
-    """Refuse grids that have not the sizes of the recipe, which a network is built for."""
-    for file, shape, wanted, keys in (
-        (static, fine.shape, grid.fine, "data.grid.ny and data.grid.nx"),
-        (
-            coarse.pieces[0][0],
-            coarse.grid.shape,
-            grid.coarse_shape,
-            "data.grid.ny and data.grid.nx over data.grid.block",
-        ),
-    ):
-        if shape != wanted:
-            file.refuse("grid", f"(y, x) of {shape} cells; the recipe has {wanted}, {keys}")
-
-
-def _check_nested(file: File, fine: Grid, coarse: Grid, block: int) -> None:
-    """Refuse a coarse cell whose centre is not that of its fine cells."""
-    ny, nx = coarse.shape
-    for name in ("lat", "lon"):
-        centre = getattr(coarse, name)
-        inside = getattr(fine, name).reshape(ny, block, nx, block) - centre[:, None, :, None]
-        off = ((inside + 180) % 360 - 180).mean((1, 3))
-        bad = ~(np.abs(off) <= SAME_PLACE * max(spacing(coarse), block * spacing(fine)))
-
-        def rule(at, middle=centre + off):
-            return f"its {block} x {block} fine cells have their middle at {middle[at]:g}; the grids do not nest"
-
-        file.refuse_values(name, bad, centre, rule, ("y", "x"))
+def _kind(path: Path) -> str | None:
+    """Tell what is in a file by how its name begins, else by the nearest folder whose name says it."""
+    for kind in KINDS:
+        if path.name.lower().startswith(kind):
+            return kind
+    above = [folder.name.lower() for folder in path.absolute().parents[:NEAREST]]
+    return next((FOLDERS[name] for name in above if name in FOLDERS), None)
 
 
 def _common_days(series: list[Series], folder: Path) -> np.ndarray:
@@ -333,22 +331,23 @@ def _checked_state(series: Series, days: np.ndarray, clipped: Clipped) -> np.nda
     return values
 
 
-def _checked_rain(series: Series, days: np.ndarray, land: np.ndarray, block: int):
+def _checked_rain(series: Series, days: np.ndarray, land: np.ndarray, block: int | None):
     """Check rain.
 
     Returns a function that reads days, observed (y, x), the mean over land (days,) [mm/day], and means over blocks of
-    block x block cells (days, Y, X) [mm/day], NaN where one is not observed.
+    block x block cells (days, Y, X) [mm/day], NaN where one is not observed; None for no block.
     """
     kept = rows.Appended(rows.memory_bytes(KEPT_BYTES))
     per_block = max(1, BLOCK_BYTES // (4 * land.size))
     observed, mean, most = np.ones(land.shape, bool), np.empty(len(days)), 0.0
-    shape, means = (land.shape[0] // block, land.shape[1] // block), rows.Appended(rows.memory_bytes(KEPT_BYTES))
+    means = rows.Appended(rows.memory_bytes(KEPT_BYTES)) if block else None
     clipped = Clipped()
     for first in range(0, len(days), per_block):
         some = days[first : first + per_block]
         values = series.read(some, clipped)
         _refuse_bad_rain(series, some, values, land)
-        means.append(values.reshape(-1, shape[0], block, shape[1], block).mean((2, 4)))
+        if block:
+            means.append(values.reshape(-1, land.shape[0] // block, block, land.shape[1] // block, block).mean((2, 4)))
         observed &= np.isfinite(values).all(0)
         values = np.nan_to_num(values, copy=False)
         mean[first : first + per_block] = values[:, land].mean(1) if land.any() else values.mean((1, 2))
@@ -360,7 +359,7 @@ def _checked_rain(series: Series, days: np.ndarray, land: np.ndarray, block: int
             name, f"at most {most:g} mm/day on any day; {WET:g} or more expected somewhere: are the units right?"
         )
     series.tell(clipped)
-    return kept.array().__getitem__, observed, mean, means.array()
+    return kept.array().__getitem__, observed, mean, means.array() if block else None
 
 
 def _tell_shift(coarse: Series, fine: Series, days: np.ndarray, state: np.ndarray, means: np.ndarray) -> None:

@@ -2,8 +2,22 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
+
+
+class Projection(NamedTuple):
+    """How a map projection lays out cells.
+
+    y, x: (y,) and (x,), of the middles, rising. units: of y and of x. mapping: the attributes of a CF grid mapping
+    variable, such as grid_mapping_name and standard_parallel.
+    """
+
+    y: np.ndarray
+    x: np.ndarray
+    units: tuple[str, str]
+    mapping: dict
 
 
 @dataclass(frozen=True, eq=False)
@@ -12,7 +26,8 @@ class Domain:
 
     lat, lon: (y, x) of the fine cells [degrees], or None where nobody said where they lie. land: (y, x) bool.
     distance_to_coast: (y, x) [km]. observed: (y, x) bool, where rain is known; every cell of land is. height: (y, x) of
-    the land [m], None where nobody said it.
+    the land [m], None where nobody said it. places: (y, x, 2) row and column of the fine cells on the coarse grid, see
+    grids.py, None where the grids nest. projection: of the fine grid, None where nobody said it.
     """
 
     lat: np.ndarray | None
@@ -21,6 +36,8 @@ class Domain:
     distance_to_coast: np.ndarray
     observed: np.ndarray
     height: np.ndarray | None = None
+    places: np.ndarray | None = None
+    projection: Projection | None = None
 
     @property
     def shape(self) -> tuple[int, int]:

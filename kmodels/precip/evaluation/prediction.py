@@ -72,37 +72,24 @@ class Ensemble:
         rain = np.empty(shape, "float32")
         for rows, fields in self.blocks(self.progress):
             rain[rows] = fields / np.float32(DAY)
-        dims, coordinates = _places(self.days.domain)
+        domain = self.days.domain
+        where = cf_writer.layout(domain.lat, domain.lon, domain.projection)
         calendar = self.days.dates[0].calendar
         middle = np.asarray(cftime.date2num(self.days.dates, cf_writer.TIME_UNITS, calendar), "float64")
         start = np.floor(middle)
-        coordinates |= {
+        coordinates = where.coordinates | {
             "time": ("time", start + 0.5),
             "time_bnds": (("time", "bnds"), np.stack([start, start + 1], axis=1)),
             "realization": ("realization", np.arange(self.members, dtype="int32")),
         }
         data = xr.Dataset(
-            {"pr": (("time", "realization", *dims), rain)},
+            {"pr": (("time", "realization", *where.dims), rain)},
             coordinates,
             attrs=global_attributes("Fields of daily rain sampled for a coarse state", "precip"),
         )
-        data["pr"].attrs = cf_writer.RAIN_ATTRIBUTES
+        data["pr"].attrs = cf_writer.RAIN_ATTRIBUTES | where.attributes
         data["time"].attrs = cf_writer.ATTRIBUTES["time"] | {"calendar": calendar}
         if calendar not in ("standard", "gregorian", "proleptic_gregorian", "utc"):
             del data["time"].attrs["units_metadata"]
         data["realization"].attrs = {"standard_name": "realization", "long_name": "number of the sample", "units": "1"}
-        return data
-
-
-def _places(domain) -> tuple[tuple[str, str], dict]:
-    """Make (dimensions, coordinates) of a grid: latitudes and longitudes where known, 1-D where they can be."""
-    if domain.lat is None:
-        return ("y", "x"), {}
-    attributes = {name: dict(cf_writer.ATTRIBUTES[name]) for name in ("lat", "lon")}
-    if (domain.lat == domain.lat[:, :1]).all() and (domain.lon == domain.lon[:1]).all():
-        axes = {"lat": domain.lat[:, 0], "lon": domain.lon[0]}
-        return ("lat", "lon"), {name: (name, np.asarray(v, "float64"), attributes[name]) for name, v in axes.items()}
-    for one in attributes.values():
-        del one["axis"]  # of a grid whose rows are no parallels
-    places = {"lat": domain.lat, "lon": domain.lon}
-    return ("y", "x"), {name: (("y", "x"), v, attributes[name]) for name, v in places.items()}
+        return cf_writer.with_mapping(data, where)

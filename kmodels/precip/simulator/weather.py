@@ -60,15 +60,28 @@ class Weather:
 
     def latents(self, rng: np.random.Generator) -> Iterator[tuple[np.ndarray, dict[str, float]]]:
         """Simulate day after day Z, (y, x), and what covariates have in common all over the grid."""
+        for now, common, field in self.courses(rng):
+            yield self.latent(now, common, field), self.conditions.told(now)
+
+    def courses(self, rng: np.random.Generator) -> Iterator[tuple]:
+        """Simulate day after day (its Condition, A, g on the torus)."""
         data, conditions = self.data, self.conditions.days(rng)
         now = next(conditions)
-        common, field = rng.standard_normal(), self._field(rng, now)
+        common, field = self.common(rng), self._field(rng, now)
         while True:
-            free = np.sqrt(data.rho) * common + np.sqrt(1 - data.rho) * self.torus.grid(field)
-            yield self.conditions.shifted(free, now), self.conditions.told(now)
+            yield now, common, field
             now = next(conditions)
-            common = renewed(common, rng.standard_normal(), data.day_memory)
+            common = renewed(common, self.common(rng), data.day_memory)
             field = renewed(np.roll(field, data.wind, (0, 1)), self._field(rng, now), data.field_memory)
+
+    def common(self, rng: np.random.Generator):
+        """Sample A."""
+        return rng.standard_normal()
+
+    def latent(self, now, common, field: np.ndarray) -> np.ndarray:
+        """Compute Z, (y, x), of a day's Condition, A, and g on the torus."""
+        rho = self.data.rho
+        return self.conditions.shifted(np.sqrt(rho) * common + np.sqrt(1 - rho) * self.torus.grid(field), now)
 
     def _field(self, rng: np.random.Generator, now) -> np.ndarray:
         """Sample h of a day, on the torus."""

@@ -271,7 +271,11 @@ def land_cell(data):
             lambda d: d.isel(lon=slice(0, 2)),
             r"coarse.*grid: \(y, x\) of \(4, 2\) cells; the recipe has \(4, 3\)",
         ),
-        (STATIC, lambda d: d.drop_vars("sftlf"), r"static\.nc: sftlf: missing; the share of land"),
+        (
+            STATIC,
+            lambda d: d.drop_vars(["sftlf", "orog"]),
+            r"sftlf: missing, and so is orog; the share of land",
+        ),
         (STATIC, with_value("distance_to_coast", (1, 2), np.nan), r"distance_to_coast\[lat=1, lon=2\] = nan; expected"),
         (
             STATIC,

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from kmodels.precip.data.coast import distance_to_coast
+from kmodels.precip.data.grids import distance_to_coast
 from kmodels.precip.data.variables import COVARIATES, predictors
 from kmodels.precip.recipe import RECIPE
 from kmodels.precip.simulator.gaussian_field import covariance
