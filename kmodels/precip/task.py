@@ -5,6 +5,7 @@ from kmodels.core.training.callbacks import EpochSchedule
 from kmodels.precip.data.encode import encode, training_examples
 from kmodels.precip.data.load import SUFFIXES, load
 from kmodels.precip.data.split import split
+from kmodels.precip.data.variables import RAIN, predictors
 from kmodels.precip.evaluation.baselines import baselines
 from kmodels.precip.evaluation.diagnostics import diagnostics
 from kmodels.precip.evaluation.figures import plot
@@ -31,6 +32,11 @@ def notes(recipe: PrecipRecipe) -> list[str]:
         "of heavy days, which are chosen by their truth: a calibrated model has too little rain on them, so "
         "calibration is evaluated on all held-out days"
     ]
+    if not (recipe.data.grid.nested and RAIN in predictors(recipe.data)) and not recipe.data.exact_posterior:
+        found.append(
+            "no predictor is the rain of blocks of fine cells: RainFARM and the conditioned Gaussian field, which "
+            "refine it, are not in the table, and what is compared with them is not measured"
+        )
     if not recipe.data.exact_posterior:
         found.append("the exact posterior is known with --variant exact_posterior alone: it is not in the table")
     return found

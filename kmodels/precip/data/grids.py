@@ -5,6 +5,7 @@ column there, with fractions between the middles of its cells.
 """
 
 import numpy as np
+from scipy import ndimage
 from scipy.interpolate import LinearNDInterpolator
 from scipy.spatial import KDTree
 
@@ -53,14 +54,9 @@ def nested_places(fine: tuple[int, int], coarse: tuple[int, int]) -> np.ndarray:
 
 def sampled(fields: np.ndarray, places: np.ndarray) -> np.ndarray:
     """Interpolate fields (..., Y, X) bilinearly to places (y, x, 2): (..., y, x)."""
-    rows, columns = fields.shape[-2:]
-    first = np.floor(places).astype(int)
-    north, east = np.moveaxis(places - first, -1, 0)
-    south, west = np.moveaxis(first, -1, 0)
-    above, beyond = np.minimum(south + 1, rows - 1), np.minimum(west + 1, columns - 1)
-    low = (1 - east) * fields[..., south, west] + east * fields[..., south, beyond]
-    high = (1 - east) * fields[..., above, west] + east * fields[..., above, beyond]
-    return (1 - north) * low + north * high
+    at, flat = np.moveaxis(places, -1, 0), fields.reshape(-1, *fields.shape[-2:])
+    found = np.stack([ndimage.map_coordinates(field, at, order=1, mode="nearest") for field in flat])
+    return found.reshape(*fields.shape[:-2], *places.shape[:2])
 
 
 def distance_to_coast(land: np.ndarray, lat: np.ndarray, lon: np.ndarray) -> np.ndarray:
@@ -97,7 +93,7 @@ def nearly_nest(fine: Grid, coarse: Grid) -> bool:
     """Tell whether grids nest, or nearly do: what is a little off is refused, not read in another way."""
     block = block_of(fine.shape, coarse.shape)
     off = off_centre(fine, coarse, block).values() if block else [np.inf]
-    return max(np.max(np.abs(one)) for one in off) < spacing(coarse)
+    return bool(max(np.max(np.abs(one)) for one in off) < spacing(coarse))
 
 
 def off_centre(fine: Grid, coarse: Grid, block: int) -> dict[str, np.ndarray]:

@@ -18,7 +18,7 @@ def describe(days: Days) -> dict[str, str]:
     found = {
         "days": f"{len(days)} from {_day(days.dates[0])} to {_day(days.dates[-1])}, calendar {calendar}",
         "fine grid": f"(y, x) = {domain.shape} cells{_place(domain)}",
-        "coarse grid": f"(y, x) = {coarse} cells of {domain.shape[0] // coarse[0]} fine ones a side",
+        "coarse grid": f"(y, x) = {coarse} cells{_reach(domain, coarse)}",
         "land": f"{domain.land.mean():.0%} of the cells; rain is known in {domain.observed.mean():.0%}",
     }
     for k, name in enumerate(days.predictors):
@@ -44,6 +44,15 @@ def _place(domain) -> str:
     return f", latitude {lat.min():.2f} to {lat.max():.2f}, longitude {lon.min():.2f} to {lon.max():.2f} degrees"
 
 
+def _reach(domain, coarse: tuple[int, int]) -> str:
+    """Say how the coarse grid lies to the fine one."""
+    if domain.places is None:
+        return f" of {domain.shape[0] // coarse[0]} fine ones a side"
+    low, high = domain.places.min((0, 1)), domain.places.max((0, 1))
+    rows, columns = (f"{a:.1f} to {b:.1f}" for a, b in zip(low, high, strict=True))
+    return f"; the fine ones lie from its row {rows}, and from its column {columns}, and nest in none"
+
+
 def _some(days: Days) -> np.ndarray:
     return np.unique(np.linspace(0, len(days) - 1, LOOKED_AT).astype(int))
 
@@ -58,14 +67,30 @@ def picture(days: Days) -> Figure:
         panels += [("rain of that day [mm/day]", days.rain([wettest])[0], norm)]
         panels += [("mean rain [mm/day]", days.rain(rows).mean(0), None)]
     made, axes = figure(3.6 * len(panels), 3.4, 1, len(panels))
-    height, width = days.domain.shape
+    domain = days.domain
     for axis, (title, field, norm) in zip(np.atleast_1d(axes), panels, strict=True):
-        fine = field.shape == days.domain.shape
-        shown = np.ma.masked_where(~days.domain.observed, field) if fine else field
+        apart = domain.places is not None and field is panels[0][1]  # on a grid of its own
+        height, width = field.shape if apart else domain.shape
+        shown = np.ma.masked_where(~domain.observed, field) if field.shape == domain.shape and not apart else field
         mesh = axis.imshow(shown, origin="lower", extent=(0, width, 0, height), norm=norm, cmap="viridis_r")
-        land = days.domain.land.astype(float)
-        if np.ptp(land):
-            axis.contour(np.arange(width) + 0.5, np.arange(height) + 0.5, land, [0.5], colors="black", linewidths=0.6)
-        axis.set(title=title, xlabel="fine cells eastward", ylabel="fine cells northward")
+        _add_line(axis, domain, apart)
+        grid = "coarse" if apart else "fine"
+        axis.set(title=title, xlabel=f"{grid} cells eastward", ylabel=f"{grid} cells northward")
         made.colorbar(mesh, ax=axis, shrink=0.8)
     return made
+
+
+def _add_line(axis, domain, apart: bool) -> None:
+    """Draw the coast, or where the fine grid lies on one apart from it."""
+    land, (height, width) = domain.land.astype(float), domain.shape
+    if apart:
+        edge = _outline(domain.places) + 0.5
+        axis.plot(edge[:, 1], edge[:, 0], color="black", lw=0.8)
+    elif np.ptp(land):
+        axis.contour(np.arange(width) + 0.5, np.arange(height) + 0.5, land, [0.5], colors="black", linewidths=0.6)
+
+
+def _outline(places: np.ndarray) -> np.ndarray:
+    """Go around the fine grid, (n, 2) row and column on the coarse one."""
+    south, north = places[0], places[-1, ::-1]
+    return np.concatenate([south, places[:, -1], north, places[::-1, 0]])

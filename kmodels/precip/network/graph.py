@@ -7,7 +7,7 @@ from kmodels.core.training.devices.layers import BatchNormalization, Dropout
 from kmodels.core.training.term_model import dropout_seed
 from kmodels.precip.data.encode import block_sizes, noise_shapes
 from kmodels.precip.data.statistics import Statistics
-from kmodels.precip.network.layers import FreshNoise, RainDenormalization, RainNormalization
+from kmodels.precip.network.layers import FreshNoise, Places, RainDenormalization, RainNormalization
 from kmodels.precip.network.settings import Architecture
 
 WIDTHS = (8, 4, 2, 1)  # of the rain's maps from coarse to fine, in base_filters
@@ -41,6 +41,8 @@ class NetworkBuilder:
         z, summary, map, noise_0, noise_1, ... -> scaled rain (batch, y, x).
     to_rain : RainDenormalization
         Scaled rain, coarse rain -> rain [mm/day].
+    places : Places or None
+        Interpolates the coarse map to fine cells; None where the grids nest.
     """
 
     def __init__(self, architecture: Architecture, statistics: Statistics, policy: str):
@@ -52,6 +54,8 @@ class NetworkBuilder:
             "rain": keras.Input(architecture.grid, name="rain"),
             "static": keras.Input((*architecture.grid, architecture.statics), name="static"),
         }
+        grids = architecture.grid, architecture.coarse_grid
+        self.places = None if architecture.nested else Places(*grids, name="places", dtype=policy)
         self.coder = keras.Model(day, self._code(**day), name="coder")
         self.decoder = self._decoder()
         self.to_rain = RainDenormalization(
@@ -164,7 +168,7 @@ class NetworkBuilder:
             if static:
                 seen.append(static[k])
             if k in sizes.injected:
-                seen.append(_resized(given["map"], size))
+                seen.append(_resized(given["map"], size) if sizes.nested else self.places(given["map"], size=size))
             if sizes.noise:
                 seen.append(ops.cast(given[f"noise_{k}"], seen[0].dtype))
             x = self._conv(layers.Concatenate()(seen) if len(seen) > 1 else seen[0], widths[k + 1], f"block_{k}")

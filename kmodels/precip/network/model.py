@@ -43,6 +43,9 @@ class PrecipVAE(TermModel):
     ----------
     grid, coarse_grid : tuple of int
         (y, x) of the rain's grid and of the coarse state's [cells].
+    nested : bool
+        Both cover the same area, so that coarse cells are blocks of fine ones. Else the decoder has the coarse map
+        interpolated to the fine cells, whose places on it `locate` takes up, and keeps no coarse rain.
     predictors : sequence of str or int
         Names of the coarse variables in their order, or their number. The one called "pr" is rain.
     base_filters : int
@@ -128,6 +131,7 @@ class PrecipVAE(TermModel):
         coarse_grid: Sequence[int] = (13, 11),
         predictors: int | Sequence[str] = SIMULATED,
         *,
+        nested: bool = True,
         base_filters: int = 16,
         state_filters: Sequence[int] = (32, 64),
         state_hidden: int = 128,
@@ -175,6 +179,7 @@ class PrecipVAE(TermModel):
         architecture = Architecture(
             grid=as_sizes(OWNER, "grid", grid, 2),
             coarse_grid=as_sizes(OWNER, "coarse_grid", coarse_grid, 2),
+            nested=nested,
             predictors=as_names(predictors),
             base_filters=base_filters,
             state_filters=as_sizes(OWNER, "state_filters", state_filters, 2),
@@ -225,7 +230,7 @@ class PrecipVAE(TermModel):
         self.architecture, self.loss_settings, self.policy = architecture, loss_settings, policy
         self.members, self.heavy_quantile = members, heavy_quantile
         self.normalization, self.coder, self.decoder = network.normalization, network.coder, network.decoder
-        self.to_rain = network.to_rain
+        self.to_rain, self.places = network.to_rain, network.places
         self.adapt(start)
 
     @classmethod
@@ -327,12 +332,31 @@ class PrecipVAE(TermModel):
         """
         self.normalization.assign(known)
 
+    def locate(self, places: np.ndarray) -> None:
+        """Take up where the fine cells lie on the coarse grid; at first as if both covered the same area.
+
+        Parameters
+        ----------
+        places : ndarray
+            (y, x, 2) row and column, with fractions between the middles of coarse cells, as `grids.places_on` finds
+            them.
+
+        Raises
+        ------
+        ValueError
+            For grids that nest, and places of another shape or outside the coarse grid.
+        """
+        if self.places is None:
+            raise ValueError(f"{OWNER}: locate: nested=True, where the places of cells are known")
+        self.places.assign(places)
+
     def get_config(self) -> dict:
         """Return the constructor's arguments."""
         sizes, loss = self.architecture, self.loss_settings
         return {
             "grid": sizes.grid,
             "coarse_grid": sizes.coarse_grid,
+            "nested": sizes.nested,
             "predictors": sizes.predictors,
             "base_filters": sizes.base_filters,
             "state_filters": sizes.state_filters,
@@ -388,6 +412,7 @@ def recipe_arguments(recipe) -> dict:
     return {
         "grid": recipe.data.grid.fine,
         "coarse_grid": recipe.data.grid.coarse_shape,
+        "nested": recipe.data.grid.nested,
         "predictors": predictors(recipe.data),
         **sizes,
         "posterior_members": fields["posterior"],

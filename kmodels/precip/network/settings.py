@@ -17,6 +17,7 @@ class Architecture:
 
     grid: tuple[int, int]
     coarse_grid: tuple[int, int]
+    nested: bool
     predictors: int | tuple[str, ...]
     base_filters: int
     state_filters: tuple[int, int]
@@ -59,7 +60,7 @@ class Architecture:
         if self.kept_channel is not None and any(n % c for n, c in zip(self.grid, self.coarse_grid, strict=True)):
             raise ValueError(
                 f"{OWNER}: grid = {self.grid} is no multiple of coarse_grid = {self.coarse_grid}: the coarse rain can "
-                "only be kept in blocks of fine cells; use keep_coarse=False where the grids do not nest"
+                "only be kept in blocks of fine cells; use nested=False where the grids do not nest"
             )
 
     @property
@@ -75,7 +76,7 @@ class Architecture:
     @property
     def kept_channel(self) -> int | None:
         """Which coarse variable is rain that the fields keep; None where they keep none, or none is known to be it."""
-        return self.names.index(RAIN) if self.keep_coarse and RAIN in self.names else None
+        return self.names.index(RAIN) if self.keep_coarse and self.nested and RAIN in self.names else None
 
     @property
     def injected(self) -> tuple[int, ...]:

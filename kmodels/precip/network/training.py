@@ -27,8 +27,10 @@ def build(recipe: PrecipRecipe, steps: int) -> PrecipVAE:
 
 
 def adapt(model: PrecipVAE, days: Days) -> None:
-    """Let the network take up the statistics of the training days."""
+    """Let the network take up the statistics of the training days, and where the fine cells lie on the coarse grid."""
     model.adapt(compute_statistics(days, all_states(days), model.loss_settings, model.heavy_quantile))
+    if days.domain.places is not None:
+        model.locate(days.domain.places)
 
 
 def schedule(model: PrecipVAE, recipe: PrecipRecipe, epoch: int) -> None:

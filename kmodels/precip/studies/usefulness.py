@@ -26,6 +26,8 @@ def material(predictor, members: int, progress):
     from kmodels.precip.studies.downscaler import Material
 
     recipe = predictor.recipe
+    if not recipe.data.grid.nested:
+        raise UserError(f"--run {predictor.run.path}: the study's downscaler needs grids that nest")
     parts = pipeline.data_of(predictor.task, predictor.run)
     days = {name: parts.part(name) for name in ("train", "test")}
     known = predictor.model.training_statistics()

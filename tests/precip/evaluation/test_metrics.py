@@ -7,6 +7,7 @@ import pytest
 from helpers.small_days import RECIPE_SMALL, written
 
 from kmodels.core.spec.task import Scores
+from kmodels.precip.data.grids import nested_places
 from kmodels.precip.data.load import load
 from kmodels.precip.data.records import Days, Domain
 from kmodels.precip.data.statistics import nominal
@@ -149,7 +150,7 @@ def test_rainfarm_keeps_the_coarse_rain_and_its_spectrum():
 
 def test_bilinear_is_exact_on_a_slope():
     y, x = np.mgrid[:4, :5]
-    fine = bilinear((2.0 * y + x)[None].astype("float32"), (8, 10))[0]
+    fine = bilinear((2.0 * y + x)[None].astype("float32"), nested_places((8, 10), y.shape))[0]
     yy, xx = (np.arange(8) + 0.5) / 2 - 0.5, (np.arange(10) + 0.5) / 2 - 0.5
     expected = 2 * yy.clip(0, 3)[:, None] + xx.clip(0, 4)
     np.testing.assert_allclose(fine, expected, atol=1e-5)

@@ -1,10 +1,11 @@
 """Ensembles that need no network: climatology, interpolation, RainFARM, a conditioned Gaussian field, the exact law."""
 
 import numpy as np
-from scipy import fft, ndimage
+from scipy import fft
 
 from kmodels.core.spec.task import Scores
 from kmodels.precip.data.encode import all_states
+from kmodels.precip.data.grids import nested_places, sampled
 from kmodels.precip.data.load import WET
 from kmodels.precip.data.records import Days
 from kmodels.precip.data.split import day_numbers
@@ -38,14 +39,18 @@ def baselines(recipe, parts: dict[str, Days]) -> dict[str, Scores]:
 
 
 def ensembles(recipe, parts: dict[str, Days], members: int) -> dict[str, Ensemble]:
-    """Make the ensembles of parts["test"], by name; those that learn only where there is parts["train"]."""
+    """Make the ensembles of parts["test"], by name; those that learn only where there is parts["train"].
+
+    Those that refine blocks of coarse rain only where the grids nest.
+    """
     test, train, grid = parts["test"], parts.get("train"), recipe.data.grid
     made = {}
     if train is not None:
         made["climatology"] = climatology(train, test, members, recipe.seed)
     if read_coarse_rain(test, np.array([0])) is not None:
-        made["bilinear"] = Ensemble(test, 1, lambda rows: bilinear(read_coarse_rain(test, rows), grid.fine)[:, None])
-        if train is not None:
+        places = test.domain.places if test.domain.places is not None else nested_places(grid.fine, grid.coarse_shape)
+        made["bilinear"] = Ensemble(test, 1, lambda rows: bilinear(read_coarse_rain(test, rows), places)[:, None])
+        if train is not None and grid.nested:
             rainfarm = RainFarm.fit(train, grid)
             made["rainfarm"] = of_coarse_rain(rainfarm, test, members, recipe.seed)
             made["rainfarm_mapped"] = of_coarse_rain(rainfarm.mapped(train), test, members, recipe.seed)
@@ -75,15 +80,12 @@ def climatology(train: Days, test: Days, members: int, seed: int) -> Ensemble:
     return Ensemble(test, members, make)
 
 
-def bilinear(coarse_rain: np.ndarray, fine: tuple[int, int]) -> np.ndarray:
-    """Interpolate coarse fields (n, Y, X) to the middles of fine cells, beyond the outermost middles constant."""
-    ny, nx = coarse_rain.shape[1:]
-    y = (np.arange(fine[0]) + 0.5) * ny / fine[0] - 0.5
-    x = (np.arange(fine[1]) + 0.5) * nx / fine[1] - 0.5
-    places = np.meshgrid(y, x, indexing="ij")
-    return np.stack([ndimage.map_coordinates(f, places, order=1, mode="nearest") for f in coarse_rain]).astype(
-        "float32"
-    )
+def bilinear(coarse_rain: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Interpolate coarse fields (n, Y, X) to the middles of fine cells, beyond the outermost middles constant.
+
+    places: (y, x, 2), as `grids` finds them.
+    """
+    return sampled(coarse_rain, places).astype("float32")
 
 
 class RainFarm:
