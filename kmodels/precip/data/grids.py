@@ -77,7 +77,7 @@ def distance_to_coast(land: np.ndarray, lat: np.ndarray, lon: np.ndarray) -> np.
 def block_of(fine: tuple[int, int], coarse: tuple[int, int]) -> int | None:
     """Count the fine cells along a side of a coarse one where shapes allow blocks that are squares, else None."""
     block = fine[0] // coarse[0]
-    return block if block and fine == (block * coarse[0], block * coarse[1]) else None
+    return block if block > 1 and fine == (block * coarse[0], block * coarse[1]) else None
 
 
 def grid_sizes(fine: tuple[int, int], coarse: tuple[int, int], nested: bool) -> dict:

@@ -61,17 +61,18 @@ class Ensemble:
         return pd.DataFrame({"date": [date.isoformat()[:10] for date in self.days.dates]} | columns)
 
     def write(self, path: str | Path) -> None:
-        """Save as CF NetCDF, (time, realization, y, x) in kg m-2 s-1. Raises UserError for a path without .nc."""
+        """Save as CF NetCDF, (realization, time, y, x) in kg m-2 s-1. Raises UserError for a path without .nc."""
         if Path(path).suffix.lower() not in SUFFIXES:
             raise UserError(f"{path}: an ensemble is written as {' or '.join(SUFFIXES)}")
         save(path, self.dataset(), {"pr": (1, 1, *self.days.domain.shape)})
 
     def dataset(self) -> xr.Dataset:
         """Make a CF data set in memory."""
-        shape = (len(self.days), self.members, *self.days.domain.shape)
-        rain = np.empty(shape, "float32")
+        rain = np.empty(
+            (self.members, len(self.days), *self.days.domain.shape), "float32"
+        )  # in the order that CF asks for
         for rows, fields in self.blocks(self.progress):
-            rain[rows] = fields / np.float32(DAY)
+            rain[:, rows] = np.swapaxes(fields, 0, 1) / np.float32(DAY)
         domain = self.days.domain
         where = cf_writer.layout(domain.lat, domain.lon, domain.projection)
         calendar = self.days.dates[0].calendar
@@ -83,7 +84,7 @@ class Ensemble:
             "realization": ("realization", np.arange(self.members, dtype="int32")),
         }
         data = xr.Dataset(
-            {"pr": (("time", "realization", *where.dims), rain)},
+            {"pr": (("realization", "time", *where.dims), rain)},
             coordinates,
             attrs=global_attributes("Fields of daily rain sampled for a coarse state", "precip"),
         )

@@ -7,9 +7,11 @@ from typing import Literal
 import numpy as np
 from keras import ops
 
+from kmodels.core.spec.errors import UserError
 from kmodels.core.training import backend
 from kmodels.core.training.devices import distribution
 from kmodels.precip.data.encode import BLOCKS, sample_noise, statics
+from kmodels.precip.data.grids import SAME_PLACE
 from kmodels.precip.data.load import WET
 from kmodels.precip.data.records import Days
 from kmodels.precip.data.split import day_numbers
@@ -51,7 +53,14 @@ class Sampler(Ensemble):
 
     @classmethod
     def of(cls, model, days: Days, outputs: dict, members: int, **options) -> "Sampler":
-        """Make the sampler of a network's outputs for these days."""
+        """Make the sampler of a network's outputs for these days.
+
+        Raises
+        ------
+        UserError
+            Where the predictors' grid lies elsewhere over the fine one than in the training.
+        """
+        _check_places(model, days)
         code = {name: np.asarray(outputs[name], "float32") for name in CODES if name in outputs}
         return cls(days, members, None, model=model, code=code, **options)
 
@@ -109,3 +118,15 @@ class Sampler(Ensemble):
         given = [ops.convert_to_tensor(values) for values in (scaled, coarse_rain) if values is not None]
         rain = ops.convert_to_numpy(self.model.to_rain(*given))
         return np.where(rain < WET, 0, rain).astype("float32")
+
+
+def _check_places(model, days: Days) -> None:
+    """Refuse fine cells that have not the places on the predictors' grid that the network has taken up."""
+    if model.places is None or days.domain.places is None:
+        return
+    off = np.abs(ops.convert_to_numpy(model.places.at) - days.domain.places).max()
+    if off > SAME_PLACE:
+        raise UserError(
+            f"the predictors' grid lies up to {off:.2g} of its cells elsewhere than in the training: bring them to the "
+            "grid of the training, or train a network for this one"
+        )

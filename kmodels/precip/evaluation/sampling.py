@@ -10,7 +10,6 @@ from kmodels.core.io.rows import blocks
 from kmodels.core.spec.errors import UserError
 from kmodels.core.training import inference
 from kmodels.precip.data.encode import DayExamples
-from kmodels.precip.data.grids import SAME_PLACE
 from kmodels.precip.data.records import Days
 from kmodels.precip.evaluation.daily_statistics import ExampleDay, SampleStatistics
 from kmodels.precip.evaluation.sampler import LAWS, STREAMS, Sampler
@@ -75,28 +74,9 @@ def sample(
 
 
 def sampler_of(model, days: Days, recipe: PrecipRecipe, members: int, **options) -> Sampler:
-    """Make a sampler of these days, each encoded once; options: those of `Sampler`.
-
-    Raises
-    ------
-    UserError
-        Where the predictors' grid lies elsewhere over the fine one than in the training.
-    """
-    _check_places(model, days)
+    """Make a sampler of these days, each encoded once; options: those of `Sampler`."""
     outputs = inference.predict(model.coder, DayExamples(days, recipe, noise="none"), recipe.train.batch_size)
     return Sampler.of(model, days, outputs, members, **options)
-
-
-def _check_places(model, days: Days) -> None:
-    """Refuse fine cells that have not the places on the predictors' grid that the network has taken up."""
-    if model.places is None or days.domain.places is None:
-        return
-    off = np.abs(ops.convert_to_numpy(model.places.at) - days.domain.places).max()
-    if off > SAME_PLACE:
-        raise UserError(
-            f"the predictors' grid lies up to {off:.2g} of its cells elsewhere than in the training: bring them to the "
-            "grid of the training, or train a network for this one"
-        )
 
 
 def with_statistics(sampler: Sampler, brief: bool = False, posterior_members: int = POSTERIOR_MEMBERS) -> Sampler:

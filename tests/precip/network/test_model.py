@@ -340,8 +340,8 @@ def test_an_ensemble_as_cf_netcdf(network, days, tmp_path, sampler):
     made = sampling.sample(network, days, SMALL, members=5, days=f"file:{listed}")
     made.write(tmp_path / "ensemble.nc")
     with opened(tmp_path / "ensemble.nc") as data:
-        rain = data["pr"].values * 86400
-        assert data["pr"].dims == ("time", "realization", "lat", "lon") and data["pr"].attrs["units"] == "kg m-2 s-1"
+        rain = data["pr"].values.swapaxes(0, 1) * 86400
+        assert data["pr"].dims == ("realization", "time", "lat", "lon") and data["pr"].attrs["units"] == "kg m-2 s-1"
         np.testing.assert_array_equal(data["time"].values, [3.5, 1.5])
     np.testing.assert_allclose(rain, sampler.fields([3, 1]), rtol=1e-4, atol=1e-4)
 
