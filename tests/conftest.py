@@ -132,9 +132,7 @@ def seeded():
         keras.utils.set_random_seed(0)
 
 
-@pytest.fixture
-def eager():
-    """On TensorFlow nothing is traced during the test: a training of a few small steps takes a third of the time."""
+def _eagerly():
     if backend.current() != "tensorflow":
         yield
         return
@@ -143,6 +141,18 @@ def eager():
     tf.config.run_functions_eagerly(True)
     yield
     tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture
+def eager():
+    """On TensorFlow nothing is traced during the test: a training of a few small steps takes a third of the time."""
+    yield from _eagerly()
+
+
+@pytest.fixture(scope="module")
+def eager_file():
+    """The same for all tests of a file."""
+    yield from _eagerly()
 
 
 @pytest.fixture(scope="session", params=registry.names())

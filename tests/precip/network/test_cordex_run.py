@@ -9,13 +9,16 @@ from helpers.cf_check import check_cf
 from helpers.small_days import contents, rewrite
 
 import kmodels
-from kmodels import fit, predict
 from kmodels.core.spec.errors import UserError
+from kmodels.fit import main as fit
 from kmodels.precip.data.variables import SIMULATED_ALOFT
+from kmodels.predict import main as predict
 
+pytestmark = pytest.mark.filterwarnings("ignore:Even though the .tf.config")  # tf.data has functions of its own
 GRID = {"data.grid.ny": 16, "data.grid.nx": 24, "data.grid.coarse_ny": 5, "data.grid.coarse_nx": 6}
 DAYS = {"data.n_days": 40, "data.outer_scale": 4.0}
-SMALL = ["--smoke", "--train.epochs", "1", "--model.base_filters", "2", "--model.members", "3", "--data.block_days", "4"]
+SMALL = ["--smoke", "--train.epochs", "1", "--model.base_filters", "2", "--model.members", "3"]
+SMALL += ["--data.block_days", "4"]
 
 
 @pytest.fixture(scope="module")
@@ -25,11 +28,11 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def run(folder, tmp_path_factory):
+def run(folder, tmp_path_factory, eager_file):
     """Trained on the folder alone: its sizes, and that grids do not nest, are taken from it."""
     out = tmp_path_factory.mktemp("runs")
     words = ["--model", "precip", "--data", str(folder), "--data.rain_units", "mm/day", "--out", str(out), *SMALL]
-    assert fit.main(words) == 0
+    assert fit(words) == 0
     return next(path for path in out.iterdir() if path.is_dir())
 
 
@@ -45,7 +48,7 @@ def test_predict_writes_the_projection(run, folder, tmp_path):
     """From the predictors and the static file alone."""
     out = tmp_path / "ensemble.nc"
     words = ["--run", str(run), "--data", str(folder / "predictors"), "--members", "2", "--out", str(out)]
-    assert predict.main(words) == 0
+    assert predict(words) == 0
     done = check_cf(out)
     assert done.returncode == 0, done.stdout + done.stderr
     written, static = contents(out), contents(folder / "predictors/Static_fields.nc")
