@@ -92,9 +92,15 @@ def opened(path: Path) -> xr.Dataset:
         return data
 
 
-def few_open() -> xr.set_options:
-    """Make a context in which xarray keeps few files open; the others open again when something is read of them."""
-    return xr.set_options(file_cache_maxsize=MOST_OPEN)
+def few_open(at_least: int = 0) -> xr.set_options:
+    """Make a context in which xarray keeps few files open; the others open again when something is read of them.
+
+    Parameters
+    ----------
+    at_least : int
+        Files that are read in turn, none of which should be opened again and again.
+    """
+    return xr.set_options(file_cache_maxsize=max(MOST_OPEN, at_least))
 
 
 def _refuse_bombs(path: Path, data: xr.Dataset) -> None:

@@ -1,6 +1,7 @@
 """What operating systems and file systems differ in, behind one door; nothing else here asks which one it runs on."""
 
 import contextlib
+import ctypes
 import errno
 import functools
 import os
@@ -52,6 +53,15 @@ def peak_memory() -> int:
         return psutil.Process().memory_info().peak_wset
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else 1024 * peak
+
+
+def release_memory() -> None:
+    """Give memory that was freed back to the system; best effort, and for glibc, which keeps it for later.
+
+    What lies between what is still used is not given back otherwise, however much it is.
+    """
+    with contextlib.suppress(OSError, TypeError, AttributeError):  # macOS, Windows, musl
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def lock(file) -> bool:

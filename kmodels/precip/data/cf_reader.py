@@ -125,13 +125,15 @@ class File(CfFile):
             self.refuse("time", "missing; a coordinate variable holds the date of each day")
         return found[0]
 
-    @cached_property
+    @property
     def dates(self) -> np.ndarray:
-        """(n,) cftime dates, one a day."""
-        dates = self._read_dates(self.numbers(self.data[self.time])) if self._bounds is None else self._bounds[0]
-        if self.lengths is not None:
+        """(n,) cftime dates, one a day; read anew each time, for a date takes a hundred bytes."""
+        bounds = self._bounds()
+        dates = self._read_dates(self.numbers(self.data[self.time])) if bounds is None else bounds[0]
+        lengths = self._lengths(bounds)
+        if lengths is not None:
             rule = "days between its bounds; expected 1: make daily means or sums first"
-            self.refuse_lengths(self.lengths > LONGEST_DAY, rule)
+            self.refuse_lengths(lengths > LONGEST_DAY, lengths, rule)
         keys = date_keys(dates)
         again = np.flatnonzero(np.diff(keys) <= 0)
         if len(again):
@@ -141,24 +143,27 @@ class File(CfFile):
             self.refuse(f"{self.time}[{k + 1}]", f"{after} comes after {before}; {rule}")
         return dates
 
-    @cached_property
+    @property
+    def lengths(self) -> np.ndarray | None:
+        """(n,) how long each value's time is [days]; None where the file does not say."""
+        return self._lengths(self._bounds())
+
     def _bounds(self) -> tuple[np.ndarray, np.ndarray] | None:
-        """The dates at which values begin and end, each (n,) cftime; None where the file does not say."""
+        """Read the dates at which values begin and end, each (n,) cftime; None where the file does not say."""
         bounds = self.bounds(self.time)
         return None if bounds is None else (self._read_dates(bounds[:, 0]), self._read_dates(bounds[:, 1]))
 
-    @cached_property
-    def lengths(self) -> np.ndarray | None:
-        """(n,) how long each value's time is [days]; None where the file does not say."""
-        if self._bounds is None:
+    def _lengths(self, bounds: tuple[np.ndarray, np.ndarray] | None) -> np.ndarray | None:
+        """Measure the time between bounds as `_bounds` reads them, (n,) [days]."""
+        if bounds is None:
             return None
         with reading(self.path, "time bounds"):
-            spans = [end - start for start, end in zip(*self._bounds, strict=True)]
+            spans = [end - start for start, end in zip(*bounds, strict=True)]
         return np.array([abs(span.total_seconds()) / 86400 for span in spans])
 
-    def refuse_lengths(self, bad: np.ndarray, rule: str) -> None:
+    def refuse_lengths(self, bad: np.ndarray, lengths: np.ndarray, rule: str) -> None:
         """Raise for the first value (n,) that stands for another time than a day."""
-        self.refuse_values(f"length of {self.time}", bad, self.lengths, rule, (self.time,))
+        self.refuse_values(f"length of {self.time}", bad, lengths, rule, (self.time,))
 
     def _read_dates(self, values: np.ndarray) -> np.ndarray:
         """Turn numbers of the time axis into (n,) cftime dates."""

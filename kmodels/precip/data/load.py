@@ -13,8 +13,9 @@ from typing import NamedTuple
 import numpy as np
 
 from kmodels.core.cli import console
-from kmodels.core.io import rows, units
+from kmodels.core.io import rows, system, units
 from kmodels.core.io.hdf5 import refuse_crashing
+from kmodels.core.io.netcdf import few_open
 from kmodels.core.io.rounding import Clipped
 from kmodels.core.io.rows import choose
 from kmodels.core.runs.cache import data_files
@@ -25,6 +26,7 @@ from kmodels.precip.data.grids import check_nested, check_size, distance_to_coas
 from kmodels.precip.data.records import Days, Domain
 from kmodels.precip.data.series import (
     NO_RAIN,
+    DayOrders,
     Series,
     predictor_series,
     rain_in,
@@ -52,7 +54,7 @@ WET = 0.1  # mm/day
 BLOCK_BYTES = 8 << 20  # of rain that is checked at once
 KEPT_BYTES = 2 << 30  # of rain that stays in memory
 FAR = 10.0  # standard deviations of the training from its mean, beyond which other units are likely
-MOST_PAIRS = 5_000_000  # cells and days from which a shift of the dates is seen
+MOST_PAIRS = 1_000_000  # cells and days from which a shift of the dates is seen
 FEWEST_PAIRS = 8  # days from which a shift of the dates can be seen
 BETTER = 0.1  # by which the correlation of another day must be higher to be worth a line
 
@@ -180,25 +182,35 @@ def load(path: str | Path, recipe: PrecipRecipe, labels: bool = True) -> Days:
         days = legacy_numpy.read(folder, recipe, labels)
         return UserDays(**{f.name: getattr(days, f.name) for f in fields(days)})
     refuse_crashing(found)
+    with few_open():
+        days = _load(folder, found, recipe, labels)
+    system.release_memory()  # of blocks, between which files were opened
+    return days
+
+
+def _load(folder: Path, found: list[Path], recipe: PrecipRecipe, labels: bool) -> UserDays:
+    """Load days from files of CF NetCDF or Zarr."""
     files = _by_kind(folder, found, labels)
     land, distance = land_and_distance(files["static"][0])
     static = files["static"][0]
-    coarse = [predictor_series(files["coarse"], name, recipe.data.rain_units) for name in predictors(recipe.data)]
+    orders, rain_units = DayOrders(), recipe.data.rain_units
+    coarse = [predictor_series(files["coarse"], name, orders, rain_units) for name in predictors(recipe.data)]
     for other in coarse[1:]:
         refuse_other_grid(other.pieces[0][0], coarse[0].grid, coarse[0].pieces[0][0].path)
     check_size(static, static.grid, coarse[0], recipe.data.grid)
     block = recipe.data.grid.block if recipe.data.grid.nested else None
     if block:
         check_nested(coarse[0].pieces[0][0], static.grid, coarse[0].grid, block)
-    fine = rain_series(files["fine"], units_else=recipe.data.rain_units) if labels else None
+    fine = rain_series(files["fine"], orders, rain_units) if labels else None
     if fine is not None:
         refuse_other_grid(fine.pieces[0][0], static.grid, static.path)
     keys = _common_days([*coarse, *([fine] if labels else [])], folder)
-    dates = coarse[0].dates[np.isin(coarse[0].keys, keys)]
-    states = _checked_states(coarse, keys)
+    dates = coarse[0].order.dates[np.isin(coarse[0].order.keys, keys)]
+    with orders.few_open():
+        states = _checked_states(coarse, keys)
     rain, observed, mean = None, np.ones(land.shape, bool), np.full(len(keys), np.nan)
     if fine is not None:
-        rain, observed, mean, means = _checked_rain(fine, np.flatnonzero(np.isin(fine.keys, keys)), land, block)
+        rain, observed, mean, means = _checked_rain(fine, np.flatnonzero(np.isin(fine.order.keys, keys)), land, block)
         for column, series in enumerate(coarse):
             if series.name == RAIN and block:
                 some = slice(-MOST_PAIRS // means[0].size - 1, None)  # enough to see a shift
@@ -296,21 +308,23 @@ def _kind(path: Path) -> str | None:
 
 def _common_days(series: list[Series], folder: Path) -> np.ndarray:
     """Find the keys of the days that all series have, rising."""
-    first = series[0]
+    first = series[0].order
     keys = first.keys
-    for other in series[1:]:
-        if in_calendar(other.dates, first.dates[0].calendar) is None:
-            refuse_other_calendar(other.pieces[0][0], first.pieces[0][0])
-        keys = np.intersect1d(keys, other.keys)
+    for order in dict.fromkeys(one.order for one in series[1:]):
+        if in_calendar(order.dates, first.dates[0].calendar) is None:
+            other = next(one for one in series if one.order is order)
+            refuse_other_calendar(other.pieces[0][0], series[0].pieces[0][0])
+        keys = np.intersect1d(keys, order.keys)
     if not len(keys):
-        spans = "; ".join(f"{s.name} {s.keys[0]} to {s.keys[-1]}" for s in series)
+        spans = "; ".join(f"{s.name} {s.order.keys[0]} to {s.order.keys[-1]}" for s in series)
         raise UserError(f"{folder}: no day that all variables have: {spans}")
     return keys
 
 
 def _checked_states(coarse: list[Series], keys: np.ndarray) -> np.ndarray:
     """Read the predictors of these days, (rows, Y, X, C) float32."""
-    days = [np.flatnonzero(np.isin(series.keys, keys)) for series in coarse]
+    places = {order: np.flatnonzero(np.isin(order.keys, keys)) for order in {series.order for series in coarse}}
+    days = [places[series.order] for series in coarse]
     clipped, states = [Clipped() for _ in coarse], rows.Appended(rows.memory_bytes(KEPT_BYTES))
     per_block = max(1, BLOCK_BYTES // (4 * len(coarse) * math.prod(coarse[0].grid.shape)))
     for first in range(0, len(keys), per_block):

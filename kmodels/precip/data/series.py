@@ -1,12 +1,15 @@
 """Daily fields of one variable, from one file or many."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import xarray as xr
 
 from kmodels.core.io import units
 from kmodels.core.io.files import reading
+from kmodels.core.io.netcdf import few_open
 from kmodels.core.io.rounding import Clipped, clip_rounding
 from kmodels.precip.data.cf_reader import File, Grid, date_keys, in_calendar, without_versions
 from kmodels.precip.data.split import day_numbers
@@ -29,6 +32,66 @@ SHORTEST_DAY = 0.9  # days between the bounds of a sum
 NO_RAIN = "rain is 0 or more"
 
 
+@dataclass(frozen=True, eq=False)
+class DayOrder:
+    """The n days of some files, put in order.
+
+    dates: (n,) cftime, rising. keys: (n,) what `date_keys` makes of them. file: (n,) which of the files a day is in.
+    index: (n,) its place in that file.
+    """
+
+    dates: np.ndarray
+    keys: np.ndarray
+    file: np.ndarray
+    index: np.ndarray
+
+    @classmethod
+    def of(cls, files: Sequence[File]) -> "DayOrder":
+        """Put the days of all files in order; refuse a day that is there twice, and a second calendar."""
+        dates, calendar = [], None
+        for file in files:
+            own = file.dates
+            calendar = calendar or own[0].calendar
+            dates.append(in_calendar(own, calendar))
+            if dates[-1] is None:
+                refuse_other_calendar(file, files[0])
+        keys = np.concatenate([date_keys(d) for d in dates])
+        order = np.argsort(keys, kind="stable")
+        number = np.repeat(np.arange(len(dates)), [len(d) for d in dates])[order]
+        index = np.concatenate([np.arange(len(d)) for d in dates])[order]
+        made = cls(np.concatenate(dates)[order], keys[order], number, index)
+        twice = np.flatnonzero(np.diff(made.keys) == 0)
+        if len(twice):
+            k = int(twice[0])
+            other = files[number[k]].path
+            files[number[k + 1]].refuse(f"time[{index[k + 1]}]", f"{made.dates[k]} is in {other}, too")
+        return made
+
+    def equals(self, other: "DayOrder") -> bool:
+        """Tell whether the same days lie in the same places."""
+        pairs = ((self.keys, other.keys), (self.file, other.file), (self.index, other.index))
+        return self.dates[0].calendar == other.dates[0].calendar and all(np.array_equal(*pair) for pair in pairs)
+
+
+class DayOrders:
+    """The order of the days of each set of files; sets of equal order share one, however many variables there are."""
+
+    def __init__(self):
+        self._of: dict[tuple[File, ...], DayOrder] = {}
+
+    def of(self, files: Sequence[File]) -> DayOrder:
+        """Give the order of the days of these files."""
+        key = tuple(files)
+        if key not in self._of:
+            made = DayOrder.of(key)
+            self._of[key] = next((one for one in self._of.values() if made.equals(one)), made)
+        return self._of[key]
+
+    def few_open(self) -> xr.set_options:
+        """Make a context to read all variables in, day by day: a day is in a file of each set, the next in another."""
+        return few_open(2 * len(self._of))
+
+
 class Series:
     """Daily fields of one variable.
 
@@ -42,6 +105,8 @@ class Series:
         ``find(file)`` names it in a file; None where it is not there.
     convert : callable
         ``convert(pieces)`` gives the unit of all files that have it, and the function to that unit for each.
+    orders : DayOrders, optional
+        Shared with other variables: most have the same days in the same files.
     low : float, optional
         Of rain: what its values may be below by ROUNDING alone.
 
@@ -49,8 +114,8 @@ class Series:
     ----------
     unit : str or None
         Of what `read` gives; None where no file says it.
-    dates, keys : numpy.ndarray
-        (n,) cftime, rising, and what `date_keys` makes of them.
+    order : DayOrder
+        Its days.
     is_rain : bool
         Whether it is rain, in mm/day.
     """
@@ -61,6 +126,7 @@ class Series:
         name: str,
         find: Callable[[File], str | None],
         convert: Callable[[Pieces], tuple[str | None, list[units.Conversion]]],
+        orders: DayOrders | None = None,
         low: float | None = None,
     ):
         pieces = [(file, find(file)) for file in files]
@@ -70,37 +136,21 @@ class Series:
             files[0].refuse(name, f"missing in all files of its kind; they have {', '.join(there) or 'no fields'}")
         self.name, self._low, self.is_rain = name, low, low is not None
         self.unit, self._conversions = convert(self.pieces)
-        self._fields = [file.field(found, with_time=True) for file, found in self.pieces]
-        self.grid = _common_grid([file for file, _ in self.pieces])
-        self._order()
-
-    def _order(self) -> None:
-        """Put the days of all files in order; refuse a day that is there twice, and a second calendar."""
-        dates, first = [], self.pieces[0][0]
-        for file, _ in self.pieces:
-            dates.append(in_calendar(file.dates, first.dates[0].calendar))
-            if dates[-1] is None:
-                refuse_other_calendar(file, first)
-        keys = np.concatenate([date_keys(d) for d in dates])
-        order = np.argsort(keys, kind="stable")
-        piece = np.repeat(np.arange(len(dates)), [len(d) for d in dates])[order]
-        index = np.concatenate([np.arange(len(d)) for d in dates])[order]
-        self.keys, self.dates, self._piece, self._index = keys[order], np.concatenate(dates)[order], piece, index
-        twice = np.flatnonzero(np.diff(self.keys) == 0)
-        if len(twice):
-            k = int(twice[0])
-            other = self.pieces[piece[k]][0].path
-            self.pieces[piece[k + 1]][0].refuse(f"time[{index[k + 1]}]", f"{self.dates[k]} is in {other}, too")
+        # Of a DataArray's coordinates, of which there are many in all, nothing is needed.
+        self._fields = [file.field(found, with_time=True).variable for file, found in self.pieces]
+        own = [file for file, _ in self.pieces]
+        self.grid = _common_grid(own)
+        self.order = (orders or DayOrders()).of(own)
 
     def read(self, rows: np.ndarray, clipped: Clipped | None = None) -> np.ndarray:
         """Fields of days with these indices: (rows, y, x) float32; `clipped` counts what was below `low`."""
         found = np.empty((len(rows), *self.grid.shape), "float32")
         for k, (field, conversion) in enumerate(zip(self._fields, self._conversions, strict=True)):
-            here = np.flatnonzero(self._piece[rows] == k)
+            here = np.flatnonzero(self.order.file[rows] == k)
             if len(here):
                 # Files are read forward: an index that rises is what HDF5 can take.
-                index, back = np.unique(self._index[rows[here]], return_inverse=True)
-                with reading(self.pieces[k][0].path, f"numbers of {field.name}"):
+                index, back = np.unique(self.order.index[rows[here]], return_inverse=True)
+                with reading(self.pieces[k][0].path, f"numbers of {self.pieces[k][1]}"):
                     found[here] = conversion(without_versions(field, field[index].to_numpy())[back])
         return found if self._low is None else clip_rounding(found, self._low, None, ROUNDING, clipped)
 
@@ -109,13 +159,13 @@ class Series:
         if not bad.any():
             return
         row = int(np.argmax(bad.any((1, 2))))
-        piece = self._piece[rows[row]]
+        piece = self.order.file[rows[row]]
         file, found = self.pieces[piece]
         time, *dims = file.dims(with_time=True)
         # y and x count as they do in the file.
         turned = [s.step < 0 for s in file._turned]
         mask, shown = (np.flip(a[row], [axis for axis in (0, 1) if turned[axis]]) for a in (bad, values))
-        at = {time: int(self._index[rows[row]])}
+        at = {time: int(self.order.index[rows[row]])}
         file.refuse_values(found, mask, self._conversions[piece].back(shown), rule, dims, fixed=at)
 
     def tell(self, clipped: Clipped) -> None:
@@ -155,7 +205,11 @@ def spacing(grid: Grid) -> float:
 
 
 def rain_series(
-    files: list[File], name: str = "pr", find: Callable[[File], str | None] | None = None, units_else: str = ""
+    files: list[File],
+    orders: DayOrders | None = None,
+    units_else: str = "",
+    name: str = "pr",
+    find: Callable[[File], str | None] | None = None,
 ) -> Series:
     """Join the rain of files [mm/day], whose rates are means over a day and whose amounts are sums over one.
 
@@ -166,7 +220,7 @@ def rain_series(
     def convert(pieces: Pieces) -> tuple[str, list[units.Conversion]]:
         return RAIN_UNITS, [_rain_conversion(file, name, units_else) for file, name in pieces]
 
-    series = Series(files, name, find or rain_in, convert, low=0.0)
+    series = Series(files, name, find or rain_in, convert, orders, low=0.0)
     for file, found in series.pieces:
         if _is_sum(file.unit(found) or units_else):
             _refuse_other_sums(series, file, found)
@@ -208,23 +262,24 @@ def _water(given: str | None, wanted: str) -> units.Conversion | None:
 
 def _refuse_other_sums(series: Series, file: File, name: str) -> None:
     """Refuse sums over another time than a day: by time bounds, else by how far the days of all files are apart."""
-    if file.lengths is not None and file.lengths.any():
-        file.refuse_lengths(file.lengths < SHORTEST_DAY, f"days over which {name} is a sum; expected 1")
+    lengths = file.lengths
+    if lengths is not None and lengths.any():
+        file.refuse_lengths(lengths < SHORTEST_DAY, lengths, f"days over which {name} is a sum; expected 1")
         return
-    steps = np.diff(day_numbers(series.dates))
+    steps = np.diff(day_numbers(series.order.dates))
     if len(steps) and np.median(steps) > 1:
         said = f"a sum, and days lie {np.median(steps):g} days apart"
         file.refuse(name, f"{said}; expected sums over one day: make them, or give time bounds of one day")
 
 
-def predictor_series(files: list[File], name: str, rain_units: str = "") -> Series:
+def predictor_series(files: list[File], name: str, orders: DayOrders | None = None, rain_units: str = "") -> Series:
     """Join a coarse variable of files; rain in mm/day, all others in the unit that the first of the files has."""
     standard = {file.data[name].attrs.get("standard_name") for file in files if name in file.data.variables}
     if name == "pr":
-        return rain_series(files, units_else=rain_units)
+        return rain_series(files, orders, rain_units)
     if standard & set(RATES):
-        return rain_series(files, name, lambda file: file.find(name), rain_units)
-    return Series(files, name, lambda file: file.find(name), _conversions)
+        return rain_series(files, orders, rain_units, name, lambda file: file.find(name))
+    return Series(files, name, lambda file: file.find(name), _conversions, orders)
 
 
 def _conversions(pieces: Pieces) -> tuple[str | None, list[units.Conversion]]:
