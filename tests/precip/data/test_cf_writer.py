@@ -7,11 +7,13 @@ from helpers.cf_check import check_cf
 from helpers.small_days import RECIPE_SMALL, written
 
 from kmodels.precip.data.load import load
+from kmodels.precip.recipe import PLAIN
 from kmodels.precip.simulator import days as simulator
 from kmodels.precip.simulator.exact_posterior import ExactPosterior
+from kmodels.precip.simulator.land import simulate_land
 from kmodels.precip.simulator.weather import Weather
 
-LATENT = RECIPE_SMALL.with_changes({"data": {"exact_posterior": True, "n_days": 5}})
+LATENT = RECIPE_SMALL.with_changes({"data": {"exact_posterior": True, **PLAIN, "n_days": 5}})
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +36,9 @@ def test_a_day_of_rain_is_a_compressed_chunk(folder):
 
 def test_what_was_simulated_comes_back(folder):
     days = load(folder, RECIPE_SMALL)
-    rng = np.random.default_rng(np.random.SeedSequence(RECIPE_SMALL.seed).spawn(2)[1])
-    for k, day in zip(range(12), Weather(RECIPE_SMALL.data).days(rng), strict=False):
+    of_land, of_days = map(np.random.default_rng, np.random.SeedSequence(RECIPE_SMALL.seed).spawn(2))
+    height = simulate_land(of_land, RECIPE_SMALL.data.grid.fine)[1]
+    for k, day in zip(range(12), Weather(RECIPE_SMALL.data, height).days(of_days), strict=False):
         np.testing.assert_allclose(days.rain([k])[0], day.rain, rtol=1e-6)
         np.testing.assert_allclose(days.state([k])[0], day.state, rtol=1e-6, atol=1e-6)
 

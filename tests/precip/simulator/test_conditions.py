@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from kmodels.precip.recipe import RECIPE
+from kmodels.precip.recipe import PLAIN, RECIPE
 from kmodels.precip.simulator.conditions import Conditions
 from kmodels.precip.simulator.gaussian_field import Torus, covariance
 from kmodels.precip.simulator.land import simulate_land
 from kmodels.precip.simulator.weather import Weather, block_mean
 
-CHANGES = {"rho": 0.0, "day_memory": 0.0, "field_memory": 0.0, "outer_scale": 6.0}
+CHANGES = PLAIN | {"rho": 0.0, "day_memory": 0.0, "field_memory": 0.0, "outer_scale": 6.0}
 CHANGES |= {"grid": {"ny": 16, "nx": 12, "block": 4}}
 RELIEF, SEASONS = 1.2, 0.6
 YEARS = 1461  # four of them [days]

@@ -8,7 +8,7 @@ from scipy.integrate import quad
 from scipy.stats import kstest, norm
 
 from kmodels.precip.data.variables import COVARIATES
-from kmodels.precip.recipe import RECIPE
+from kmodels.precip.recipe import PLAIN, RECIPE
 from kmodels.precip.simulator.exact_posterior import ExactPosterior
 from kmodels.precip.simulator.gaussian_field import covariance
 from kmodels.precip.simulator.marginal import from_latent
@@ -16,7 +16,7 @@ from kmodels.precip.simulator.weather import Weather, block_mean
 
 SCALE = 16.0
 GRID = {"ny": 12, "nx": 8, "block": 4}
-DATA = RECIPE().with_changes({"data": {"outer_scale": SCALE, "exact_posterior": True, "grid": GRID}}).data
+DATA = RECIPE().with_changes({"data": {"outer_scale": SCALE, "exact_posterior": True, **PLAIN, "grid": GRID}}).data
 
 
 @pytest.fixture(scope="module")

@@ -7,11 +7,17 @@ import pytest
 
 from kmodels.precip.data.grids import distance_to_coast
 from kmodels.precip.data.variables import COVARIATES, predictors
-from kmodels.precip.recipe import RECIPE
+from kmodels.precip.recipe import PLAIN, RECIPE
 from kmodels.precip.simulator.gaussian_field import covariance
 from kmodels.precip.simulator.weather import Weather, block_mean
 
-CHANGES = {"slope": 3.2, "outer_scale": 8.0, "rho": 0.4, "wind": [2, 3], "grid": {"ny": 16, "nx": 12, "block": 4}}
+CHANGES = PLAIN | {
+    "slope": 3.2,
+    "outer_scale": 8.0,
+    "rho": 0.4,
+    "wind": [2, 3],
+    "grid": {"ny": 16, "nx": 12, "block": 4},
+}
 DAYS = 1500
 
 
