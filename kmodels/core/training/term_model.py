@@ -95,10 +95,13 @@ class TermModel(keras.Model):
         ------
         ValueError
             For `loss` or `loss_weights`: the model is trained on its own terms, and a loss given here would be
-            ignored. For `metrics` that do not say of which of several outputs they are.
+            ignored. For `metrics` that do not say of which of several outputs they are, or of a network none of whose
+            outputs has a target.
         """
-        for key in ("metrics", "weighted_metrics"):
-            self._check_metrics(key, kwargs.get(key))
+        given = {key: kwargs.get(key) for key in ("metrics", "weighted_metrics")}
+        for key, metrics in given.items():
+            self._check_metrics(key, metrics)
+        self.has_metrics = any(given.values())
         if loss is not None or loss_weights is not None:
             raise ValueError(
                 f"{type(self).__name__} is trained on its own loss terms, {', '.join(self.term_weights)}: compile() "
@@ -113,7 +116,11 @@ class TermModel(keras.Model):
     def _check_metrics(self, key: str, metrics) -> None:
         """Refuse metrics that Keras would refuse in a riddle, or compare with a target that there is not."""
         names, owner = list(self.output), type(self).__name__
-        targets = [name for name in self.target_shapes() if name in names] or names
+        shapes = self.target_shapes()
+        targets = [name for name in shapes if name in names] or names
+        if metrics and len(names) > 1 and shapes and not set(shapes) & set(names):
+            told = f"the outputs are {', '.join(names)}, the targets {', '.join(shapes)}"
+            raise ValueError(f"{owner}: {key} = {metrics!r}, but no output has a target of its name: {told}")
         if isinstance(metrics, dict):
             for name in metrics:
                 check_choice(owner, key, name, targets)
@@ -173,6 +180,18 @@ class TermModel(keras.Model):
             self.term_means[name].update_state(mean, sample_weight=devices.counted(count))
             total = total + self.term_weights[name] * mean
         return devices.as_keras_takes_it(total)
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        """Update the metrics, as `keras.Model.compute_metrics` does, of those outputs that have a target.
+
+        Keras looks for a target, and a weight, of every output, also of one without a metric: there it gets the output.
+        """
+        if isinstance(y, dict) and isinstance(y_pred, dict):
+            y = {name: y.get(name, output) for name, output in y_pred.items()}
+            if isinstance(sample_weight, dict) and sample_weight:
+                some = next(iter(sample_weight.values()))
+                sample_weight = {name: sample_weight.get(name, some) for name in y_pred}
+        return super().compute_metrics(x, y, y_pred, sample_weight)
 
     def fit(self, x=None, y=None, *args, **kwargs):
         """Train, as `keras.Model.fit` does.

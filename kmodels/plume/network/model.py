@@ -33,7 +33,9 @@ class PlumeNet(TermModel):
     before, relative to the last one; with base "persistence" or "wind_moved" base (batch, z, y, x). Outputs: future
     (batch, z, y, x) = log1p(c / c0), never negative, 0 in the ground; with base "transport" also carried, what
     transport alone gives; with base "solver" also that and what `solve_with_closures` tells. Target: future. Loss
-    terms: log, mass and peak, see `kmodels.plume.network.losses`.
+    terms: log, mass and peak, see `kmodels.plume.network.losses`. `compile` takes metrics of future,
+    ``metrics={"future": "mae"}``; with base "solver" they make a step of the training slower, which computes future for
+    them alone.
 
     `export` writes a SavedModel on tensorflow and jax; on torch Keras exports no outputs in a dictionary: save the
     model, load it on one of those and export it there.
@@ -176,9 +178,9 @@ class PlumeNet(TermModel):
     def train_step(self, *args):
         """Take a step, of those outputs alone that are trained.
 
-        With base "solver" the others cost more than these; torch would compute them for nothing.
+        With base "solver" the others cost more than these; torch would compute them for nothing. Metrics need them.
         """
-        self.training_only = True
+        self.training_only = not self.has_metrics
         try:
             return super().train_step(*args)
         finally:

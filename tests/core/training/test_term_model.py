@@ -113,3 +113,35 @@ def test_metrics_say_of_which_output_they_are():
         model.compile("adam", weighted_metrics={"lasst": "mae"})
     model.compile("adam", metrics={"last": "mae"})
     assert "last_mae" in model.fit(*arrays(), verbose=0).history
+
+
+class Further(Running):
+    """One of whose outputs has no target."""
+
+    def target_shapes(self):
+        return {"last": ()}
+
+    def terms(self, x, y, y_pred):
+        return {"last": ops.square(y["last"] - y_pred["last"])}
+
+
+def test_an_output_without_a_target_needs_none_for_metrics():
+    x, y = arrays()
+    model = Further()
+    model.compile("adam", metrics={"last": "mae"})
+    assert "last_mae" in model.fit(x, {"last": y["last"]}, sample_weight=np.ones(N), verbose=0).history
+    error = model.predict(x, verbose=0)["last"] - y["last"]
+    found = model.evaluate(x, {"last": y["last"]}, verbose=0, return_dict=True)
+    assert found["last_mae"] == pytest.approx(np.abs(error).mean(), rel=1e-5)
+    with pytest.raises(ValueError, match=r"metrics = 'every'; .*'last'"):
+        model.compile("adam", metrics={"every": "mae"})
+
+
+def test_metrics_of_outputs_none_of_which_has_a_target_are_refused():
+    class Other(Running):
+        def target_shapes(self):
+            return {"mean": ()}
+
+    message = "no output has a target of its name: the outputs are every, last, the targets mean"
+    with pytest.raises(ValueError, match=message):
+        Other().compile("adam", metrics={"last": "mae"})

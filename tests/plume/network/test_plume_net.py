@@ -163,3 +163,23 @@ def test_a_training_step_computes_what_is_trained_alone(arrays, monkeypatch):
     network.evaluate(x, y, verbose=0)
     assert all(names == whole for names in seen)
     assert set(network(x, training=True)) == set(network.predict(x, verbose=0)) == whole
+
+
+@pytest.mark.parametrize("base", ["solver", "persistence"])
+def test_metrics_are_of_the_forecast(base, arrays):
+    x, y = arrays
+    x = x if base == "solver" else {name: x[name] for name in ("past", "static", "wind")} | {"base": x["past"][:, -1]}
+    network = PlumeNet(**SMALL, base=base, substeps=2)
+    metrics = {"future": [keras.metrics.MeanAbsoluteError(name="mae")]}
+    network.compile("adam", metrics=metrics, weighted_metrics={"future": "mse"})
+    weight = np.arange(N, dtype="float32")
+    options = {"sample_weight": weight, "validation_data": (x, y, weight), "batch_size": N, "verbose": 0}
+    history = network.fit(x, y, **options).history
+    error = keras.ops.convert_to_numpy(network(x)["future"]) - y["future"]
+    prefix = "future_" if base == "solver" else ""  # Keras names the output where there are several
+    assert f"{prefix}mae" in history
+    assert history[f"val_{prefix}mae"] == [pytest.approx(np.abs(error).mean(), rel=1e-4)]
+    by_weight = (np.square(error).mean((1, 2, 3)) * weight).sum() / weight.sum()
+    assert [values for name, values in history.items() if name.startswith("val_") and name.endswith("mse")] == [
+        [pytest.approx(by_weight, rel=1e-4)]
+    ]
