@@ -45,8 +45,8 @@ def load(source, recipe, labels: bool = True) -> Trace:
     Returns
     -------
     Trace
-        All sequences, padded to the longest. One file after the other is read: what several of them hold may be larger
-        than memory, and then lies on disk, see `kmodels.core.io.rows`.
+        All sequences, padded to the longest. One file after the other is read, each whole: what several of them hold
+        may be larger than memory, and then lies on disk, see `kmodels.core.io.rows`; a single file may not.
 
     Raises
     ------
