@@ -122,9 +122,9 @@ class Sampler(Ensemble):
 
 def _check_places(model, days: Days) -> None:
     """Refuse fine cells that have not the places on the predictors' grid that the network has taken up."""
-    if model.places is None or days.domain.places is None:
+    if days.domain.places is None:
         return
-    off = np.abs(ops.convert_to_numpy(model.places.at) - days.domain.places).max()
+    off = max((layer.difference(days.domain.places) for layer in model.places.values()), default=0.0)
     if off > SAME_PLACE:
         raise UserError(
             f"the predictors' grid lies up to {off:.2g} of its cells elsewhere than in the training: bring them to the "

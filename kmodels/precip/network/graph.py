@@ -41,8 +41,8 @@ class NetworkBuilder:
         z, summary, map, noise_0, noise_1, ... -> scaled rain (batch, y, x).
     to_rain : RainDenormalization
         Scaled rain, coarse rain -> rain [mm/day].
-    places : Places or None
-        Interpolates the coarse map to fine cells; None where the grids nest.
+    places : dict of int to Places
+        By block of the decoder, what interpolates the coarse map to its cells; none where the grids nest.
     """
 
     def __init__(self, architecture: Architecture, statistics: Statistics, policy: str):
@@ -54,8 +54,7 @@ class NetworkBuilder:
             "rain": keras.Input(architecture.grid, name="rain"),
             "static": keras.Input((*architecture.grid, architecture.statics), name="static"),
         }
-        grids = architecture.grid, architecture.coarse_grid
-        self.places = None if architecture.nested else Places(*grids, name="places", dtype=policy)
+        self.places = {}
         self.coder = keras.Model(day, self._code(**day), name="coder")
         self.decoder = self._decoder()
         self.to_rain = RainDenormalization(
@@ -168,7 +167,7 @@ class NetworkBuilder:
             if static:
                 seen.append(static[k])
             if k in sizes.injected:
-                seen.append(_resized(given["map"], size) if sizes.nested else self.places(given["map"], size=size))
+                seen.append(_resized(given["map"], size) if sizes.nested else self._at_places(given["map"], k, size))
             if sizes.noise:
                 seen.append(ops.cast(given[f"noise_{k}"], seen[0].dtype))
             x = self._conv(layers.Concatenate()(seen) if len(seen) > 1 else seen[0], widths[k + 1], f"block_{k}")
@@ -176,6 +175,11 @@ class NetworkBuilder:
         # convolution with one filter.
         field = layers.Conv2D(1, 3, padding="same", data_format=LAST, dtype="float32", name="field")(x)
         return keras.Model(given, ops.squeeze(field, -1), name="decoder")
+
+    def _at_places(self, maps, k, size):
+        """Interpolate the coarse map to where the cells of a block lie on it."""
+        self.places[k] = Places(size, self.architecture.coarse_grid, dtype=self.policy, name=f"places_{k}")
+        return self.places[k](maps)
 
     def _fields(self, code, noise, static):
         """Rain decoded from the posterior's z and from the prior's, all in one batch."""

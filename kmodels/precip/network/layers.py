@@ -5,7 +5,7 @@ import numpy as np
 from keras import ops
 
 from kmodels.core.training.devices import distribution
-from kmodels.precip.data.grids import nested_places
+from kmodels.precip.data.grids import nested_places, sampled
 from kmodels.precip.data.statistics import Statistics
 
 TRACE = 0.02  # mm/day, added where blocks are scaled: one without any rain has no shape to scale
@@ -64,41 +64,40 @@ class RainNormalization(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("kmodels.precip")
 class Places(keras.layers.Layer):
-    """Interpolate maps of a coarse grid bilinearly to where the cells of a fine one lie on it.
+    """Interpolate maps (batch, Y, X, channels) of a coarse grid bilinearly to where the cells of another lie on it.
+
+    At first as if both covered the same area.
 
     Parameters
     ----------
-    grid, coarse_grid : tuple of int
-        (y, x) of both [cells].
+    size, coarse_grid : tuple of int
+        (y, x) of the cells' grid and of the maps' [cells].
     **kwargs
         name and dtype of a `keras.layers.Layer`.
     """
 
-    def __init__(self, grid: tuple[int, int], coarse_grid: tuple[int, int], **kwargs):
+    def __init__(self, size: tuple[int, int], coarse_grid: tuple[int, int], **kwargs):
         super().__init__(**kwargs)
-        self.grid, self.coarse_grid = tuple(grid), tuple(coarse_grid)
-        self.at = self.add_weight(name="at", shape=(*grid, 2), trainable=False, autocast=False, dtype="float32")
-        self.assign(nested_places(self.grid, self.coarse_grid))
+        self.size, self.coarse_grid = tuple(size), tuple(coarse_grid)
+        self.at = self.add_weight(name="at", shape=(*size, 2), trainable=False, autocast=False, dtype="float32")
+        self.at.assign(nested_places(self.size, self.coarse_grid))
 
     def assign(self, places: np.ndarray) -> None:
-        """Take up places, (y, x, 2) row and column on the coarse grid.
+        """Take up the places of fine cells over the same area, (y, x, 2) row and column on the coarse grid."""
+        self.at.assign(self._middles(places))
 
-        Raises
-        ------
-        ValueError
-            For another shape, or places outside the coarse grid.
-        """
-        places, last = np.asarray(places, "float32"), np.array(self.coarse_grid) - 1
-        if places.shape != (*self.grid, 2) or not ((places >= 0) & (places <= last)).all():
-            raise ValueError(
-                f"places have shape {places.shape}; expected {(*self.grid, 2)}, rows from 0 to {last[0]} and columns "
-                f"from 0 to {last[1]}"
-            )
-        self.at.assign(places)
+    def difference(self, places: np.ndarray) -> float:
+        """Measure by how many coarse cells places differ at most from those that were taken up."""
+        return float(np.abs(ops.convert_to_numpy(self.at) - self._middles(places)).max())
 
-    def call(self, maps, size: tuple[int, int]):
-        """Interpolate maps (batch, Y, X, channels) to the cells of a grid of this size over the fine one's area."""
-        at, (rows, columns) = self._middles(size), self.coarse_grid
+    def _middles(self, places: np.ndarray) -> np.ndarray:
+        """Interpolate places of fine cells to the middles of this grid's, (y, x, 2)."""
+        inside = nested_places(self.size, places.shape[:2])
+        return np.moveaxis(sampled(np.moveaxis(places, -1, 0), inside), 0, -1).astype("float32")
+
+    def call(self, maps):
+        """Interpolate the maps: (batch, y, x, channels)."""
+        at, (rows, columns) = ops.convert_to_tensor(self.at), self.coarse_grid
         flat = ops.reshape(maps, (-1, rows * columns, maps.shape[-1]))
         low = ops.floor(at)
         north, east = (ops.cast(at - low, maps.dtype)[..., k : k + 1] for k in (0, 1))
@@ -111,17 +110,9 @@ class Places(keras.layers.Layer):
 
         return (1 - north) * row(south) + north * row(above)
 
-    def _middles(self, size: tuple[int, int]):
-        """Interpolate places to the middles of coarser cells, (y, x, 2)."""
-        at = ops.convert_to_tensor(self.at)
-        if tuple(size) == self.grid:
-            return at
-        how = {"interpolation": "bilinear", "antialias": False, "data_format": "channels_last"}
-        return ops.image.resize(at[None], size, **how)[0]
-
     def get_config(self) -> dict:
         """Return the constructor's arguments."""
-        return {**super().get_config(), "grid": self.grid, "coarse_grid": self.coarse_grid}
+        return {**super().get_config(), "size": self.size, "coarse_grid": self.coarse_grid}
 
 
 @keras.saving.register_keras_serializable("kmodels.precip")

@@ -346,9 +346,17 @@ class PrecipVAE(TermModel):
         ValueError
             For grids that nest, and places of another shape or outside the coarse grid.
         """
-        if self.places is None:
+        sizes, last = self.architecture, np.array(self.architecture.coarse_grid) - 1
+        if sizes.nested:
             raise ValueError(f"{OWNER}: locate: nested=True, where the places of cells are known")
-        self.places.assign(places)
+        places = np.asarray(places)
+        if places.shape != (*sizes.grid, 2) or not ((places >= 0) & (places <= last)).all():
+            raise ValueError(
+                f"{OWNER}: locate: places of shape {places.shape}; expected {(*sizes.grid, 2)}, rows from 0 to "
+                f"{last[0]} and columns from 0 to {last[1]}"
+            )
+        for layer in self.places.values():
+            layer.assign(places)
 
     def get_config(self) -> dict:
         """Return the constructor's arguments."""
