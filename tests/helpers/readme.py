@@ -18,7 +18,7 @@ PAGES = (
 )
 PICTURE = re.compile(r"!\[([^]]*)\]\(\.\./\.\./(configs/reports/[^)]*)\)")
 KINDS = (
-    *("zoo", "gallery", "cards", "steps", "rounds", "gpu", "exports", "first", "scale", "twice"),
+    *("zoo", "gallery", "cards", "speed", "steps", "rounds", "gpu", "exports", "first", "scale", "twice"),
     *("results", "gates", "levels", "ladder", "study", "rules", "source"),
 )
 BLOCK = re.compile(rf"(<!-- ({'|'.join(KINDS)}): (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -56,6 +56,8 @@ def _made(kind, content) -> str:
         return _zoo(content)
     if kind == "gallery":
         return "\n\n".join(_shown(content, name) for name in ZOO)
+    if kind == "speed":
+        return _speed(content)
     if kind in ("steps", "rounds"):
         return _rounds(content, kind)
     if kind == "cards":
@@ -194,6 +196,21 @@ def _shown(folder: Path, name: str) -> str:
     head = f"## {name}\n\n{registry.task(name).question.rstrip('.')} ([its page](../kmodels/{name}/README.md){example})"
     said = f"{verdict.sentence(report['gates'])}. {tables.measured(report)}"
     return "\n\n".join([head, tables.table(rows), said[0].upper() + said[1:], *pictures])
+
+
+def _speed(report: dict) -> str:
+    """Our own times alone, a row a model."""
+    from kmodels.core.report import tables
+
+    rows = [["model", "step: TensorFlow", "JAX", "PyTorch", "one prediction: TensorFlow", "JAX", "PyTorch"]]
+    for name, parts in report["models"].items():
+        speeds = [parts["speed"][backend] for backend in ("tensorflow", "jax", "torch")]
+        steps = [f"{1000 * speed['train']['ours']['median']:.0f} ms" for speed in speeds]
+        single = [f"{1000 * speed['predict']['1']['ours']['median']:.1f} ms" for speed in speeds]
+        rows.append([name, *steps, *single])
+    machine = report["hardware"]
+    where = f"Measured {report['date'][:10]}, {machine['cores']} cores of {machine['processor']}."
+    return f"{tables.table(rows)}\n\n{where}"
 
 
 def _rounds(report: dict, kind: str) -> str:
