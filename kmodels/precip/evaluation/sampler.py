@@ -85,8 +85,16 @@ class Sampler(Ensemble):
             sample_noise(np.random.default_rng([self.seed, STREAMS[self.mode], number]), shapes, self.members)
             for number in day_numbers(self.days.dates[rows]).tolist()
         ]
-        given = {name: np.concatenate([one[name] for one in noise]) for name in shapes}
-        own = np.repeat(rows, self.members)
+        noise = {name: np.concatenate([one[name] for one in noise]) for name in shapes}
+        own, batches = np.repeat(rows, self.members), []
+        self.model.decoder.jit_compile = backend.compiles()
+        for first in range(0, len(own), ROWS):  # of one shape
+            some = np.arange(first, first + ROWS).clip(max=len(own) - 1)
+            batches.append(self._batch(own[some], {name: values[some] for name, values in noise.items()}))
+        return np.concatenate(batches)[: len(own)].reshape(len(rows), self.members, *self.days.domain.shape)
+
+    def _batch(self, own: np.ndarray, given: dict[str, np.ndarray]) -> np.ndarray:
+        """Decode a field for each of the days `own`, of the noise that is given: (fields, y, x) [mm/day]."""
         prefix = "prior_" if self.mode == "prior" else ""
         mean, log_variance = (self.code[prefix + part][own] for part in ("mean", "log_variance"))
         given["z"] = mean + self.temperature * np.exp(0.5 * log_variance) * given.pop("noise_z")
@@ -97,21 +105,8 @@ class Sampler(Ensemble):
         if self.model.architecture.height:
             static = statics(self.days.domain)
             given["static"] = np.broadcast_to(static, (len(own), *static.shape))
-        coarse_rain = self.code["coarse"][own] if "coarse" in self.code else None
-        rain = self._rain(self._decoded(given), coarse_rain)
-        return rain.reshape(len(rows), self.members, *self.days.domain.shape)
-
-    def _decoded(self, given: dict[str, np.ndarray]) -> np.ndarray:
-        """Scaled fields in batches of one shape."""
-        decoder = self.model.decoder
-        decoder.jit_compile = backend.compiles()
-        count, batches = len(given["z"]), []
-        for first in range(0, count, ROWS):
-            some = np.arange(first, first + ROWS).clip(max=count - 1)
-            batches.append(
-                np.asarray(distribution.current().predicted(decoder, {name: v[some] for name, v in given.items()}))
-            )
-        return np.concatenate(batches)[:count]
+        scaled = np.asarray(distribution.current().predicted(self.model.decoder, given))
+        return self._rain(scaled, self.code["coarse"][own] if "coarse" in self.code else None)
 
     def _rain(self, scaled: np.ndarray, coarse_rain: np.ndarray | None) -> np.ndarray:
         """[mm/day]; less than WET is none."""
