@@ -160,7 +160,7 @@ def _contestant(args, words) -> int:
 
 def _rounds(args) -> int:
     """Let all contestants run in turn, and write the report."""
-    from kmodels.benchmarks import roofline, rounds
+    from kmodels.benchmarks import rounds
     from kmodels.core.io import files
     from kmodels.core.report import figures
 
@@ -171,9 +171,9 @@ def _rounds(args) -> int:
     found = _timed(args.out, lambda *rest: rounds.measured(todo, args.rounds, *rest))
     rows = found["rows"]
     cells = [rounds.table(rows, figure) for figure in rounds.FIGURES]
-    if roofline.limits(rows):
-        cells.append(roofline.table(rows))
-        files.write_bytes(Path(args.out).with_suffix(".png"), figures.png(roofline.draw(rows)))
+    if rounds.limits(rows):
+        cells.append(rounds.limit_table(rows))
+        files.write_bytes(Path(args.out).with_suffix(".png"), figures.png(rounds.roofline(rows)))
     return _write(args.out, found, cells, [f"too noisy to tell: {name}" for name in rounds.noisy(found["rows"])])
 
 

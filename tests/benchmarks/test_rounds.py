@@ -6,7 +6,7 @@ import pytest
 from helpers.checks import fails_cleanly
 
 from kmodels import bench
-from kmodels.benchmarks import roofline, rounds
+from kmodels.benchmarks import rounds
 from kmodels.benchmarks.contestant import Contestant
 from kmodels.core.report import figures
 
@@ -38,7 +38,7 @@ def test_a_printed_ratio_is_that_of_the_columns_beside_it():
 
 def test_who_is_missing_has_no_ratio():
     assert rounds.table(ROWS[:6], "64")[1] == ["nand", "1", "18", "-", "-", "-", "-", "±0%"]
-    assert not roofline.limits(ROWS)
+    assert not rounds.limits(ROWS)
 
 
 def test_the_bound_of_a_step_is_that_of_memory_or_of_products():
@@ -50,10 +50,10 @@ def test_the_bound_of_a_step_is_that_of_memory_or_of_products():
         for model, counts, peak in zip(("nand", "echo"), counted, peaks, strict=True)
         for who, backend, step in (("ours", "jax", 100.0), ("ours", "torch", 300.0), ("eager", "torch", 200.0))
     ]
-    cells = roofline.table(rows)
+    cells = rounds.limit_table(rows)
     assert cells[1] == ["nand", "2", "4", "40", "50%", "25%"]
     assert cells[2] == ["echo", "10", "100", "200", "50%", "25%"]
-    assert figures.png(roofline.draw(rows))
+    assert figures.png(rounds.roofline(rows))
 
 
 def test_a_machine_that_is_too_noisy_is_told():

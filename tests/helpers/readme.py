@@ -215,12 +215,12 @@ def _speed(report: dict) -> str:
 
 def _rounds(report: dict, kind: str) -> str:
     """Training steps against PyTorch's; of `rounds` predictions, too, and how near steps come to what can be done."""
-    from kmodels.benchmarks import roofline, rounds
+    from kmodels.benchmarks import rounds
     from kmodels.core.report import tables
 
     rows = report["rows"]
     cells = [rounds.table(rows, figure) for figure in (rounds.FIGURES if kind == "rounds" else ["step"])]
-    cells += [roofline.table(rows)] if kind == "rounds" else []
+    cells += [rounds.limit_table(rows)] if kind == "rounds" else []
     processes = 1 + max(row["round"] for row in rows)
     where = f"Measured {report['date']}, two cores of {rows[0]['device']}, medians of {processes} processes each."
     return "\n\n".join([*map(tables.table, cells), where])

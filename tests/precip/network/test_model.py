@@ -142,7 +142,7 @@ def test_a_score_of_whether_it_rains():
     np.testing.assert_allclose(losses.wetness(np.array([0.0, 0.1, 1e4])), [0.0, 0.5, 1.0], atol=1e-4)
     network = training.build(SMALL.with_changes({"train": {"wet_crps": 0.5}}), 1)
     weights = {name: float(value) for name, value in network.term_weights.items() if name.endswith("wet_crps")}
-    assert weights == {"wet_crps": 2.5, "posterior_wet_crps": 2.5}
+    assert weights == {"wet_crps": 2.5, "posterior_wet_crps": 0.75}
 
 
 def test_the_score_tells_showers_from_noise():

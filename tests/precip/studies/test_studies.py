@@ -28,6 +28,7 @@ def test_the_ablation_goes_from_v3_to_the_default():
         "model.injection",
         "model.height",
         "train.objective",
+        "train.beta_warmup_epochs",
         *(f"train.lambda_{name}" for name in ("reconstruction", "mass", "gradient")),
     }
 
