@@ -105,7 +105,18 @@ class Model(Section):
     decoder_hidden: int = Field(128, ge=1, description="width of the decoder's first layer")
     injected_filters: int = Field(16, ge=1, description="channels of the coarse map that the decoder sees")
     keep_coarse: bool = Field(
-        True, description="scale the fields so that blocks have the coarse rain, where that is among the predictors"
+        True, description="let blocks of the fields have the coarse rain, where that is among the predictors"
+    )
+    block_means: Literal["scaled", "shifted"] = Field(
+        "shifted",
+        description="how blocks get the coarse rain; scaled: theirs is multiplied; shifted: the logarithm of it is "
+        "shifted, and cells that fall below 0 are dry",
+    )
+    rain_unit: float = Field(
+        1.0,
+        gt=0,
+        description="with shifted blocks: amount up to which rain rises linearly with the decoder's output, and "
+        "exponentially above [mm/day]",
     )
     noise: int = Field(
         4, ge=0, le=64, description="channels of white noise that each block of the decoder sees; 0: none"
@@ -232,6 +243,7 @@ class PrecipRecipe(Recipe):
     }
     RENAMED: ClassVar[dict[str, str]] = {"data.oracle": "data.exact_posterior"}
     RENAMED_VARIANTS: ClassVar[dict[str, str]] = {"oracle": "exact_posterior"}
+    BEFORE: ClassVar = {"model": {"block_means": "scaled"}}
     FASTEST: ClassVar = ("tensorflow", "torch", "jax")
     ONE_DEVICE: ClassVar = ("tensorflow",)  # on two the default's loss is no number within ten steps; why is not known
     TUNING: ClassVar = {"train.beta_warmup_epochs": 0}

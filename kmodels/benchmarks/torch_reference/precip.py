@@ -8,7 +8,6 @@ from torch import nn
 from torch.nn import functional
 
 WIDTHS = (8, 4, 2, 1)
-LARGEST = 7.6014  # log1p(2000 mm/day)
 
 
 class Convolution(nn.Conv2d):
@@ -60,6 +59,7 @@ class TorchPrecip(nn.Module):
         super().__init__()
         m, grid = recipe.model, recipe.data.grid
         self.train_section, base = recipe.train, m.base_filters
+        self.rain_unit = m.rain_unit
         halved = lambda shape, k: tuple(-(-n // 2**k) for n in shape)  # noqa: E731
         self.start, *self.sizes = (halved(grid.fine, k) for k in (3, 2, 1, 0))
         self.pool = tuple(-(-n // m.rain_pool) for n in self.start)
@@ -104,7 +104,8 @@ class TorchPrecip(nn.Module):
         each = [laws["posterior"]] * members + [laws["prior"]] * members
         z = [mean + torch.exp(0.5 * log) * noise[0][:, k] for k, (mean, log) in enumerate(each)]
         sampled = self._decoded(torch.stack(z, dim=1), summary, self.projection(first), noise[1:])
-        sampled = _with_block_means(sampled, coarse)
+        unit = self.rain_unit
+        sampled = unit * _with_block_means(sampled, coarse / unit)
         return {"posterior": sampled[:, :members], "prior": sampled[:, members:]}, laws
 
     def _decoded(self, z, summary, seen, noise):
@@ -117,7 +118,7 @@ class TorchPrecip(nn.Module):
             parts = [_resized(x, size), _resized(seen, size), noise[k].flatten(0, 1)]
             x = block(torch.cat(parts, dim=1))
         scaled = self.field(x)[:, 0].reshape(n, fields, *self.sizes[-1])
-        return torch.expm1((scaled * self.rain_sd + self.rain_mean).clamp(0, LARGEST))
+        return scaled * self.rain_sd + self.rain_mean
 
     def loss(self, outputs, laws, truth, observed, land, weights: dict):
         """Return the sum of all terms of the default recipe. weights: by term."""
@@ -177,12 +178,18 @@ def _resized(x, size):
     return x if x.shape[2:] == size else functional.interpolate(x, size=size, mode="bilinear")
 
 
-def _with_block_means(rain, coarse):
-    """Each block of rain (batch, fields, y, x) has the mean that coarse (batch, Y, X) says."""
-    block = rain.shape[2] // coarse.shape[1]
-    rain = rain + 0.02
-    factor = coarse[:, None] / functional.avg_pool2d(rain, block)
-    return rain * factor.repeat_interleave(block, dim=2).repeat_interleave(block, dim=3)
+def _with_block_means(latent, coarse):
+    """The rain of each block of a latent (batch, fields, y, x) has the mean that coarse (batch, Y, X) says."""
+    rows, columns = coarse.shape[1:]
+    ny, nx = latent.shape[2] // rows, latent.shape[3] // columns
+    cells = latent.unflatten(3, (columns, nx)).unflatten(2, (rows, ny)).transpose(3, 4).flatten(4)
+    cells = (cells - cells.detach().amax(-1, keepdim=True)).exp()
+    total, count = ny * nx * coarse[:, None, :, :, None], torch.arange(1.0, ny * nx + 1)
+    falling = cells.detach().sort(dim=-1, descending=True).values
+    wet = cells >= (falling.cumsum(-1) / (total + count)).amax(-1, keepdim=True)
+    threshold = (cells * wet).sum(-1, keepdim=True) / (total + wet.sum(-1, keepdim=True))
+    rain = (cells / threshold - 1).relu().unflatten(4, (ny, nx)).transpose(3, 4)
+    return rain.flatten(4).flatten(2, 3)
 
 
 def _differences(x):

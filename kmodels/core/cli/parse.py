@@ -312,7 +312,7 @@ def from_stored(
     UserError
         Where they are no recipe of today.
     """
-    return resolve(recipe_type, [RecipeSource(values, source)], tell)
+    return resolve(recipe_type, [RecipeSource(recipe_type.BEFORE, source), RecipeSource(values, source)], tell)
 
 
 def with_current_names(recipe_type: type[Recipe], layer: RecipeSource, tell: bool = True) -> RecipeSource:

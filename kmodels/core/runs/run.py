@@ -146,7 +146,8 @@ class Run:
             )
         if model not in registry.names():
             raise UserError(f"{path}: a run of {model!r}; this kmodels has {', '.join(registry.names())}")
-        recipe = parse.resolve(registry.recipe_type(model), [parse.read_yaml(path / "recipe.yaml")])
+        recipe_type, stored = registry.recipe_type(model), parse.read_yaml(path / "recipe.yaml")
+        recipe = parse.resolve(recipe_type, [parse.RecipeSource(recipe_type.BEFORE, stored.source), stored])
         return cls(path, recipe, metadata)
 
     @classmethod

@@ -71,6 +71,8 @@ class Recipe(Section):
         `{"model.pooling": {"worst": "attention_max"}}`, by the new key: old value to new one.
     RENAMED_VARIANTS : dict of str to str
         Old name of a variant to its new one.
+    BEFORE : dict
+        What runs did that were stored before a field was there, where its default is another: nested by section.
 
     Notes
     -----
@@ -87,6 +89,7 @@ class Recipe(Section):
     RENAMED: ClassVar[dict[str, str]] = {"train.precision": "train.dtype"}
     RENAMED_CHOICES: ClassVar[dict[str, dict[str, str]]] = {}
     RENAMED_VARIANTS: ClassVar[dict[str, str]] = {}
+    BEFORE: ClassVar[dict[str, Any]] = {}
 
     task: str = Field(description="the model that this recipe belongs to")
     seed: int = Field(0, ge=0, lt=2**31, description="root of all random numbers: data, weights, order")

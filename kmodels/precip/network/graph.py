@@ -54,7 +54,9 @@ class NetworkBuilder:
         }
         self.coder = keras.Model(day, self._code(**day), name="coder")
         self.decoder = self._decoder()
-        self.to_rain = RainDenormalization(self.normalization, name="to_rain", dtype="float32")
+        self.to_rain = RainDenormalization(
+            self.normalization, architecture.block_means, architecture.rain_unit, name="to_rain", dtype="float32"
+        )
         fields = sum(architecture.fields.values())
         shapes = noise_shapes(architecture, architecture.grid)
         noise = {name: keras.Input((fields, *shape), name=name) for name, shape in shapes.items()}

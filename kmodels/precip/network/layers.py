@@ -38,9 +38,13 @@ class RainNormalization(keras.layers.Layer):
         rain = (ops.log1p(ops.cast(rain, "float32")) - self.rain_mean) / self.rain_sd
         return rain, (ops.cast(states, "float32") - self.state_mean) / self.state_sd
 
+    def to_log(self, scaled):
+        """Compute log1p of the rain of scaled fields (..., y, x), sd x + mean; negative where it is dry."""
+        return scaled * self.rain_sd + self.rain_mean
+
     def to_rain(self, scaled):
         """Compute the rain [mm/day] of scaled fields (..., y, x): expm1(sd x + mean), from none to LARGEST."""
-        return ops.expm1(ops.clip(scaled * self.rain_sd + self.rain_mean, 0.0, np.log1p(LARGEST)))
+        return ops.expm1(ops.clip(self.to_log(scaled), 0.0, np.log1p(LARGEST)))
 
     def statistics(self) -> Statistics:
         """Return the statistics."""
@@ -61,33 +65,42 @@ class RainNormalization(keras.layers.Layer):
 class RainDenormalization(keras.layers.Layer):
     """Turn scaled fields (batch, y, x) into rain [mm/day].
 
-    Given coarse rain (batch, Y, X) [mm/day], too, whose cells are blocks of fine ones, it scales every block so that
-    its mean is that rain; what is dry there is dry here.
+    Given coarse rain (batch, Y, X) [mm/day], too, whose cells are blocks of fine ones, the mean of every block is that
+    rain; what is dry there is dry here.
 
     Parameters
     ----------
     normalization : RainNormalization
         Whose statistics are used.
+    block_means : {"scaled", "shifted"}
+        How the coarse rain is kept: see `scaled_blocks` and `shifted_blocks`.
+    rain_unit : float
+        Of shifted blocks [mm/day].
     **kwargs
         name and dtype of a `keras.layers.Layer`.
-
-    References
-    ----------
-    Harder et al. 2023, J. Mach. Learn. Res. 24, 365.
     """
 
-    def __init__(self, normalization: RainNormalization, **kwargs):
+    def __init__(self, normalization: RainNormalization, block_means: str, rain_unit: float, **kwargs):
         super().__init__(**kwargs)
-        self.normalization = normalization
+        self.normalization, self.block_means, self.rain_unit = normalization, block_means, rain_unit
 
     def call(self, scaled, coarse_rain=None):
         """Compute the rain."""
-        rain = self.normalization.to_rain(ops.cast(scaled, "float32"))
-        return rain if coarse_rain is None else with_block_means(rain, coarse_rain)
+        scaled = ops.cast(scaled, "float32")
+        if coarse_rain is None:
+            return self.normalization.to_rain(scaled)
+        if self.block_means == "scaled":
+            return scaled_blocks(self.normalization.to_rain(scaled), coarse_rain)
+        return self.rain_unit * shifted_blocks(self.normalization.to_log(scaled), coarse_rain / self.rain_unit)
 
     def get_config(self) -> dict:
         """Return the constructor's arguments."""
-        return {**super().get_config(), "normalization": keras.saving.serialize_keras_object(self.normalization)}
+        return {
+            **super().get_config(),
+            "normalization": keras.saving.serialize_keras_object(self.normalization),
+            "block_means": self.block_means,
+            "rain_unit": self.rain_unit,
+        }
 
     @classmethod
     def from_config(cls, config: dict) -> "RainDenormalization":
@@ -96,12 +109,57 @@ class RainDenormalization(keras.layers.Layer):
         return cls(keras.saving.deserialize_keras_object(config.pop("normalization")), **config)
 
 
-def with_block_means(rain, coarse_rain):
-    """Multiply each block of rain (batch, y, x) so that its mean is that of coarse_rain (batch, Y, X)."""
+def scaled_blocks(rain, coarse_rain):
+    """Multiply each block of rain (batch, y, x) so that its mean is that of coarse_rain (batch, Y, X).
+
+    Harder et al. 2023, J. Mach. Learn. Res. 24, 365. A block with any rain is wet all over.
+    """
     (ny, nx), (rows, columns) = rain.shape[1:], coarse_rain.shape[1:]
     blocks = ops.reshape(rain, (-1, rows, ny // rows, columns, nx // columns)) + TRACE
     factor = ops.expand_dims(coarse_rain, (2, 4)) / ops.mean(blocks, axis=(2, 4), keepdims=True)
     return ops.reshape(blocks * factor, (-1, ny, nx))
+
+
+def shifted_blocks(latent, coarse_rain):
+    """Shift the latent of each block so that its rain has the mean c of coarse_rain (batch, Y, X).
+
+    ::
+
+        rain_i = max(e_i / t - 1, 0),   e = exp(latent),   t = sum of the k largest e / (n c + k)
+
+    of the block's n cells, k the most for which the k-th largest e lies above t: the mean of the rain is then c. Cells
+    whose e lies below t are dry. It is the projection onto a simplex (Duchi, Shalev-Shwartz, Singer and Chandra 2008,
+    ICML, 272-279) of e / t.
+
+    Parameters
+    ----------
+    latent : tensor
+        (batch, y, x).
+    coarse_rain : tensor
+        (batch, Y, X), 0 or more, in the unit of the result.
+
+    Returns
+    -------
+    tensor
+        (batch, y, x), 0 or more.
+    """
+    (ny, nx), (rows, columns) = latent.shape[1:], coarse_rain.shape[1:]
+    blocks = ops.reshape(latent, (-1, rows, ny // rows, columns, nx // columns))
+    cells = ops.reshape(ops.transpose(blocks, (0, 1, 3, 2, 4)), (-1, rows, columns, ny // rows * (nx // columns)))
+    cells = ops.exp(cells - ops.stop_gradient(ops.max(cells, axis=-1, keepdims=True)))
+    total = cells.shape[-1] * ops.expand_dims(coarse_rain, -1)
+    wet = ops.cast(cells >= _threshold(ops.stop_gradient(cells), total), "float32")
+    threshold = ops.sum(cells * wet, axis=-1, keepdims=True) / (total + ops.sum(wet, axis=-1, keepdims=True))
+    rain = ops.reshape(ops.relu(cells / threshold - 1.0), (-1, rows, columns, ny // rows, nx // columns))
+    return ops.reshape(ops.transpose(rain, (0, 1, 3, 2, 4)), (-1, ny, nx))
+
+
+def _threshold(cells, total):
+    """Find the t of `shifted_blocks` (..., 1). cells: (..., n), the largest 1. total: n c, (..., 1)."""
+    falling = -ops.sort(-cells, axis=-1)
+    levels = ops.cumsum(falling, axis=-1) / (total + np.arange(1.0, cells.shape[-1] + 1.0, dtype="float32"))
+    # They rise as long as the next cell lies above the level before it, and fall from there on.
+    return ops.max(levels, axis=-1, keepdims=True)
 
 
 @keras.saving.register_keras_serializable("kmodels.precip")

@@ -63,7 +63,13 @@ class PrecipVAE(TermModel):
     dropout : float
         Rate after the encoders' hidden dense layers.
     keep_coarse : bool
-        Scale the fields so that the mean of every block is the coarse rain, where that is among the predictors.
+        Let the mean of every block of the fields be the coarse rain, where that is among the predictors.
+    block_means : {"scaled", "shifted"}
+        How: the rain of a block is multiplied, so that it is wet all over or dry; or its logarithm is shifted, so that
+        some of its cells stay dry (see `layers.shifted_blocks`).
+    rain_unit : float
+        With shifted blocks, amount up to which rain rises linearly with the network's output, and exponentially
+        above [mm/day].
     posterior_members, prior_members : int
         Fields decoded from each law for an example; those of a law with two or more are scored by their CRPS.
     members : int
@@ -127,6 +133,8 @@ class PrecipVAE(TermModel):
         noise: int = 4,
         dropout: float = 0.1,
         keep_coarse: bool = True,
+        block_means: str = "shifted",
+        rain_unit: float = 1.0,
         posterior_members: int = 2,
         prior_members: int = 2,
         members: int = 50,
@@ -169,6 +177,8 @@ class PrecipVAE(TermModel):
             noise=noise,
             dropout=dropout,
             keep_coarse=keep_coarse,
+            block_means=block_means,
+            rain_unit=rain_unit,
             posterior_members=posterior_members,
             prior_members=prior_members,
         )
@@ -208,6 +218,11 @@ class PrecipVAE(TermModel):
             All of it.
         """
         return cls(**recipe_arguments(recipe))
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None) -> "PrecipVAE":
+        """Make the network of a configuration; one that does not say how block means are kept is older than that."""
+        return super().from_config({"block_means": "scaled"} | config)
 
     def terms(self, x, y, y_pred) -> dict:
         """Compute reconstruction, mass, gradient, kl, and the CRPS of laws of which several fields are decoded."""
@@ -304,6 +319,8 @@ class PrecipVAE(TermModel):
             "noise": sizes.noise,
             "dropout": sizes.dropout,
             "keep_coarse": sizes.keep_coarse,
+            "block_means": sizes.block_means,
+            "rain_unit": sizes.rain_unit,
             "posterior_members": sizes.posterior_members,
             "prior_members": sizes.prior_members,
             "members": self.members,

@@ -34,6 +34,8 @@ class Architecture:
     noise: int
     dropout: float
     keep_coarse: bool
+    block_means: str
+    rain_unit: float
     posterior_members: int
     prior_members: int
 
@@ -41,6 +43,8 @@ class Architecture:
         check_choice(OWNER, "injection", self.injection, INJECTED)
         check_choice(OWNER, "prior", self.prior, ("standard", "learned"))
         check_choice(OWNER, "norm", self.norm, ("batch", "none"))
+        check_choice(OWNER, "block_means", self.block_means, ("scaled", "shifted"))
+        check_numbers(OWNER, "above 0", rain_unit=self.rain_unit)
         one_or_more = ("base_filters", "state_hidden", "d_x", "d_y", "d_z", "rain_pool", "rain_hidden", "latent_hidden")
         one_or_more += ("decoder_hidden", "injected_filters", "posterior_members")
         check_integers(OWNER, **{name: getattr(self, name) for name in one_or_more})

@@ -3,9 +3,11 @@
 import keras
 import numpy as np
 import pytest
-from helpers.checks import forward
+from helpers.checks import ROOT, forward
 from helpers.small_days import RECIPE_SMALL, written
 
+from kmodels.core.cli import parse
+from kmodels.core.runs.run import Run
 from kmodels.core.training import backend
 from kmodels.precip.data.encode import PrecipPreprocessor
 from kmodels.precip.data.load import load
@@ -183,3 +185,15 @@ def test_configurations_of_earlier_versions(net):
     assert PrecipVAE(**arguments).get_config() == PrecipVAE.from_recipe(RECIPE_SMALL).get_config()
     config = net.get_config()
     assert legacy.upgrade_config(config) == config
+
+
+def test_a_network_saved_before_blocks_were_shifted_scales_them(net):
+    """Its configuration says nothing of it; nor do recipes of that time."""
+    config = {name: value for name, value in net.get_config().items() if name not in ("block_means", "rain_unit")}
+    assert PrecipVAE.from_config(config).architecture.block_means == "scaled"
+    assert PrecipVAE(**TINY).architecture.block_means == "shifted"
+    stored = RECIPE_SMALL.model_dump(mode="json")
+    stored["model"] = {name: value for name, value in stored["model"].items() if name != "block_means"}
+    assert parse.from_stored(type(RECIPE_SMALL), stored).model.block_means == "scaled"
+    run = Run.open(ROOT / "tests/fixtures/saved_runs/precip")
+    assert run.recipe.model.block_means == "scaled"
