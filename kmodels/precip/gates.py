@@ -12,17 +12,14 @@ MAXIMUM = Gate(
     "within",
     levels=(("minimum", (0.75, 1.33)), ("good", (0.86, 1.16)), ("excellent", (0.94, 1.06))),
 )
-DIVERSITY = Gate(
-    "diversity of prior samples",
-    "diversity",
-    0.2,
-    "prototype",
-    levels=(("minimum", 0.1), ("good", 0.2), ("excellent", 0.3)),
+# In a calibrated ensemble two members differ as much as a member and the truth, however much that is.
+DISTANCE = Gate(
+    "distance of members / to the truth", "distance_ratio", (0.95, 1.05), "this project", "within", kind="requirement"
 )
 
 GATES = (
     Gate("CRPS / RainFARM's", "crps_ratio_rainfarm", 0.85, "this project", "<="),
-    Gate("CRPS / exact posterior's", "crps_ratio_exact_posterior", 1.10, "this project", "<="),
+    Gate("CRPS / exact posterior's", "crps_ratio_exact_posterior", 1.02, "this project", "<="),
     MAXIMUM,
     Gate(
         "posterior maximum / real, heavy days",
@@ -34,7 +31,6 @@ GATES = (
     ),
     Gate("place of rain above P95 (FSS)", "fss", 0.68, "this project"),
     Gate("cells above P99 found (CSI)", "csi_p99", 0.22, "this project"),
-    DIVERSITY,
     # Necessary, and no evidence of skill: days of the training, drawn at random, are calibrated by nature.
     Gate(
         "prior mean / real, heavy days",
@@ -45,10 +41,12 @@ GATES = (
         kind="requirement",
         levels=(("good", (0.73, 1.37)), ("excellent", (0.87, 1.15))),
     ),
-    Gate("spread / skill", "spread_skill", (0.9, 1.1), "this project", "within", kind="requirement"),
-    Gate("P99 bias", "p99_bias", 0.05, "this project", "<=", kind="requirement"),
+    DISTANCE,
+    Gate("spread / skill", "spread_skill", (0.95, 1.05), "this project", "within", kind="requirement"),
+    Gate("P99 bias", "p99_bias", 0.03, "this project", "<=", kind="requirement"),
+    Gate("P99.9 bias", "p999_bias", 0.05, "this project", "<=", kind="requirement"),
     Gate("difference in wet-cell share", "wet_difference", 0.01, "this project", "<=", kind="requirement"),
     Gate("mass bias", "mass_bias", 0.02, "this project", "<=", kind="requirement"),
-    Gate("difference of spectra (RALSD)", "ralsd", 1.5, "this project", "<=", "dB", kind="requirement"),
+    Gate("difference of spectra (RALSD)", "ralsd", 1.0, "this project", "<=", "dB", kind="requirement"),
     Gate("prior P99 / posterior P99", "gap_p99_ratio", (0.95, 1.05), "this project", "within", kind="requirement"),
 )

@@ -5,9 +5,17 @@ from dataclasses import replace
 from kmodels.core.spec.gate import Gate
 from kmodels.core.spec.ladder import Ladder, Step
 from kmodels.core.spec.recipe import merge
-from kmodels.precip.gates import DIVERSITY, MAXIMUM
+from kmodels.precip.gates import DISTANCE, MAXIMUM
 from kmodels.precip.recipe import PIECES, V1
 
+# The prototype's measure of the same thing, which no calibrated ensemble need reach: a better one is less diverse.
+DIVERSITY = Gate(
+    "diversity of prior samples",
+    "diversity",
+    0.2,
+    "prototype",
+    levels=(("minimum", 0.1), ("good", 0.2), ("excellent", 0.3)),
+)
 PROTOTYPE_REAL_MAX = 187.0  # mm/day, the real maximum of the prototype's heavy days: its figures are ratios to it here
 
 
@@ -64,7 +72,7 @@ LADDER = Ladder(
             merge(PIECES["no batch normalization"], PIECES["CRPS training"]),
             (
                 MAXIMUM,
-                DIVERSITY,
+                DISTANCE,
                 Gate("CRPS / RainFARM's", "crps_ratio_rainfarm", 0.85, "this project", "<="),
                 Gate("spread / skill, at least", "spread_skill", 0.9, "this project"),
                 Gate("difference of spectra (RALSD)", "ralsd", 1.5, "this project", "<=", "dB"),
@@ -84,6 +92,7 @@ LADDER = Ladder(
         "max_ratio",
         "posterior_max_ratio",
         "diversity",
+        "distance_ratio",
         "mean_ratio",
         "p95_ratio",
         "gap_p99_ratio",

@@ -1,4 +1,4 @@
-"""Ensembles that need no network: climatology, interpolation, RainFARM, and the exact law where it is known."""
+"""Ensembles that need no network: climatology, interpolation, RainFARM, a conditioned Gaussian field, the exact law."""
 
 import numpy as np
 from scipy import fft, ndimage
@@ -12,11 +12,14 @@ from kmodels.precip.data.statistics import compute_statistics, rain_column
 from kmodels.precip.data.variables import RAIN_INDEX
 from kmodels.precip.evaluation import spectrum
 from kmodels.precip.evaluation.daily_statistics import daily_statistics
+from kmodels.precip.evaluation.latent_gaussian import LatentGaussian, with_block_means
 from kmodels.precip.evaluation.metrics import brief_scores
 from kmodels.precip.evaluation.prediction import Ensemble
 from kmodels.precip.simulator.exact_posterior import ExactPosterior
 
 STREAM = 0xBA5E  # root of their random numbers
+MAPPED_DAYS = 500  # of training, whose amounts RainFARM's are mapped to
+MAPPED_LEVELS = 1 - np.concatenate([np.linspace(1, 0.01, 400), np.geomspace(0.01, 1e-5, 100)[1:], [0.0]])
 
 
 def baselines(recipe, parts: dict[str, Days]) -> dict[str, Scores]:
@@ -43,7 +46,10 @@ def ensembles(recipe, parts: dict[str, Days], members: int) -> dict[str, Ensembl
     if read_coarse_rain(test, np.array([0])) is not None:
         made["bilinear"] = Ensemble(test, 1, lambda rows: bilinear(read_coarse_rain(test, rows), grid.fine)[:, None])
         if train is not None:
-            made["rainfarm"] = RainFarm.fit(train, grid).ensemble(test, members, recipe.seed)
+            rainfarm = RainFarm.fit(train, grid)
+            made["rainfarm"] = of_coarse_rain(rainfarm, test, members, recipe.seed)
+            made["rainfarm_mapped"] = of_coarse_rain(rainfarm.mapped(train), test, members, recipe.seed)
+            made["latent_gaussian"] = of_coarse_rain(LatentGaussian.fit(train, grid), test, members, recipe.seed)
     if RAIN_INDEX in test.predictors and not recipe.data.predictors:
         made["exact_posterior"] = exact(recipe, test, members)
     return made
@@ -88,8 +94,10 @@ class RainFarm:
     rain is kept. Rebora, Ferraris, von Hardenberg and Provenzale 2006, J. Hydrometeorol. 7, 724-738.
     """
 
+    levels: np.ndarray | None = None  # (2, k): amounts of these fields, and those that take their place
+
     def __init__(self, grid, slope: float):
-        self.grid = grid
+        self.grid, self.slope = grid, slope
         frequency = np.hypot(fft.fftfreq(grid.ny)[:, None], fft.rfftfreq(grid.nx))
         frequency[0, 0] = 1.0
         # The power in a ring is spread over modes, whose number grows with the wavenumber: radial means fall as given.
@@ -108,20 +116,36 @@ class RainFarm:
         white = fft.rfft2(rng.standard_normal((count, *fine)))
         g = fft.irfft2(white * self.amplitude, s=fine)
         r = np.exp(g / g.std((1, 2), keepdims=True))
-        mean = r.reshape(count, fine[0] // block, block, fine[1] // block, block).mean((2, 4))
-        rain = r * np.kron(coarse_rain / mean, np.ones((block, block)))
+        rain = with_block_means(r, coarse_rain, block)
+        if self.levels is not None:
+            # A trace of the field as it was, for blocks that the map would leave without rain.
+            rain = with_block_means(np.interp(rain, *self.levels) + 1e-6 * rain, coarse_rain, block)
         return np.where(rain < WET, 0, rain).astype("float32")
 
-    def ensemble(self, days: Days, members: int, seed: int) -> Ensemble:
-        """Make the ensemble of these days."""
+    def mapped(self, train: Days) -> "RainFarm":
+        """Return one whose amounts are mapped to those of the training days, quantile by quantile, then scaled again.
 
-        def make(rows):
-            coarse_rain = read_coarse_rain(days, rows)
-            return np.stack(
-                [self.sample(_rng(days, row, seed), c, members) for row, c in zip(rows, coarse_rain, strict=True)]
-            )
+        Cannon, Sobie and Murdock 2015, J. Climate 28, 6938-6959 (quantile mapping).
+        """
+        rows = np.unique(np.linspace(0, len(train) - 1, MAPPED_DAYS).astype(int))
+        own = [
+            self.sample(_rng(train, row, 0), c, 1) for row, c in zip(rows, read_coarse_rain(train, rows), strict=True)
+        ]
+        made = RainFarm(self.grid, self.slope)
+        made.levels = np.quantile(np.stack(own), MAPPED_LEVELS), np.quantile(train.rain(rows), MAPPED_LEVELS)
+        return made
 
-        return Ensemble(days, members, make)
+
+def of_coarse_rain(method, days: Days, members: int, seed: int) -> Ensemble:
+    """Make the ensemble of days that a method samples for their coarse rain: sample(rng, coarse rain, members)."""
+
+    def make(rows):
+        coarse_rain = read_coarse_rain(days, rows)
+        return np.stack(
+            [method.sample(_rng(days, row, seed), c, members) for row, c in zip(rows, coarse_rain, strict=True)]
+        )
+
+    return Ensemble(days, members, make)
 
 
 def exact(recipe, test: Days, members: int) -> Ensemble:

@@ -14,6 +14,7 @@ from kmodels.precip.evaluation.prediction import Ensemble
 BINS = 4000  # of the histogram of log1p(rain) that quantiles are read from
 TOP = np.log1p(4000.0)  # its upper end
 WINDOW = (5, 5)  # neighbourhood of the fractions skill score [cells]
+POOLED = {f"crps_{how}_{size}": (how, size) for size in (4, 16) for how in ("mean", "max")}
 PAIRS = 10  # members whose pairwise likeness is diversity, and whose fractions are scored
 
 
@@ -138,6 +139,7 @@ def _block_statistics(fields, truth, observed, known: Statistics, brief: bool):
     }
     if not brief:
         each |= _above_thresholds(x, y, known) | _fractions(fields, truth, observed, known)
+        each |= _pooled(fields, truth, observed)
     histograms = {"truth": histogram_of(y[:, None]), "members": histogram_of(x)}
     power = {
         "truth": spectrum.radial_power(truth * observed),
@@ -209,6 +211,28 @@ def _above_thresholds(x, y, known: Statistics) -> dict[str, np.ndarray]:
         f"twcrps_{name}": tail_tw_crps_for_ensemble(*_arrays(x, y), "member", threshold, **_how(x)).values
         for name, threshold in thresholds.items()
     }
+
+
+def _pooled(fields, truth, observed) -> dict[str, np.ndarray]:
+    """Compute of each day the fair CRPS of what squares of cells have in the mean or at most, where all is observed.
+
+    The squares hold as many cells as the grid has, where it has fewer.
+    """
+    scored = {}
+    for name, (how, size) in POOLED.items():
+        size = min(size, *observed.shape)
+        known = squares(observed, size, "min").ravel()
+        x, y = (squares(of, size, how).reshape(*of.shape[:-2], -1)[..., known] for of in (fields, truth))
+        if known.any():
+            scored[name] = crps(x.astype("float64"), y.astype("float64"))
+    return scored
+
+
+def squares(fields: np.ndarray, size: int, how: str) -> np.ndarray:
+    """Reduce squares of size x size cells by "mean", "max" or "min": (..., y, x) -> (..., Y, X), without the rest."""
+    ny, nx = (n // size for n in fields.shape[-2:])
+    cut = fields[..., : ny * size, : nx * size].reshape(*fields.shape[:-2], ny, size, nx, size)
+    return getattr(cut, how)((-3, -1))
 
 
 def _fractions(fields, truth, observed, known: Statistics) -> dict[str, np.ndarray]:

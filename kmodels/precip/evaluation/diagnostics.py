@@ -12,7 +12,7 @@ from kmodels.precip.evaluation.sampling import with_shuffled_code, with_statisti
 MEMBERS, POSTERIOR_MEMBERS = 6, 2
 MOST_DAYS = 150  # evenly from all: every epoch looks at them
 SCALARS = ("crps", "spread_skill", "p99_ratio", "p95_ratio", "max_ratio", "mean_ratio", "diversity", "ralsd")
-SCALARS += ("wet_difference", "mass_bias")
+SCALARS += ("wet_difference", "mass_bias", "distance_ratio")
 
 
 def diagnostics(evaluated: EvaluationInput) -> tuple[dict, dict]:

@@ -5,13 +5,13 @@ import numpy as np
 from kmodels.core.io.rows import blocks, is_on_disk
 from kmodels.core.report import verification
 from kmodels.core.spec.task import Scores
-from kmodels.precip.evaluation.daily_statistics import BINS, TOP, DailyStatistics, SampleStatistics
+from kmodels.precip.evaluation.daily_statistics import BINS, POOLED, TOP, DailyStatistics, SampleStatistics
 
 YEARS = 10.0  # return period
 DAYS_A_YEAR = 365.25
 RETURN_LEVEL = 1 - 1 / (YEARS * DAYS_A_YEAR)
 GAPS = ("max_ratio", "mean_ratio", "p95_ratio", "p99_ratio")
-COMPARED = ("rainfarm", "exact_posterior")  # whose CRPS a gate asks for
+COMPARED = ("rainfarm", "latent_gaussian", "exact_posterior")  # whose CRPS a gate asks for
 RESAMPLES = 300
 ACTIVE = 0.01  # variance from which a latent dimension counts as used
 
@@ -79,6 +79,8 @@ def combine(daily: DailyStatistics, weight: np.ndarray | None = None) -> dict[st
     Not a number where a score is not defined.
 
     crps, twcrps_p95, twcrps_p99 [mm/day]: fair, (threshold-weighted) continuous ranked probability score.
+    crps_mean_N, crps_max_N [mm/day]: fair CRPS of the mean, and of the most, of squares of N x N cells.
+    distance_ratio: mean |x_i - x_j| / mean |x_i - y| of members x and truth y, 1 where the truth could be a member.
     spread_skill: sqrt((M+1)/M) sqrt(mean variance) / RMSE of the mean. p99_ratio, p999_ratio, return_level_ratio: the
     quantile of all sampled amounts over that of the real ones, p99_bias = |ratio - 1|. wet_difference: |share of wet
     cells sampled - real|. mass_bias: |sum sampled / sum real - 1|. ralsd [dB]: root mean squared difference of the
@@ -95,13 +97,15 @@ def combine(daily: DailyStatistics, weight: np.ndarray | None = None) -> dict[st
         ratios = quantile(sampled, levels) / quantile(truth, levels)
         power = {name: _total(weight, value) for name, value in daily.power.items()}
         decibel = 10 * np.log10(power["members"] / power["truth"])
-        values = {name: e[name] / n for name in ("crps", "twcrps_p95", "twcrps_p99") if name in e}
+        values = {name: e[name] / n for name in ("crps", "twcrps_p95", "twcrps_p99", *POOLED) if name in e}
         m = daily.members
         values |= {
             "spread_skill": np.sqrt(np.float64((m + 1) / m * e["variance"]) / e["error2"]) if m > 1 else np.nan,
+            "distance_ratio": 2 * (1 - np.float64(e["crps"]) / e["distance"]) if m > 1 else np.nan,
             "p99_ratio": ratios[0],
             "p99_bias": abs(ratios[0] - 1),
             "p999_ratio": ratios[1],
+            "p999_bias": abs(ratios[1] - 1),
             "return_level_ratio": ratios[2],
             "wet_difference": abs(e["wet_sampled"] - e["wet"]) / n,
             "mass_bias": abs(np.float64(e["sampled"]) / e["rain"] - 1),

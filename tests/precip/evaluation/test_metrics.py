@@ -4,19 +4,21 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers.small_days import RECIPE_SMALL
+from helpers.small_days import RECIPE_SMALL, written
 
 from kmodels.core.spec.task import Scores
+from kmodels.precip.data.load import load
 from kmodels.precip.data.records import Days, Domain
 from kmodels.precip.data.statistics import nominal
 from kmodels.precip.evaluation import diagnostics, metrics, spectrum
 from kmodels.precip.evaluation.baselines import RainFarm, bilinear
-from kmodels.precip.evaluation.daily_statistics import daily_statistics, histogram_of
+from kmodels.precip.evaluation.daily_statistics import daily_statistics, histogram_of, squares
 from kmodels.precip.evaluation.prediction import Ensemble
 from kmodels.precip.gates import GATES
+from kmodels.precip.simulator.weather import block_mean
 
 KNOWN = replace(nominal((4, 4), ("pr",)), p95=12.0, p99=20.0, heavy=3.0)
-CALIBRATION = {"spread_skill", "p99_bias", "wet_difference", "mass_bias", "ralsd"}
+CALIBRATION = {"distance_ratio", "spread_skill", "p99_bias", "p999_bias", "wet_difference", "mass_bias", "ralsd"}
 
 
 def days_of(rain) -> Days:
@@ -48,6 +50,12 @@ def showers():
     return (day * np.maximum(rng.gamma(0.5, 8.0, (150, 21, 16, 12)) - 1.5, 0)).astype("float32")
 
 
+@pytest.fixture(scope="module")
+def rainy_days(tmp_path_factory):
+    """Twelve simulated days."""
+    return load(written(tmp_path_factory.mktemp("days")), RECIPE_SMALL)
+
+
 def test_the_truth_is_one_of_the_members(showers):
     values, daily = score(showers[:, 0], showers[:, 1:])
     assert not failed(values) & CALIBRATION, values
@@ -61,6 +69,7 @@ def test_the_truth_is_one_of_the_members(showers):
         (lambda x: 1.2 * x, "mass_bias"),
         (lambda x: 1.2 * x, "p99_bias"),
         (lambda x: x.mean(1, keepdims=True) + 0.5 * (x - x.mean(1, keepdims=True)), "spread_skill"),
+        (lambda x: x.mean(1, keepdims=True) + 0.8 * (x - x.mean(1, keepdims=True)), "distance_ratio"),
         (lambda x: np.where(x < 1, 0, x), "wet_difference"),
         (lambda x: 0.8 * x, "ralsd"),
     ],
@@ -84,6 +93,8 @@ def test_by_hand():
     assert values["mass_bias"] == pytest.approx(20 / 14 - 1)
     np.testing.assert_allclose(daily.ranks, [[0, 1, 0], [1 / 3, 1 / 3, 1 / 3]])
     assert values["max_ratio"] == pytest.approx(20 / 14) and values["diversity"] == pytest.approx(0.0, abs=1e-9)
+    assert values["distance_ratio"] == pytest.approx(20 / 10), "the members lie 20 apart, and 10 off on average"
+    assert values["crps_mean_4"] == values["crps_max_16"] == pytest.approx(fair / 2), "one square, the same everywhere"
     assert values["csi_p95"] == 1.0, "half of the members say 12 or more, and so it is"
     assert np.isnan(values["csi_p99"]) or values["csi_p99"] == 0.0, "half of them say 20, and it is not"
 
@@ -168,3 +179,22 @@ def test_distances_of_members_and_truth(showers):
     assert diagnostics.distances(daily)["member_distance"] == pytest.approx(0, abs=1e-6)
     _, daily = score(showers[:, 0], showers[:, 1:2])
     assert np.isnan(diagnostics.distances(daily)["member_distance"]), "of one member"
+
+
+def test_squares_of_cells():
+    """5 x 4 cells in squares of 2: the last row is left out; a square with a cell that nobody observes, too."""
+    field = np.arange(20.0).reshape(1, 1, 5, 4)
+    np.testing.assert_array_equal(squares(field, 2, "mean"), [[[[2.5, 4.5], [10.5, 12.5]]]])
+    np.testing.assert_array_equal(squares(field, 2, "max"), [[[[5, 7], [13, 15]]]])
+
+
+def test_rainfarm_with_mapped_amounts(rainy_days):
+    """Its fields keep the coarse rain, and their amounts are nearer to the training's than before."""
+    plain = RainFarm.fit(rainy_days, RECIPE_SMALL.data.grid)
+    coarse = rainy_days.state(np.arange(12))[..., 0]
+    found = {}
+    for name, method in (("plain", plain), ("mapped", plain.mapped(rainy_days))):
+        fields = np.stack([method.sample(np.random.default_rng(0), one, 50) for one in coarse])
+        np.testing.assert_allclose(block_mean(fields, 2), coarse[:, None].repeat(50, 1), atol=0.1, rtol=1e-4)
+        found[name] = abs((fields > 0).mean() - (rainy_days.rain(np.arange(12)) >= 0.1).mean())
+    assert found["mapped"] < 0.5 * found["plain"]
