@@ -29,6 +29,7 @@ GATES = (
         "within",
         levels=(("minimum", (0.86, 1.16)), ("good", (0.91, 1.1)), ("excellent", (0.98, 1.02))),
     ),
+    Gate("CRPS with another day's latents / its own", "shuffled_ratio", 1.05, "this project"),
     Gate("place of rain above P95 (FSS)", "fss", 0.68, "this project"),
     Gate("cells above P99 found (CSI)", "csi_p99", 0.22, "this project"),
     # Necessary, and no evidence of skill: days of the training, drawn at random, are calibrated by nature.

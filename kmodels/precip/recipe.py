@@ -113,13 +113,20 @@ class Model(Section):
         "shifted, and cells that fall below 0 are dry",
     )
     rain_unit: float = Field(
-        1.0,
+        10.0,
         gt=0,
         description="with shifted blocks: amount up to which rain rises linearly with the decoder's output, and "
         "exponentially above [mm/day]",
     )
     noise: int = Field(
         4, ge=0, le=64, description="channels of white noise that each block of the decoder sees; 0: none"
+    )
+    latent_blocks: int = Field(
+        2,
+        ge=0,
+        le=3,
+        description="the noise of so many blocks, from the coarsest on, is a latent variable with a posterior that "
+        "sees the rain",
     )
     dropout: float = Field(0.1, ge=0, lt=1, description="dropout rate after the encoders' hidden dense layers")
     members: int = Field(50, ge=2, description="fields sampled for each held-out day [fields]")
@@ -243,7 +250,7 @@ class PrecipRecipe(Recipe):
     }
     RENAMED: ClassVar[dict[str, str]] = {"data.oracle": "data.exact_posterior"}
     RENAMED_VARIANTS: ClassVar[dict[str, str]] = {"oracle": "exact_posterior"}
-    BEFORE: ClassVar = {"model": {"block_means": "scaled"}}
+    BEFORE: ClassVar = {"model": {"block_means": "scaled", "latent_blocks": 0}}
     FASTEST: ClassVar = ("tensorflow", "torch", "jax")
     ONE_DEVICE: ClassVar = ("tensorflow",)  # on two the default's loss is no number within ten steps; why is not known
     TUNING: ClassVar = {"train.beta_warmup_epochs": 0}

@@ -81,6 +81,7 @@ class PrecipTask(EnsembleTask):
         "gap_p99_ratio",
         "kl",
         "active_units",
+        "shuffled_ratio",
     )
 
     load = staticmethod(load)

@@ -74,8 +74,10 @@ class TorchPrecip(nn.Module):
         self.summary = nn.Linear(m.state_hidden, m.d_x)
         self.projection = nn.Conv2d(m.state_filters[0], m.injected_filters, 1)
         widths = [3, *(w * base for w in reversed(WIDTHS))]
-        self.rain = nn.Sequential(
-            *(convolved(a, b, 2 if k else 1) for k, (a, b) in enumerate(itertools.pairwise(widths)))
+        self.rain = nn.ModuleList(convolved(a, b, 2 if k else 1) for k, (a, b) in enumerate(itertools.pairwise(widths)))
+        seen = [widths[3 - k] for k in range(m.latent_blocks)]
+        self.map_laws = nn.ModuleList(
+            nn.ModuleList(nn.Conv2d(n, m.noise, 1) for _ in ("mean", "log_variance")) for n in seen
         )
         cells = 8 * base * self.start[0] * self.start[1]
         pooled = 8 * base * math.prod(-(-n // by) for n, by in zip(self.start, self.pool, strict=True))
@@ -96,13 +98,21 @@ class TorchPrecip(nn.Module):
         scaled = (torch.log1p(rain) - self.rain_mean) / self.rain_sd
         first = self.state[0](state)
         summary = self.summary(self.dropout(torch.relu(self.state_hidden(flat(self.state[1](first))))))
-        x = self.rain(torch.cat([scaled[:, None], static], dim=1))
+        x, maps = torch.cat([scaled[:, None], static], dim=1), []
+        for block in self.rain:
+            x = block(x)
+            maps.insert(0, x)
         x = functional.avg_pool2d(x, self.pool, ceil_mode=True)
         x = self.rain_summary(self.dropout(torch.relu(self.rain_hidden(flat(x)))))
         laws = {"posterior": self.posterior(torch.cat([x, summary], dim=1)), "prior": self.prior(summary)}
         members = self.train_section.crps_members
         each = [laws["posterior"]] * members + [laws["prior"]] * members
         z = [mean + torch.exp(0.5 * log) * noise[0][:, k] for k, (mean, log) in enumerate(each)]
+        noise = list(noise)
+        for k, (mean, log) in enumerate(self.map_laws):
+            laws[k] = mean, log = mean(maps[k + 1]), log(maps[k + 1]).clamp(-10, 10)
+            own = mean[:, None] + torch.exp(0.5 * log)[:, None] * noise[k + 1][:, :members]
+            noise[k + 1] = torch.cat([own, noise[k + 1][:, members:]], dim=1)
         sampled = self._decoded(torch.stack(z, dim=1), summary, self.projection(first), noise[1:])
         unit = self.rain_unit
         sampled = unit * _with_block_means(sampled, coarse / unit)
@@ -129,17 +139,21 @@ class TorchPrecip(nn.Module):
         error = _over(weight * (field - truth).abs(), observed) / self.mean_weight
         (mean, log), (prior_mean, prior_log) = laws["posterior"], laws["prior"]
         kl = 0.5 * ((log - prior_log).exp() + (mean - prior_mean) ** 2 * (-prior_log).exp() - 1 + prior_log - log)
+        kl = kl.sum(1)
+        for mean, log in (laws[k] for k in range(len(self.map_laws))):
+            kl = kl + 0.5 * (log.exp() + mean**2 - 1 - log).sum((1, 2, 3))
         changes = zip(_differences(field - truth), _known(observed), strict=True)
         terms = {
             "reconstruction": error,
             "mass": ((field - truth) * land * observed).sum((1, 2)).abs(),
             "gradient": sum(_over(change.abs(), both) for change, both in changes),
-            "kl": kl.sum(1) * error.detach() / cells,
         }
         for law, prefix in (("prior", ""), ("posterior", "posterior_")):
             logs = (torch.log1p(rain / 0.1) for rain in (outputs[law], truth))
             terms[f"{prefix}crps"] = self._score(outputs[law], truth, observed)
             terms[f"{prefix}log_crps"] = self._score(*logs, observed)
+        scored = ("reconstruction", "posterior_crps", "posterior_log_crps")
+        terms["kl"] = kl * sum(weights[name] * terms[name] for name in scored).detach() / cells
         return sum(weights[name] * term.mean() for name, term in terms.items())
 
     def _score(self, members, truth, observed):
@@ -161,6 +175,8 @@ class TorchPrecip(nn.Module):
             _take(conv, arrays, name)
         plain = {"start": self.begin}
         plain |= {n: getattr(self, n) for n in ("state_hidden", "summary", "rain_hidden", "rain_summary", "decoder")}
+        for k, law in enumerate(self.map_laws):
+            plain |= dict(zip((f"block_{k}_mean", f"block_{k}_log_variance"), law, strict=True))
         for name, law in (("posterior", self.posterior), ("prior", self.prior)):
             plain |= {f"{name}_{part}": getattr(law, part) for part in ("hidden", "mean", "log_variance")}
         for name, layer in (plain | {"projection": self.projection, "field": self.field}).items():

@@ -72,10 +72,12 @@ class SampleStatistics:
 
     Attributes
     ----------
-    prior, posterior : DailyStatistics
-        Of fields from z ~ p(z|x), and from z ~ q(z|x,y).
+    prior, posterior, shuffled : DailyStatistics
+        Of fields from z ~ p(z|x), from z ~ q(z|x,y), and from that of another day.
     kl_by_dimension : ndarray
         (d_z,), mean over days of KL(q || p) [nats].
+    map_kl : float
+        The same of the noise that has a posterior, all of it [nats].
     mean_shift : ndarray
         (days, d_z), mean of q less that of p.
     example : ExampleDay
@@ -84,7 +86,9 @@ class SampleStatistics:
 
     prior: DailyStatistics
     posterior: DailyStatistics
+    shuffled: DailyStatistics
     kl_by_dimension: np.ndarray
+    map_kl: float
     mean_shift: np.ndarray
     example: ExampleDay
 

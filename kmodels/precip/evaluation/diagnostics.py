@@ -6,8 +6,7 @@ from kmodels.core.spec.task import EvaluationInput
 from kmodels.precip.evaluation import figures
 from kmodels.precip.evaluation.daily_statistics import DailyStatistics
 from kmodels.precip.evaluation.metrics import GAPS, combine, latent
-from kmodels.precip.evaluation.sampler import Sampler
-from kmodels.precip.evaluation.sampling import with_shuffled_code, with_statistics
+from kmodels.precip.evaluation.sampling import with_statistics
 
 MEMBERS, POSTERIOR_MEMBERS = 6, 2
 MOST_DAYS = 150  # evenly from all: every epoch looks at them
@@ -24,18 +23,17 @@ def diagnostics(evaluated: EvaluationInput) -> tuple[dict, dict]:
     rows = np.unique(np.linspace(0, len(sampler.days) - 1, MOST_DAYS).astype(int))
     sampler = sampler.take(rows).replace(members=min(MEMBERS, sampler.members))
     samples = with_statistics(sampler, brief=True, posterior_members=POSTERIOR_MEMBERS).statistics
-    return scalars(samples, _shuffled_crps(sampler)), figures.of_epoch(samples)
+    return scalars(samples), figures.of_epoch(samples)
 
 
-def scalars(samples, shuffled_crps: float) -> dict[str, float]:
-    """Score sampled fields; shuffled_crps: of posterior fields with another day's z [mm/day]."""
+def scalars(samples) -> dict[str, float]:
+    """Score sampled fields."""
     prior, posterior = combine(samples.prior), combine(samples.posterior)
     values = {"mae_tail": posterior["mae_tail"], "prior_mae_tail": prior["mae_tail"]}
     values |= {name: prior[name] for name in SCALARS}
     values |= {f"posterior_{name}": posterior[name] for name in ("crps", "diversity", *GAPS)}
     values |= {f"gap_{name}": prior[name] / posterior[name] if posterior[name] else np.nan for name in GAPS}
     values |= distances(samples.prior)
-    values["shuffle_crps"] = shuffled_crps - posterior["crps"]
     values |= latent(samples)
     return {name: float(value) for name, value in values.items() if np.isfinite(value)}
 
@@ -52,8 +50,3 @@ def distances(daily: DailyStatistics) -> dict[str, float]:
     truth = float(daily.each["distance"].mean())
     members = 2 * (truth - float(daily.each["crps"].mean())) if daily.members > 1 else np.nan
     return {"truth_distance": truth, "member_distance": members}
-
-
-def _shuffled_crps(sampler: Sampler) -> float:
-    shuffled = with_shuffled_code(sampler.replace(members=POSTERIOR_MEMBERS))
-    return combine(shuffled.daily_statistics(brief=True))["crps"]

@@ -29,8 +29,8 @@ def metrics(samples: SampleStatistics, seed: int) -> Scores:
     Returns
     -------
     Scores
-        Of prior fields as `combine` names them; `posterior_*` of posterior ones; `gap_*`, ratios of both; `kl`
-        [nats] and `active_units` of the latent code.
+        Of prior fields as `combine` names them; `posterior_*` of posterior ones; `gap_*`, ratios of both; those of
+        `latent`.
     """
     prior = scores(samples.prior, seed)
     posterior = combine(samples.posterior)
@@ -48,13 +48,18 @@ def compare_with_baselines(scores: Scores, baselines: dict[str, Scores]) -> Scor
 
 
 def latent(samples: SampleStatistics) -> dict[str, float]:
-    """Compute kl [nats] and active_units of the latent code.
+    """Compute kl [nats], active_units and shuffled_ratio of what is latent, the code z and noise with a posterior.
 
     active_units: latent dimensions whose posterior mean varies: its variance over days, less that of the prior's mean,
-    is above 0.01 (Burda, Grosse and Salakhutdinov 2016, ICLR).
+    is above 0.01 (Burda, Grosse and Salakhutdinov 2016, ICLR). shuffled_ratio: CRPS of posterior fields with another
+    day's latents over that with their own.
     """
     active = samples.mean_shift.var(0) > ACTIVE
-    return {"kl": float(samples.kl_by_dimension.sum()), "active_units": float(active.sum())}
+    return {
+        "kl": float(samples.kl_by_dimension.sum() + samples.map_kl),
+        "active_units": float(active.sum()),
+        "shuffled_ratio": _ratio(*(combine(daily)["crps"] for daily in (samples.shuffled, samples.posterior))),
+    }
 
 
 def finite(value: float) -> float | None:

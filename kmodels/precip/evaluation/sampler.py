@@ -9,14 +9,15 @@ from keras import ops
 
 from kmodels.core.training import backend
 from kmodels.core.training.devices import distribution
-from kmodels.precip.data.encode import sample_noise
+from kmodels.precip.data.encode import BLOCKS, sample_noise
 from kmodels.precip.data.load import WET
 from kmodels.precip.data.records import Days
 from kmodels.precip.data.split import day_numbers
 from kmodels.precip.evaluation.daily_statistics import DailyStatistics, SampleStatistics, daily_statistics
 from kmodels.precip.evaluation.prediction import Ensemble
 
-CODES = ("summary", "map", "coarse", "mean", "log_variance", "prior_mean", "prior_log_variance")
+LAWS = ("mean", "log_variance", *(f"{part}_{k}" for part in ("mean", "log_variance") for k in range(BLOCKS)))
+CODES = ("summary", "map", "coarse", *LAWS, "prior_mean", "prior_log_variance")
 STREAMS = {"prior": 0, "posterior": 1}  # prior and posterior fields of a day are independent
 ROWS = 64  # fields that are decoded at once
 
@@ -80,6 +81,9 @@ class Sampler(Ensemble):
         prefix = "prior_" if self.mode == "prior" else ""
         mean, log_variance = (self.code[prefix + part][own] for part in ("mean", "log_variance"))
         given["z"] = mean + self.temperature * np.exp(0.5 * log_variance) * given.pop("noise_z")
+        for k in self.model.architecture.latent_maps if self.mode == "posterior" else ():
+            mean, log_variance = (self.code[f"{part}_{k}"][own] for part in ("mean", "log_variance"))
+            given[f"noise_{k}"] = mean + np.exp(0.5 * log_variance) * given[f"noise_{k}"]
         given |= {name: self.code[name][own] for name in ("summary", "map") if name in self.code}
         coarse_rain = self.code["coarse"][own] if "coarse" in self.code else None
         rain = self._rain(self._decoded(given), coarse_rain)

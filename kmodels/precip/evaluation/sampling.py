@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 from keras import ops
 
+from kmodels.core.io.rows import blocks
 from kmodels.core.spec.errors import UserError
 from kmodels.core.training import inference
 from kmodels.precip.data.encode import DayExamples
 from kmodels.precip.data.records import Days
 from kmodels.precip.evaluation.daily_statistics import ExampleDay, SampleStatistics
-from kmodels.precip.evaluation.sampler import STREAMS, Sampler
+from kmodels.precip.evaluation.sampler import LAWS, STREAMS, Sampler
 from kmodels.precip.recipe import PrecipRecipe
 
 POSTERIOR_MEMBERS = 10
@@ -100,7 +101,9 @@ def with_statistics(sampler: Sampler, brief: bool = False, posterior_members: in
     statistics = SampleStatistics(
         prior=sampler.replace(mode="prior").daily_statistics(brief),
         posterior=posterior.daily_statistics(brief),
+        shuffled=with_shuffled_code(posterior).daily_statistics(brief=True),
         kl_by_dimension=ops.convert_to_numpy(sampler.model.kl(code)).mean(0, dtype="float64"),
+        map_kl=_map_kl(sampler),
         mean_shift=code["mean"] - code["prior_mean"],
         example=_example(sampler),
     )
@@ -110,8 +113,16 @@ def with_statistics(sampler: Sampler, brief: bool = False, posterior_members: in
 def with_shuffled_code(sampler: Sampler) -> Sampler:
     """Make a posterior sampler with the z of another day: its fields are as good where z says nothing."""
     order = np.roll(np.arange(len(sampler.days)), 1)
-    code = sampler.code | {name: sampler.code[name][order] for name in ("mean", "log_variance")}
+    code = sampler.code | {name: sampler.code[name][order] for name in LAWS if name in sampler.code}
     return sampler.replace(mode="posterior", code=code)
+
+
+def _map_kl(sampler: Sampler) -> float:
+    """Average KL(q || N(0, 1)) of the noise that has a posterior over the days, some at a time [nats]."""
+    laws = {name: sampler.code[name] for name in LAWS if name in sampler.code}
+    per_row = sum(value[:1].nbytes for value in laws.values())
+    parts = [sampler.model.map_kl({k: v[some] for k, v in laws.items()}) for some in blocks(laws["mean"], per_row)]
+    return float(np.concatenate([ops.convert_to_numpy(part) for part in parts]).mean(dtype="float64"))
 
 
 def _example(sampler: Sampler) -> ExampleDay:

@@ -75,13 +75,16 @@ class NetworkBuilder:
         coarse_rain = self._coarse_rain(state)
         rain, state = self.normalization(rain, state)
         summary, first = self._state_encoder(state)
-        hidden = ops.concatenate([self._rain_encoder(ops.expand_dims(rain, -1), static), summary], axis=-1)
+        rain_summary, maps = self._rain_encoder(ops.expand_dims(rain, -1), static)
+        hidden = ops.concatenate([rain_summary, summary], axis=-1)
         mean, log_variance = self._law(hidden, "posterior")
         code = {"summary": summary, "mean": mean, "log_variance": log_variance}
         if self.architecture.prior == "learned":
             code["prior_mean"], code["prior_log_variance"] = self._law(summary, "prior")
         else:
             code["prior_mean"] = code["prior_log_variance"] = 0.0 * mean
+        for k in self.architecture.latent_maps:
+            code[f"mean_{k}"], code[f"log_variance_{k}"] = self._map_law(maps[k], k)
         if coarse_rain is not None:
             code["coarse"] = coarse_rain
         if self.architecture.injected:
@@ -102,15 +105,32 @@ class NetworkBuilder:
         return self._dense(x, sizes.d_x, "summary"), first
 
     def _rain_encoder(self, rain, static):
-        """Build the summary (batch, d_y) of the scaled rain field."""
-        sizes = self.architecture
+        """Build (summary (batch, d_y), a map of the size of each decoder block's) of the scaled rain field."""
+        sizes, maps = self.architecture, []
         x = layers.Concatenate()([rain, static])
         for k, width in enumerate(reversed(WIDTHS)):
             x = self._conv(x, width * sizes.base_filters, f"rain_{k}", strides=2 if k else 1)
+            maps.insert(0, x)
         pool = tuple(-(-n // sizes.rain_pool) for n in x.shape[1:3])
         x = layers.AveragePooling2D(pool, padding="same", data_format=LAST, dtype=self.policy)(x)
         x = self._dropped(self._dense(layers.Flatten(data_format=LAST)(x), sizes.rain_hidden, "rain_hidden", "relu"))
-        return self._dense(x, sizes.d_y, "rain_summary")
+        return self._dense(x, sizes.d_y, "rain_summary"), maps[1:]
+
+    def _map_law(self, x, k):
+        """Mean and log variance, (batch, y, x, noise) float32, of a noise posterior; N(0, 1) at first."""
+        parts = (f"block_{k}_mean", f"block_{k}_log_variance")
+        mean, log_variance = (
+            layers.Conv2D(
+                self.architecture.noise,
+                1,
+                kernel_initializer="zeros",
+                data_format=LAST,
+                dtype="float32",
+                name=name,
+            )(x)
+            for name in parts
+        )
+        return mean, ops.clip(log_variance, -LOG_VARIANCE, LOG_VARIANCE)
 
     def _law(self, hidden, name):
         """Mean and log variance, (batch, d_z) float32, of a normal law."""
@@ -159,13 +179,22 @@ class NetworkBuilder:
         for name in ("summary", "map", "coarse"):  # in the same order in every process
             if name in code:
                 given[name] = ops.repeat(ops.expand_dims(code[name], 1), members, axis=1)
-        given |= {name: value for name, value in noise.items() if name != "noise_z"}
+        given |= {name: self._map_noise(code, name, value) for name, value in noise.items() if name != "noise_z"}
         flat = {name: ops.reshape(value, (-1, *value.shape[2:])) for name, value in given.items()}
         coarse_rain = flat.pop("coarse", None)
         rain = self.to_rain(self.decoder(flat), coarse_rain)
         rain = ops.reshape(rain, (-1, members, *self.architecture.grid))
         fields = {"posterior": rain[:, :first]}
         return fields | ({"prior": rain[:, first:]} if members > first else {})
+
+    def _map_noise(self, code, name, noise):
+        """Let the noise of posterior fields follow its posterior, where it has one; noise: (batch, fields, ...)."""
+        k, first = name.removeprefix("noise_"), self.architecture.fields["posterior"]
+        if f"mean_{k}" not in code:
+            return noise
+        mean, log_variance = (ops.expand_dims(code[f"{part}_{k}"], 1) for part in ("mean", "log_variance"))
+        own = mean + ops.exp(0.5 * log_variance) * noise[:, :first]
+        return ops.concatenate([own, noise[:, first:]], axis=1)
 
     # -- pieces -----------------------------------------------------------------------------------------------
 

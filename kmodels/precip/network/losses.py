@@ -51,9 +51,9 @@ def gradient_error(truth, field, observed):
 
 
 def kl_divergence(mean, log_variance, prior_mean, prior_log_variance):
-    """Compute KL(q || p) of two normal laws with independent components, of each component: (batch, d_z) [nats]."""
+    """Compute KL(q || p) of two normal laws with independent components, of each component: (batch, ...) [nats]."""
     ratio = ops.exp(log_variance - prior_log_variance)
-    shift = ops.square(mean - prior_mean) * ops.exp(-prior_log_variance)
+    shift = ops.square(mean - prior_mean) * ops.exp(-1.0 * prior_log_variance)
     return 0.5 * (ratio + shift - 1.0 + prior_log_variance - log_variance)
 
 

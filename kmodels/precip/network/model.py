@@ -15,6 +15,8 @@ from kmodels.precip.network import losses
 from kmodels.precip.network.graph import NetworkBuilder
 from kmodels.precip.network.settings import OWNER, Architecture, LossSettings, as_names, scored_laws
 
+OF_POSTERIOR = ("reconstruction", "posterior_crps", "posterior_log_crps")  # terms by which a posterior field is scored
+
 
 @keras.saving.register_keras_serializable("kmodels.precip")
 class PrecipVAE(TermModel):
@@ -31,6 +33,7 @@ class PrecipVAE(TermModel):
 
     Outputs: `posterior` and `prior` (batch, members, y, x) [mm/day], the fields decoded from z ~ q(z|x,y) and
     z ~ p(z|x); `mean`, `log_variance`, `prior_mean`, `prior_log_variance` (batch, d_z) of the latent laws; of the
+    noise that has a posterior `mean_k` and `log_variance_k` (batch, y, x, noise), k the block; of the
     coarse state `summary` (batch, d_x) and, where the decoder sees it, `map` (batch, Y, X, channels); `coarse`
     (batch, Y, X) [mm/day], where the fields keep its rain.
 
@@ -60,6 +63,8 @@ class PrecipVAE(TermModel):
         Whether convolutions are followed by batch normalization.
     noise : int
         Channels of white noise that each decoder block sees.
+    latent_blocks : int
+        The noise of so many blocks, from the coarsest on, is a latent variable with a posterior q(noise | Y).
     dropout : float
         Rate after the encoders' hidden dense layers.
     keep_coarse : bool
@@ -131,10 +136,11 @@ class PrecipVAE(TermModel):
         prior: str = "learned",
         norm: str = "none",
         noise: int = 4,
+        latent_blocks: int = 2,
         dropout: float = 0.1,
         keep_coarse: bool = True,
         block_means: str = "shifted",
-        rain_unit: float = 1.0,
+        rain_unit: float = 10.0,
         posterior_members: int = 2,
         prior_members: int = 2,
         members: int = 50,
@@ -175,6 +181,7 @@ class PrecipVAE(TermModel):
             prior=prior,
             norm=norm,
             noise=noise,
+            latent_blocks=latent_blocks,
             dropout=dropout,
             keep_coarse=keep_coarse,
             block_means=block_means,
@@ -221,8 +228,8 @@ class PrecipVAE(TermModel):
 
     @classmethod
     def from_config(cls, config, custom_objects=None) -> "PrecipVAE":
-        """Make the network of a configuration; one that does not say how block means are kept is older than that."""
-        return super().from_config({"block_means": "scaled"} | config)
+        """Make the network of a configuration; one without a choice is older than that choice."""
+        return super().from_config({"block_means": "scaled", "latent_blocks": 0} | config)
 
     def terms(self, x, y, y_pred) -> dict:
         """Compute reconstruction, mass, gradient, kl, and the CRPS of laws of which several fields are decoded."""
@@ -233,17 +240,19 @@ class PrecipVAE(TermModel):
             "reconstruction": error,
             "mass": losses.land_sum_error(truth, field, x["static"][..., 0] * observed),
             "gradient": losses.gradient_error(truth, field, observed),
-            "kl": ops.sum(self.kl(y_pred), axis=-1),
+            "kl": ops.sum(self.kl(y_pred), axis=-1) + self.map_kl(y_pred),
         }
-        if loss.beta == "elbo":
-            cells = ops.maximum(ops.sum(observed, losses.AXES), 1.0)
-            values["kl"] = values["kl"] * ops.stop_gradient(error) / cells
         for law, prefix in scored_laws(self.architecture.fields).items():
             rain = y_pred[law], truth
             values[f"{prefix}crps"] = losses.ensemble_score(*rain, observed, loss.crps_scales)
             values[f"{prefix}log_crps"] = losses.ensemble_score(
                 *map(losses.logarithm, rain), observed, loss.crps_scales
             )
+        if loss.beta == "elbo":
+            weights = loss.term_weights(scored_laws(self.architecture.fields))
+            own = sum(weights[name] * values[name] for name in values if name in OF_POSTERIOR)
+            cells = ops.maximum(ops.sum(observed, losses.AXES), 1.0)
+            values["kl"] = values["kl"] * ops.stop_gradient(own) / cells
         return values
 
     def target_shapes(self) -> dict[str, tuple[int, ...]]:
@@ -254,6 +263,14 @@ class PrecipVAE(TermModel):
         """Compute KL(q || p) of each latent dimension: (batch, d_z) [nats]."""
         names = ("mean", "log_variance", "prior_mean", "prior_log_variance")
         return losses.kl_divergence(*(ops.cast(outputs[name], "float32") for name in names))
+
+    def map_kl(self, outputs):
+        """Compute KL(q || N(0, 1)) of the noise of all blocks that has a posterior: (batch,) [nats]."""
+        total = ops.zeros_like(outputs["mean"][:, 0])
+        for k in self.architecture.latent_maps:
+            law = (ops.cast(outputs[f"{part}_{k}"], "float32") for part in ("mean", "log_variance"))
+            total = total + ops.sum(losses.kl_divergence(*law, 0.0, 0.0), axis=(1, 2, 3))
+        return total
 
     def noise_shapes(self) -> dict[str, tuple[int, ...]]:
         """List the shapes of the standard normal numbers behind one field, by the input's name."""
@@ -317,6 +334,7 @@ class PrecipVAE(TermModel):
             "prior": sizes.prior,
             "norm": sizes.norm,
             "noise": sizes.noise,
+            "latent_blocks": sizes.latent_blocks,
             "dropout": sizes.dropout,
             "keep_coarse": sizes.keep_coarse,
             "block_means": sizes.block_means,

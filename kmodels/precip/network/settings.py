@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from kmodels.core.spec.arguments import check_choice, check_integers, check_numbers, check_rate
+from kmodels.precip.data.encode import BLOCKS
 from kmodels.precip.data.variables import RAIN
 
 INJECTED = {"none": (), "all": (0, 1, 2), "first": (0,), "first_two": (0, 1)}  # decoder blocks that see the coarse map
@@ -32,6 +33,7 @@ class Architecture:
     prior: str
     norm: str
     noise: int
+    latent_blocks: int
     dropout: float
     keep_coarse: bool
     block_means: str
@@ -49,6 +51,9 @@ class Architecture:
         one_or_more += ("decoder_hidden", "injected_filters", "posterior_members")
         check_integers(OWNER, **{name: getattr(self, name) for name in one_or_more})
         check_integers(OWNER, least=0, noise=self.noise, prior_members=self.prior_members)
+        check_integers(OWNER, least=0, latent_blocks=self.latent_blocks)
+        if self.latent_blocks > BLOCKS:
+            raise ValueError(f"{OWNER}: latent_blocks = {self.latent_blocks}; the decoder has {BLOCKS} blocks")
         check_rate(OWNER, dropout=self.dropout)
         if self.kept_channel is not None and any(n % c for n, c in zip(self.grid, self.coarse_grid, strict=True)):
             raise ValueError(
@@ -75,6 +80,11 @@ class Architecture:
     def injected(self) -> tuple[int, ...]:
         """The decoder blocks that see the coarse map."""
         return INJECTED[self.injection]
+
+    @property
+    def latent_maps(self) -> range:
+        """The decoder blocks whose noise has a posterior."""
+        return range(self.latent_blocks if self.noise else 0)
 
     @property
     def fields(self) -> dict[str, int]:
@@ -130,10 +140,10 @@ def final_beta(loss) -> float:
     """Return the weight of the divergence after its warm-up; loss: LossSettings or a recipe's train.
 
     beta = "elbo": the bound of a Laplace likelihood whose scale is the day's own error e is, per cell and times e, the
-    error plus e / cells times the divergence; the second factor is in the term, so that what is left is the weight of
-    the error (the scale that maximizes the bound, Rybkin, Daniilidis and Levine 2021, arXiv:2006.13202).
+    error plus e / cells times the divergence (the scale that maximizes the bound, Rybkin, Daniilidis and Levine 2021,
+    arXiv:2006.13202). e is all that the loss says of the day's posterior fields; e / cells is in the term.
     """
-    return loss.lambda_reconstruction if loss.beta == "elbo" else loss.beta_kl
+    return 1.0 if loss.beta == "elbo" else loss.beta_kl
 
 
 def scored_laws(fields: dict[str, int]) -> dict[str, str]:

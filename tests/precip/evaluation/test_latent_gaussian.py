@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from helpers.small_days import RECIPE_SMALL
 
-from kmodels.precip.evaluation.latent_gaussian import LatentGaussian, Law, fit_covariance, tetrachoric
+from kmodels.precip.evaluation.baselines.latent_gaussian import LatentGaussian, Law, fit_covariance, tetrachoric
 from kmodels.precip.simulator import marginal
 from kmodels.precip.simulator.weather import Weather, block_mean
 

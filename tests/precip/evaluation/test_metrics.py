@@ -11,7 +11,7 @@ from kmodels.precip.data.load import load
 from kmodels.precip.data.records import Days, Domain
 from kmodels.precip.data.statistics import nominal
 from kmodels.precip.evaluation import diagnostics, metrics, spectrum
-from kmodels.precip.evaluation.baselines import RainFarm, bilinear
+from kmodels.precip.evaluation.baselines.methods import RainFarm, bilinear
 from kmodels.precip.evaluation.daily_statistics import daily_statistics, histogram_of, squares
 from kmodels.precip.evaluation.prediction import Ensemble
 from kmodels.precip.gates import GATES

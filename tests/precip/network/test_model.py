@@ -164,7 +164,9 @@ def test_terms_and_their_weights(network, days):
     np.testing.assert_allclose(values["mass"], np.abs(error[:, land].sum(1)), rtol=1e-3, atol=1e-3)
     cells = days.domain.observed.sum()
     kl = numbers(network.kl(outputs)).sum(1)
-    np.testing.assert_allclose(values["kl"], kl * values["reconstruction"] / cells, rtol=1e-4)
+    scored = ("reconstruction", "posterior_crps", "posterior_log_crps")
+    own = sum(float(network.term_weights[name]) * values[name] for name in scored)
+    np.testing.assert_allclose(values["kl"], kl * own / cells, rtol=1e-4, err_msg="the noise's laws begin as N(0, 1)")
 
 
 def test_the_weight_of_the_divergence_rises(network):
@@ -172,7 +174,7 @@ def test_the_weight_of_the_divergence_rises(network):
     for epoch, share in enumerate(expected):
         training.schedule(network, SMALL, epoch)
         found = float(network.term_weights["kl"])
-        assert found == pytest.approx(share * SMALL.train.lambda_reconstruction, abs=1e-7)
+        assert found == pytest.approx(share, abs=1e-7)
     fixed = SMALL.with_changes({"train": {"beta": "fixed", "beta_kl": 0.03, "beta_warmup_epochs": 0}})
     training.schedule(network, fixed, 0)
     assert float(network.term_weights["kl"]) == pytest.approx(0.03)
@@ -231,6 +233,36 @@ def test_the_pytorch_reference_agrees(ny, nx, tmp_path):
         for part, array in zip(("mean", "log_variance"), laws[name], strict=True):
             np.testing.assert_allclose(numbers(outputs[prefix + part]), array.numpy(), atol=1e-4, err_msg=name)
     assert float(network.compute_loss(*tensors, outputs)) == pytest.approx(float(loss), rel=1e-4)
+
+
+@pytest.fixture(scope="module")
+def wide_awake(days):
+    """A network whose laws of the blocks' noise are not N(0, 1)."""
+    made, rng = training.build(SMALL, 10), np.random.default_rng(0)
+    training.adapt(made, days)
+    for variable in made.coder.trainable_variables:
+        if "block_" in variable.path:
+            variable.assign(0.5 * rng.standard_normal(variable.shape))
+    return made
+
+
+def test_noise_with_a_posterior(days, wide_awake):
+    """Of two blocks: another day's is another field, and prior fields do not know the rain."""
+    inputs, _ = encode.encode(days, SMALL).take(np.arange(12))
+    outputs = {name: numbers(value) for name, value in wide_awake(inference.as_tensors(inputs)).items()}
+    assert outputs["mean_1"].shape == (12, 4, 3, 1) and "mean_2" not in outputs
+    expected = sum(
+        0.5 * (np.exp(log) + mean**2 - 1 - log).sum((1, 2, 3))
+        for mean, log in ((outputs[f"mean_{k}"], outputs[f"log_variance_{k}"]) for k in range(2))
+    )
+    np.testing.assert_allclose(numbers(wide_awake.map_kl(outputs)), expected, rtol=1e-4)
+    posterior = sampling.sampler_of(wide_awake, days, SMALL, 2, mode="posterior")
+    assert sampling.with_statistics(posterior).statistics.map_kl == pytest.approx(expected.mean(), rel=1e-4)
+    shuffled = sampling.with_shuffled_code(posterior)
+    assert np.abs(posterior.fields([1]) - shuffled.fields([1])).max() > 0.1
+    dry = {name: np.zeros_like(value) if name == "rain" else value for name, value in inputs.items()}
+    prior = [numbers(wide_awake(inference.as_tensors(given))["prior"]) for given in (inputs, dry)]
+    np.testing.assert_array_equal(*prior)
 
 
 def test_noise_is_new_in_training_and_given_otherwise():

@@ -11,8 +11,8 @@ from kmodels.precip.data.split import day_numbers
 from kmodels.precip.data.statistics import compute_statistics, rain_column
 from kmodels.precip.data.variables import RAIN_INDEX
 from kmodels.precip.evaluation import spectrum
+from kmodels.precip.evaluation.baselines.latent_gaussian import LatentGaussian, with_block_means
 from kmodels.precip.evaluation.daily_statistics import daily_statistics
-from kmodels.precip.evaluation.latent_gaussian import LatentGaussian, with_block_means
 from kmodels.precip.evaluation.metrics import brief_scores
 from kmodels.precip.evaluation.prediction import Ensemble
 from kmodels.precip.simulator.exact_posterior import ExactPosterior
