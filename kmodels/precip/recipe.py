@@ -183,6 +183,12 @@ class Train(TrainSection):
     log_crps: float = Field(
         1.0, ge=0, description="weight of the same score of log(1 + rain / 0.1 mm/day), as a share of it"
     )
+    wet_crps: float = Field(
+        0.0, ge=0, description="weight of the same score of rain / (rain + 0.1 mm/day), whether it rains, as a share"
+    )
+    crps_fairness: float = Field(
+        1.0, ge=0, le=1, description="1: the fair score, unbiased for any number of fields; 0: the usual one"
+    )
     posterior_crps: float = Field(
         1.0,
         ge=0,

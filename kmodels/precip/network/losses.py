@@ -57,21 +57,31 @@ def kl_divergence(mean, log_variance, prior_mean, prior_log_variance):
     return 0.5 * (ratio + shift - 1.0 + prior_log_variance - log_variance)
 
 
-def fair_crps(members, truth):
-    """Compute mean |x_m - y| - sum |x_m - x_n| / (2 M (M - 1)), unbiased for any number M of members (Ferro 2014).
+def fair_crps(members, truth, fairness: float = 1.0):
+    """Compute mean |x_m - y| - k sum |x_m - x_n| / (2 M (M - 1)), k = 1 - (1 - fairness) / M.
 
-    members: (batch, M, ...). truth: (batch, ...). Returns (batch, ...).
+    Fairness 1 is the fair CRPS, unbiased for any number M of members (Ferro 2014), 0 the usual one. Where all members
+    but one are at the truth, the fair score does not care where that one lies; one a little less than fair does (Lang
+    et al. 2024, arXiv:2412.15832). members: (batch, M, ...). truth: (batch, ...). Returns (batch, ...).
     """
     count = members.shape[1]
     error = ops.mean(ops.abs(members - truth[:, None]), axis=1)
     pairs = itertools.combinations(range(count), 2)
     spread = sum(ops.abs(members[:, a] - members[:, b]) for a, b in pairs)
-    return error - spread / (count * (count - 1))
+    return error - (1.0 - (1.0 - fairness) / count) * spread / (count * (count - 1))
 
 
 def logarithm(rain):
     """Compute log(1 + rain / WET), by which drizzle where it is dry is seen."""
     return ops.log1p(rain / WET)
+
+
+def wetness(rain):
+    """Compute rain / (rain + WET), by whose CRPS a forecast is scored of whether it rains.
+
+    The fair Brier score of rain >= WET is the fair CRPS of a step there; this step is soft, so that it has a gradient.
+    """
+    return rain / (rain + WET)
 
 
 def block_means(fields, size: int):
@@ -83,7 +93,7 @@ def block_means(fields, size: int):
     return ops.mean(ops.reshape(cut, (-1, count, ny // size, size, nx // size, size)), axis=(3, 5))
 
 
-def ensemble_score(members, truth, observed, scales: tuple[int, ...]):
+def ensemble_score(members, truth, observed, scales: tuple[int, ...], fairness: float = 1.0):
     """Average the fair CRPS of cells, of blocks of cells, and of differences of neighbours: (batch,) [mm/day].
 
     Cells alone would be content with fields of the right amounts in the wrong places: independent noise in every cell
@@ -93,7 +103,7 @@ def ensemble_score(members, truth, observed, scales: tuple[int, ...]):
     total = 0.0
     for size in scales:
         means, known = block_means(both, size), block_means(observed[:, None], size)[:, 0]
-        total = total + over_cells(fair_crps(means[:, :-1], means[:, -1]), ops.cast(known > 0, "float32"))
+        total = total + over_cells(fair_crps(means[:, :-1], means[:, -1], fairness), ops.cast(known > 0, "float32"))
     for change, pair in differences(both, observed[:, None]):
-        total = total + over_cells(fair_crps(change[:, :-1], change[:, -1]), pair[:, 0])
+        total = total + over_cells(fair_crps(change[:, :-1], change[:, -1], fairness), pair[:, 0])
     return total / (len(scales) + 2)

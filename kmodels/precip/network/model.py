@@ -15,7 +15,8 @@ from kmodels.precip.network import losses
 from kmodels.precip.network.graph import NetworkBuilder
 from kmodels.precip.network.settings import OWNER, Architecture, LossSettings, as_names, scored_laws
 
-OF_POSTERIOR = ("reconstruction", "posterior_crps", "posterior_log_crps")  # terms by which a posterior field is scored
+# Terms by which a posterior field is scored.
+OF_POSTERIOR = ("reconstruction", "posterior_crps", "posterior_log_crps", "posterior_wet_crps")
 
 
 @keras.saving.register_keras_serializable("kmodels.precip")
@@ -87,8 +88,11 @@ class PrecipVAE(TermModel):
         Weight of the divergence with `beta="fixed"`.
     beta : {"fixed", "elbo"}
         "elbo": the weight that makes the sum a bound of the likelihood.
-    crps_weight, log_crps, posterior_crps : float
-        Weight of the CRPS; of that of log(1 + rain / 0.1 mm/day), and of the posterior's, as shares of it.
+    crps_weight, log_crps, wet_crps, posterior_crps : float
+        Weight of the CRPS; of that of log(1 + rain / 0.1 mm/day), of that of rain / (rain + 0.1 mm/day), and of the
+        posterior's, as shares of it.
+    crps_fairness : float
+        1: the fair CRPS, unbiased for any number of members; 0: the usual one.
     crps_scales : sequence of int
         The CRPS is one of means over blocks of so many cells a side.
     heavy_quantile : float
@@ -156,6 +160,8 @@ class PrecipVAE(TermModel):
         beta: str = "elbo",
         crps_weight: float = 5.0,
         log_crps: float = 1.0,
+        wet_crps: float = 0.0,
+        crps_fairness: float = 1.0,
         posterior_crps: float = 1.0,
         crps_scales: Sequence[int] = (1, 2, 4),
         heavy_quantile: float = 0.95,
@@ -202,6 +208,8 @@ class PrecipVAE(TermModel):
             beta=beta,
             crps_weight=crps_weight,
             log_crps=log_crps,
+            wet_crps=wet_crps,
+            crps_fairness=crps_fairness,
             posterior_crps=posterior_crps,
             crps_scales=as_sizes(OWNER, "crps_scales", crps_scales),
         )
@@ -244,10 +252,12 @@ class PrecipVAE(TermModel):
         }
         for law, prefix in scored_laws(self.architecture.fields).items():
             rain = y_pred[law], truth
-            values[f"{prefix}crps"] = losses.ensemble_score(*rain, observed, loss.crps_scales)
-            values[f"{prefix}log_crps"] = losses.ensemble_score(
-                *map(losses.logarithm, rain), observed, loss.crps_scales
-            )
+            seen = {"crps": rain, "log_crps": map(losses.logarithm, rain)}
+            if loss.wet_crps:
+                seen["wet_crps"] = map(losses.wetness, rain)
+            for name, pair in seen.items():
+                score = losses.ensemble_score(*pair, observed, loss.crps_scales, loss.crps_fairness)
+                values[f"{prefix}{name}"] = score
         if loss.beta == "elbo":
             weights = loss.term_weights(scored_laws(self.architecture.fields))
             own = sum(weights[name] * values[name] for name in values if name in OF_POSTERIOR)
@@ -354,6 +364,8 @@ class PrecipVAE(TermModel):
             "beta": loss.beta,
             "crps_weight": loss.crps_weight,
             "log_crps": loss.log_crps,
+            "wet_crps": loss.wet_crps,
+            "crps_fairness": loss.crps_fairness,
             "posterior_crps": loss.posterior_crps,
             "crps_scales": loss.crps_scales,
             "heavy_quantile": self.heavy_quantile,

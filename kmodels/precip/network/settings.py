@@ -109,6 +109,8 @@ class LossSettings:
     beta: str
     crps_weight: float
     log_crps: float
+    wet_crps: float
+    crps_fairness: float
     posterior_crps: float
     crps_scales: tuple[int, ...]
 
@@ -119,7 +121,8 @@ class LossSettings:
             raise ValueError(f"{OWNER}: w_min = {self.w_min!r}; expected a number, at most w_max = {self.w_max:g}")
         check_numbers(OWNER, "between 0 and 1", tail_quantile=self.tail_quantile)
         weights = ("lambda_reconstruction", "lambda_mass", "lambda_gradient", "beta_kl")
-        weights += ("tail_boost", "crps_weight", "log_crps", "posterior_crps")
+        weights += ("tail_boost", "crps_weight", "log_crps", "wet_crps", "posterior_crps")
+        check_numbers(OWNER, "from 0 to 1", crps_fairness=self.crps_fairness)
         check_numbers(OWNER, **{name: getattr(self, name) for name in weights})
 
     def term_weights(self, scored: dict[str, str]) -> dict[str, float]:
@@ -133,6 +136,8 @@ class LossSettings:
         for law, prefix in scored.items():
             weight = self.crps_weight * (self.posterior_crps if law == "posterior" else 1.0)
             weights |= {f"{prefix}crps": weight, f"{prefix}log_crps": weight * self.log_crps}
+            if self.wet_crps:
+                weights[f"{prefix}wet_crps"] = weight * self.wet_crps
         return weights
 
 

@@ -118,20 +118,31 @@ def test_weighted_error_by_hand():
     assert numbers(found)[0] == pytest.approx((0.1 + 10.0) / 2 / 2.0, rel=1e-5)
 
 
-def test_fair_crps_is_that_of_the_library():
+@pytest.mark.parametrize("fairness, method", [(1.0, "fair"), (0.0, "ecdf")])
+def test_the_crps_is_that_of_the_library(fairness, method):
     import xarray as xr
     from scores.probability import crps_for_ensemble
 
     rng = np.random.default_rng(0)
     members, truth = rng.gamma(1, 5, (3, 4, 7)).astype("float32"), rng.gamma(1, 5, (3, 7)).astype("float32")
-    expected = crps_for_ensemble(
-        xr.DataArray(members, dims=("n", "m", "c")),
-        xr.DataArray(truth, dims=("n", "c")),
-        "m",
-        method="fair",
-        preserve_dims=("n", "c"),
-    )
-    np.testing.assert_allclose(numbers(losses.fair_crps(members, truth)), expected, rtol=1e-4, atol=1e-4)
+    arrays = xr.DataArray(members, dims=("n", "m", "c")), xr.DataArray(truth, dims=("n", "c"))
+    expected = crps_for_ensemble(*arrays, "m", method=method, preserve_dims=("n", "c"))
+    np.testing.assert_allclose(numbers(losses.fair_crps(members, truth, fairness)), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_an_almost_fair_score_moves_a_member_that_stands_alone():
+    """One of two at the truth of 3, the other 4 away: 2 - 2 if fair, 2 - (1 - 0.05 / 2) 2 with fairness 0.95."""
+    members, truth = np.array([[[3.0], [7.0]]], "float32"), np.array([[3.0]], "float32")
+    assert numbers(losses.fair_crps(members, truth))[0, 0] == 0
+    assert numbers(losses.fair_crps(members, truth, 0.95))[0, 0] == pytest.approx(0.05)
+
+
+def test_a_score_of_whether_it_rains():
+    """0.1 mm/day is half wet; heavy rain is as wet as more of it. The terms are there where they have a weight."""
+    np.testing.assert_allclose(losses.wetness(np.array([0.0, 0.1, 1e4])), [0.0, 0.5, 1.0], atol=1e-4)
+    network = training.build(SMALL.with_changes({"train": {"wet_crps": 0.5}}), 1)
+    weights = {name: float(value) for name, value in network.term_weights.items() if name.endswith("wet_crps")}
+    assert weights == {"wet_crps": 2.5, "posterior_wet_crps": 2.5}
 
 
 def test_the_score_tells_showers_from_noise():
