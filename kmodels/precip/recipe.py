@@ -52,6 +52,13 @@ class Data(Section):
     day_memory: float = Field(0.5, ge=0, lt=1, description="correlation of a day's common part with yesterday's")
     field_memory: float = Field(0.3, ge=0, lt=1, description="correlation of the rest with yesterday's, moved")
     wind: tuple[int, int] = Field((3, 9), description="(north, east) that a day moves the field [fine cells]")
+    relief: float = Field(
+        0.0, ge=0, le=5, description="how much mountains, and wind up their slopes, change the rain; 0: not at all"
+    )
+    seasons: float = Field(0.0, ge=0, le=5, description="how much wetter winters are; 0: all days are alike")
+    fronts: float = Field(
+        1.0, ge=1, le=9, description="patches of rain are up to so many times as long across the wind as along it"
+    )
     exact_posterior: bool = Field(
         False, description="the coarse state shows the latent field instead of rain, so that p(Y|X) is known exactly"
     )
@@ -76,6 +83,8 @@ class Data(Section):
             raise ValueError(f"split = {self.split}: every part needs a share above 0")
         if self.gap_days >= self.block_days:
             raise ValueError(f"gap_days = {self.gap_days} leaves nothing of block_days = {self.block_days}")
+        if self.exact_posterior and (self.relief or self.seasons or self.fronts > 1):
+            raise ValueError("exact_posterior: the law is known for relief = 0, seasons = 0 and fronts = 1 alone")
         if len(set(self.predictors)) < len(self.predictors):
             raise ValueError(f"predictors = {self.predictors}: a name twice")
         return self

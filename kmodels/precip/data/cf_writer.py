@@ -6,6 +6,7 @@ A data set is a folder with files of three kinds, which their names begin with:
     coarse*.nc    the predictors, each (time, lat, lon)      [their own units]; pr [kg m-2 s-1] may be one of them
     static*.nc    sftlf (lat, lon), 1 on land                [1]
                   distance_to_coast (lat, lon)               [km]
+                  orog (lat, lon)                            [m]
 
 Each value is the mean of a day, whose ends are in time_bnds.
 """
@@ -44,6 +45,7 @@ ATTRIBUTES = {
     "lon": {"standard_name": "longitude", "long_name": "longitude", "units": "degrees_east", "axis": "X"},
     "sftlf": {"standard_name": "land_binary_mask", "long_name": "1 on land, 0 on the sea", "units": "1"},
     "distance_to_coast": {"long_name": "distance to the coast", "units": "km"},
+    "orog": {"standard_name": "surface_altitude", "long_name": "height of the land", "units": "m"},
 }
 
 
@@ -102,9 +104,10 @@ def write_coarse(path: Path, first_day: int, states: np.ndarray, axes: dict[str,
     save(path, data, {name: (len(states), *states.shape[1:3]) for name in names})
 
 
-def write_static(path: Path, land: np.ndarray, distance: np.ndarray, axes: dict[str, np.ndarray]) -> None:
-    """Save the land mask (y, x) and the distance to the coast (y, x) [km]."""
+def write_static(path: Path, land, distance, height, axes: dict[str, np.ndarray]) -> None:
+    """Save the land mask, the distance to the coast [km] and the height of the land [m], each (y, x)."""
     fields = {"sftlf": land.astype("int8"), "distance_to_coast": distance.astype("float32")}
+    fields["orog"] = height.astype("float32")
     data = _dataset("Land and sea of a simulated domain", fields, axes, None)
     for name in fields:
         data[name].attrs = ATTRIBUTES[name]

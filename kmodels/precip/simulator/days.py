@@ -33,10 +33,10 @@ def simulate(recipe, folder: Path, report) -> dict[str, str]:
     data = recipe.data
     of_land, of_days = (np.random.default_rng(s) for s in np.random.SeedSequence(recipe.seed).spawn(2))
     fine, coarse = (cf_writer.simulated_axes(data.grid, block) for block in (1, data.grid.block))
-    land = simulate_land(of_land, data.grid.fine)
+    land, height = simulate_land(of_land, data.grid.fine)
     distance = distance_to_coast(land, *np.meshgrid(fine["lat"], fine["lon"], indexing="ij"))
-    cf_writer.write_static(folder / "static.nc", land, distance, fine)
-    days, wet = Weather(data).days(of_days), 0.0
+    cf_writer.write_static(folder / "static.nc", land, distance, height, fine)
+    days, wet = Weather(data, height).days(of_days), 0.0
     for first in range(0, data.n_days, DAYS_A_FILE):
         some = list(itertools.islice(days, min(DAYS_A_FILE, data.n_days - first)))
         rain = np.stack([day.rain for day in some])

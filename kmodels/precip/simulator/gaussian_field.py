@@ -38,16 +38,35 @@ class Torus:
         self.shape = shape
         margin = math.ceil(2 * outer_scale)
         self.size = tuple(fft.next_fast_len(max(n + margin, 2 * n), real=True) for n in shape)
-        away = [np.minimum(np.arange(n), n - np.arange(n)) for n in self.size]
-        eigenvalues = fft.rfft2(covariance(np.hypot(away[0][:, None], away[1]), slope, outer_scale)).real
+        self.slope, self.outer_scale = slope, outer_scale
+        self._spectrum = self.spectrum()
+
+    def spectrum(self, stretch: float = 1.0, angle: float = 0.0) -> np.ndarray:
+        """Compute the power of each mode of a field whose patches are `stretch` times as long as wide.
+
+        They are as large as those of a field that is the same in all directions: sqrt(stretch) times as long along
+        `angle`, counted from eastward to northward, and so many times narrower across it [radians].
+
+        Raises
+        ------
+        ValueError
+            Where the torus is too small for such patches.
+        """
+        north, east = (np.where(2 * np.arange(n) > n, np.arange(n) - n, np.arange(n)) for n in self.size)
+        along = np.cos(angle) * east + np.sin(angle) * north[:, None]
+        across = np.cos(angle) * north[:, None] - np.sin(angle) * east
+        distance = np.hypot(along / np.sqrt(stretch), across * np.sqrt(stretch))
+        eigenvalues = fft.rfft2(covariance(distance, self.slope, self.outer_scale)).real
         lost = -eigenvalues.clip(max=0).sum() / eigenvalues.clip(min=0).sum()
         if lost > NEGATIVE:
-            raise ValueError(f"a torus of {self.size} cells is too small for an outer scale of {outer_scale:g} cells")
-        self._spectrum = eigenvalues.clip(min=0)
+            scale = np.sqrt(stretch) * self.outer_scale
+            raise ValueError(f"a torus of {self.size} cells is too small for an outer scale of {scale:g} cells")
+        return eigenvalues.clip(min=0)
 
-    def sample(self, rng: np.random.Generator, *count: int) -> np.ndarray:
+    def sample(self, rng: np.random.Generator, *count: int, spectrum: np.ndarray | None = None) -> np.ndarray:
         """Sample a field on the whole torus, or `count` independent ones: (*count, Y, X)."""
-        return self._filtered(rng.standard_normal((*count, *self.size)), np.sqrt(self._spectrum))
+        spectrum = self._spectrum if spectrum is None else spectrum
+        return self._filtered(rng.standard_normal((*count, *self.size)), np.sqrt(spectrum))
 
     def covariance_with(self, weights: np.ndarray) -> np.ndarray:
         """Compute the covariance (y, x) of each cell of the grid with a weighted sum of its cells. weights: (y, x)."""
