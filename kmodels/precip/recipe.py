@@ -137,6 +137,11 @@ class Model(Section):
         description="the noise of so many blocks, from the coarsest on, is a latent variable with a posterior that "
         "sees the rain",
     )
+    height: bool = Field(
+        True,
+        description="the network sees the height of the land, and the decoder sees land, coast and height; else the "
+        "rain's encoder alone sees land and coast",
+    )
     dropout: float = Field(0.1, ge=0, lt=1, description="dropout rate after the encoders' hidden dense layers")
     members: int = Field(50, ge=2, description="fields sampled for each held-out day [fields]")
     temperature: float = Field(
@@ -231,7 +236,14 @@ class Train(TrainSection):
 
 # What the prototype's versions have in common: nothing of what repairs the samples from its prior.
 PROTOTYPE = {
-    "model": {"injection": "first", "prior": "standard", "noise": 0, "norm": "batch", "keep_coarse": False},
+    "model": {
+        "injection": "first",
+        "prior": "standard",
+        "noise": 0,
+        "height": False,
+        "norm": "batch",
+        "keep_coarse": False,
+    },
     "train": {
         "objective": "elbo",
         "beta": "fixed",
@@ -247,7 +259,7 @@ PIECES = {
     "learned prior": {"model": {"prior": "learned"}},
     "ELBO's weight of the divergence": {"train": {"beta": "elbo"}},
     "CRPS training": {
-        "model": {"noise": 4, "injection": "all"},
+        "model": {"noise": 4, "injection": "all", "height": True},
         "train": {"objective": "crps", "lambda_reconstruction": 0.02, "lambda_mass": 0.0, "lambda_gradient": 0.0},
     },
 }
@@ -265,7 +277,7 @@ class PrecipRecipe(Recipe):
     }
     RENAMED: ClassVar[dict[str, str]] = {"data.oracle": "data.exact_posterior"}
     RENAMED_VARIANTS: ClassVar[dict[str, str]] = {"oracle": "exact_posterior"}
-    BEFORE: ClassVar = {"model": {"block_means": "scaled", "latent_blocks": 0}}
+    BEFORE: ClassVar = {"model": {"block_means": "scaled", "latent_blocks": 0, "height": False}}
     FASTEST: ClassVar = ("tensorflow", "torch", "jax")
     ONE_DEVICE: ClassVar = ("tensorflow",)  # on two the default's loss is no number within ten steps; why is not known
     TUNING: ClassVar = {"train.beta_warmup_epochs": 0}

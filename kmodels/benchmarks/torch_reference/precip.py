@@ -50,7 +50,7 @@ class Law(nn.Module):
 class TorchPrecip(nn.Module):
     """Injection "all", learned prior, noise in every block, no norm. climate: {name: array} of the training days.
 
-    Inputs: state (batch, channels, Y, X), rain (batch, y, x) [mm/day], static (batch, 2, y, x), noise: z
+    Inputs: state (batch, channels, Y, X), rain (batch, y, x) [mm/day], static (batch, 3, y, x), noise: z
     (batch, fields, d_z), then one of each block (batch, fields, channels, y, x). Outputs: posterior and prior
     (batch, crps_members, y, x) [mm/day], and the two laws.
     """
@@ -73,7 +73,7 @@ class TorchPrecip(nn.Module):
         self.state_hidden = nn.Linear(m.state_filters[1] * coarse[0] * coarse[1], m.state_hidden)
         self.summary = nn.Linear(m.state_hidden, m.d_x)
         self.projection = nn.Conv2d(m.state_filters[0], m.injected_filters, 1)
-        widths = [3, *(w * base for w in reversed(WIDTHS))]
+        widths = [4, *(w * base for w in reversed(WIDTHS))]
         self.rain = nn.ModuleList(convolved(a, b, 2 if k else 1) for k, (a, b) in enumerate(itertools.pairwise(widths)))
         seen = [widths[3 - k] for k in range(m.latent_blocks)]
         self.map_laws = nn.ModuleList(
@@ -88,7 +88,7 @@ class TorchPrecip(nn.Module):
         self.decoder = nn.Linear(m.d_z + m.d_x, m.decoder_hidden)
         self.begin = nn.Linear(m.decoder_hidden, cells)
         self.blocks = nn.ModuleList(
-            convolved(WIDTHS[k] * base + m.injected_filters + m.noise, WIDTHS[k + 1] * base) for k in range(3)
+            convolved(WIDTHS[k] * base + 3 + m.injected_filters + m.noise, WIDTHS[k + 1] * base) for k in range(3)
         )
         self.field = nn.Conv2d(base, 1, 3, padding=1)
 
@@ -113,19 +113,23 @@ class TorchPrecip(nn.Module):
             laws[k] = mean, log = mean(maps[k + 1]), log(maps[k + 1]).clamp(-10, 10)
             own = mean[:, None] + torch.exp(0.5 * log)[:, None] * noise[k + 1][:, :members]
             noise[k + 1] = torch.cat([own, noise[k + 1][:, members:]], dim=1)
-        sampled = self._decoded(torch.stack(z, dim=1), summary, self.projection(first), noise[1:])
+        sampled = self._decoded(torch.stack(z, dim=1), summary, self.projection(first), noise[1:], static)
         unit = self.rain_unit
         sampled = unit * _with_block_means(sampled, coarse / unit)
         return {"posterior": sampled[:, :members], "prior": sampled[:, members:]}, laws
 
-    def _decoded(self, z, summary, seen, noise):
+    def _decoded(self, z, summary, seen, noise, static):
         n, fields = z.shape[:2]
         x = torch.cat([z, summary[:, None].expand(-1, fields, -1)], dim=2).flatten(0, 1)
         x = torch.relu(self.begin(torch.relu(self.decoder(x))))
         x = x.reshape(n * fields, *self.start, -1).permute(0, 3, 1, 2)
         seen = seen[:, None].expand(-1, fields, -1, -1, -1).flatten(0, 1)
+        static = [static]
+        while len(static) < len(self.sizes):
+            static.insert(0, functional.avg_pool2d(static[0], 2, ceil_mode=True))
         for k, (block, size) in enumerate(zip(self.blocks, self.sizes, strict=True)):
-            parts = [_resized(x, size), _resized(seen, size), noise[k].flatten(0, 1)]
+            where = static[k][:, None].expand(-1, fields, -1, -1, -1).flatten(0, 1)
+            parts = [_resized(x, size), where, _resized(seen, size), noise[k].flatten(0, 1)]
             x = block(torch.cat(parts, dim=1))
         scaled = self.field(x)[:, 0].reshape(n, fields, *self.sizes[-1])
         return scaled * self.rain_sd + self.rain_mean

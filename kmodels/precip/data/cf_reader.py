@@ -22,6 +22,7 @@ from kmodels.core.io.rounding import Clipped, clip_rounding
 
 VERSION = "expver"  # a dimension of ERA5 files, along which all but one value of a place and time are missing
 LONGEST_DAY = 1.1  # days between the bounds of a day
+HEIGHTS = ("orography", "topography", "elevation", "topo", "hgt")  # of the land, without a standard name
 MASKS = ("lsm", "landmask", "land_mask", "land_sea_mask")  # what a share of land is called without a standard_name
 SHARE_ROUNDING = 1e-3  # how far outside 0 to 1 a share of land may be by rounding
 # Calendars that are the same from this date on.
@@ -225,3 +226,9 @@ def land_and_distance(file: File) -> tuple[np.ndarray, np.ndarray | None]:
     if "distance_to_coast" not in file.data.variables:
         return share >= 0.5, None
     return share >= 0.5, file.map("distance_to_coast", "km")
+
+
+def height_of(file: File) -> np.ndarray | None:
+    """Read the height of the land (y, x) [m]; None where the file does not have it."""
+    name = file.find("orog", ("surface_altitude",), HEIGHTS)
+    return None if name is None else file.map(name, "m")

@@ -12,6 +12,7 @@ from kmodels.precip.data.statistics import rain_column
 from kmodels.precip.recipe import PrecipRecipe
 
 COAST_KM = 100.0  # distances to the coast enter as numbers around 1
+HEIGHT_M = 1000.0  # and so do heights
 NOISE_STREAM = 0xD2A3  # root of the noise of `DayExamples`
 BLOCKS = 3  # of the decoder, each at twice the resolution of the one before
 
@@ -54,19 +55,25 @@ def all_states(days: Days) -> np.ndarray:
     return made.array()
 
 
-def statics(domain: Domain) -> np.ndarray:
-    """Stack land and distance to the coast / 100 km: (y, x, 2) float32."""
-    return np.stack([domain.land, domain.distance_to_coast / COAST_KM], axis=-1).astype("float32")
+def statics(domain: Domain, with_height: bool = True) -> np.ndarray:
+    """Stack land, distance to the coast / 100 km and, where it is asked for, height / 1000 m: (y, x, 3) float32.
+
+    Land of which nobody said how high it lies is flat.
+    """
+    maps = [domain.land, domain.distance_to_coast / COAST_KM]
+    if with_height:
+        maps.append(np.zeros(domain.shape) if domain.height is None else domain.height / HEIGHT_M)
+    return np.stack(maps, axis=-1).astype("float32")
 
 
 @dataclass(frozen=True, eq=False)
 class DayExamples:
     """Examples that are made when they are taken.
 
-    Inputs: state (rows, Y, X, C); rain (rows, y, x) [mm/day], 0 where nobody knows it; static (rows, y, x, 2) = land,
-    distance to the coast / 100 km; noise_* (rows, fields, ...), which the sampling layers use while
-    nothing is trained: "sampled", standard normal, the same for the same day; "blank", zeros, for training, where those
-    layers sample their own; "none", left out, for the network's coder.
+    Inputs: state (rows, Y, X, C); rain (rows, y, x) [mm/day], 0 where nobody knows it; static (rows, y, x, 3) = land,
+    distance to the coast / 100 km and, where model.height asks for it, height / 1000 m; noise_* (rows, fields, ...),
+    which the sampling layers use while nothing is trained: "sampled", standard normal, the same for the same day;
+    "blank", zeros, for training, where those layers sample their own; "none", left out, for the network's coder.
     Targets: rain, and observed (rows, y, x), 1 where it is known.
     """
 
@@ -86,7 +93,8 @@ class DayExamples:
         """Make (inputs, targets) of these rows."""
         days, domain = self.days, self.days.domain
         rain = days.rain(rows) if days.has_rain else np.zeros((len(rows), *domain.shape), "float32")
-        inputs = {"state": states(days, rows), "rain": rain, "static": np.tile(statics(domain), (len(rows), 1, 1, 1))}
+        static = np.tile(statics(domain, self.recipe.model.height), (len(rows), 1, 1, 1))
+        inputs = {"state": states(days, rows), "rain": rain, "static": static}
         if self.noise != "none":
             inputs |= self._noise(rows)
         if not days.has_rain:

@@ -20,7 +20,7 @@ from kmodels.core.io.rows import choose
 from kmodels.core.runs.cache import data_files
 from kmodels.core.spec.errors import UserError
 from kmodels.precip.data import legacy_numpy
-from kmodels.precip.data.cf_reader import File, Grid, in_calendar, land_and_distance
+from kmodels.precip.data.cf_reader import File, Grid, height_of, in_calendar, land_and_distance
 from kmodels.precip.data.coast import distance_to_coast
 from kmodels.precip.data.records import Days, Domain
 from kmodels.precip.data.series import (
@@ -198,7 +198,7 @@ def load(path: str | Path, recipe: PrecipRecipe, labels: bool = True) -> Days:
     if distance is None:
         distance = distance_to_coast(land, static.grid.lat, static.grid.lon)
     return UserDays(
-        domain=Domain(static.grid.lat, static.grid.lon, land, distance, observed),
+        domain=Domain(static.grid.lat, static.grid.lon, land, distance, observed, height_of(static)),
         predictors=predictors(recipe.data),
         dates=dates,
         block=blocks(dates, recipe.data.block_days),

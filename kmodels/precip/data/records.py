@@ -11,7 +11,8 @@ class Domain:
     """What stands still: the two grids, land and sea.
 
     lat, lon: (y, x) of the fine cells [degrees], or None where nobody said where they lie. land: (y, x) bool.
-    distance_to_coast: (y, x) [km]. observed: (y, x) bool, where rain is known; every cell of land is.
+    distance_to_coast: (y, x) [km]. observed: (y, x) bool, where rain is known; every cell of land is. height: (y, x) of
+    the land [m], None where nobody said it.
     """
 
     lat: np.ndarray | None
@@ -19,6 +20,7 @@ class Domain:
     land: np.ndarray
     distance_to_coast: np.ndarray
     observed: np.ndarray
+    height: np.ndarray | None = None
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from keras import ops
 
 from kmodels.core.training import backend
 from kmodels.core.training.devices import distribution
-from kmodels.precip.data.encode import BLOCKS, sample_noise
+from kmodels.precip.data.encode import BLOCKS, sample_noise, statics
 from kmodels.precip.data.load import WET
 from kmodels.precip.data.records import Days
 from kmodels.precip.data.split import day_numbers
@@ -85,6 +85,9 @@ class Sampler(Ensemble):
             mean, log_variance = (self.code[f"{part}_{k}"][own] for part in ("mean", "log_variance"))
             given[f"noise_{k}"] = mean + np.exp(0.5 * log_variance) * given[f"noise_{k}"]
         given |= {name: self.code[name][own] for name in ("summary", "map") if name in self.code}
+        if self.model.architecture.height:
+            static = statics(self.days.domain)
+            given["static"] = np.broadcast_to(static, (len(own), *static.shape))
         coarse_rain = self.code["coarse"][own] if "coarse" in self.code else None
         rain = self._rain(self._decoded(given), coarse_rain)
         return rain.reshape(len(rows), self.members, *self.days.domain.shape)

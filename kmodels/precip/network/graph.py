@@ -50,7 +50,7 @@ class NetworkBuilder:
         day = {
             "state": keras.Input((*architecture.coarse_grid, architecture.channels), name="state"),
             "rain": keras.Input(architecture.grid, name="rain"),
-            "static": keras.Input((*architecture.grid, 2), name="static"),
+            "static": keras.Input((*architecture.grid, architecture.statics), name="static"),
         }
         self.coder = keras.Model(day, self._code(**day), name="coder")
         self.decoder = self._decoder()
@@ -66,7 +66,7 @@ class NetworkBuilder:
             for name, value in noise.items()
         }
         code = self.coder(day)
-        self.outputs = code | self._fields(code, fresh)
+        self.outputs = code | self._fields(code, fresh, day["static"])
 
     # -- encoders ---------------------------------------------------------------------------------------------
 
@@ -149,6 +149,8 @@ class NetworkBuilder:
         shapes = {"z": (sizes.d_z,), "summary": (sizes.d_x,)} | noise_shapes(sizes, sizes.grid)
         if sizes.injected:
             shapes["map"] = (*sizes.coarse_grid, sizes.injected_filters)
+        if sizes.height:
+            shapes["static"] = (*sizes.grid, sizes.statics)
         del shapes["noise_z"]
         given = {name: keras.Input(shape, name=name) for name, shape in shapes.items()}
         start, *blocks = block_sizes(sizes.grid)
@@ -156,8 +158,11 @@ class NetworkBuilder:
         x = self._dense(layers.Concatenate()([given["z"], given["summary"]]), sizes.decoder_hidden, "decoder", "relu")
         x = self._dense(x, start[0] * start[1] * widths[0], "start", "relu")
         x = layers.Reshape((*start, widths[0]))(x)
+        static = _halved(given["static"], len(blocks)) if sizes.height else None
         for k, size in enumerate(blocks):
             seen = [_resized(x, size)]
+            if static:
+                seen.append(static[k])
             if k in sizes.injected:
                 seen.append(_resized(given["map"], size))
             if sizes.noise:
@@ -168,7 +173,7 @@ class NetworkBuilder:
         field = layers.Conv2D(1, 3, padding="same", data_format=LAST, dtype="float32", name="field")(x)
         return keras.Model(given, ops.squeeze(field, -1), name="decoder")
 
-    def _fields(self, code, noise):
+    def _fields(self, code, noise, static):
         """Rain decoded from the posterior's z and from the prior's, all in one batch."""
         counts = self.architecture.fields
         members, first = sum(counts.values()), counts["posterior"]
@@ -176,9 +181,10 @@ class NetworkBuilder:
         laws += [(code["prior_mean"], code["prior_log_variance"])] * (members - first)
         z = [mean + ops.exp(0.5 * log) * noise["noise_z"][:, k] for k, (mean, log) in enumerate(laws)]
         given = {"z": ops.stack(z, axis=1)}
-        for name in ("summary", "map", "coarse"):  # in the same order in every process
-            if name in code:
-                given[name] = ops.repeat(ops.expand_dims(code[name], 1), members, axis=1)
+        known = code | ({"static": static} if self.architecture.height else {})
+        for name in ("summary", "map", "coarse", "static"):  # in the same order in every process
+            if name in known:
+                given[name] = ops.repeat(ops.expand_dims(known[name], 1), members, axis=1)
         given |= {name: self._map_noise(code, name, value) for name, value in noise.items() if name != "noise_z"}
         flat = {name: ops.reshape(value, (-1, *value.shape[2:])) for name, value in given.items()}
         coarse_rain = flat.pop("coarse", None)
@@ -220,3 +226,11 @@ def _resized(x, size):
     if tuple(x.shape[1:3]) == tuple(size):
         return x
     return ops.image.resize(x, size, interpolation="bilinear", antialias=False, data_format=LAST)
+
+
+def _halved(x, count):
+    """Average maps over 2 x 2 cells again and again: `count` of them, x itself the last; sizes as `block_sizes` has."""
+    maps = [x]
+    for _ in range(count - 1):
+        maps.insert(0, layers.AveragePooling2D(2, padding="same", data_format=LAST)(maps[0]))
+    return maps

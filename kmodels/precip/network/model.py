@@ -29,8 +29,9 @@ class PrecipVAE(TermModel):
         loss = weighted |error| + mass + gradient + beta KL(q || p) + CRPS of the decoded fields
 
     Inputs, a dictionary: `state` (batch, Y, X, C), rain among it as log1p(rain / 1 mm/day); `rain` (batch, y, x)
-    [mm/day]; `static` (batch, y, x, 2), land (1) or sea (0) and the distance to the coast / 100 km; `noise_*`, as
-    `noise_inputs` gives them. Targets: `rain` as above and `observed` (batch, y, x), 1 where it is known, else 0.
+    [mm/day]; `static` (batch, y, x, 3), land (1) or sea (0), the distance to the coast / 100 km and the height of the
+    land / 1000 m; `noise_*`, as `noise_inputs` gives them. Targets: `rain` as above and `observed` (batch, y, x), 1
+    where it is known, else 0.
 
     Outputs: `posterior` and `prior` (batch, members, y, x) [mm/day], the fields decoded from z ~ q(z|x,y) and
     z ~ p(z|x); `mean`, `log_variance`, `prior_mean`, `prior_log_variance` (batch, d_z) of the latent laws; of the
@@ -66,6 +67,8 @@ class PrecipVAE(TermModel):
         Channels of white noise that each decoder block sees.
     latent_blocks : int
         The noise of so many blocks, from the coarsest on, is a latent variable with a posterior q(noise | Y).
+    height : bool
+        `static` has the height of the land, and the decoder sees all of it; else only the encoder does, without height.
     dropout : float
         Rate after the encoders' hidden dense layers.
     keep_coarse : bool
@@ -141,6 +144,7 @@ class PrecipVAE(TermModel):
         norm: str = "none",
         noise: int = 4,
         latent_blocks: int = 2,
+        height: bool = True,
         dropout: float = 0.1,
         keep_coarse: bool = True,
         block_means: str = "shifted",
@@ -188,6 +192,7 @@ class PrecipVAE(TermModel):
             norm=norm,
             noise=noise,
             latent_blocks=latent_blocks,
+            height=height,
             dropout=dropout,
             keep_coarse=keep_coarse,
             block_means=block_means,
@@ -237,7 +242,7 @@ class PrecipVAE(TermModel):
     @classmethod
     def from_config(cls, config, custom_objects=None) -> "PrecipVAE":
         """Make the network of a configuration; one without a choice is older than that choice."""
-        return super().from_config({"block_means": "scaled", "latent_blocks": 0} | config)
+        return super().from_config({"block_means": "scaled", "latent_blocks": 0, "height": False} | config)
 
     def terms(self, x, y, y_pred) -> dict:
         """Compute reconstruction, mass, gradient, kl, and the CRPS of laws of which several fields are decoded."""
@@ -345,6 +350,7 @@ class PrecipVAE(TermModel):
             "norm": sizes.norm,
             "noise": sizes.noise,
             "latent_blocks": sizes.latent_blocks,
+            "height": sizes.height,
             "dropout": sizes.dropout,
             "keep_coarse": sizes.keep_coarse,
             "block_means": sizes.block_means,

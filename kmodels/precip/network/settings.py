@@ -34,6 +34,7 @@ class Architecture:
     norm: str
     noise: int
     latent_blocks: int
+    height: bool
     dropout: float
     keep_coarse: bool
     block_means: str
@@ -80,6 +81,11 @@ class Architecture:
     def injected(self) -> tuple[int, ...]:
         """The decoder blocks that see the coarse map."""
         return INJECTED[self.injection]
+
+    @property
+    def statics(self) -> int:
+        """How many maps say where land lies."""
+        return 3 if self.height else 2
 
     @property
     def latent_maps(self) -> range:

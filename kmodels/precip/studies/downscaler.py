@@ -32,7 +32,7 @@ def downscaler(coarse_shape: tuple[int, int, int], fine: tuple[int, int], scale:
 
     scale: [mm/day], so that its numbers and its loss lie around 1.
     """
-    state, static = keras.Input(coarse_shape, name="state"), keras.Input((*fine, 2), name="static")
+    state, static = keras.Input(coarse_shape, name="state"), keras.Input((*fine, 3), name="static")
     x = layers.Conv2D(2 * FILTERS, 3, padding="same", activation="relu")(state)
     x = ops.image.resize(x, fine, interpolation="bilinear", antialias=False, data_format="channels_last")
     x = layers.Concatenate()([x, static])

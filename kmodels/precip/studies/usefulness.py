@@ -42,7 +42,7 @@ def material(predictor, members: int, progress):
 
 
 def inputs(days, rows, known) -> dict[str, np.ndarray]:
-    """Make state (rows, Y, X, C), scaled by the training days, and static (rows, y, x, 2)."""
+    """Make state (rows, Y, X, C), scaled by the training days, and static (rows, y, x, 3)."""
     from kmodels.precip.data.encode import states, statics
 
     state = (states(days, rows) - known.state_mean) / known.state_sd

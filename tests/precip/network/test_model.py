@@ -196,7 +196,7 @@ def test_the_weight_of_the_divergence_rises(network):
 
 @pytest.mark.parametrize("injection, sees", [("none", ()), ("first", (0,)), ("first_two", (0, 1)), ("all", (0, 1, 2))])
 def test_blocks_that_see_the_coarse_map(injection, sees):
-    recipe = SMALL.with_changes({"model": {"injection": injection, "noise": 0}})
+    recipe = SMALL.with_changes({"model": {"injection": injection, "noise": 0, "height": False}})
     decoder = training.build(recipe, 1).decoder
     before = {0: 16, 1: 8, 2: 4}  # channels from the block before, base_filters 2
     for block, channels in before.items():
@@ -211,6 +211,17 @@ def test_a_standard_prior_and_a_learned_one(days, sampler):
     outputs = inference.predict(bare, encode.encode(days, recipe), 12)
     assert (outputs["prior_mean"] == 0).all() and (outputs["prior_log_variance"] == 0).all()
     assert "prior" not in outputs and "map" not in outputs
+
+
+def test_the_decoder_sees_where_mountains_are(days, network):
+    """Fields change with the height of the land; a network that is not to see it does not ask for it."""
+    inputs, _ = inference.as_tensors(encode.encode(days, SMALL).take(np.arange(4)))
+    mountains = inputs["static"] + np.array([0.0, 0.0, 1.0], "float32") * np.eye(8, 6, dtype="float32")[..., None]
+    flat, high = (numbers(network(inputs | {"static": one})["prior"]) for one in (inputs["static"], mountains))
+    assert np.abs(flat - high).max() > 1e-3
+    recipe = SMALL.with_changes({"model": {"height": False}})
+    assert training.build(recipe, 1).input["static"].shape[-1] == 2
+    assert encode.encode(days, recipe).take([0])[0]["static"].shape[-1] == 2
 
 
 def test_odd_grids():
@@ -303,6 +314,7 @@ def test_the_sampler_decodes_what_the_network_does(network, days, sampler):
     given = {name: value[:, 0] for name, value in inputs.items() if name.startswith("noise_") and name != "noise_z"}
     z = sampler.code["mean"][:1] + np.exp(0.5 * sampler.code["log_variance"][:1]) * inputs["noise_z"][:, 0]
     given |= {"z": z, "summary": sampler.code["summary"][:1], "map": sampler.code["map"][:1]}
+    given["static"] = inputs["static"]
     found = sampler._rain(sampler._decoded(given), sampler.code["coarse"][:1])[0]
     np.testing.assert_allclose(found, np.where(outputs < 0.1, 0, outputs), atol=1e-3)
 

@@ -46,7 +46,7 @@ def arrays(net):
     rain = rng.gamma(0.5, 8.0, (9, 8, 6)).astype("float32")
     coarse_rain = rain.reshape(9, 4, 2, 3, 2).mean((2, 4))
     state = np.stack([np.log1p(coarse_rain), rng.normal(101300, 900, coarse_rain.shape)], -1).astype("float32")
-    static = np.stack([np.ones((9, 8, 6)), rng.random((9, 8, 6))], -1).astype("float32")
+    static = np.stack([np.ones((9, 8, 6)), rng.random((9, 8, 6)), rng.random((9, 8, 6))], -1).astype("float32")
     x = {"state": state, "rain": rain, "static": static} | net.noise_inputs(9)
     return x, {"rain": rain, "observed": np.ones_like(rain)}
 

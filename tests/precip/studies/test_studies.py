@@ -26,6 +26,7 @@ def test_the_ablation_goes_from_v3_to_the_default():
     assert differs("CRPS training") == {
         "model.noise",
         "model.injection",
+        "model.height",
         "train.objective",
         *(f"train.lambda_{name}" for name in ("reconstruction", "mass", "gradient")),
     }
@@ -43,7 +44,7 @@ def test_the_downscaler_learns_from_the_sampled_fields():
     rng = np.random.default_rng(0)
     coarse = rng.gamma(0.5, 10.0, (64, 3, 4)).astype("float32")
     rain = np.kron(coarse, np.ones((1, 2, 2), "float32"))
-    x = {"state": coarse[..., None] / 10, "static": np.zeros((64, 6, 8, 2), "float32")}
+    x = {"state": coarse[..., None] / 10, "static": np.zeros((64, 6, 8, 3), "float32")}
     of = downscaler.Material(
         {"train": x, "test": x},
         {"train": rain, "test": rain},
