@@ -131,7 +131,7 @@ class Model(Section):
         4, ge=0, le=64, description="channels of white noise that each block of the decoder sees; 0: none"
     )
     latent_blocks: int = Field(
-        2,
+        3,
         ge=0,
         le=3,
         description="the noise of so many blocks, from the coarsest on, is a latent variable with a posterior that "

@@ -143,7 +143,7 @@ class PrecipVAE(TermModel):
         prior: str = "learned",
         norm: str = "none",
         noise: int = 4,
-        latent_blocks: int = 2,
+        latent_blocks: int = 3,
         height: bool = True,
         dropout: float = 0.1,
         keep_coarse: bool = True,

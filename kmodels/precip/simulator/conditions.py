@@ -1,14 +1,14 @@
 """What a day's weather depends on: mountains, the wind, the season, and how far its rain lies in bands.
 
-    M = relief (h / 2 + W . grad h) + seasons C,   C = sqrt(2) cos(2 pi (day - 15) / 365.25)
+    M = relief (h + W . g) / 2 + seasons C,   C = sqrt(2) cos(2 pi (day - 15) / 365.25)
 
-is what the latent gains in a cell (weather.py). h: height of the land, less its mean, in its standard deviations over
-cells; grad h in units of its root mean square; W: the day's wind (eastward, northward), less its mean, in its standard
-deviations, W' = a W + sqrt(1 - a^2) e with a = day_memory. So high land is wet, and more so where the wind
-blows up the slope (Smith and Barstad 2004, J. Atmos. Sci. 61, 1377-1391, without their delay); winters are wet. The
-variance of M over cells and years is
+is what the latent gains in a cell (weather.py). h: square root of the height of the land, less its mean, in its
+standard deviations over cells; g: its slope (eastward, northward), large ones bounded, over its root mean square;
+W: the day's wind (eastward, northward), less its mean, in its standard deviations, W' = a W + sqrt(1 - a^2) e with
+a = day_memory. So high land is wet, and more so where the wind blows up the slope (Smith and Barstad 2004, J. Atmos.
+Sci. 61, 1377-1391, without their delay); winters are wet. The variance of M over cells and years is
 
-    V = relief^2 (1/4 + 1) + seasons^2
+    V = relief^2 / 2 + seasons^2
 
 Patches of rain are fronts^u times as long across the wind as along it, u uniform from 0 to 1 and larger in winter:
 Phi((C + e) / sqrt(2)).
@@ -42,12 +42,11 @@ class Conditions:
 
     def __init__(self, data, height: np.ndarray):
         self.data = data
-        northward, eastward = np.gradient(height)
-        steepness = np.sqrt((northward**2 + eastward**2).mean())
-        self.slopes = np.stack([eastward, northward]) / (steepness or 1.0)  # (2, y, x)
-        self.height = (height - height.mean()) / (height.std() or 1.0)
-        self.relief = data.relief if steepness else 0.0
-        self.variance = 1.25 * self.relief**2 + data.seasons**2
+        self.relief = data.relief if height.any() else 0.0
+        self.slopes = _slopes(height)  # (2, y, x)
+        root = np.sqrt(height)
+        self.height = (root - root.mean()) / (root.std() or 1.0)
+        self.variance = self.relief**2 / 2 + data.seasons**2
         self.are_plain = not (data.relief or data.seasons) and data.fronts == 1
 
     def days(self, rng: np.random.Generator) -> Iterator[Condition]:
@@ -73,13 +72,21 @@ class Conditions:
         if not self.variance:
             return latent
         lift = np.tensordot(now.wind, self.slopes, 1)
-        mean = self.relief * (self.height / 2 + lift) + self.data.seasons * now.season
+        mean = self.relief * (self.height + lift) / 2 + self.data.seasons * now.season
         return (latent + mean) / np.sqrt(1 + self.variance)
 
     def told(self, now: Condition) -> dict[str, float]:
         """List what covariates tell of a day all over the coarse grid, by name, in their standard deviations."""
         told = {} if self.are_plain else {c.name: w for c, w in zip(WINDS, now.wind.tolist(), strict=True)}
         return told | ({"tas": -now.season} if self.data.seasons else {})
+
+
+def _slopes(height: np.ndarray) -> np.ndarray:
+    """Compute g, (2, y, x) eastward and northward."""
+    slopes = np.stack(np.gradient(height)[::-1])
+    steepness = (slopes**2).sum(0)
+    slopes = slopes / np.sqrt(steepness.mean() + steepness / 2) if height.any() else slopes
+    return slopes / (np.sqrt((slopes**2).sum(0).mean()) or 1.0)
 
 
 def with_common(own: np.ndarray, name: str, common: dict[str, float]) -> np.ndarray:
