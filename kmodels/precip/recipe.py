@@ -66,6 +66,7 @@ class Data(Section):
     predictors: tuple[str, ...] = Field(
         (), description="coarse variables that the model sees, in this order; empty: those of the simulator"
     )
+    rain_units: str = Field("", description="of rain in files that do not say it, such as mm/day or kg m-2 s-1")
     heavy_quantile: float = Field(
         0.95, gt=0, lt=1, description="a day is heavy if its mean over land lies above this quantile of training days"
     )

@@ -175,12 +175,12 @@ def load(path: str | Path, recipe: PrecipRecipe, labels: bool = True) -> Days:
     files = _by_kind(folder, found, labels)
     land, distance = land_and_distance(files["static"][0])
     static = files["static"][0]
-    coarse = [predictor_series(files["coarse"], name) for name in predictors(recipe.data)]
+    coarse = [predictor_series(files["coarse"], name, recipe.data.rain_units) for name in predictors(recipe.data)]
     for other in coarse[1:]:
         refuse_other_grid(other.pieces[0][0], coarse[0].grid, coarse[0].pieces[0][0].path)
     _check_size(static, static.grid, coarse[0], recipe.data.grid)
     _check_nested(coarse[0].pieces[0][0], static.grid, coarse[0].grid, recipe.data.grid.block)
-    fine = rain_series(files["fine"]) if labels else None
+    fine = rain_series(files["fine"], units_else=recipe.data.rain_units) if labels else None
     if fine is not None:
         refuse_other_grid(fine.pieces[0][0], static.grid, static.path)
     keys = _common_days([*coarse, *([fine] if labels else [])], folder)

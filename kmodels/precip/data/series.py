@@ -154,14 +154,21 @@ def spacing(grid: Grid) -> float:
     return float(np.median(np.abs(np.diff(grid.lat, axis=0)))) if grid.shape[0] > 1 else 1.0
 
 
-def rain_series(files: list[File], name: str = "pr", find: Callable[[File], str | None] | None = None) -> Series:
+def rain_series(
+    files: list[File], name: str = "pr", find: Callable[[File], str | None] | None = None, units_else: str = ""
+) -> Series:
     """Join the rain of files [mm/day], whose rates are means over a day and whose amounts are sums over one.
 
     find: names the rain in a file; by default it is `pr`, else what a standard_name or a usual name says is rain.
+    units_else: of rain whose file says none.
     """
-    series = Series(files, name, find or rain_in, _rain_conversions, low=0.0)
+
+    def convert(pieces: Pieces) -> tuple[str, list[units.Conversion]]:
+        return RAIN_UNITS, [_rain_conversion(file, name, units_else) for file, name in pieces]
+
+    series = Series(files, name, find or rain_in, convert, low=0.0)
     for file, found in series.pieces:
-        if _is_sum(file, found):
+        if _is_sum(file.unit(found) or units_else):
             _refuse_other_sums(series, file, found)
     return series
 
@@ -171,13 +178,9 @@ def rain_in(file: File) -> str | None:
     return file.find("pr", (*RATES, *AMOUNTS), OTHER_NAMES)
 
 
-def _rain_conversions(pieces: Pieces) -> tuple[str, list[units.Conversion]]:
-    return RAIN_UNITS, [_rain_conversion(file, name) for file, name in pieces]
-
-
-def _rain_conversion(file: File, name: str) -> units.Conversion:
+def _rain_conversion(file: File, name: str, units_else: str) -> units.Conversion:
     """Compute what turns a rate, or a sum over a day, into rain [mm/day]."""
-    given = file.unit(name)
+    given = file.unit(name) or units_else or None
     if given == STORED_RAIN_UNITS:
         return units.Conversion(DAY)  # known without waiting for the library of units
     for wanted in (RAIN_UNITS, SUM_UNIT):
@@ -186,12 +189,12 @@ def _rain_conversion(file: File, name: str) -> units.Conversion:
             return found
     shown = "missing" if given is None else repr(given)
     allowed = "a rate, such as kg m-2 s-1 or mm/day, or a sum over each day, such as mm, kg m-2 or m"
-    file.refuse(name, f"units {shown}; rain is expected as {allowed}")
+    told = "; data.rain_units says it where files do not" if given is None else ""
+    file.refuse(name, f"units {shown}; rain is expected as {allowed}{told}")
 
 
-def _is_sum(file: File, name: str) -> bool:
-    """Tell whether a variable of rain is an amount, not a rate."""
-    given = file.unit(name)
+def _is_sum(given: str) -> bool:
+    """Tell whether rain of this unit is an amount, not a rate."""
     return given != STORED_RAIN_UNITS and _water(given, RAIN_UNITS) is None
 
 
@@ -214,13 +217,13 @@ def _refuse_other_sums(series: Series, file: File, name: str) -> None:
         file.refuse(name, f"{said}; expected sums over one day: make them, or give time bounds of one day")
 
 
-def predictor_series(files: list[File], name: str) -> Series:
+def predictor_series(files: list[File], name: str, rain_units: str = "") -> Series:
     """Join a coarse variable of files; rain in mm/day, all others in the unit that the first of the files has."""
     standard = {file.data[name].attrs.get("standard_name") for file in files if name in file.data.variables}
     if name == "pr":
-        return rain_series(files)
+        return rain_series(files, units_else=rain_units)
     if standard & set(RATES):
-        return rain_series(files, name, lambda file: file.find(name))
+        return rain_series(files, name, lambda file: file.find(name), rain_units)
     return Series(files, name, lambda file: file.find(name), _conversions)
 
 

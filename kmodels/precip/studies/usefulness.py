@@ -53,7 +53,7 @@ def main(argv=None) -> int:
     """Run the study; return the exit status."""
     options = cli.parser("precip.studies.usefulness", __doc__)
     options.add_argument("--run", required=True, metavar="RUN", help="folder that fit has written, of a precip model")
-    options.add_argument("--seeds", type=int, default=5, metavar="N", help="pairs of downscalers (default: 5)")
+    options.add_argument("--seeds", type=int, default=10, metavar="N", help="pairs of downscalers (default: 10)")
     options.add_argument("--epochs", type=int, default=12, metavar="N", help="of each downscaler (default: 12)")
     options.add_argument("--members", type=int, default=4, metavar="K", help="fields of a training day (default: 4)")
     options.add_argument("--share", type=float, default=0.5, help="of days that show a sampled field (default: 0.5)")
@@ -80,6 +80,10 @@ def _usefulness(args, words) -> int:
     files.write_json(args.out, metadata | provenance.here() | result)
     console.show(_table(result))
     console.say(f"gain {result['gain']:+.4f}, standard error {console.number(result['standard_error'])}: {args.out}")
+    if "interval" in result:
+        low, high = result["interval"]
+        seen = f"95% interval {low:+.4f} to {high:+.4f}; a gain of {result['detectable']:.4f} would have been seen"
+        console.say(f"{result['verdict']}: {seen} in 80% of such studies")
     return 0
 
 

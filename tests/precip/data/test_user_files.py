@@ -47,6 +47,18 @@ def without_bounds(data):
 # -- rain ------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("unit, factor", [("mm/day", DAY), ("mm", DAY), ("kg m-2 s-1", 1.0)])
+def test_rain_without_a_unit_is_in_the_one_that_is_told(folder, plain, unit, factor):
+    """As in downscaling benchmarks; a file that says its own unit keeps it."""
+    rewrite(folder / FINE, rain_as("pr", factor))
+    refused(folder, "units missing; .*; data.rain_units says it where files do not")
+    recipe = RECIPE_SMALL.with_changes({"data": {"rain_units": unit}})
+    same(load(folder, recipe), plain)
+    rewrite(folder / COARSE, rain_as("pr", factor))
+    same(load(folder, recipe), plain)
+    refused(folder, "units 'K'; rain is expected", RECIPE_SMALL.with_changes({"data": {"rain_units": "K"}}))
+
+
 @pytest.mark.parametrize("unit, factor", [("mm", DAY), ("kg m-2", DAY), ("m", DAY / 1000), ("kg m⁻²", DAY)])
 @pytest.mark.parametrize("bounds", [True, False])
 def test_sums_over_a_day(folder, plain, unit, factor, bounds):

@@ -57,6 +57,17 @@ def test_the_downscaler_learns_from_the_sampled_fields():
     assert found["gain"] == pytest.approx(found["with"][0] - found["without"][0])
 
 
+def test_a_verdict_by_hand():
+    """Gains 1, 2, 3: mean 2, standard error 1 / sqrt(3), t of 2 degrees of freedom 4.303 and 1.061."""
+    found = downscaler.verdict(np.array([1.0, 2.0, 3.0]))
+    assert found["gain"] == 2 and found["standard_error"] == pytest.approx(3**-0.5)
+    np.testing.assert_allclose(found["interval"], [2 - 4.3027 * 3**-0.5, 2 + 4.3027 * 3**-0.5], rtol=1e-4)
+    assert found["detectable"] == pytest.approx((4.3027 + 1.0607) * 3**-0.5, rel=1e-4)
+    assert found["verdict"] == "not significant"
+    assert downscaler.verdict(np.array([1.0, 1.1, 0.9]))["verdict"] == "gain"
+    assert downscaler.verdict(np.array([-1.0, -1.1]))["verdict"] == "loss"
+
+
 @pytest.mark.parametrize(
     "words, said", [(["--share", "0"], "--share 0"), (["--members", "0"], "--members 0: 1 or more")]
 )
