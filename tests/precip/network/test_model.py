@@ -269,13 +269,13 @@ def wide_awake(days):
 
 
 def test_noise_with_a_posterior(days, wide_awake):
-    """Of two blocks: another day's is another field, and prior fields do not know the rain."""
+    """Of all blocks: another day's is another field, and prior fields do not know the rain."""
     inputs, _ = encode.encode(days, SMALL).take(np.arange(12))
     outputs = {name: numbers(value) for name, value in wide_awake(inference.as_tensors(inputs)).items()}
-    assert outputs["mean_1"].shape == (12, 4, 3, 1) and "mean_2" not in outputs
+    assert [outputs[f"mean_{k}"].shape for k in range(3)] == [(12, 2, 2, 1), (12, 4, 3, 1), (12, 8, 6, 1)]
     expected = sum(
         0.5 * (np.exp(log) + mean**2 - 1 - log).sum((1, 2, 3))
-        for mean, log in ((outputs[f"mean_{k}"], outputs[f"log_variance_{k}"]) for k in range(2))
+        for mean, log in ((outputs[f"mean_{k}"], outputs[f"log_variance_{k}"]) for k in range(3))
     )
     np.testing.assert_allclose(numbers(wide_awake.map_kl(outputs)), expected, rtol=1e-4)
     posterior = sampling.sampler_of(wide_awake, days, SMALL, 2, mode="posterior")
