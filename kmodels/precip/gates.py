@@ -19,6 +19,7 @@ DISTANCE = Gate(
 
 GATES = (
     Gate("CRPS / RainFARM's", "crps_ratio_rainfarm", 0.85, "this project", "<="),
+    Gate("CRPS / conditioned Gaussian field's", "crps_ratio_latent_gaussian", 0.98, "this project", "<="),
     Gate("CRPS / exact posterior's", "crps_ratio_exact_posterior", 1.02, "this project", "<="),
     MAXIMUM,
     Gate(
