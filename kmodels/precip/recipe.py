@@ -159,7 +159,7 @@ class Model(Section):
 class Train(TrainSection):
     """How it is trained."""
 
-    epochs: int = Field(5, ge=1, description="passes over the training data [epochs]")
+    epochs: int = Field(7, ge=1, description="passes over the training data [epochs]")
     batch_size: int = Field(16, ge=2, description="days a step [days]")
     learning_rate: float = Field(1e-3, gt=0, le=1, description="AdamW's step size after the warm-up")
     final_learning_rate: float = Field(1e-6, ge=0, description="AdamW's step size at the last step")
@@ -193,7 +193,7 @@ class Train(TrainSection):
         description="weight of the Kullback-Leibler divergence; elbo: the one that makes the sum a bound of the "
         "likelihood, whatever beta_kl says",
     )
-    beta_warmup_epochs: int = Field(2, ge=0, description="epochs over which that weight rises from 0 [epochs]")
+    beta_warmup_epochs: int = Field(0, ge=0, description="epochs over which that weight rises from 0 [epochs]")
     objective: Literal["elbo", "crps"] = Field(
         "crps", description="crps: also the fair CRPS of fields sampled from the prior, the path that is used later"
     )
@@ -208,7 +208,7 @@ class Train(TrainSection):
         1.0, ge=0, le=1, description="1: the fair score, unbiased for any number of fields; 0: the usual one"
     )
     posterior_crps: float = Field(
-        1.0,
+        0.3,
         ge=0,
         description="weight of the scores of the posterior's fields, as a share of those of the prior's",
     )
@@ -251,6 +251,7 @@ PROTOTYPE = {
     "train": {
         "objective": "elbo",
         "beta": "fixed",
+        "beta_warmup_epochs": 2,
         "lambda_reconstruction": 1.0,
         "lambda_mass": 0.005,
         "lambda_gradient": 0.1,
@@ -264,7 +265,13 @@ PIECES = {
     "ELBO's weight of the divergence": {"train": {"beta": "elbo"}},
     "CRPS training": {
         "model": {"noise": 4, "injection": "all", "height": True},
-        "train": {"objective": "crps", "lambda_reconstruction": 0.02, "lambda_mass": 0.0, "lambda_gradient": 0.0},
+        "train": {
+            "objective": "crps",
+            "beta_warmup_epochs": 0,
+            "lambda_reconstruction": 0.02,
+            "lambda_mass": 0.0,
+            "lambda_gradient": 0.0,
+        },
     },
 }
 PLAIN = {"relief": 0.0, "seasons": 0.0, "fronts": 1.0}  # weather that is alike everywhere, always and in all directions

@@ -11,7 +11,11 @@ YEARS = 10.0  # return period
 DAYS_A_YEAR = 365.25
 RETURN_LEVEL = 1 - 1 / (YEARS * DAYS_A_YEAR)
 GAPS = ("max_ratio", "mean_ratio", "p95_ratio", "p99_ratio")
-COMPARED = ("rainfarm", "latent_gaussian", "exact_posterior")  # whose CRPS a gate asks for
+COMPARED = {  # baseline: scores of it that gates ask ours for a share of
+    "rainfarm": ("crps",),
+    "latent_gaussian": ("crps", "twcrps_p99", "crps_max_4", "crps_max_16", "fss", "csi_p99"),
+    "exact_posterior": ("crps",),
+}
 RESAMPLES = 300
 ACTIVE = 0.01  # variance from which a latent dimension counts as used
 
@@ -41,9 +45,10 @@ def metrics(samples: SampleStatistics, seed: int) -> Scores:
 
 
 def compare_with_baselines(scores: Scores, baselines: dict[str, Scores]) -> Scores:
-    """Add `crps_ratio_NAME`, the CRPS as a share of that of each baseline which a gate asks for; None without it."""
-    for name in COMPARED:
-        scores = scores.with_ratio("crps", baselines.get(name), f"crps_ratio_{name}")
+    """Add `SCORE_ratio_NAME`, a score as a share of that of each baseline which a gate asks for; None without it."""
+    for name, compared in COMPARED.items():
+        for score in compared:
+            scores = scores.with_ratio(score, baselines.get(name), f"{score}_ratio_{name}")
     return scores
 
 

@@ -166,7 +166,7 @@ class PrecipVAE(TermModel):
         log_crps: float = 1.0,
         wet_crps: float = 0.0,
         crps_fairness: float = 1.0,
-        posterior_crps: float = 1.0,
+        posterior_crps: float = 0.3,
         crps_scales: Sequence[int] = (1, 2, 4),
         heavy_quantile: float = 0.95,
         dtype=None,
