@@ -211,7 +211,7 @@ def shifted_blocks(latent, coarse_rain):
 def _threshold(cells, total):
     """Find the t of `shifted_blocks` (..., 1). cells: (..., n), the largest 1. total: n c, (..., 1)."""
     falling = -ops.sort(-cells, axis=-1)
-    levels = ops.cumsum(falling, axis=-1) / (total + np.arange(1.0, cells.shape[-1] + 1.0, dtype="float32"))
+    levels = ops.cumsum(falling, axis=-1) / (total + ops.arange(1.0, cells.shape[-1] + 1.0, dtype="float32"))
     # They rise as long as the next cell lies above the level before it, and fall from there on.
     return ops.max(levels, axis=-1, keepdims=True)
 
