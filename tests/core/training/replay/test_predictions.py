@@ -237,7 +237,7 @@ def test_all_networks_give_the_same_bits(name):
     recipe = task.recipe().with_changes(task.recipe.SMOKE)
     model = task.build(recipe, 10)
     known = examples(task, recipe)
-    for rows in (1, 64):
+    for rows in (1, 6):
         first, last = (known.take(np.resize(np.arange(len(known))[::step], rows))[0] for step in (1, -1))
         recorded(model, first)
         for x in (first, last):
