@@ -1,11 +1,15 @@
 """A small simulated data set, and changes to its files."""
 
+import re
 from pathlib import Path
 
 import numpy as np
+import pytest
 import xarray as xr
 
 from kmodels.core.io.netcdf import opened
+from kmodels.core.spec.errors import UserError
+from kmodels.precip.data.load import load
 from kmodels.precip.recipe import RECIPE
 from kmodels.precip.simulator.days import simulate
 
@@ -28,6 +32,14 @@ def written(folder: Path, recipe=RECIPE_SMALL) -> Path:
     folder.mkdir(exist_ok=True)
     simulate(recipe, folder, lambda done, total: None)
     return folder
+
+
+def refused(folder: Path, said: str, recipe=RECIPE_SMALL, **options) -> None:
+    """Check that a folder is refused in one line that matches `said`."""
+    with pytest.raises(UserError) as caught:
+        load(folder, recipe, **options)
+    message = str(caught.value)
+    assert "\n" not in message and re.search(said, message), message
 
 
 def contents(path: Path) -> xr.Dataset:

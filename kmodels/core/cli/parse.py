@@ -312,7 +312,27 @@ def from_stored(
     UserError
         Where they are no recipe of today.
     """
-    return resolve(recipe_type, [RecipeSource(recipe_type.BEFORE, source), RecipeSource(values, source)], tell)
+    return resolve_stored(recipe_type, RecipeSource(values, source), tell)
+
+
+def resolve_stored(recipe_type: type[Recipe], layer: RecipeSource, tell: bool = True) -> Recipe:
+    """Build the recipe that a run holds in a layer; what it does not say it did as before there was a choice.
+
+    Parameters
+    ----------
+    recipe_type : type of Recipe
+        Of the model.
+    layer : RecipeSource
+        As `read_yaml` gives it.
+    tell : bool
+        As in `resolve`.
+
+    Raises
+    ------
+    UserError
+        Where it is no recipe of today.
+    """
+    return resolve(recipe_type, [RecipeSource(recipe_type.BEFORE, layer.source), layer], tell)
 
 
 def with_current_names(recipe_type: type[Recipe], layer: RecipeSource, tell: bool = True) -> RecipeSource:

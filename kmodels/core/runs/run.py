@@ -146,8 +146,7 @@ class Run:
             )
         if model not in registry.names():
             raise UserError(f"{path}: a run of {model!r}; this kmodels has {', '.join(registry.names())}")
-        recipe_type, stored = registry.recipe_type(model), parse.read_yaml(path / "recipe.yaml")
-        recipe = parse.resolve(recipe_type, [parse.RecipeSource(recipe_type.BEFORE, stored.source), stored])
+        recipe = parse.resolve_stored(registry.recipe_type(model), parse.read_yaml(path / "recipe.yaml"))
         return cls(path, recipe, metadata)
 
     @classmethod

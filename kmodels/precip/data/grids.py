@@ -37,10 +37,10 @@ def places_on(lat, lon, coarse_lat, coarse_lon) -> np.ndarray:
         farther off it is NaN.
     """
     shape, middle = coarse_lat.shape, coarse_lon[tuple(n // 2 for n in coarse_lon.shape)]
-    degrees = [_with_ring(coarse_lat), _with_ring(_around(coarse_lon - middle))]
+    degrees = [_with_ring(coarse_lat), _with_ring(around(coarse_lon - middle))]
     known = np.stack([one.ravel() for one in degrees], axis=-1)
     numbers = np.stack(np.meshgrid(*(np.arange(-1.0, n + 1) for n in shape), indexing="ij"), axis=-1)
-    found = LinearNDInterpolator(known, numbers.reshape(-1, 2))(np.stack([lat, _around(lon - middle)], axis=-1))
+    found = LinearNDInterpolator(known, numbers.reshape(-1, 2))(np.stack([lat, around(lon - middle)], axis=-1))
     last = np.array(shape) - 1
     off = ~((found >= -HALF) & (found <= last + HALF)).all(-1)
     return np.where(off[..., None], np.nan, np.clip(found, 0, last))
@@ -102,7 +102,7 @@ def off_centre(fine: Grid, coarse: Grid, block: int) -> dict[str, np.ndarray]:
     off = {}
     for name in ("lat", "lon"):
         inside = getattr(fine, name).reshape(ny, block, nx, block) - getattr(coarse, name)[:, None, :, None]
-        off[name] = _around(inside).mean((1, 3))
+        off[name] = around(inside).mean((1, 3))
     return off
 
 
@@ -149,6 +149,6 @@ def _with_ring(values: np.ndarray) -> np.ndarray:
     return np.pad(values, 1, mode="reflect", reflect_type="odd")
 
 
-def _around(degrees: np.ndarray) -> np.ndarray:
+def around(degrees: np.ndarray) -> np.ndarray:
     """Bring angles into -180 to 180 degrees."""
     return (degrees + 180) % 360 - 180

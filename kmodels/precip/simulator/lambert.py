@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kmodels.precip.data.grids import around
+
 EARTH_RADIUS = 6371229.0  # m, of the sphere that most regional models have
 
 
@@ -38,7 +40,7 @@ class Lambert:
 
     def project(self, lat, lon) -> tuple[np.ndarray, np.ndarray]:
         """Compute x and y [m] of places [degrees]."""
-        turned = self.cone * np.radians(_around(np.subtract(lon, self.lon)))
+        turned = self.cone * np.radians(around(np.subtract(lon, self.lon)))
         rho = self._distance(np.radians(lat))
         return rho * np.sin(turned), self._distance(np.radians(self.lat)) - rho * np.cos(turned)
 
@@ -49,7 +51,7 @@ class Lambert:
         rho = sign * np.hypot(x, up)
         tangent = _tangent(first) * (self.radius * np.cos(first) / self.cone / rho) ** (1 / self.cone)
         lon = self.lon + np.degrees(np.arctan2(sign * x, sign * up) / self.cone)
-        return np.degrees(2 * np.arctan(tangent) - np.pi / 2), _around(lon)
+        return np.degrees(2 * np.arctan(tangent) - np.pi / 2), around(lon)
 
     def attributes(self) -> dict:
         """List what a CF grid mapping variable says of it."""
@@ -64,8 +66,3 @@ class Lambert:
 
 def _tangent(lat):
     return np.tan(np.pi / 4 + np.asarray(lat) / 2)
-
-
-def _around(degrees):
-    """Bring angles into -180 to 180 degrees."""
-    return (np.asarray(degrees) + 180) % 360 - 180

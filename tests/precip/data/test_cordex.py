@@ -1,15 +1,13 @@
 """Folders in the form of CORDEX ML-Bench: predictors on a larger domain of their own grid, rain without units."""
 
-import re
 import shutil
 
 import numpy as np
 import pytest
 from helpers.cf_check import check_cf
-from helpers.small_days import contents, rewrite, with_attribute, with_value, written
+from helpers.small_days import contents, refused, rewrite, with_attribute, with_value, written
 
 import kmodels
-from kmodels.core.spec.errors import UserError
 from kmodels.precip.data.load import load, sizes
 from kmodels.precip.data.variables import SIMULATED_ALOFT
 from kmodels.precip.recipe import RECIPE
@@ -37,19 +35,6 @@ def once(tmp_path_factory):
 @pytest.fixture(scope="module")
 def plain(once):
     return load(once, RECIPE_CORDEX)
-
-
-@pytest.fixture
-def folder(once, tmp_path):
-    return shutil.copytree(once, tmp_path / "days")
-
-
-def refused(folder, said, recipe=RECIPE_CORDEX, **options):
-    """The message, one line that matches `said`."""
-    with pytest.raises(UserError) as caught:
-        load(folder, recipe, **options)
-    message = str(caught.value)
-    assert "\n" not in message and re.search(said, message), message
 
 
 def test_the_variant_has_the_benchmarks_sizes():

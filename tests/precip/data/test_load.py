@@ -1,17 +1,15 @@
 """The loader: formats, grids, calendars and units by hand-worked values, and each kind of bad file refused."""
 
 import json
-import re
 import shutil
 
 import numpy as np
 import pytest
 import xarray as xr
-from helpers.small_days import RECIPE_SMALL, contents, rewrite, with_attribute, with_value
+from helpers.small_days import RECIPE_SMALL, contents, refused, rewrite, with_attribute, with_value
 
 from kmodels.core.io import files
 from kmodels.core.runs.cache import data_files
-from kmodels.core.spec.errors import UserError
 from kmodels.precip.data import load as loader
 from kmodels.precip.data.load import SUFFIXES, load
 from kmodels.precip.data.records import heavy_threshold
@@ -29,14 +27,6 @@ def same(days, other):
     np.testing.assert_array_equal(days.domain.land, other.domain.land)
     np.testing.assert_allclose(days.domain.lat, other.domain.lat)
     np.testing.assert_allclose(days.domain.lon, other.domain.lon)
-
-
-def refused(folder, said, recipe=RECIPE_SMALL, **options):
-    """The message, one line that matches `said`."""
-    with pytest.raises(UserError) as caught:
-        load(folder, recipe, **options)
-    message = str(caught.value)
-    assert "\n" not in message and re.search(said, message), message
 
 
 def test_simulated_days(plain):

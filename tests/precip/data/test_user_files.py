@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 import pytest
 import xarray as xr
-from helpers.small_days import RECIPE_SMALL, rewrite, with_attribute, with_value
+from helpers.small_days import RECIPE_SMALL, refused, rewrite, with_attribute, with_value
 
 from kmodels.core.spec.errors import UserError
 from kmodels.precip.data.load import load
@@ -21,12 +21,6 @@ def same(days, other):
     np.testing.assert_array_equal(days.domain.land, other.domain.land)
     np.testing.assert_array_equal(days.domain.lat, other.domain.lat)
     np.testing.assert_array_equal(days.domain.lon, other.domain.lon)
-
-
-def refused(folder, said, recipe=RECIPE_SMALL):
-    with pytest.raises(UserError, match=said) as caught:
-        load(folder, recipe)
-    assert "\n" not in str(caught.value)
 
 
 def rain_as(name, factor, **attributes):
