@@ -1,28 +1,28 @@
 """Measure how fast the models are, in turn with the same networks in plain PyTorch.
 
-  python -m kmodels.bench
-  python -m kmodels.bench --model plume --backend jax
-  python -m kmodels.bench --part growth --model nand --full
-  python -m kmodels.bench --part speed --processes 3
-  python -m kmodels.bench --against configs/reports/bench.report.json
-  python -m kmodels.bench --model nand --contestant ours --backend jax --steps 30
   python -m kmodels.bench --rounds 3 --out speed.json
-  python -m kmodels.bench --device gpu --full
+  python -m kmodels.bench --rounds 3 --out again.json --against speed.json
+  python -m kmodels.bench --model plume --backend jax
+  python -m kmodels.bench --part growth --full
   python -m kmodels.bench --part job --model nand
   python -m kmodels.bench --choose --model nand
+  python -m kmodels.bench --model nand --contestant ours --backend jax --steps 30
+  python -m kmodels.bench --device gpu --full
 
 Without --model and --backend all models are measured on all installed backends, each in a process of its own.
 Writes the figures as JSON and, beside it, the tables in Markdown. Close what else the machine does first.
 
-With --workers or --scheduler parts are measured at the same time, each in a process of its own on a worker: give every
-worker a machine of its own, and all the same one, or the figures mean little. What runs in turn, --rounds and --device
-gpu, does not.
-
 With --rounds every network runs on every backend and in plain PyTorch, each in a fresh process, in turn, so many times;
-what --out holds already is not timed again. With --contestant one training step is timed in this process, which runs
-nothing else, and told as a line of JSON. With --device gpu the ConvLSTM3D of plume, Keras' and plain PyTorch's, and all
-recipes configs/*_full.yaml are timed so, on the accelerator where there is one; it is run from a clone, and what --out
-holds already is not timed again.
+what --out holds already is not timed again. With --against two such reports are compared.
+
+Without it parts are measured: examples a second that are simulated and loaded (data), other ways to train and layers
+against Keras' own (pairs), how a training step's cost grows (growth). With --workers or --scheduler parts are measured
+at the same time, each in a process of its own on a worker: give every worker a machine of its own, and all the same
+one, or the figures mean little. What runs in turn, --rounds and --device gpu, does not.
+
+With --contestant one training step is timed in this process, which runs nothing else, and told as a line of JSON. With
+--device gpu the ConvLSTM3D of plume, Keras' and plain PyTorch's, and all recipes configs/*_full.yaml are timed so, on
+the accelerator where there is one; it is run from a clone, and what --out holds already is not timed again.
 
 With --part job whole fits are run, each in a process that finds nothing in a cache: from the command to the report, by
 its parts. With --choose a few training steps are timed on every installed backend, for a minute or two a model; where
@@ -52,7 +52,7 @@ def main(argv=None) -> int:
     options.add_argument(
         "--part",
         choices=[*PARTS, "job", "layer"],
-        help="rates of the data, speed of training and prediction, growth, whole fits (job), or a contestant's layer",
+        help="rates of the data, pairs, growth, whole fits (job), or a contestant's layer",
     )
     effort = options.add_mutually_exclusive_group()
     effort.add_argument("--full", action="store_true", help="more turns, and growth on every backend")
@@ -61,9 +61,8 @@ def main(argv=None) -> int:
         action="store_true",
         help="the whole path on little data, in a minute or two; the figures mean nothing",
     )
-    options.add_argument("--processes", type=int, default=1, metavar="N", help="that measure a speed (default: 1)")
     options.add_argument("--out", metavar="FILE", default="bench.json", help="the figures (default: bench.json)")
-    options.add_argument("--against", metavar="FILE", help="an earlier report: say which ratios left its spread")
+    options.add_argument("--against", metavar="FILE", help="an earlier report of --rounds: do both agree?")
     options.add_argument("--rounds", type=int, metavar="N", help="against plain PyTorch, each in a process of its own")
     options.add_argument("--choose", action="store_true", help="time the backends; from now on the fastest is taken")
     options.add_argument("--contestant", choices=CONTESTANTS, help="time this one alone")
@@ -103,18 +102,22 @@ def _bench(args, words) -> int:
         return _whole(args)
     if args.device == "gpu":
         return _accelerator(args)
-    if args.processes < 1:
-        raise UserError(f"--processes {args.processes}: 1 or more")
+    if args.against:
+        raise UserError("--against compares reports of --rounds")
+    return _parts(args)
+
+
+def _parts(args) -> int:
+    """Measure data, pairs and growth, and write the report."""
     from kmodels.benchmarks import bench
     from kmodels.core.cli import console
     from kmodels.core.io import files
     from kmodels.core.report import tables
     from kmodels.core.training import backend
 
-    earlier = json.loads(Path(args.against).read_text()) if args.against else None
     effort = "full" if args.full else "smoke" if args.smoke else "normal"
     models, parts = [args.model] if args.model else registry.NAMES, [args.part] if args.part else PARTS
-    todo = bench.jobs(models, [args.backend] if args.backend else backend.installed(), parts, effort, args.processes)
+    todo = bench.jobs(models, [args.backend] if args.backend else backend.installed(), parts, effort)
     if (len(todo) == 1 or args.backend) and not scale.is_asked(args):
         backend.start(todo[0].backend, registry.recipe_type(todo[0].model).SMALL_OPERATIONS)
     started = time.monotonic()
@@ -128,8 +131,7 @@ def _bench(args, words) -> int:
     for line in found["failed"]:
         console.say(f"failed: {line}")
     console.say(f"\nwritten: {args.out}, {Path(args.out).with_suffix('.md').name}")
-    agrees = earlier is None or _agrees(found, earlier, args.against)
-    return int(bool(found["failed"]) or not agrees)
+    return int(bool(found["failed"]))
 
 
 def _contestant(args, words) -> int:
@@ -166,6 +168,7 @@ def _rounds(args) -> int:
 
     if args.rounds < 1:
         raise UserError(f"--rounds {args.rounds}: 1 or more")
+    earlier = json.loads(Path(args.against).read_text())["rows"] if args.against else None
     models = [args.model] if args.model else registry.NAMES
     todo = rounds.contestants(models, _backends(args), args.steps, args.smoke)
     found = _timed(args.out, lambda *rest: rounds.measured(todo, args.rounds, *rest))
@@ -174,7 +177,8 @@ def _rounds(args) -> int:
     if rounds.limits(rows):
         cells.append(rounds.limit_table(rows))
         files.write_bytes(Path(args.out).with_suffix(".png"), figures.png(rounds.roofline(rows)))
-    return _write(args.out, found, cells, [f"too noisy to tell: {name}" for name in rounds.noisy(found["rows"])])
+    status = _write(args.out, found, cells, [f"too noisy to tell: {name}" for name in rounds.noisy(rows)])
+    return status if earlier is None or _agrees(rows, earlier, args.against) else 1
 
 
 def _accelerator(args) -> int:
@@ -249,18 +253,17 @@ def _write(out: str, found: dict, cells: list, remarks: list[str] = ()) -> int:
     return int(bool(found["failed"]))
 
 
-def _agrees(found: dict, earlier: dict, name: str) -> bool:
-    """Say which ratios lie outside the spread of an earlier report, and whether so few may."""
-    from kmodels.benchmarks import bench
+def _agrees(rows: list[dict], earlier: list[dict], name: str) -> bool:
+    """Say which ratios lie further from those of an earlier report than their spread, and whether so few may."""
+    from kmodels.benchmarks import rounds
     from kmodels.core.cli import console
 
-    outside = bench.disagreements(found, earlier)
+    outside, count = rounds.disagreements(rows, earlier)
     for line in outside:
         console.say(f"outside: {line}")
-    agrees, both = bench.agrees(found, earlier), bench.shared(found, earlier)
+    agrees = len(outside) <= rounds.OUTSIDE * count
     verdict = "agrees" if agrees else "DISAGREES"
-    count = f"{len(outside)} of {both} ratios outside its spread, {bench.OUTSIDE:.0%} may be"
-    console.say(f"{verdict} with {name}: {count}")
+    console.say(f"{verdict} with {name}: {len(outside)} of {count} ratios outside, {rounds.OUTSIDE:.0%} may be")
     return agrees
 
 

@@ -9,7 +9,7 @@ import yaml
 from helpers import readme
 from helpers.checks import ROOT, run_python
 
-from kmodels.benchmarks import bench
+from kmodels.benchmarks import rounds
 from kmodels.core.cli import parse
 from kmodels.core.spec import registry
 
@@ -91,12 +91,10 @@ def test_the_default_config_is_the_default_recipe():
         assert parse.resolve(kind, [parse.read_yaml(ROOT / "configs" / f"{name.replace('.', '_')}.yaml")]) == kind()
 
 
-def test_recipes_name_the_backends_that_the_committed_bench_measured_as_fastest():
-    path = ROOT / "configs" / "reports" / "bench.report.json"
-    models = json.loads(path.read_text())["models"] if path.exists() else {}
-    for name in set(registry.NAMES) - {"plume"}:  # measured as its variant "transport"
-        speeds = models.get(name, {}).get("speed", {})
-        assert tuple(bench.fastest(speeds)) == registry.recipe_type(name).FASTEST, name
+def test_recipes_name_the_backends_that_the_committed_report_measured_as_fastest():
+    rows = json.loads((ROOT / "configs" / "reports" / "speed.report.json").read_text())["rows"]
+    for name in registry.NAMES:
+        assert tuple(rounds.fastest(rows, name)) == registry.recipe_type(name).FASTEST, name
 
 
 FLAWED = {"nand_flawed": "flawed"}  # committed report: the variant that it is of

@@ -4,6 +4,7 @@ import subprocess
 from collections.abc import Callable
 
 from kmodels.benchmarks.contestant import Contestant, in_a_process
+from kmodels.benchmarks.rounds import training_s
 from kmodels.core.training import backend
 
 STEPS, LIMIT = 8, 600.0  # of a training, after the first; seconds that a backend may take for them
@@ -38,5 +39,5 @@ def measured(model: str, smoke: bool, report: Callable) -> tuple[dict[str, float
         except (subprocess.SubprocessError, ValueError) as error:
             failed.append(f"{entry}: {error}")
         else:
-            times[name] = row["first_s"] + row["steps_of_training"] * row["median_ms"] / 1e3
+            times[name] = training_s(row)
     return dict(sorted(times.items(), key=lambda pair: pair[1])), failed

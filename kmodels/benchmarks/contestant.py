@@ -111,16 +111,16 @@ def measure(entry: Contestant, recipe) -> dict:
 
 
 def _model(entry: Contestant, recipe) -> tuple[np.ndarray, dict]:
-    from kmodels.benchmarks import bench, devices, reference, speed
+    from kmodels.benchmarks import bench, devices, parts, reference
     from kmodels.core.spec import registry
     from kmodels.core.training import batching
 
-    case, size = speed.BenchmarkCase(registry.task(entry.model), recipe), recipe.train.batch_size
+    case, size = parts.BenchmarkCase(registry.task(entry.model), recipe), recipe.train.batch_size
     if entry.contestant != "ours":
         compiled = entry.contestant == "compiled"
         steps = reference.steps(entry.model, recipe, case.model, entry.precision)
         times = repeated(steps.train(*case.batch(size), compiled=compiled), entry.steps)
-        calls = {n: steps.predict(case.inputs(n), compiled=compiled) for n in speed.PREDICTED}
+        calls = {n: steps.predict(case.inputs(n), compiled=compiled) for n in parts.PREDICTED}
         rest = {"batch": size, "memory_gb": devices.peak_memory_gb(), **_predictions(calls, entry)}
         return times, rest | (_limits(steps, case.batch(size)) if entry.size != "full" and not compiled else {})
     ahead = batching.ReadAhead(batching.batches(case.examples, size, recipe.seed))
@@ -129,8 +129,8 @@ def _model(entry: Contestant, recipe) -> tuple[np.ndarray, dict]:
     finally:
         ahead.close()
     parameters = sum(int(np.prod(weight.shape)) for weight in case.model.trainable_weights)
-    calls = {n: case.predict(n) for n in speed.PREDICTED}
-    steps = speed.training_steps(case, bench.case(entry.model))
+    calls = {n: case.predict(n) for n in parts.PREDICTED}
+    steps = parts.training_steps(case, bench.case(entry.model))
     rest = {"waiting": round(waited, 4), "parameters": parameters, "memory_gb": devices.peak_memory_gb()}
     return times, {"batch": size, "steps_of_training": steps, **rest, **_predictions(calls, entry)}
 
@@ -183,7 +183,7 @@ def in_a_process(entry: Contestant, limit: float, more: tuple[str, ...] = ()) ->
 
 
 def _layer(entry: Contestant, recipe) -> tuple[np.ndarray, dict]:
-    from kmodels.benchmarks import bench, reference, speed
+    from kmodels.benchmarks import bench, parts, reference
     from kmodels.core.training import inference
 
     pair = next(iter(bench.case(entry.model).layers.values()))
@@ -191,7 +191,7 @@ def _layer(entry: Contestant, recipe) -> tuple[np.ndarray, dict]:
     if entry.contestant in PLAIN:
         step = reference.layer_step(shape, ours.filters, entry.precision, entry.contestant == "compiled")
         return repeated(step, entry.steps), {"shape": list(shape)}
-    model, batch = speed.layer_model(ours if entry.contestant == "ours" else theirs, shape)
+    model, batch = parts.layer_model(ours if entry.contestant == "ours" else theirs, shape)
     # On the device before the clock starts, as plain PyTorch's: on torch Keras would copy it in every step.
     batch = inference.as_tensors(batch)
     times, _ = fitted(model, [batch] * (entry.steps + 1), entry.steps)

@@ -81,7 +81,7 @@ def spread(values: ArrayLike) -> dict[str, float]:
     }
 
 
-def ratio(ours: ArrayLike, theirs: ArrayLike) -> dict:
+def ratio(ours: ArrayLike, theirs: ArrayLike) -> float:
     """Divide our time by theirs, both of this process: of the fastest turns, since all else only slows one.
 
     (Threads that one leaves waiting can double the time of the other for turns on end.)
@@ -90,18 +90,8 @@ def ratio(ours: ArrayLike, theirs: ArrayLike) -> dict:
     ----------
     ours, theirs : numpy.ndarray
         (rounds,) seconds.
-
-    Returns
-    -------
-    dict
-        As `of_processes` returns it, of one process.
     """
-    return of_processes([float(np.min(ours) / np.min(theirs))])
-
-
-def of_processes(values: list[float]) -> dict:
-    """Collect what one figure was in each process that measured it, and their spread."""
-    return spread(values) | {"values": values}
+    return float(np.min(ours) / np.min(theirs))
 
 
 def matrix_product() -> Callable[[], np.ndarray]:

@@ -16,6 +16,7 @@ from kmodels.core.report import figures
 
 LIMIT = 600.0  # seconds that one contestant may take
 NOISY = 1.25  # highest by lowest median of one contestant, above which the machine is too noisy to tell
+OUTSIDE = 0.05  # share of the ratios of two reports that may lie further apart than their spread
 FIGURES = {"step": "training step", "1": "one prediction", "64": "64 predictions"}
 
 
@@ -99,18 +100,60 @@ def table(rows: list[dict], figure: str) -> list[list[str]]:
     backends = list(dict.fromkeys(row["backend"] for row in rows if row["contestant"] == "ours"))
     names = [f"ours on {backend} [ms]" for backend in backends] + ["PyTorch [ms]", "compiled [ms]"]
     cells = [[FIGURES[figure], *names, "best / PyTorch's", "worst", "rounds"]]
+    contestants = [("ours", backend) for backend in backends] + [(who, "torch") for who in PLAIN]
     for model in models_of(rows):
         found = medians(rows, model, figure)
-        ours = [found.get(("ours", backend)) for backend in backends]
-        plain = [found.get((who, "torch")) for who in PLAIN]
-        theirs = min((value for value in plain if value is not None), default=None)
-        known = [value for value in ours if value is not None]
-        ratios = [f"{of(known) / theirs:.2f}" if known and theirs else "-" for of in (min, max)]
-        every = _each(rows, model, figure).values()
-        apart = max((max(v) - min(v)) / (max(v) + min(v)) for v in every)
-        cells.append([model, *("-" if value is None else f"{value:g}" for value in (*ours, *plain)), *ratios])
-        cells[-1].append(f"±{apart:.0%}")
+        times = [f"{found[one]:g}" if one in found else "-" for one in contestants]
+        both = ratios(rows, model, figure)
+        cells.append([model, *times, *(f"{ratio:.2f}" for ratio in both.values()), *["-"] * (2 - len(both))])
+        cells[-1].append(f"±{spread(rows, model, figure):.0%}")
     return cells
+
+
+def ratios(rows: list[dict], model: str, figure: str) -> dict[str, float]:
+    """Divide the medians of our `best` and our `worst` backend by the faster of PyTorch's two; {} without either."""
+    found = medians(rows, model, figure)
+    ours, theirs = ([value for (who, _), value in found.items() if (who == "ours") == own] for own in (True, False))
+    return {"best": min(ours) / min(theirs), "worst": max(ours) / min(theirs)} if ours and theirs else {}
+
+
+def spread(rows: list[dict], model: str, figure: str) -> float:
+    """Say how far rounds of a contestant lie apart, the most of all: half their range as a share of its middle."""
+    every = _each(rows, model, figure).values()
+    return max((max(values) - min(values)) / (max(values) + min(values)) for values in every)
+
+
+def disagreements(rows: list[dict], earlier: list[dict]) -> tuple[list[str], int]:
+    """Find the ratios of two reports that lie further apart than their spread, and count those that both have.
+
+    Of a ratio either time may be off by the spread s, the larger one of both reports: (1 + s) / (1 - s) are allowed.
+    """
+    outside, count = [], 0
+    for model in models_of(rows):
+        for figure, what in FIGURES.items():
+            now, then = ratios(rows, model, figure), ratios(earlier, model, figure)
+            if not now or not then:
+                continue
+            s = max(spread(each, model, figure) for each in (rows, earlier))
+            for name, ratio in now.items():
+                count += 1
+                if abs(np.log(ratio / then[name])) > np.log((1 + s) / (1 - s)):
+                    outside.append(f"{model}, {what}, {name}: {ratio:.2f}, and {then[name]:.2f} before, ±{s:.0%}")
+    return outside, count
+
+
+def fastest(rows: list[dict], model: str) -> list[str]:
+    """Order the backends by the time that a whole training by the default recipe takes, its first step included."""
+    own = [row for row in rows if row["model"] == model and row["contestant"] == "ours"]
+    taken = {}
+    for row in own:
+        taken.setdefault(row["backend"], []).append(training_s(row))
+    return sorted(taken, key=lambda backend: median(taken[backend]))
+
+
+def training_s(row: dict) -> float:
+    """Compute the seconds of a training by the default recipe from those of its steps."""
+    return row["first_s"] + row["steps_of_training"] * row["median_ms"] / 1e3
 
 
 def limits(rows: list[dict]) -> list[dict]:
@@ -122,8 +165,8 @@ def limits(rows: list[dict]) -> list[dict]:
     Returns
     -------
     list of dict
-        A model each: `model`; `operations` of a step; `intensity` I; `peaks` P and B; `ours` and `theirs`, operations a
-        second of our best backend and of the faster PyTorch; empty without a reference.
+        A model each, of those that both have timed: `model`; `operations` of a step; `intensity` I; `peaks` P and B;
+        `ours` and `theirs`, operations a second of our best backend and of the faster PyTorch.
     """
     counted = {row["model"]: row for row in rows if "operations" in row}
     peaks = [row["peaks"] for row in counted.values()]
@@ -131,10 +174,10 @@ def limits(rows: list[dict]) -> list[dict]:
     found = []
     for model, row in counted.items():
         steps = medians(rows, model, "step")
-        ours, theirs = (
-            min(value for (who, _), value in steps.items() if (who == "ours") == own) for own in (True, False)
-        )
-        rates = {"ours": 1e3 * row["operations"] / ours, "theirs": 1e3 * row["operations"] / theirs}
+        ours, theirs = ([value for (who, _), value in steps.items() if (who == "ours") == own] for own in (True, False))
+        if not ours or not theirs:  # failed, or interrupted
+            continue
+        rates = {who: 1e3 * row["operations"] / min(of) for who, of in (("ours", ours), ("theirs", theirs))}
         intensity = row["operations"] / row["bytes"]
         found.append({"model": model, "operations": row["operations"], "intensity": intensity, "peaks": best} | rates)
     return found

@@ -1,14 +1,13 @@
 """The verb that measures."""
 
-import functools
 import json
+import time
 
 import pytest
 from helpers.checks import ROOT, fails_cleanly
 
 from kmodels import bench
 from kmodels.benchmarks import bench as core_bench
-from kmodels.benchmarks import measure
 from kmodels.benchmarks.bench import Job
 from kmodels.core.report import tables
 from kmodels.core.spec import registry
@@ -25,21 +24,11 @@ def measured(tmp_path, part, *words):
     return report, out.with_suffix(".md").read_text()
 
 
-def test_speed_is_measured_beside_the_reference_and_a_matrix_product(tmp_path):
-    report, text = measured(tmp_path, "speed")
-    found = report["models"]["nand.generator"]["speed"][backend.current()]
-    assert found["train"]["ours"]["median"] > 0 and found["first_step"] > 0 and found["peak_memory_gb"] > 0.05
-    assert set(found["predict"]) == {"1", "64"} and 0 <= found["fit"]["waiting"] < 1
-    assert found["training"] >= found["first_step"]
-    prefixes = found["alternatives"]["an epoch of every prefix"]
-    assert prefixes["ratio"]["values"] == [pytest.approx(prefixes["ours"]["low"] / prefixes["theirs"]["low"])]
-    if report["compared"] == "with PyTorch":
-        share = found["operations"] / found["train"]["ours"]["median"] / found["products"]["median"]
-        assert found["peak_share"]["ours"]["median"] == pytest.approx(share) and 0 < share < 1
-        ratio = found["train"]["ours"]["low"] / found["train"]["eager"]["low"]
-        assert found["train"]["ratio"]["eager"]["median"] == pytest.approx(ratio)
-        assert "| nand.generator | PyTorch, eager |" in text
-    assert f"| nand.generator | {backend.current()} |" in text and "an epoch of every prefix" in text
+def test_pairs_are_timed_in_turn(tmp_path):
+    report, text = measured(tmp_path, "pairs")
+    (name, pair), *_ = report["models"]["nand.generator"]["pairs"][backend.current()].items()
+    assert name == "an epoch of every prefix" and name in text
+    assert pair["ratio"] == pytest.approx(pair["ours"]["low"] / pair["theirs"]["low"])
 
 
 def test_rates_of_the_data(tmp_path):
@@ -62,10 +51,10 @@ def test_growth_of_a_step(tmp_path):
 
 
 def test_a_slope_of_two_is_four_times_the_cost_at_twice_the_size():
-    from kmodels.benchmarks import speed
+    from kmodels.benchmarks import parts
 
     row = {10: {"seconds": 1.0, "operations": None}, 15: {"seconds": 9.0, "operations": None}}
-    found = speed._grown(row | {20: {"seconds": 4.0, "operations": None}})
+    found = parts._grown(row | {20: {"seconds": 4.0, "operations": None}})
     assert found["sizes"] == [10, 15, 20] and found["seconds"] == [1.0, 9.0, 4.0]
     assert found["slopes"] == {"seconds": pytest.approx(2.0), "operations": None}
 
@@ -73,12 +62,12 @@ def test_a_slope_of_two_is_four_times_the_cost_at_twice_the_size():
 def test_memory_is_watched_while_it_is_held():
     import numpy as np
 
-    from kmodels.benchmarks import speed
+    from kmodels.benchmarks import parts
 
-    with speed._watched() as held:
-        before = speed.psutil.Process().memory_info().rss
+    with parts._watched() as held:
+        before = parts.psutil.Process().memory_info().rss
         block = np.ones(200 << 20, "uint8")
-        speed.time.sleep(0.2)
+        time.sleep(0.2)
         del block
     assert max(held) - before > 150 << 20
 
@@ -87,14 +76,12 @@ def test_what_there_is_to_do():
     found = core_bench.jobs(["a", "b"], ["x", "y"], core_bench.PARTS, "normal")
     assert [str(job) for job in found[:4]] == [
         "data of a on x",
-        "speed of a on x",
-        "speed of a on y",
+        "pairs of a on x",
+        "pairs of a on y",
         "growth of a on x",
     ]
     assert len(found) == 8
     assert len(core_bench.jobs(["a"], ["x", "y"], ["growth"], "full")) == 2
-    again = core_bench.jobs(["a", "b"], ["x", "y"], core_bench.PARTS, "normal", processes=3)
-    assert again[:8] == found and len(again) == 16 and {job.part for job in again[8:]} == {"speed"}
 
 
 def test_a_part_that_fails_is_named_and_the_others_go_on(tmp_path, monkeypatch, capsys):
@@ -108,50 +95,6 @@ def test_a_part_that_fails_is_named_and_the_others_go_on(tmp_path, monkeypatch, 
     said = capsys.readouterr().out
     assert f"failed: data of plume on {backend.installed()[0]}: no room" in said
     assert set(json.loads((tmp_path / "bench.json").read_text())["models"]) == set(registry.NAMES) - {"plume"}
-
-
-def spread(median, low, high):
-    return {"median": median, "low": low, "high": high}
-
-
-def report_of(step, training=1.0):
-    """A report of one ratio."""
-    speed = {"train": {"ratio": {"eager": step}}, "predict": {}, "alternatives": {}, "layers": {}, "training": training}
-    return {"models": {"nand": {"speed": {"jax": speed}}}}
-
-
-def test_two_benches_agree_where_a_median_lies_in_the_others_spread():
-    now = report_of(spread(0.9, 0.8, 1.0))
-    assert core_bench.disagreements(now, report_of(spread(0.85, 0.7, 0.95))) == []
-    between = 1 + core_bench.BETWEEN
-    assert core_bench.disagreements(now, report_of(spread(0.7, 0.6, 0.91 / between))) == []
-    (said,) = core_bench.disagreements(now, report_of(spread(0.7, 0.6, 0.89 / between)))
-    assert said == "nand on jax: training step / eager: 0.90, and 0.70 (0.60-0.77) before"
-
-
-def test_ratios_of_several_processes_have_their_spread():
-    measured = {1.0: 0.9, 3.0: 0.7, 2.0: 0.8}
-    of = [report_of(measure.of_processes([ratio]), training) for training, ratio in measured.items()]
-    found = functools.reduce(core_bench.joined, of)
-    speed = found["models"]["nand"]["speed"]["jax"]
-    assert speed["train"]["ratio"]["eager"] == measure.spread([0.9, 0.7, 0.8]) | {"values": [0.9, 0.7, 0.8]}
-    assert speed["training"] == 2.0, "the last process'"
-
-
-def test_one_ratio_in_twenty_may_lie_outside():
-    def report(outside):
-        ratio = {f"alternative {k}": spread(2.0 if k < outside else 1.0, 1.0, 1.0) for k in range(40)}
-        one = report_of(spread(1.0, 1.0, 1.0))
-        one["models"]["nand"]["speed"]["jax"]["train"]["ratio"] = ratio
-        return one
-
-    assert core_bench.agrees(report(2), report(0)) and not core_bench.agrees(report(3), report(0))
-
-
-def test_the_fastest_backend_is_that_of_the_shortest_training():
-    assert (
-        core_bench.fastest({"jax": {"training": 3.0}, "torch": {"training": 1.0}, "t": {"training": 2.0}})[0] == "torch"
-    )
 
 
 @pytest.mark.parametrize("name", [*registry.NAMES, "metasurface"])
@@ -210,8 +153,8 @@ def test_every_figure_of_a_report_is_in_a_table():
         (["--model", "nnd"], "no model 'nnd'; did you mean nand?"),
         (["--model", "plume", "--fast"], "--fast"),
         (["--full", "--smoke"], "not allowed with"),
-        (["--against", "nowhere.json"], "nowhere.json"),
-        (["--processes", "0"], "--processes 0: 1 or more"),
+        (["--rounds", "1", "--against", "nowhere.json"], "nowhere.json"),
+        (["--against", "nowhere.json"], "--against compares reports of --rounds"),
         (["--backend", "theano"], "backend 'theano' is unknown"),
     ],
 )

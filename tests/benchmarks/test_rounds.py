@@ -54,6 +54,32 @@ def test_the_bound_of_a_step_is_that_of_memory_or_of_products():
     assert cells[1] == ["nand", "2", "4", "40", "50%", "25%"]
     assert cells[2] == ["echo", "10", "100", "200", "50%", "25%"]
     assert figures.png(rounds.roofline(rows))
+    assert not rounds.limits([one for one in rows if one["contestant"] == "eager"])
+
+
+def test_two_reports_agree_where_ratios_differ_by_no_more_than_their_spread():
+    """With a spread of 10% a ratio may be 1.1 / 0.9 = 1.22 times the other."""
+
+    def report(ours):
+        return [row("ours", "jax", k, ours * off) for k, off in enumerate((0.9, 1.0, 1.1))] + [
+            row("eager", "torch", 0, 100.0)
+        ]
+
+    assert rounds.disagreements(report(100.0), report(121.0)) == ([], 6)
+    outside, count = rounds.disagreements(report(100.0), report(123.0))
+    assert count == 6 and outside == [
+        f"nand, training step, {which}: 1.00, and 1.23 before, ±10%" for which in ("best", "worst")
+    ]
+    assert rounds.disagreements(report(100.0), ROWS[:6]) == ([], 0), "nothing to compare with"
+
+
+def test_the_fastest_backend_is_that_of_the_shortest_training():
+    """Of 10 steps: 1 + 10 x 1 = 11 s on jax, 9 + 10 x 0.1 = 10 s on torch."""
+    jax, torch = (
+        row("ours", backend, 0, step) | {"first_s": first, "steps_of_training": 10}
+        for backend, step, first in (("jax", 1000.0, 1.0), ("torch", 100.0, 9.0))
+    )
+    assert rounds.fastest([jax, torch, row("eager", "torch", 0, 1.0)], "nand") == ["torch", "jax"]
 
 
 def test_a_machine_that_is_too_noisy_is_told():

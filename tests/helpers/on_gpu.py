@@ -33,7 +33,7 @@ def candidates() -> dict:
 
 def layer(steps: int, smoke: bool) -> dict:
     """Milliseconds of a step by form; "host": the package's own, fed from the host."""
-    from kmodels.benchmarks import contestant, speed
+    from kmodels.benchmarks import contestant, parts
     from kmodels.benchmarks.cases import plume
     from kmodels.core.training import backend, inference
     from kmodels.layers import convolution3d
@@ -43,7 +43,7 @@ def layer(steps: int, smoke: bool) -> dict:
     shape, found, failed = plume.SHAPES["smoke" if smoke else "full"], {}, {}
 
     def made(form):
-        model, batch = speed.layer_model(ConvLSTM3D(shape[-1], 3, padding="same", form=form), shape)
+        model, batch = parts.layer_model(ConvLSTM3D(shape[-1], 3, padding="same", form=form), shape)
         return model, batch if form == "auto" and "host" not in found else inference.as_tensors(batch)
 
     for name, form in [("host", "auto"), ("auto", "auto"), *((name, name) for name in convolution3d.FORMS)]:
@@ -81,7 +81,7 @@ def forecast(steps: int, smoke: bool) -> dict:
     """Seconds of a training step and of a roll-out of one window, and the memory of the step [GB]."""
     import yaml
 
-    from kmodels.benchmarks import contestant, devices, speed
+    from kmodels.benchmarks import contestant, devices, parts
     from kmodels.core.spec import registry
     from kmodels.core.training import inference
     from kmodels.plume.evaluation import rollout
@@ -91,13 +91,13 @@ def forecast(steps: int, smoke: bool) -> dict:
     full.pop("task")
     recipe = task.recipe().with_changes(full).with_changes({"data": {"n_runs": 4, "frames": 36}})
     recipe = recipe.with_changes(task.recipe.SMOKE).with_changes({"model": {"substeps": 4}}) if smoke else recipe
-    case = speed.BenchmarkCase(task, recipe)
+    case = parts.BenchmarkCase(task, recipe)
     batch = inference.as_tensors(case.batch(recipe.train.batch_size))
     times, _ = contestant.fitted(case.model, [batch] * (steps + 1), steps)
     found = {"step_s": float(sorted(times[1:])[steps // 2]), "first_step_s": float(times[0])}
     found |= {"batch": recipe.train.batch_size, "memory_gb": devices.peak_memory_gb(), "leads": LEADS}
     print(json.dumps(found), flush=True)
-    windows = task.load(speed.cache.get_or_simulate(task, recipe, lambda *a: None, lambda text: None), recipe).take([0])
+    windows = task.load(parts.cache.get_or_simulate(task, recipe, lambda *a: None, lambda text: None), recipe).take([0])
     for name in ("first_forecast_s", "forecast_s"):
         began = time.perf_counter()
         frames = rollout.roll_out(case.model, windows, recipe, LEADS)

@@ -18,7 +18,7 @@ PAGES = (
 )
 PICTURE = re.compile(r"!\[([^]]*)\]\(\.\./\.\./(configs/reports/[^)]*)\)")
 KINDS = (
-    *("zoo", "gallery", "cards", "speed", "steps", "rounds", "gpu", "exports", "first", "scale", "twice"),
+    *("zoo", "gallery", "cards", "steps", "rounds", "jobs", "growth", "gpu", "exports", "first", "scale", "twice"),
     *("results", "gates", "levels", "ladder", "study", "rules", "source"),
 )
 BLOCK = re.compile(rf"(<!-- ({'|'.join(KINDS)}): (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -56,10 +56,12 @@ def _made(kind, content) -> str:
         return _zoo(content)
     if kind == "gallery":
         return "\n\n".join(_shown(content, name) for name in ZOO)
-    if kind == "speed":
-        return _speed(content)
     if kind in ("steps", "rounds"):
         return _rounds(content, kind)
+    if kind == "growth":
+        return tables.bench(content)
+    if kind == "jobs":
+        return _jobs(content["rows"])
     if kind == "cards":
         return _cards()
     if kind == "first":
@@ -198,21 +200,6 @@ def _shown(folder: Path, name: str) -> str:
     return "\n\n".join([head, tables.table(rows), said[0].upper() + said[1:], *pictures])
 
 
-def _speed(report: dict) -> str:
-    """Our own times alone, a row a model."""
-    from kmodels.core.report import tables
-
-    rows = [["model", "step: TensorFlow", "JAX", "PyTorch", "one prediction: TensorFlow", "JAX", "PyTorch"]]
-    for name, parts in report["models"].items():
-        speeds = [parts["speed"][backend] for backend in ("tensorflow", "jax", "torch")]
-        steps = [f"{1000 * speed['train']['ours']['median']:.0f} ms" for speed in speeds]
-        single = [f"{1000 * speed['predict']['1']['ours']['median']:.1f} ms" for speed in speeds]
-        rows.append([name, *steps, *single])
-    machine = report["hardware"]
-    where = f"Measured {report['date'][:10]}, {machine['cores']} cores of {machine['processor']}."
-    return f"{tables.table(rows)}\n\n{where}"
-
-
 def _rounds(report: dict, kind: str) -> str:
     """Training steps against PyTorch's; of `rounds` predictions, too, and how near steps come to what can be done."""
     from kmodels.benchmarks import rounds
@@ -224,6 +211,15 @@ def _rounds(report: dict, kind: str) -> str:
     processes = 1 + max(row["round"] for row in rows)
     where = f"Measured {report['date']}, two cores of {rows[0]['device']}, medians of {processes} processes each."
     return "\n\n".join([*map(tables.table, cells), where])
+
+
+def _jobs(rows: list[dict]) -> str:
+    """Whole fits, a row each."""
+    from kmodels.benchmarks import whole
+    from kmodels.core.report import tables
+
+    machine = tables.machine(rows[0]["machine"])
+    return f"{tables.table(whole.table(rows))}\n\nMeasured {rows[0]['date'][:10]}, {machine}."
 
 
 if __name__ == "__main__":

@@ -1,9 +1,8 @@
 """Training rows a second on two one-thread devices against one.
 
 `python tests/helpers/rows_a_second.py [model[:backend] ...]`, on an idle machine of two cores. Every model's default
-network, but for precip's, which is refused on several devices of its fastest backend, trains for a few epochs of little
-data on one core, and with `--devices 2` on two with batches twice as large; the last epoch counts, its validation
-included. The report is that of helpers.scale.
+network trains for a few epochs of little data on one core, and with `--devices 2` on two with batches twice as large;
+the last epoch counts, its validation included. The report is that of helpers.scale.
 """
 
 import json
@@ -24,6 +23,7 @@ WORK = {
     "nand": ("jax", {"data.n_sequences": 12800, "train.hard_negatives": "false"}),
     "nand.generator": ("jax", {"data.n_sequences": 5120}),
     "plume": ("jax", {"data.n_runs": 40}),
+    "precip": ("torch", {"data.n_days": 1000}),
     "metasurface": ("tensorflow", {"data.n_structures": 1280}),
     "echo": ("tensorflow", {"data.n_rooms": 120}),
 }

@@ -2,7 +2,7 @@
 
 import keras
 
-from kmodels.benchmarks.speed import Bench
+from kmodels.benchmarks.parts import Bench
 from kmodels.layers.conv_lstm3d import ConvLSTM3D
 
 # (batch, time, z, y, x, channels); as many channels go out

@@ -1,6 +1,6 @@
 """What is measured of the precip network beside what every model has."""
 
-from kmodels.benchmarks.speed import Bench
+from kmodels.benchmarks.parts import Bench
 
 BENCH = Bench(
     sample=("n_days", 400),

@@ -65,17 +65,25 @@ class Appended:
     def __len__(self) -> int:
         return self._rows
 
+    @property
+    def in_memory(self) -> int:
+        """Bytes that it holds in memory."""
+        return self._bytes if self._file is None else 0
+
     def append(self, block: np.ndarray) -> None:
         """Add rows, (n, ...), of one shape and type in all blocks."""
         self._rows += len(block)
         self._bytes += block.nbytes
         self._blocks.append(block)
-        if self._file is None and self._bytes > self._kept:
-            self._file = unnamed_file()  # the array that is mapped keeps it
-        if self._file is not None:
-            for one in self._blocks:  # written, not mapped: a full disk is then told
-                self._file.write(np.ascontiguousarray(one))
-            self._blocks = [block[:0].copy()]
+        if self._file is not None or self._bytes > self._kept:
+            self.move_to_disk()
+
+    def move_to_disk(self) -> None:
+        """Write what has come, and from now on what comes, to a file."""
+        self._file = self._file or unnamed_file()  # the array that is mapped keeps it
+        for one in self._blocks:  # written, not mapped: a full disk is then told
+            self._file.write(np.ascontiguousarray(one))
+        self._blocks = [self._blocks[0][:0].copy()]
 
     def array(self) -> np.ndarray:
         """Give all rows as one array; a numpy.memmap where they lie on disk."""
@@ -85,6 +93,25 @@ class Appended:
         self._file.flush()
         like = self._blocks[0]
         return np.memmap(self._file, like.dtype, "r", shape=(self._rows, *like.shape[1:]))
+
+
+class AppendedTogether:
+    """Named arrays whose rows come together, and which share the memory that one may take; the largest go to disk."""
+
+    def __init__(self):
+        self._kept = memory_bytes()
+        self._arrays: dict[str, Appended] = {}
+
+    def append(self, blocks: dict[str, np.ndarray]) -> None:
+        """Add rows, {name: (n, ...)}."""
+        for name, block in blocks.items():
+            self._arrays.setdefault(name, Appended(self._kept)).append(block)
+        while sum(one.in_memory for one in self._arrays.values()) > self._kept:
+            max(self._arrays.values(), key=lambda one: one.in_memory).move_to_disk()
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Give all rows, {name: array}."""
+        return {name: one.array() for name, one in self._arrays.items()}
 
 
 class Chosen:

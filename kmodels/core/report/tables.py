@@ -136,59 +136,22 @@ def bench(report: dict) -> str:
     Returns
     -------
     str
-        Its tables (speed, alternatives and layers, data, growth), and where they were measured.
+        Its tables (pairs, data, growth), and where they were measured.
     """
-    makers = _speed_rows, _other_rows, _data_rows, _growth_rows
+    makers = _pair_rows, _data_rows, _growth_rows
     made = [table(rows) for rows in (make(report["models"]) for make in makers) if len(rows) > 1]
     minutes = f": {report['minutes']:.0f} minutes" if "minutes" in report else ""
     where = f"Measured {report['date'][:10]}, {machine(report['hardware'])}{minutes}."
     return "\n\n".join([*made, where])
 
 
-def _speed_rows(models) -> list[list[str]]:
-    """Make a row for each model and backend, and for each form of the reference."""
-    head = "model|backend|training step|/ PyTorch|share of peak|latency, batch 1|/ PyTorch|latency, batch 64|/ PyTorch"
-    rows = [f"{head}|whole training|memory|input-pipeline stall".split("|")]
-    for model, parts in models.items():
-        references = {}
-        for backend, speed in parts.get("speed", {}).items():
-            rows.append([model, backend, *_speed_cells(speed)])
-            names = {"eager": "PyTorch, eager", "compiled": "PyTorch, compiled"}
-            references |= {label: (speed, name) for name, label in names.items() if name in speed["train"]}
-        rows += [[model, label, *_reference_cells(*pair)] for label, pair in sorted(references.items(), reverse=True)]
-    return rows
-
-
-def _speed_cells(speed) -> list[str]:
-    train, predict = speed["train"], speed["predict"]
-    share = speed.get("peak_share", {}).get("ours")
-    cells = [_time(train["ours"]), _ratio(train["ratio"].get("eager")), f"{share['median']:.0%}" if share else "-"]
-    for part in predict.values():
-        cells += [_time(part["ours"]), _ratio(part["ratio"].get("eager"))]
-    return [
-        *cells,
-        f"{speed['training']:.0f} s",
-        f"{speed['peak_memory_gb']:.2f} GB",
-        f"{speed['fit']['waiting']:.1%}",
-    ]
-
-
-def _reference_cells(speed, name) -> list[str]:
-    """Write the reference's own times, in the process of the last backend that was measured in turn with it."""
-    train, share = speed["train"], speed["peak_share"].get(name)
-    cells = [_time(train[name]), "", f"{share['median']:.0%}" if share else ""]
-    for part in speed["predict"].values():
-        cells += [_time(part[name]) if name in part else "", ""]
-    return [*cells, "", "", ""]
-
-
-def _other_rows(models) -> list[list[str]]:
+def _pair_rows(models) -> list[list[str]]:
     """Make the rows of layers and other ways to train: ours against what it is compared with."""
     rows = [["model", "backend", "against", "ours", "other", "ratio"]]
     for model, parts in models.items():
-        for backend, speed in parts.get("speed", {}).items():
-            for name, pair in {**speed["alternatives"], **speed["layers"]}.items():
-                rows.append([model, backend, name, *map(_time, (pair["ours"], pair["theirs"])), _ratio(pair["ratio"])])
+        for backend, pairs in parts.get("pairs", {}).items():
+            for name, pair in pairs.items():
+                rows.append([model, backend, name, *map(_time, (pair["ours"], pair["theirs"])), f"{pair['ratio']:.2f}"])
     return rows
 
 
@@ -219,10 +182,6 @@ def _growth_rows(models) -> list[list[str]]:
 def _time(spread) -> str:
     seconds = spread["median"]
     return f"{seconds:.3g} s" if seconds >= 1 else f"{1000 * seconds:.3g} ms"
-
-
-def _ratio(spread) -> str:
-    return _spread(spread, "{:.2f}") if spread else "-"
 
 
 def _spread(spread, form) -> str:

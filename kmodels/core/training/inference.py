@@ -33,12 +33,12 @@ def predict(
     dict of str to numpy.ndarray
         Each (n, ...); those that are too large for memory on disk, see `kmodels.core.io.rows`.
     """
-    parts = {}
+    made = stored.AppendedTogether()
     for rows, inputs, _ in _in_order(examples, batch_size):
-        _add(parts, _outputs(model, inputs, len(rows)))
+        made.append(_outputs(model, inputs, len(rows)))
         if progress:
             progress(int(rows[-1]) + 1, len(examples))
-    return _joined(parts)
+    return made.arrays()
 
 
 def predict_and_score(model: keras.Model, examples: Any, batch_size: int) -> tuple[dict, dict[str, float]]:
@@ -60,17 +60,17 @@ def predict_and_score(model: keras.Model, examples: Any, batch_size: int) -> tup
     losses : dict of str to float
         The mean of every loss term, and their weighted sum `loss`.
     """
-    parts, terms = {}, {}
+    made, terms = stored.AppendedTogether(), stored.AppendedTogether()
     for rows, inputs, targets in _in_order(examples, batch_size):
         n = len(rows)
         outputs = _outputs(model, inputs, n)
-        _add(parts, outputs)
+        made.append(outputs)
         inputs, targets = ({k: v[:n] for k, v in part.items()} for part in (inputs, targets))
         values = model.terms(*as_tensors((inputs, targets, outputs)))
-        _add(terms, {name: as_numpy(value).astype("float64") for name, value in values.items()})
-    means = {name: float(values.mean()) for name, values in _joined(terms).items()}
+        terms.append({name: as_numpy(value).astype("float64") for name, value in values.items()})
+    means = {name: float(values.mean()) for name, values in terms.arrays().items()}
     loss = sum(float(as_numpy(model.term_weights[name])) * value for name, value in means.items())
-    return _joined(parts), {"loss": loss} | means
+    return made.arrays(), {"loss": loss} | means
 
 
 def as_tensors(arrays: Any) -> Any:
@@ -93,16 +93,6 @@ def _in_order(examples, batch_size):
 def _outputs(model, inputs, n):
     outputs = distribution.current().predicted(model, inputs)
     return {name: np.asarray(value)[:n] for name, value in outputs.items()}
-
-
-def _add(parts, arrays):
-    """Append the rows of one batch to those of each name."""
-    for name, values in arrays.items():
-        parts.setdefault(name, stored.Appended()).append(values)
-
-
-def _joined(parts):
-    return {name: part.array() for name, part in parts.items()}
 
 
 def gradient(function: Callable) -> Callable[[np.ndarray], tuple[float, np.ndarray]]:

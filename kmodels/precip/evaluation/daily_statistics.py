@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kmodels.core.io.rows import Appended
+from kmodels.core.io.rows import AppendedTogether
 from kmodels.precip.data.load import WET
 from kmodels.precip.data.records import Domain
 from kmodels.precip.data.statistics import Statistics
@@ -15,6 +15,7 @@ BINS = 4000  # of the histogram of log1p(rain) that quantiles are read from
 TOP = np.log1p(4000.0)  # its upper end
 WINDOW = (5, 5)  # neighbourhood of the fractions skill score [cells]
 POOLED = {f"crps_{how}_{size}": (how, size) for size in (4, 16) for how in ("mean", "max")}
+KINDS = ("each", "histograms", "power", "ranks")
 PAIRS = 10  # members whose pairwise likeness is diversity, and whose fractions are scored
 
 
@@ -107,13 +108,12 @@ def daily_statistics(ensemble: Ensemble, known: Statistics, brief: bool = False,
     progress : callable, optional
         progress(done, total).
     """
-    days, parts = ensemble.days, {}
+    days, made = ensemble.days, AppendedTogether()
     for rows, fields in ensemble.blocks(progress):
-        found = _block_statistics(fields, days.rain(rows), days.domain.observed, known, brief)
-        for kind, arrays in zip(("each", "histograms", "power", "ranks"), found, strict=True):
-            for name, values in arrays.items():
-                parts.setdefault(kind, {}).setdefault(name, Appended()).append(values)
-    each, histograms, power, ranks = ({k: made.array() for k, made in of.items()} for of in parts.values())
+        found = zip(KINDS, _block_statistics(fields, days.rain(rows), days.domain.observed, known, brief), strict=True)
+        made.append({(kind, name): values for kind, of in found for name, values in of.items()})
+    arrays = made.arrays()
+    each, histograms, power, ranks = ({name: arrays[of, name] for of, name in arrays if of == kind} for kind in KINDS)
     each["heavy"] = days.heavy(known.heavy).astype(float)
     return DailyStatistics(each, histograms, power, ranks["ranks"], days.groups, ensemble.members)
 

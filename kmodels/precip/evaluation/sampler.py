@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 from keras import ops
 
+from kmodels.core.io.rows import choose, mapped
 from kmodels.core.spec.errors import UserError
 from kmodels.core.training import backend
 from kmodels.core.training.devices import distribution
@@ -61,7 +62,8 @@ class Sampler(Ensemble):
             Where the predictors' grid lies elsewhere over the fine one than in the training.
         """
         _check_places(model, days)
-        code = {name: np.asarray(outputs[name], "float32") for name in CODES if name in outputs}
+        known = {name: outputs[name] for name in CODES if name in outputs}
+        code = {name: made if made.dtype == "float32" else mapped(np.float32, made) for name, made in known.items()}
         return cls(days, members, None, model=model, code=code, **options)
 
     def replace(self, **options) -> "Sampler":
@@ -70,7 +72,7 @@ class Sampler(Ensemble):
 
     def take(self, rows) -> "Sampler":
         """Return the sampler of these days alone, whose fields are the same."""
-        code = {name: value[rows] for name, value in self.code.items()}
+        code = {name: choose(value, rows) for name, value in self.code.items()}
         return self.replace(days=self.days.take(rows), code=code, statistics=None)
 
     def daily_statistics(self, brief: bool = False) -> DailyStatistics:
@@ -96,17 +98,21 @@ class Sampler(Ensemble):
     def _batch(self, own: np.ndarray, given: dict[str, np.ndarray]) -> np.ndarray:
         """Decode a field for each of the days `own`, of the noise that is given: (fields, y, x) [mm/day]."""
         prefix = "prior_" if self.mode == "prior" else ""
-        mean, log_variance = (self.code[prefix + part][own] for part in ("mean", "log_variance"))
+        mean, log_variance = (self._of(prefix + part, own) for part in ("mean", "log_variance"))
         given["z"] = mean + self.temperature * np.exp(0.5 * log_variance) * given.pop("noise_z")
         for k in self.model.architecture.latent_maps if self.mode == "posterior" else ():
-            mean, log_variance = (self.code[f"{part}_{k}"][own] for part in ("mean", "log_variance"))
+            mean, log_variance = (self._of(f"{part}_{k}", own) for part in ("mean", "log_variance"))
             given[f"noise_{k}"] = mean + np.exp(0.5 * log_variance) * given[f"noise_{k}"]
-        given |= {name: self.code[name][own] for name in ("summary", "map") if name in self.code}
+        given |= {name: self._of(name, own) for name in ("summary", "map") if name in self.code}
         if self.model.architecture.height:
             static = statics(self.days.domain)
             given["static"] = np.broadcast_to(static, (len(own), *static.shape))
         scaled = np.asarray(distribution.current().predicted(self.model.decoder, given))
-        return self._rain(scaled, self.code["coarse"][own] if "coarse" in self.code else None)
+        return self._rain(scaled, self._of("coarse", own) if "coarse" in self.code else None)
+
+    def _of(self, name: str, own: np.ndarray) -> np.ndarray:
+        """Read a part of the code for each of the days `own`."""
+        return np.asarray(self.code[name][own])
 
     def _rain(self, scaled: np.ndarray, coarse_rain: np.ndarray | None) -> np.ndarray:
         """[mm/day]; less than WET is none."""

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from keras import ops
 
-from kmodels.core.io.rows import blocks
+from kmodels.core.io.rows import blocks, choose
 from kmodels.core.spec.errors import UserError
 from kmodels.core.training import inference
 from kmodels.precip.data.encode import DayExamples
@@ -113,7 +113,7 @@ def with_statistics(sampler: Sampler, brief: bool = False, posterior_members: in
 def with_shuffled_code(sampler: Sampler) -> Sampler:
     """Make a posterior sampler with the z of another day: its fields are as good where z says nothing."""
     order = np.roll(np.arange(len(sampler.days)), 1)
-    code = sampler.code | {name: sampler.code[name][order] for name in LAWS if name in sampler.code}
+    code = sampler.code | {name: choose(sampler.code[name], order) for name in LAWS if name in sampler.code}
     return sampler.replace(mode="posterior", code=code)
 
 

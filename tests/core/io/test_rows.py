@@ -30,6 +30,18 @@ def test_rows_beyond_the_limit_lie_on_disk_and_stay_the_same(values, tmp_path):
     assert not list((tmp_path / "cache").iterdir()), "the file has no name, so nothing is left behind"
 
 
+def test_arrays_that_come_together_share_the_memory_of_one(values, monkeypatch):
+    monkeypatch.setenv(rows.VARIABLE, str(values.nbytes))
+    arrays = {"large": values, "half": values[:, :, :2], "tenth": values[:, 0, :1]}
+    made = rows.AppendedTogether()
+    for first in range(0, len(values), 64):
+        made.append({name: array[first : first + 64] for name, array in arrays.items()})
+    found = made.arrays()
+    assert [rows.is_on_disk(found[name]) for name in arrays] == [True, False, False]
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(found[name], array)
+
+
 def test_chosen_rows_are_those_of_the_array(values):
     large, rng = appended(values, 0), np.random.default_rng(1)
     own = rng.permutation(1000)[:300]

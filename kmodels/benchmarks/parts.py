@@ -1,12 +1,10 @@
-"""What is measured of a model on one backend: data, training step and prediction, and how they grow."""
+"""What is measured of a model on one backend in one process: data, pairs of ways to do the same, growth of a step."""
 
 import contextlib
 import gc
-import itertools
 import tempfile
 import threading
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,10 +13,10 @@ import numpy as np
 import psutil
 
 from kmodels.benchmarks import measure, reference
-from kmodels.core.runs import cache, provenance
+from kmodels.core.runs import cache
 from kmodels.core.spec.recipe import Recipe
 from kmodels.core.spec.task import Task
-from kmodels.core.training import backend, batching, inference
+from kmodels.core.training import batching, inference
 
 PREDICTED = (1, 64)  # examples at a time
 BATCHES = (0.5, 1.0, 2.0)  # of the recipe's own, to see growth
@@ -55,14 +53,14 @@ class Effort:
     ----------
     rounds, seconds, block
         As in `measure.time_interleaved`.
-    fitted : int
-        Steps of a fit.
+    layers : {"default", "smoke"}
+        Size of the input of layers.
     """
 
     rounds: int = 5
     seconds: float = 5.0
     block: float = 0.1
-    fitted: int = 20
+    layers: str = "default"
 
     def time_interleaved(self, calls: dict[str, Callable]) -> dict[str, np.ndarray]:
         """Time calls in turn, by `measure.time_interleaved`: seconds of one call by name."""
@@ -70,9 +68,9 @@ class Effort:
 
 
 EFFORTS = {
-    "smoke": Effort(rounds=1, seconds=0.0, block=0.0, fitted=3),
+    "smoke": Effort(rounds=1, seconds=0.0, block=0.0, layers="smoke"),
     "normal": Effort(),
-    "full": Effort(rounds=15, seconds=60.0, fitted=200),
+    "full": Effort(rounds=15, seconds=60.0),
 }
 
 
@@ -125,7 +123,7 @@ def rates(task: Task, bench: Bench, recipe: Recipe, effort: Effort) -> dict:
     return {name: measure.spread(count / values) for name, values in times.items()}
 
 
-# -- training and prediction ----------------------------------------------------------------------------------
+# -- a model and its examples ----------------------------------------------------------------------------------
 
 
 class BenchmarkCase:
@@ -158,12 +156,6 @@ class BenchmarkCase:
         batch = inference.as_tensors(self.batch(size))
         return lambda: float(np.ravel(self.model.train_on_batch(*batch))[0])
 
-    def fit(self, steps: int, callbacks: Sequence[keras.callbacks.Callback] = ()) -> None:
-        """Train on the same batch again and again, for so many steps."""
-        batch = self.batch(self.recipe.train.batch_size)
-        batches = (batch for _ in itertools.count())
-        self.model.fit(batches, steps_per_epoch=steps, callbacks=list(callbacks), shuffle=False, verbose=0)
-
     def inputs(self, size: int) -> dict:
         """Take what is predicted for so many examples."""
         return self.known.take(batching.filled(np.arange(min(size, len(self.known))), size))[0]
@@ -174,10 +166,8 @@ class BenchmarkCase:
         return lambda: self.model.predict_on_batch(inputs)
 
 
-def speed(task: Task, bench: Bench, recipe: Recipe, effort: Effort) -> dict:
-    """Time a training step and predictions, in turn with the PyTorch reference and a matrix product.
-
-    Ratios above 1: ours is slower. Memory is that of the process before it knew of PyTorch.
+def pairs(task: Task, bench: Bench, recipe: Recipe, effort: Effort) -> dict:
+    """Time in turn, in this process, what runs on one backend: other ways to train, and layers against Keras' own.
 
     Parameters
     ----------
@@ -193,94 +183,11 @@ def speed(task: Task, bench: Bench, recipe: Recipe, effort: Effort) -> dict:
     Returns
     -------
     dict
-        Times [s], ratios, peak memory [GB] and the share of time in which a fit waited for its input.
+        By name: `ours`, `theirs` [s] and `ratio`; above 1 ours is slower.
     """
-    subject, size = BenchmarkCase(task, recipe), recipe.train.batch_size
-    first = _seconds(lambda: subject.fit(1))
-    found = {"first_step": first, "fit": _fitted(subject, effort.fitted), "predict": {}}
-    predicts = {n: subject.predict(n) for n in PREDICTED}
-    for predict in predicts.values():
-        predict()
-    found["peak_memory_gb"] = provenance.peak_memory_gb()
-
-    reference_net = reference.steps(task.name, recipe, subject.model)
-    theirs = {"eager": reference_net.train(*subject.batch(size))} if reference_net else {}
-    if reference_net and backend.current() == "torch":  # once for all backends
-        theirs["compiled"] = reference_net.train(*subject.batch(size), compiled=True)
-    turns = InterleavedFit({**theirs, "product": measure.matrix_product()}, effort)
-    subject.fit(1_000_000, [turns])
-    times = {name: np.array(values) for name, values in turns.times.items()}
-    found["train"] = _compared(times)
-    found["products"] = measure.spread(measure.MATRIX_OPERATIONS / times["product"])
-    if reference_net:
-        found["operations"] = reference_net.operations(*subject.batch(size))
-        share = found["operations"] / measure.MATRIX_OPERATIONS
-        found["peak_share"] = {
-            name: measure.spread(share * times["product"] / times[name]) for name in ("ours", "eager")
-        }
-    for n, predict in predicts.items():
-        theirs = {"eager": reference_net.predict(subject.inputs(n))} if reference_net else {}
-        found["predict"][n] = _compared(effort.time_interleaved({"ours": predict, **theirs}))
-    found["training"] = first + training_steps(subject, bench) * found["train"]["ours"]["median"]
-    found["alternatives"] = {
-        name: _alternative(subject, changes, effort) for name, changes in bench.alternatives.items()
-    }
-    found["layers"] = {name: _layers(*make("default"), effort) for name, make in bench.layers.items()}
-    return found
-
-
-class InterleavedFit(keras.callbacks.Callback):
-    """Lets `fit` take some steps, then others their turn, and so on; ends the fit.
-
-    A step inside `fit` is what a training takes: outside, jax copies its state into the model and back every time.
-
-    Parameters
-    ----------
-    others : dict of str to callable
-        What takes turns with the steps, by name.
-    effort : Effort
-        How long is measured.
-
-    Attributes
-    ----------
-    times : dict of str to list of float
-        {name: [seconds of one call]}, of the steps as "ours".
-    """
-
-    def __init__(self, others: dict[str, Callable], effort: Effort):
-        super().__init__()
-        self.effort, self.others = effort, others
-        self.times = {name: [] for name in ("ours", *others)}
-        self.count, self.taken = None, 0  # steps of a turn; those taken in this one
-
-    def on_train_batch_end(self, batch, logs=None):
-        """Count and time the step: Keras has fetched its figures before it calls, so it is done."""
-        seconds = time.perf_counter() - self.started if batch else 0.0
-        self.taken += 1
-        if batch == 0:  # compiled, maybe
-            self._next_turn()
-        elif self.count is None:
-            self.count = max(1, round(self.effort.block / seconds))
-            self.turns = {name: measure.Turn(call, self.effort.block) for name, call in self.others.items()}
-            self.ends = time.perf_counter() + self.effort.seconds
-            self._next_turn()
-        elif self.taken == self.count:
-            self.times["ours"].append(seconds / self.count)
-            for name, turn in self.turns.items():
-                self.times[name].append(turn())
-            rounds = len(self.times["ours"])
-            self.model.stop_training = rounds == self.effort.rounds or time.perf_counter() > self.ends
-            self._next_turn()
-
-    def _next_turn(self):
-        self.taken, self.started = 0, time.perf_counter()
-
-
-def _compared(times: dict[str, np.ndarray]) -> dict:
-    """Summarise the seconds of each, and ours as a ratio to each."""
-    found = {name: measure.spread(values) for name, values in times.items() if name != "product"}
-    ratios = {name: measure.ratio(times["ours"], times[name]) for name in found if name != "ours"}
-    return found | {"ratio": ratios}
+    subject = BenchmarkCase(task, recipe) if bench.alternatives else None
+    found = {name: _alternative(subject, changes, effort) for name, changes in bench.alternatives.items()}
+    return found | {name: _layers(*make(effort.layers), effort) for name, make in bench.layers.items()}
 
 
 def training_steps(subject: BenchmarkCase, bench: Bench) -> int:
@@ -289,19 +196,6 @@ def training_steps(subject: BenchmarkCase, bench: Bench) -> int:
     data, train = subject.recipe.data, subject.recipe.train
     examples = round(len(subject.examples) * getattr(subject.task.recipe().data, name) / getattr(data, name))
     return batching.steps_per_epoch(examples, train.batch_size) * train.epochs
-
-
-def _fitted(subject: BenchmarkCase, steps: int) -> dict:
-    """Measure a step's seconds inside `fit`, and the share of them in which its input was not ready."""
-    recipe = subject.recipe
-    ahead = batching.ReadAhead(batching.batches(subject.examples, recipe.train.batch_size, recipe.seed))
-    try:
-        subject.model.fit(iter(ahead), steps_per_epoch=2, shuffle=False, verbose=0)
-        waited = ahead.waited
-        seconds = _seconds(lambda: subject.model.fit(iter(ahead), steps_per_epoch=steps, shuffle=False, verbose=0))
-    finally:
-        ahead.close()
-    return {"step": seconds / steps, "waiting": (ahead.waited - waited) / seconds}
 
 
 def _alternative(subject: BenchmarkCase, changes: dict, effort: Effort) -> dict:
@@ -371,20 +265,18 @@ def growth(task: Task, bench: Bench, recipe: Recipe, effort: Effort) -> dict:
     dict
         {what grows: {sizes, seconds, memory_gb and operations of a training step, slopes}}.
     """
-    empty = psutil.Process().memory_info().rss
-    batch, base = recipe.train.batch_size, BenchmarkCase(task, recipe)
-    batches = sorted({max(1, round(batch * factor)) for factor in BATCHES})
-    steps = {size: _step_of(base, size, empty, effort) for size in batches}
-    found = {"batch": _grown(steps)}
+    empty, batch = psutil.Process().memory_info().rss, recipe.train.batch_size
+    axes = {"batch": {size: (recipe, size) for size in sorted({max(1, round(batch * factor)) for factor in BATCHES})}}
     for axis, sizes in bench.grows.items():
-        recipes = {size: recipe.with_changes(changes) for size, changes in sizes.items()}
-        found[axis] = _grown(
-            {
-                size: steps[batch] if one == recipe else _step_of(BenchmarkCase(task, one), batch, empty, effort)
-                for size, one in recipes.items()
-            }
-        )
-    return found
+        axes[axis] = {size: (recipe.with_changes(changes), batch) for size, changes in sizes.items()}
+    each = {(one.digest(), size): (one, size) for sizes in axes.values() for one, size in sizes.values()}
+    steps = {key: _step_of(BenchmarkCase(task, one), size, empty, effort) for key, (one, size) in each.items()}
+    for key, (one, size) in each.items():  # when all are timed: in a process that runs PyTorch, too, TensorFlow is slow
+        steps[key]["operations"] = _operations(BenchmarkCase(task, one), size)
+    return {
+        axis: _grown({size: steps[one.digest(), rows] for size, (one, rows) in sizes.items()})
+        for axis, sizes in axes.items()
+    }
 
 
 def _grown(steps: dict[int, dict]) -> dict:
@@ -395,18 +287,19 @@ def _grown(steps: dict[int, dict]) -> dict:
 
 
 def _step_of(subject: BenchmarkCase, size: int, empty: int, effort: Effort) -> dict:
-    """Measure seconds, memory and operations of a step on batches of this size; empty: bytes that are not counted."""
+    """Measure seconds and memory of a step on batches of this size; empty: bytes that are not counted."""
     gc.collect()
     train = subject.train(size)
     with _watched() as memory:
         train()
     times = effort.time_interleaved({"ours": train})["ours"]
-    reference_net = reference.steps(subject.task.name, subject.recipe, subject.model)
-    return {
-        "seconds": float(np.median(times)),
-        "memory_gb": (max(memory) - empty) / 1e9,
-        "operations": reference_net.operations(*subject.batch(size)) if reference_net else None,
-    }
+    return {"seconds": float(np.median(times)), "memory_gb": (max(memory) - empty) / 1e9}
+
+
+def _operations(subject: BenchmarkCase, size: int) -> int | None:
+    """Count the operations of a step of the PyTorch reference; None without PyTorch."""
+    steps = reference.steps(subject.task.name, subject.recipe, subject.model)
+    return steps.operations(*subject.batch(size)) if steps else None
 
 
 def _slope(sizes, values) -> float | None:
@@ -432,9 +325,3 @@ def _watched(every: float = 0.002):
         done.set()
         thread.join()
         held.append(process.memory_info().rss)
-
-
-def _seconds(call) -> float:
-    start = time.perf_counter()
-    call()
-    return time.perf_counter() - start
