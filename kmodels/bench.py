@@ -3,7 +3,7 @@
   python -m kmodels.bench --rounds 3 --out speed.json
   python -m kmodels.bench --rounds 3 --out again.json --against speed.json
   python -m kmodels.bench --model plume --backend jax
-  python -m kmodels.bench --part growth --full
+  python -m kmodels.bench --part growth
   python -m kmodels.bench --part job --model nand
   python -m kmodels.bench --choose --model nand
   python -m kmodels.bench --model nand --contestant ours --backend jax --steps 30
@@ -55,7 +55,7 @@ def main(argv=None) -> int:
         help="rates of the data, pairs, growth, whole fits (job), or a contestant's layer",
     )
     effort = options.add_mutually_exclusive_group()
-    effort.add_argument("--full", action="store_true", help="more turns, and growth on every backend")
+    effort.add_argument("--full", action="store_true", help="more turns")
     effort.add_argument(
         "--smoke",
         action="store_true",
@@ -117,7 +117,7 @@ def _parts(args) -> int:
 
     effort = "full" if args.full else "smoke" if args.smoke else "normal"
     models, parts = [args.model] if args.model else registry.NAMES, [args.part] if args.part else PARTS
-    todo = bench.jobs(models, [args.backend] if args.backend else backend.installed(), parts, effort)
+    todo = bench.jobs(models, [args.backend] if args.backend else backend.installed(), parts)
     if (len(todo) == 1 or args.backend) and not scale.is_asked(args):
         backend.start(todo[0].backend, registry.recipe_type(todo[0].model).SMALL_OPERATIONS)
     started = time.monotonic()

@@ -54,19 +54,15 @@ class Job:
         return [sys.executable, "-m", "kmodels.bench", *words, *([] if effort == "normal" else [f"--{effort}"])]
 
 
-def jobs(models: list[str], backends: list[str], parts: list[str], effort: str) -> list[Job]:
-    """List what there is to do, model by model.
-
-    Data has no backend, and growth is seen on one; with effort "full" on each.
+def jobs(models: list[str], backends: list[str], parts: list[str]) -> list[Job]:
+    """List what there is to do, model by model, on every backend; data has none.
 
     Parameters
     ----------
     models, backends, parts : list of str
         What is measured.
-    effort : {"smoke", "normal", "full"}
-        How long is measured.
     """
-    every = {"data": backends[:1], "pairs": backends, "growth": backends if effort == "full" else backends[:1]}
+    every = {part: backends[:1] if part == "data" else backends for part in PARTS}
     return [Job(model, backend, part) for model in models for part in parts for backend in every[part]]
 
 

@@ -73,15 +73,13 @@ def test_memory_is_watched_while_it_is_held():
 
 
 def test_what_there_is_to_do():
-    found = core_bench.jobs(["a", "b"], ["x", "y"], core_bench.PARTS, "normal")
-    assert [str(job) for job in found[:4]] == [
+    found = core_bench.jobs(["a", "b"], ["x", "y"], core_bench.PARTS)
+    assert [str(job) for job in found[:3]] == [
         "data of a on x",
         "pairs of a on x",
         "pairs of a on y",
-        "growth of a on x",
     ]
-    assert len(found) == 8
-    assert len(core_bench.jobs(["a"], ["x", "y"], ["growth"], "full")) == 2
+    assert len(found) == 10 and len(core_bench.jobs(["a"], ["x", "y"], ["growth"])) == 2
 
 
 def test_a_part_that_fails_is_named_and_the_others_go_on(tmp_path, monkeypatch, capsys):
