@@ -19,6 +19,7 @@ from kmodels.core.training import backend
 PLAIN = ("eager", "compiled")  # PyTorch
 CONTESTANTS = ("ours", "keras", *PLAIN)
 WARM = 10  # predictions before those that are timed: the first compile, or record what the others play back
+PREDICTING = 5.0  # seconds of predictions that are timed, three at least, where that is less than the steps asked for
 PRECISIONS = ("float32", "tf32", "bfloat16")
 
 
@@ -139,9 +140,12 @@ def _predictions(calls: dict[int, Callable], entry: Contestant) -> dict:
     """Time predictions by the number of examples, none in full size; those of one from the tenth on, and the first."""
     if entry.size == "full":  # an accelerator's time is lent, and 64 examples may not fit
         return {}
-    times = {n: repeated(call, WARM + entry.steps) for n, call in calls.items()}
-    medians = {str(n): round(1e3 * float(np.median(values[WARM:])), 3) for n, values in times.items()}
-    return {"predict_ms": medians, "first_answer_s": round(float(times[min(times)][0]), 2)}
+    warm, times = {}, {}
+    for n, call in calls.items():
+        warm[n] = repeated(call, WARM - 1)
+        times[n] = repeated(call, max(3, min(entry.steps, int(PREDICTING / warm[n][-1]))))
+    medians = {str(n): round(1e3 * float(np.median(values)), 3) for n, values in times.items()}
+    return {"predict_ms": medians, "first_answer_s": round(float(warm[min(warm)][0]), 2)}
 
 
 def _limits(steps, batch: tuple[dict, dict]) -> dict:
