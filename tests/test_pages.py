@@ -1,5 +1,6 @@
 """What the pages say is so: their numbers, their commands, their links, their code."""
 
+import itertools
 import json
 import re
 import runpy
@@ -91,10 +92,17 @@ def test_the_default_config_is_the_default_recipe():
         assert parse.resolve(kind, [parse.read_yaml(ROOT / "configs" / f"{name.replace('.', '_')}.yaml")]) == kind()
 
 
-def test_recipes_name_the_backends_that_the_committed_report_measured_as_fastest():
+ALIKE = 1.1  # trainings that differ by less are as fast as each other: processes differ by more
+
+
+def test_recipes_name_the_backends_from_the_fastest_on_as_the_committed_report_measured_them():
     rows = json.loads((ROOT / "configs" / "reports" / "speed.report.json").read_text())["rows"]
     for name in registry.NAMES:
-        assert tuple(rounds.fastest(rows, name)) == registry.recipe_type(name).FASTEST, name
+        seconds = rounds.trainings(rows, name)
+        order = registry.recipe_type(name).FASTEST
+        assert set(order) == set(seconds), name
+        for before, after in itertools.pairwise(order):
+            assert seconds[before] <= ALIKE * seconds[after], (name, seconds)
 
 
 FLAWED = {"nand_flawed": "flawed"}  # committed report: the variant that it is of

@@ -142,17 +142,17 @@ def disagreements(rows: list[dict], earlier: list[dict]) -> tuple[list[str], int
     return outside, count
 
 
-def fastest(rows: list[dict], model: str) -> list[str]:
-    """Order the backends by the time that a whole training by the default recipe takes, its first step included."""
-    own = [row for row in rows if row["model"] == model and row["contestant"] == "ours"]
+def trainings(rows: list[dict], model: str) -> dict[str, float]:
+    """Compute the seconds that a training by the default recipe takes on each backend, the median of all rounds."""
     taken = {}
-    for row in own:
-        taken.setdefault(row["backend"], []).append(training_s(row))
-    return sorted(taken, key=lambda backend: median(taken[backend]))
+    for row in rows:
+        if row["model"] == model and row["contestant"] == "ours":
+            taken.setdefault(row["backend"], []).append(training_s(row))
+    return {backend: median(seconds) for backend, seconds in taken.items()}
 
 
 def training_s(row: dict) -> float:
-    """Compute the seconds of a training by the default recipe from those of its steps."""
+    """Compute the seconds of a training by the default recipe from those of a step, and of the first."""
     return row["first_s"] + row["steps_of_training"] * row["median_ms"] / 1e3
 
 

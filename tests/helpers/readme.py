@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+from collections import Counter
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -208,7 +209,8 @@ def _rounds(report: dict, kind: str) -> str:
     rows = report["rows"]
     cells = [rounds.table(rows, figure) for figure in (rounds.FIGURES if kind == "rounds" else ["step"])]
     cells += [rounds.limit_table(rows)] if kind == "rounds" else []
-    processes = 1 + max(row["round"] for row in rows)
+    counts = sorted(set(Counter((row["model"], row["contestant"], row["backend"]) for row in rows).values()))
+    processes = " or ".join(map(str, counts))
     where = f"Measured {report['date']}, two cores of {rows[0]['device']}, medians of {processes} processes each."
     return "\n\n".join([*map(tables.table, cells), where])
 

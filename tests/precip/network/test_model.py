@@ -6,13 +6,14 @@ from helpers.small_days import RECIPE_SMALL, written
 from keras import ops
 
 from kmodels.core.cli import parse
+from kmodels.core.io import rows as stored
 from kmodels.core.io.netcdf import opened
 from kmodels.core.report import tables
 from kmodels.core.spec.errors import UserError
 from kmodels.core.training import inference
 from kmodels.precip.data import encode, load, statistics
 from kmodels.precip.evaluation import sampling
-from kmodels.precip.evaluation.sampler import Sampler
+from kmodels.precip.evaluation.sampler import LAWS, Sampler
 from kmodels.precip.ladder import LADDER
 from kmodels.precip.network import losses, training
 from kmodels.precip.network.layers import FreshNoise
@@ -285,6 +286,18 @@ def test_noise_with_a_posterior(days, wide_awake):
     dry = {name: np.zeros_like(value) if name == "rain" else value for name, value in inputs.items()}
     prior = [numbers(wide_awake(inference.as_tensors(given))["prior"]) for given in (inputs, dry)]
     np.testing.assert_array_equal(*prior)
+
+
+def test_another_days_latents_are_read_from_disk(days, wide_awake, monkeypatch):
+    """Of many days they are larger than memory: no whole array of them is made."""
+    usual = sampling.with_shuffled_code(sampling.sampler_of(wide_awake, days, SMALL, 2))
+    monkeypatch.setenv(stored.VARIABLE, "0")
+    sampler = sampling.sampler_of(wide_awake, days, SMALL, 2)
+    shuffled = sampling.with_shuffled_code(sampler)
+    latent = [name for name in LAWS if name in shuffled.code]
+    assert len(latent) == 8 and all(isinstance(shuffled.code[name], stored.Chosen) for name in latent)
+    assert all(stored.is_on_disk(values) for values in sampler.code.values())
+    np.testing.assert_array_equal(shuffled.fields([0, 3]), usual.fields([0, 3]))
 
 
 def test_noise_is_new_in_training_and_given_otherwise():
