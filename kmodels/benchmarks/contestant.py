@@ -95,7 +95,8 @@ def measure(entry: Contestant, recipe) -> dict:
         network `waiting`, the share of the time for which the input was not ready, and `steps_of_training`, how many a
         training by the default recipe takes; of plain PyTorch, as it is, `operations` and `bytes` of a step and the
         processor's `peaks`, see `measure.peaks`; of a network whose size is not full,
-        `predict_ms`, medians by the number of examples, and `first_answer_s` of the first prediction of one.
+        `predict_ms`, medians by the number of examples, and `first_answer_s` of the first prediction of one, but for
+        plain PyTorch that does not compile them.
     """
     import keras
 
@@ -117,11 +118,13 @@ def _model(entry: Contestant, recipe) -> tuple[np.ndarray, dict]:
     from kmodels.core.training import batching
 
     case, size = parts.BenchmarkCase(registry.task(entry.model), recipe), recipe.train.batch_size
+    own = bench.case(entry.model)
     if entry.contestant != "ours":
         compiled = entry.contestant == "compiled"
         steps = reference.steps(entry.model, recipe, case.model, entry.precision)
         times = repeated(steps.train(*case.batch(size), compiled=compiled), entry.steps)
-        calls = {n: steps.predict(case.inputs(n), compiled=compiled) for n in parts.PREDICTED}
+        predicted = parts.PREDICTED if own.compiles_predictions or not compiled else ()
+        calls = {n: steps.predict(case.inputs(n), compiled=compiled) for n in predicted}
         rest = {"batch": size, "memory_gb": devices.peak_memory_gb(), **_predictions(calls, entry)}
         return times, rest | (_limits(steps, case.batch(size)) if entry.size != "full" and not compiled else {})
     ahead = batching.ReadAhead(batching.batches(case.examples, size, recipe.seed))
@@ -131,14 +134,14 @@ def _model(entry: Contestant, recipe) -> tuple[np.ndarray, dict]:
         ahead.close()
     parameters = sum(int(np.prod(weight.shape)) for weight in case.model.trainable_weights)
     calls = {n: case.predict(n) for n in parts.PREDICTED}
-    steps = parts.training_steps(case, bench.case(entry.model))
+    steps = parts.training_steps(case, own)
     rest = {"waiting": round(waited, 4), "parameters": parameters, "memory_gb": devices.peak_memory_gb()}
     return times, {"batch": size, "steps_of_training": steps, **rest, **_predictions(calls, entry)}
 
 
 def _predictions(calls: dict[int, Callable], entry: Contestant) -> dict:
     """Time predictions by the number of examples, none in full size; those of one from the tenth on, and the first."""
-    if entry.size == "full":  # an accelerator's time is lent, and 64 examples may not fit
+    if entry.size == "full" or not calls:  # an accelerator's time is lent, and 64 examples may not fit
         return {}
     warm, times = {}, {}
     for n, call in calls.items():

@@ -37,12 +37,15 @@ class Bench:
     layers : dict of str to callable
         {name: function of a size ("default", "full" or "smoke") that makes (our layer, the one it is compared with,
         shape of the input)}.
+    compiles_predictions : bool
+        Whether `torch.compile` makes the reference's predictions in minutes: it unrolls a loop over lead times.
     """
 
     sample: tuple[str, int]
     grows: dict[str, dict[int, dict]]
     alternatives: dict[str, dict] = field(default_factory=dict)
     layers: dict[str, Callable] = field(default_factory=dict)
+    compiles_predictions: bool = True
 
 
 @dataclass(frozen=True)

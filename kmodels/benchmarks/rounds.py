@@ -63,8 +63,8 @@ def _each(rows, model, figure) -> dict[tuple[str, str], list[float]]:
     """Collect a figure [ms] of every round, for each (contestant, backend) of a model."""
     found = {}
     for row in rows:
-        if row["model"] == model:
-            value = row["median_ms"] if figure == "step" else row["predict_ms"][figure]
+        value = row["median_ms"] if figure == "step" else row.get("predict_ms", {}).get(figure)
+        if row["model"] == model and value is not None:
             found.setdefault((row["contestant"], row["backend"]), []).append(value)
     return found
 
