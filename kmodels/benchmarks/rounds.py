@@ -9,6 +9,7 @@ from statistics import median
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
 from kmodels.benchmarks import reference
 from kmodels.benchmarks.contestant import PLAIN, Contestant, in_a_process, time_all
@@ -209,6 +210,10 @@ def roofline(rows: list[dict]) -> Figure:
         axes.plot(at, one["ours"] / 1e9, "o", color=figures.BLUE)
         highest = max(one["ours"], one["theirs"]) / 1e9
         axes.annotate(one["model"], (at, highest), (0, 8), textcoords="offset points", ha="center", fontsize=8)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter(ScalarFormatter())
+        axis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("operations a byte that eager PyTorch moves")
     axes.set_ylabel("10⁹ operations a second")
     axes.set_title("Training steps below what the processor can do; blue: ours, orange: PyTorch", fontsize=9)
