@@ -19,7 +19,8 @@ class Data(Section):
 
     n_structures: int = Field(4000, ge=8, description="simulated structures")
     solver: Literal["scalar", "rcwa"] = Field(
-        "scalar", description="scalar: fast, no vector effects; rcwa: rigorous, about a minute a structure"
+        "scalar",
+        description="scalar: fast, no vector effects; rcwa: rigorous, some 30 ms a wavelength",
     )
     pixel_order: Literal["RGGB", "BGGR", "GRBG", "GBRG"] = Field(
         "RGGB", description="colours of the four pixels, first row then second"

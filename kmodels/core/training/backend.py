@@ -443,33 +443,6 @@ def _torch_compiled(function):
     return call
 
 
-def compiled_in_double(function: Callable) -> Callable:
-    """Compile a function written in jax, such as a solver's, for the CPU in double precision.
-
-    It needs jax, whatever backend Keras runs on; what Keras does in this process stays in single precision.
-
-    Parameters
-    ----------
-    function : callable
-        Of jax arrays, built of what jax can trace.
-
-    Returns
-    -------
-    callable
-        The same function, NumPy arrays in and out.
-    """
-    import jax
-    import numpy as np
-
-    compiled, cpu = jax.jit(function), jax.devices("cpu")[0]
-
-    def call(*arrays):
-        with jax.enable_x64(True), jax.default_device(cpu):
-            return jax.tree.map(np.asarray, compiled(*arrays))
-
-    return call
-
-
 def batch_normalized(x: Any, scale: Any, offset: Any, epsilon: float) -> tuple:
     """Normalise x by its mean and variance over all axes but the last.
 

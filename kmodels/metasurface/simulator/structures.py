@@ -13,8 +13,8 @@ from kmodels.metasurface.simulator.scalar import ScalarSolver
 
 SIMULATION = 1  # raise it when the same recipe gives other data: cached data is then made again
 SOLVERS = {"scalar": ScalarSolver, "rcwa": RcwaSolver}
-PER_FILE = {"scalar": 100, "rcwa": 1}  # what an interruption may cost
-WORTH_WORKERS = {"scalar": 200, "rcwa": 2}  # structures: some twenty seconds
+PER_FILE = {"scalar": 100, "rcwa": 10}  # what an interruption may cost
+WORTH_WORKERS = {"scalar": 200, "rcwa": 10}  # structures: some twenty seconds
 
 
 def simulate(recipe, folder: Path, report) -> dict[str, str]:
@@ -36,14 +36,8 @@ def simulate(recipe, folder: Path, report) -> dict[str, str]:
     -------
     dict of str to str
         The number of structures, and the seconds of one.
-
-    Raises
-    ------
-    UserError
-        Where the solver's package is missing.
     """
     data = recipe.data
-    solver_of(data)  # a missing package is reported before workers start
     streams = parallel.streams(recipe.seed, data.n_structures)
     # Worker processes cost seconds to start: worth it only for long simulations.
     long = len(streams) > WORTH_WORKERS[data.solver]
