@@ -23,7 +23,7 @@ WORK = {
     "nand": ("jax", {"data.n_sequences": 12800, "train.hard_negatives": "false"}),
     "nand.generator": ("jax", {"data.n_sequences": 5120}),
     "plume": ("jax", {"data.n_runs": 40}),
-    "precip": ("torch", {"data.n_days": 1000}),
+    "precip": ("torch", {"data.n_days": 320}),
     "metasurface": ("tensorflow", {"data.n_structures": 1280}),
     "echo": ("tensorflow", {"data.n_rooms": 120}),
 }
