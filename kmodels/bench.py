@@ -117,7 +117,7 @@ def _parts(args) -> int:
 
     effort = "full" if args.full else "smoke" if args.smoke else "normal"
     models, parts = [args.model] if args.model else registry.NAMES, [args.part] if args.part else PARTS
-    todo = bench.jobs(models, [args.backend] if args.backend else backend.installed(), parts)
+    todo = bench.jobs(models, _backends(args), parts)
     if (len(todo) == 1 or args.backend) and not scale.is_asked(args):
         backend.start(todo[0].backend, registry.recipe_type(todo[0].model).SMALL_OPERATIONS)
     started = time.monotonic()
@@ -125,13 +125,7 @@ def _parts(args) -> int:
         found = bench.measured(todo, effort, bar)
     found["minutes"] = round((time.monotonic() - started) / 60, 1)
     files.write_json(args.out, found)
-    text = tables.bench(found)
-    files.write_text(Path(args.out).with_suffix(".md"), text + "\n")
-    console.say(text)
-    for line in found["failed"]:
-        console.say(f"failed: {line}")
-    console.say(f"\nwritten: {args.out}, {Path(args.out).with_suffix('.md').name}")
-    return int(bool(found["failed"]))
+    return _write(args.out, found, tables.bench(found))
 
 
 def _contestant(args, words) -> int:
@@ -164,7 +158,7 @@ def _rounds(args) -> int:
     """Let all contestants run in turn, and write the report."""
     from kmodels.benchmarks import rounds
     from kmodels.core.io import files
-    from kmodels.core.report import figures
+    from kmodels.core.report import figures, tables
 
     if args.rounds < 1:
         raise UserError(f"--rounds {args.rounds}: 1 or more")
@@ -177,30 +171,33 @@ def _rounds(args) -> int:
     if rounds.limits(rows):
         cells.append(rounds.limit_table(rows))
         files.write_bytes(Path(args.out).with_suffix(".png"), figures.png(rounds.roofline(rows)))
-    status = _write(args.out, found, cells, [f"too noisy to tell: {name}" for name in rounds.noisy(rows)])
+    noisy = [f"too noisy to tell: {name}" for name in rounds.noisy(rows)]
+    status = _write(args.out, found, tables.several(cells), noisy)
     return status if earlier is None or _agrees(rows, earlier, args.against) else 1
 
 
 def _accelerator(args) -> int:
     """Time the layer and the full recipes, and write the report."""
     from kmodels.benchmarks import accelerator
+    from kmodels.core.report import tables
 
     missing = [path for path in map(accelerator.config_of, accelerator.MODELS) if not path.exists()]
     if args.full and missing:
         raise UserError(f"{missing[0]}: not here; --device gpu --full is run in a clone, from its top folder")
     todo = accelerator.contestants(_backends(args), args.full)
     found = _timed(args.out, lambda *rest: accelerator.measured(todo, *rest))
-    return _write(args.out, found, accelerator.tables(found))
+    return _write(args.out, found, tables.several(accelerator.tables(found)))
 
 
 def _whole(args) -> int:
     """Run whole fits in turn, and write the report."""
     from kmodels.benchmarks import whole
+    from kmodels.core.report import tables
 
     models = [args.model] if args.model else registry.NAMES
     todo = [(model, backend) for model in models for backend in _backends(args)]
     found = _timed(args.out, lambda *rest: whole.measured(todo, args.smoke, *rest))
-    return _write(args.out, found, [whole.table(found["rows"])])
+    return _write(args.out, found, tables.table(whole.table(found["rows"])))
 
 
 def _choose(args) -> int:
@@ -238,14 +235,12 @@ def _timed(out: str, measured) -> dict:
         return measured(before, lambda found: files.write_json(out, found), bar)
 
 
-def _write(out: str, found: dict, cells: list, remarks: list[str] = ()) -> int:
+def _write(out: str, found: dict, text: str, remarks: list[str] = ()) -> int:
     """Write the tables beside a report and show them, with what failed; return the exit status."""
     from kmodels.core.cli import console
     from kmodels.core.io import files
-    from kmodels.core.report import tables
 
     beside = Path(out).with_suffix(".md")
-    text = "\n\n".join(tables.table(rows) for rows in cells)
     files.write_text(beside, text + "\n")
     for line in (text, *remarks, *(f"failed: {line}" for line in found["failed"])):
         console.say(line)

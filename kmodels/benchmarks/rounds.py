@@ -113,9 +113,16 @@ def table(rows: list[dict], figure: str) -> list[list[str]]:
 
 def ratios(rows: list[dict], model: str, figure: str) -> dict[str, float]:
     """Divide the medians of our `best` and our `worst` backend by the faster of PyTorch's two; {} without either."""
-    found = medians(rows, model, figure)
-    ours, theirs = ([value for (who, _), value in found.items() if (who == "ours") == own] for own in (True, False))
+    ours, theirs = _sides(rows, model, figure)
     return {"best": min(ours) / min(theirs), "worst": max(ours) / min(theirs)} if ours and theirs else {}
+
+
+def _sides(rows, model, figure) -> tuple[list[float], list[float]]:
+    """Part the medians of a figure [ms] into those of our backends and those of PyTorch."""
+    sides = [], []
+    for (who, _), value in medians(rows, model, figure).items():
+        sides[who != "ours"].append(value)
+    return sides
 
 
 def spread(rows: list[dict], model: str, figure: str) -> float:
@@ -174,8 +181,7 @@ def limits(rows: list[dict]) -> list[dict]:
     best = {name: max(one[name] for one in peaks) for name in ("operations_s", "bytes_s")} if peaks else {}
     found = []
     for model, row in counted.items():
-        steps = medians(rows, model, "step")
-        ours, theirs = ([value for (who, _), value in steps.items() if (who == "ours") == own] for own in (True, False))
+        ours, theirs = _sides(rows, model, "step")
         if not ours or not theirs:  # failed, or interrupted
             continue
         rates = {who: 1e3 * row["operations"] / min(of) for who, of in (("ours", ours), ("theirs", theirs))}

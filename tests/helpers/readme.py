@@ -19,7 +19,7 @@ PAGES = (
 )
 PICTURE = re.compile(r"!\[([^]]*)\]\(\.\./\.\./(configs/reports/[^)]*)\)")
 KINDS = (
-    *("zoo", "gallery", "cards", "steps", "rounds", "jobs", "growth", "gpu", "exports", "first", "scale", "twice"),
+    *("zoo", "gallery", "cards", "steps", "rounds", "gpu", "exports", "first", "scale", "twice"),
     *("results", "gates", "levels", "ladder", "study", "rules", "source"),
 )
 BLOCK = re.compile(rf"(<!-- ({'|'.join(KINDS)}): (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -59,10 +59,6 @@ def _made(kind, content) -> str:
         return "\n\n".join(_shown(content, name) for name in ZOO)
     if kind in ("steps", "rounds"):
         return _rounds(content, kind)
-    if kind == "growth":
-        return tables.bench(content)
-    if kind == "jobs":
-        return _jobs(content["rows"])
     if kind == "cards":
         return _cards()
     if kind == "first":
@@ -92,7 +88,7 @@ def _made(kind, content) -> str:
     if kind == "gpu":
         from kmodels.benchmarks import accelerator
 
-        return "\n\n".join(tables.table(rows) for rows in accelerator.tables(content))
+        return tables.several(accelerator.tables(content))
     if kind == "exports":
         from helpers import exports
 
@@ -212,16 +208,7 @@ def _rounds(report: dict, kind: str) -> str:
     counts = sorted(set(Counter((row["model"], row["contestant"], row["backend"]) for row in rows).values()))
     processes = " or ".join(map(str, counts))
     where = f"Measured {report['date']}, two cores of {rows[0]['device']}, medians of {processes} processes each."
-    return "\n\n".join([*map(tables.table, cells), where])
-
-
-def _jobs(rows: list[dict]) -> str:
-    """Whole fits, a row each."""
-    from kmodels.benchmarks import whole
-    from kmodels.core.report import tables
-
-    machine = tables.machine(rows[0]["machine"])
-    return f"{tables.table(whole.table(rows))}\n\nMeasured {rows[0]['date'][:10]}, {machine}."
+    return f"{tables.several(cells)}\n\n{where}"
 
 
 if __name__ == "__main__":

@@ -125,6 +125,11 @@ def machine(hardware: dict) -> str:
     return f"{hardware['cores']} core{'' if hardware['cores'] == 1 else 's'} of {hardware['processor']}"
 
 
+def several(tables: list[list[list[str]]]) -> str:
+    """Write tables below each other."""
+    return "\n\n".join(map(table, tables))
+
+
 def bench(report: dict) -> str:
     """Tabulate a bench in Markdown.
 
@@ -139,10 +144,10 @@ def bench(report: dict) -> str:
         Its tables (pairs, data, growth), and where they were measured.
     """
     makers = _pair_rows, _data_rows, _growth_rows
-    made = [table(rows) for rows in (make(report["models"]) for make in makers) if len(rows) > 1]
+    made = [rows for rows in (make(report["models"]) for make in makers) if len(rows) > 1]
     minutes = f": {report['minutes']:.0f} minutes" if "minutes" in report else ""
     where = f"Measured {report['date'][:10]}, {machine(report['hardware'])}{minutes}."
-    return "\n\n".join([*made, where])
+    return f"{several(made)}\n\n{where}" if made else where
 
 
 def _pair_rows(models) -> list[list[str]]:

@@ -64,15 +64,16 @@ class RcwaSolver:
         data, k0 = self.data, 2 * np.pi / wavelength
         names = (data.cover, data.gap, "silicon_nitride", data.spacer)
         cover, gap, solid, spacer = (refractive_index(name, wavelength) ** 2 for name in names)
-        d = self.waves.derivatives * (2 * np.pi / (k0 * data.period))
-        p, pq = _operators(d, gap * np.eye(len(filled)) + (solid - gap) * filled)
+        scale = 2 * np.pi / (k0 * data.period)
+        p, pq = _operators(self.waves.derivatives * scale, gap * np.eye(len(filled)) + (solid - gap) * filled)
         m1, m2 = _layer(pq, k0 * data.height)
-        g = self.waves.orders.T * (2 * np.pi / (k0 * data.period))
+        g = self.waves.orders.T * scale
         above, below = _admittance(g, cover), _admittance(g, spacer)
         incident = self._incident()
         down = scipy.linalg.solve(m1 + _times(p, below), m2, overwrite_a=True, check_finite=False)
-        right = 2 * _times(p, above) @ incident
-        entering = scipy.linalg.solve(m1 + _times(p, above) - m2 @ down, right, overwrite_a=True, check_finite=False)
+        entry = _times(p, above)
+        right = 2 * entry @ incident
+        entering = scipy.linalg.solve(m1 + entry - m2 @ down, right, overwrite_a=True, check_finite=False)
         back, arriving = entering - incident, down @ entering
         reflected = -_flux(back, _dot(above, back)).sum(0) / np.sqrt(cover)
         arriving *= np.tile(np.exp(-_normal(g, spacer) * k0 * data.distance), 2)[:, None]
@@ -100,7 +101,9 @@ class RealWaves:
     Attributes
     ----------
     orders : ndarray
-        (n, 2) numbers of periods along x and y; of cosine and sine the same. The constant is the first.
+        (n, 2) numbers of periods along x and y: of the constant, of all cosines, of all sines.
+    pairs : ndarray
+        ((n - 1) / 2, 2) those of the cosines, and of the sines.
     highest : int
         Largest of them.
     derivatives : ndarray
@@ -114,11 +117,10 @@ class RealWaves:
         radii = np.unique(radius)
         largest = radii[np.searchsorted([np.sum(radius <= r) for r in radii], most, "right") - 1]
         half = (radius <= largest) & ((x > 0) | ((x == 0) & (y > 0)))
-        pairs = np.stack([x[half], y[half]], axis=1)
+        self.pairs = pairs = np.stack([x[half], y[half]], axis=1)
         self.orders = np.concatenate([[[0, 0]], pairs, pairs])
         self.highest = int(np.abs(self.orders).max())
-        self.pairs = len(pairs)
-        cosine, sine = np.arange(1, 1 + self.pairs), np.arange(1 + self.pairs, 1 + 2 * self.pairs)
+        cosine, sine = 1 + np.arange(2 * len(pairs)).reshape(2, -1)
         self.derivatives = np.zeros((2, len(self.orders), len(self.orders)))
         for axis in range(2):  # of sin(G r) it is G cos(G r), of cos(G r) -G sin(G r)
             self.derivatives[axis, cosine, sine] = pairs[:, axis]
@@ -127,7 +129,7 @@ class RealWaves:
     def values(self, samples: int) -> np.ndarray:
         """Evaluate them in the middle of each cell of a period, (samples * samples, n): y, x."""
         place = 2 * np.pi * (np.arange(samples) + 0.5) / samples
-        x, y = (np.multiply.outer(place, of) for of in self.orders[1 : 1 + self.pairs].T)
+        x, y = (np.multiply.outer(place, of) for of in self.pairs.T)
         phase = (y[:, None] + x[None]).reshape(samples**2, -1)
         parts = np.ones((samples**2, 1)), np.sqrt(2) * np.cos(phase), np.sqrt(2) * np.sin(phase)
         return np.concatenate(parts, axis=1)
@@ -139,7 +141,7 @@ class RealWaves:
         wave = np.exp(-2j * np.pi * np.outer(order, (np.arange(size) + 0.5) / size)) / size
         wave *= np.sinc(order / size)[:, None]  # the mean over a pixel by the value in its middle
         coefficients = wave @ pattern @ wave.T  # by order along y, x
-        x, y = self.orders[1 : 1 + self.pairs].T
+        x, y = self.pairs.T
 
         def of(a, b):  # 2 mean(pattern exp(-i (a + b) r)), real: with cosine, -imaginary: with sine
             return 2 * coefficients[(a[1][:, None] + b[1]) + reach, (a[0][:, None] + b[0]) + reach]
