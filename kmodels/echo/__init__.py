@@ -2,13 +2,13 @@
 
 ::
 
-    base     = sigmoid(.) max_depth
     residual = tanh(.) residual_range max_depth
     depth    = clip(base + residual, 0, max_depth)
 
-A robot emits a chirp and records the echoes of a room with two ears. The magnitude spectrograms of both are the input,
-the depth image in front of the robot is the output. The base is the coarse room, the residual what differs from it;
-`EchoNet` has an encoder and a decoder for each. See README.md in this folder for the data format.
+A robot emits a chirp and records the echoes of a room with two ears; the depth image in front of the robot is the
+output. The base is the coarse room, the residual what differs from it. `RangeAzimuthNet` hears range and direction, and
+its base is walls by direction, floor and ceiling. `EchoNet` reads the magnitude spectrograms of both ears, as the field
+does, by an encoder and a decoder for each part. See README.md in this folder for the data format.
 
 References
 ----------
@@ -22,6 +22,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
         "network.model": ["EchoNet"],
+        "network.range_azimuth_net": ["RangeAzimuthNet"],
         "data.encode": ["EchoPreprocessor", "lowpass_depth"],
         "data.load": ["load"],
         "recipe": ["EchoRecipe"],

@@ -6,24 +6,25 @@ from kmodels.echo.data.encode import encode, training_examples
 from kmodels.echo.data.load import SUFFIXES, load
 from kmodels.echo.data.records import files
 from kmodels.echo.data.split import split
+from kmodels.echo.evaluation.baselines import baselines
 from kmodels.echo.evaluation.diagnostics import diagnostics, hints
 from kmodels.echo.evaluation.extended import extended_evaluation
 from kmodels.echo.evaluation.figures import plot
-from kmodels.echo.evaluation.metrics import baselines, compare_with_baselines, metrics
+from kmodels.echo.evaluation.metrics import compare_with_baselines, metrics
 from kmodels.echo.evaluation.prediction import SUFFIXES as OUTPUT_SUFFIXES
 from kmodels.echo.evaluation.prediction import decode
 from kmodels.echo.gates import GATES
 from kmodels.echo.ladder import LADDER
 from kmodels.echo.network import sizes
+from kmodels.echo.network.build import adapt, build
 from kmodels.echo.network.curriculum import schedule
-from kmodels.echo.network.model import adapt, build
 from kmodels.echo.recipe import EchoRecipe
 from kmodels.echo.simulator.recordings import SIMULATION
 
 
 def notes(recipe: EchoRecipe) -> list[str]:
     """Say what a reader of the report must know."""
-    parts = sizes.weights(recipe.model)
+    parts = sizes.weights(recipe)
     found = ["weights to train: " + ", ".join(f"{name} {n / 1e6:.2f} M" for name, n in parts.items())]
     train = recipe.train
     if train.curriculum == "adaptive" and train.warmup_epochs >= train.epochs:
@@ -57,10 +58,12 @@ class EchoTask(Task):
         "delta1",
         "delta2",
         "delta3",
+        "delta1_detail",
         "rmse_ratio_mean_map",
         "shuffled_audio_ratio",
         "shuffled_audio_gap",
         "sparse",
+        "residual_share",
         "base_mae_trained",
         "base_mae_unseen",
         "rmse_batvision",

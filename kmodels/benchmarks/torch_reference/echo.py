@@ -4,6 +4,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from kmodels.benchmarks.torch_reference import echo_range_azimuth
+
+NEAREST = 0.1  # m, in logarithms
+
 
 def convolved(before: int, n: int) -> nn.Sequential:
     norm = nn.BatchNorm2d(n, eps=1e-3, momentum=0.1)
@@ -86,12 +90,22 @@ class TorchEcho(nn.Module):
                 mine.data.copy_(torch.tensor(arrays[f"{name}_norm/{its}"]))
 
 
-def loss_of(outputs, truth, coarse_depth, weights):
-    """weights: of recon, base, sparse."""
+def loss_of(outputs, truth, coarse_depth, weights, relative: float = 0.0):
+    """weights: of recon, base, sparse; relative: of the errors' logarithmic part."""
     depth, base, residual = outputs
     valid = (truth > 0).float()
     count = valid.sum((1, 2)).clamp(min=1)
-    terms = [((valid * e.abs()).sum((1, 2)) / count).mean() for e in (depth - truth, base - coarse_depth, residual)]
+
+    def mean(values):
+        return ((valid * values.abs()).sum((1, 2)) / count).mean()
+
+    def error(found, wanted):
+        if not relative:
+            return mean(found - wanted)
+        ratio = torch.log(found.clamp(min=NEAREST)) - torch.log(wanted.clamp(min=NEAREST))
+        return mean(found - wanted) + relative * mean(ratio)
+
+    terms = error(depth, truth), error(base, coarse_depth), mean(residual)
     return sum(w * term for w, term in zip(weights, terms, strict=True))
 
 
@@ -107,14 +121,19 @@ def _take(conv, arrays, name):
         conv.bias.data.copy_(torch.tensor(arrays[f"{name}/bias"]))
 
 
-def net(recipe, model) -> TorchEcho:
-    return TorchEcho(recipe.data, recipe.model)
+def net(recipe, model) -> nn.Module:
+    if recipe.model.front_end == "spectrogram":
+        return TorchEcho(recipe.data, recipe.model)
+    profile = model.input["profile"].shape
+    return echo_range_azimuth.TorchRangeAzimuth(recipe.data, recipe.model, *profile[1:])
 
 
 def given(inputs) -> tuple:
-    return (channels_first(inputs["spectrogram"]),)
+    if "spectrogram" in inputs:
+        return (channels_first(inputs["spectrogram"]),)
+    return echo_range_azimuth.channels_first(inputs)
 
 
 def loss(net, given, targets, recipe, weights):
     each = [weights[name] for name in ("recon", "base", "sparse")]
-    return loss_of(net(*given), targets["depth"], targets["coarse_depth"], each)
+    return loss_of(net(*given), targets["depth"], targets["coarse_depth"], each, recipe.train.lambda_log)

@@ -33,7 +33,8 @@ class EchoPreprocessor:
         Returns
         -------
         x : dict
-            "spectrogram" (n, size, size x moments, 2).
+            What the front end makes: "correlation" (n, ranges, directions, bands) and "profile" (n, ranges, profiles),
+            "profile" alone, or "spectrogram" (n, size, size x moments, 2).
         y : dict
             "depth" and, for the base, "coarse_depth", each (n, size, size) [m], 0 = unknown; empty where no depth is
             known.
@@ -50,7 +51,7 @@ class EchoExamples:
     pairs : EchoPairs
         Recordings and, where they are known, depths.
     scale : {"log", "magnitude"}
-        Of the spectrogram; see `scale_magnitude`.
+        Of a spectrogram; see `scale_magnitude`.
     lowpass : int, optional
         Width of the average that makes the coarse depth [pixels]; None: the network has no use for it.
     """
@@ -64,7 +65,9 @@ class EchoExamples:
 
     def take(self, rows) -> tuple[dict, dict]:
         """Return (inputs, targets) of these rows, as `EchoPreprocessor` describes them."""
-        inputs = {"spectrogram": scale_magnitude(self.pairs.spectrogram(rows), self.scale)}
+        inputs = self.pairs.sound(rows)
+        if "spectrogram" in inputs:
+            inputs["spectrogram"] = scale_magnitude(inputs["spectrogram"], self.scale)
         if self.pairs.depths is None:
             return inputs, {}
         targets = {"depth": self.pairs.depth(rows)}
@@ -127,14 +130,29 @@ class MirroredExamples:
         mirrored = rows >= len(self.examples)
         parts = self.examples.take(rows % len(self.examples))
         for part in parts:
-            for name, values in part.items():  # (rows, y, x), or (rows, frequency, time, ear)
-                part[name] = np.where(mirrored.reshape(-1, *(1,) * (values.ndim - 1)), values[..., ::-1], values)
+            for name, values in part.items():
+                here = mirrored.reshape(-1, *(1,) * (values.ndim - 1))
+                part[name] = np.where(here, MIRRORED.get(name, _last_reversed)(values), values)
         return parts
+
+
+def _last_reversed(values: np.ndarray) -> np.ndarray:
+    """Exchange left and right of images (rows, y, x), or the ears of spectrograms (rows, frequency, time, ear)."""
+    return values[..., ::-1]
+
+
+def _ears_exchanged(profile: np.ndarray) -> np.ndarray:
+    """Exchange the ears of profiles (rows, ranges, kinds x ears)."""
+    return profile.reshape(*profile.shape[:2], -1, 2)[..., ::-1].reshape(profile.shape)
+
+
+# How inputs are mirrored; directions run from left to right.
+MIRRORED = {"correlation": lambda values: values[:, :, ::-1], "profile": _ears_exchanged}
 
 
 def encode(pairs: EchoPairs, recipe: EchoRecipe) -> EchoExamples:
     """Return the examples of these pairs."""
-    lowpass = recipe.train.lowpass if recipe.model.architecture == "base_residual" else None
+    lowpass = recipe.train.lowpass if recipe.has_base else None
     return EchoExamples(pairs, recipe.model.spectrogram, lowpass)
 
 

@@ -4,15 +4,16 @@ import contextlib
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from kmodels.core.cli import console
-from kmodels.core.io import files
+from kmodels.core.io import files, parallel
 from kmodels.core.runs import cache
 from kmodels.core.spec.errors import UserError
+from kmodels.echo.data import range_azimuth
 from kmodels.echo.data.batvision import EmptyFileError, Pair, read_depth, read_table, recordings
 from kmodels.echo.data.prepare import recording_length, resize, resize_depth, spectrogram
 from kmodels.echo.data.recording import read_recording
@@ -21,8 +22,9 @@ from kmodels.echo.data.records import EchoPairs
 SUFFIXES = (".csv",)
 FACTS = "facts.json"  # what preparing found: pairs without content, what was changed, the farthest depth
 UNKNOWN = float(np.finfo("float32").max)  # m: the nearest depth where there is none
+WORTH_WORKERS = 500  # pairs: worker processes take seconds to start
 CLOSE = 1.2  # m: no room is so small that nothing in it is farther away
-PREPARATION = 2  # raise it when the same files give other arrays: cached ones are then made again
+PREPARATION = 3  # raise it when the same files give other arrays: cached ones are then made again
 
 
 def load(path: str | Path, recipe, labels: bool = True) -> EchoPairs:
@@ -37,7 +39,7 @@ def load(path: str | Path, recipe, labels: bool = True) -> EchoPairs:
     path : str or Path
         The data set's folder, the folder of a location, or one CSV; without labels also a WAV, or a folder of them.
     recipe : EchoRecipe
-        Its data section and `model.moments` say how files are prepared.
+        Its data section, `model.front_end` and `model.moments` say how files are prepared.
     labels : bool
         Whether depth must be there.
 
@@ -57,14 +59,14 @@ def load(path: str | Path, recipe, labels: bool = True) -> EchoPairs:
     rows = _rows(path, len(pairs), facts, labels)
     if labels:
         _refuse_scale(path, facts, recipe.data.max_depth)
-    spectrograms = np.load(folder / "spectrogram.npy", mmap_mode="r")
+    heard = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in _layout(recipe)}
     depths = np.load(folder / "depth.npy", mmap_mode="r") if seen else None
-    return EchoPairs(tuple(pairs), rows, spectrograms, depths, recipe.data.max_depth)
+    return EchoPairs(tuple(pairs), rows, heard, depths, recipe.data.image_size, recipe.data.max_depth)
 
 
 def _rows(path: Path, count: int, facts: dict, labels: bool) -> np.ndarray:
     """List the pairs that are not left out, (n,), and tell what else was found; depth counts where it is learned."""
-    empty = facts["depth"] | facts["spectrogram"] if labels else facts["spectrogram"]
+    empty = facts["depth"] | facts["sound"] if labels else facts["sound"]
     changed = [f"{what}: {number}" for what, number in facts["counts"].items() if number]
     if len(empty) == count:
         others = f"; all {count} pairs are silent, constant or without known depth" if count > 1 else ""
@@ -106,8 +108,9 @@ def _pairs(path: Path, labels: bool) -> list[Pair]:
 def _key(pairs: list[Pair], recipe, seen: bool) -> str:
     """Hash what the arrays depend on: sizes and times of the files, and how they are prepared."""
     stamps = [[str(pair.table), pair.row, *_stamps(pair, seen)] for pair in pairs]
-    data, moments = recipe.data, recipe.model.moments
-    text = json.dumps([PREPARATION, data.image_size, moments, data.max_depth, data.resample, stamps])
+    data, shapes = recipe.data, _layout(recipe)
+    chirp = [data.chirp, data.chirp_ms, data.view[0]] if recipe.model.front_end != "spectrogram" else None
+    text = json.dumps([PREPARATION, shapes, data.image_size, data.max_depth, data.resample, chirp, stamps])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -123,45 +126,84 @@ def _stamps(pair: Pair, seen: bool) -> list[tuple[str, int, int]]:
     return found
 
 
+def _layout(recipe) -> dict[str, tuple[tuple[int, ...], str]]:
+    """Say what is kept of a recording: {name: (shape, dtype)}."""
+    size, ranges = recipe.data.image_size, range_azimuth.n_ranges(recording_length(recipe.data.max_depth))
+    correlation = (ranges, range_azimuth.DIRECTIONS, len(range_azimuth.BANDS)), "int8"
+    profile = (ranges, range_azimuth.PROFILES), "float16"
+    return {
+        "spectrogram": {"spectrogram": ((size, size * recipe.model.moments, 2), "float32")},
+        "range": {"profile": profile},
+        "range_azimuth": {"correlation": correlation, "profile": profile},
+    }[recipe.model.front_end]
+
+
 def _prepare(pairs: list[Pair], recipe, seen: bool, folder: Path, report) -> None:
     """Check every file and write the arrays, a pair at a time, and the facts."""
-    size, count = recipe.data.image_size, len(pairs)
-    facts = {"counts": Counter(), "spectrogram": {}, "depth": {}, "nearest": UNKNOWN, "farthest": 0.0}
-    shape, depth_shape = (count, size, size * recipe.model.moments, 2), (count, size, size)
+    count, layout = len(pairs), _layout(recipe)
+    if seen:
+        layout |= {"depth": ((recipe.data.image_size,) * 2, "float32")}
+    empty = {"sound": {}, "depth": {}}
+    counts, nearest, farthest = Counter(), UNKNOWN, 0.0
+    made = parallel.run(_prepared, ((pair, recipe, seen) for pair in pairs), count > WORTH_WORKERS)
     with contextlib.ExitStack() as written:
-        add_spectrogram = written.enter_context(files.rows_on_disk(folder / "spectrogram.npy", shape))
-        add_depth = written.enter_context(files.rows_on_disk(folder / "depth.npy", depth_shape)) if seen else None
-        for k, pair in enumerate(pairs):
-            with _zeros_if_empty(facts["spectrogram"], k, add_spectrogram, shape[1:]) as add:
-                add(_spectrogram(pair, recipe, facts))
-            if seen:
-                with _zeros_if_empty(facts["depth"], k, add_depth, depth_shape[1:]) as add:
-                    add(_depth(pair, recipe, facts))
+        add = {
+            name: written.enter_context(files.rows_on_disk(folder / f"{name}.npy", (count, *shape), dtype))
+            for name, (shape, dtype) in layout.items()
+        }
+        for k, one in enumerate(made):
+            for name, (shape, _) in layout.items():
+                add[name](one.arrays.get(name, np.zeros(shape)))
+            for part, why in one.empty.items():
+                empty[part][str(k)] = why
+            counts.update(one.counts)
+            nearest, farthest = min(nearest, one.nearest), max(farthest, one.farthest)
             report(k + 1, count)
-    files.write_json(folder / FACTS, facts)
+    files.write_json(folder / FACTS, empty | {"counts": counts, "nearest": nearest, "farthest": farthest})
 
 
-@contextlib.contextmanager
-def _zeros_if_empty(empty: dict, k: int, append: Callable, shape: tuple) -> Iterator[Callable]:
-    """Give what appends an array; where the file is without content, note it and append zeros."""
+@dataclass
+class _Prepared:
+    """A pair's arrays, and what was found: why it is without sound or depth, what was changed, its depths [m]."""
+
+    arrays: dict[str, np.ndarray]
+    empty: dict[str, str]
+    counts: Counter
+    nearest: float = UNKNOWN
+    farthest: float = 0.0
+
+
+def _prepared(pair: Pair, recipe, seen: bool) -> _Prepared:
+    """Read a pair's files and prepare them."""
+    one = _Prepared({}, {}, Counter())
     try:
-        yield append
+        one.arrays |= _sound(pair, recipe, one.counts)
     except EmptyFileError as error:
-        empty[str(k)] = str(error)
-        append(np.zeros(shape))
+        one.empty["sound"] = str(error)
+    if seen:
+        try:
+            one.arrays["depth"] = _depth(pair, recipe, one)
+        except EmptyFileError as error:
+            one.empty["depth"] = str(error)
+    return one
 
 
-def _spectrogram(pair: Pair, recipe, facts: dict) -> np.ndarray:
-    data = recipe.data
-    recording = read_recording(pair, recording_length(data.max_depth), data.resample, facts["counts"])
-    return resize(spectrogram(recording), data.image_size, data.image_size * recipe.model.moments)
+def _sound(pair: Pair, recipe, counts: Counter) -> dict[str, np.ndarray]:
+    """Make what the recipe's front end makes of a recording."""
+    data, model = recipe.data, recipe.model
+    recording = read_recording(pair, recording_length(data.max_depth), data.resample, counts)
+    if model.front_end == "spectrogram":
+        return {"spectrogram": resize(spectrogram(recording), data.image_size, data.image_size * model.moments)}
+    correlation, profile = range_azimuth.hear(recording, data)
+    if model.front_end == "range":
+        return {"profile": profile}
+    return {"correlation": np.rint(127 * correlation), "profile": profile}
 
 
-def _depth(pair: Pair, recipe, facts: dict) -> np.ndarray:
+def _depth(pair: Pair, recipe, one: _Prepared) -> np.ndarray:
     """Make the depth image, and note the nearest and the farthest depth as they are stored."""
-    size, depth = recipe.data.image_size, read_depth(pair, facts["counts"])
-    facts["nearest"] = min(facts["nearest"], float(depth[depth > 0].min()))
-    facts["farthest"] = max(facts["farthest"], float(depth.max()))
+    size, depth = recipe.data.image_size, read_depth(pair, one.counts)
+    one.nearest, one.farthest = float(depth[depth > 0].min()), float(depth.max())
     image = resize_depth(depth, size, recipe.data.max_depth)
     if not image.any():
         raise pair.refuse(pair.depth, f"too few known depths: none is left at {size} x {size}", EmptyFileError)

@@ -10,7 +10,7 @@ from kmodels.echo.data.batvision import Pair, read_depth
 
 @dataclass(frozen=True, eq=False)
 class EchoPairs:
-    """n pairs of a spectrogram and, where it is known, a depth image. Both arrays may lie on disk.
+    """n pairs of what was heard and, where it is known, a depth image. All arrays may lie on disk.
 
     Parameters
     ----------
@@ -18,18 +18,23 @@ class EchoPairs:
         All that were loaded.
     index : array
         (n,) into them.
-    spectrograms : array
-        (all, size, size x moments, 2), frequency x time x ear, magnitudes.
+    heard : dict of str to array
+        What the recipe's front end makes of the recordings. "spectrogram": (all, size, size x moments, 2), frequency x
+        time x ear, magnitudes; "correlation": (all, ranges, directions, bands) int8, 127 for 1; "profile": (all,
+        ranges, profiles); see `kmodels.echo.data.range_azimuth`.
     depths : array or None
         (all, size, size) [m], 0 = unknown; None where no depth was given.
+    size : int
+        Width and height of depth images [pixels].
     max_depth : float
         Where depths are cut off [m].
     """
 
     sources: tuple[Pair, ...]
     index: np.ndarray
-    spectrograms: np.ndarray
+    heard: dict[str, np.ndarray]
     depths: np.ndarray | None
+    size: int
     max_depth: float
 
     def __len__(self) -> int:
@@ -38,11 +43,6 @@ class EchoPairs:
     def take(self, rows) -> "EchoPairs":
         """Return the pairs with these indices."""
         return replace(self, index=self.index[rows])
-
-    @property
-    def size(self) -> int:
-        """Width and height of depth images [pixels]."""
-        return self.spectrograms.shape[1]
 
     @property
     def groups(self) -> np.ndarray:
@@ -62,9 +62,10 @@ class EchoPairs:
         """Name the audio file of each pair with its room: (n,)."""
         return np.array([f"{pair.location}/{pair.audio[0].name}" for pair in self.sources])[self.index]
 
-    def spectrogram(self, rows) -> np.ndarray:
-        """Return (rows, size, size x moments, 2) float32: frequency x time x ear, left and right."""
-        return np.asarray(self.spectrograms[self.index[rows]])
+    def sound(self, rows) -> dict[str, np.ndarray]:
+        """Return what was heard in these rows: {name: (rows, ...) float32}, see the class."""
+        found = {name: np.asarray(values[self.index[rows]]) for name, values in self.heard.items()}
+        return {name: v / np.float32(127) if v.dtype == np.int8 else v.astype("float32") for name, v in found.items()}
 
     def depth(self, rows) -> np.ndarray:
         """Return (rows, size, size) float32 [m], 0 = unknown."""

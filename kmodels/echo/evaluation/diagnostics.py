@@ -12,7 +12,7 @@ from kmodels.echo.evaluation.metrics import average_scores, describe_parts, scor
 
 # The prototype's figures, at max_depth 30 m and on BatVision V2.
 SPARSE = ((1, 10, 0.3, 0.4), (51, 10**9, 0.2, 0.3))  # from epoch, to epoch: least and most [m]
-SPARSE_LEAST = 0.1  # m
+SHARE_LEAST = 0.005  # of the largest depth, of the residual
 RMSE_AT_20 = 2.8  # m
 LAMBDA_BASE = {"none": 1.5, "adaptive": 2.5}  # where base and depth are too different, by the curriculum
 # This project's.
@@ -73,15 +73,17 @@ def hints(history: list[dict], recipe) -> list[str]:
     recipe : EchoRecipe
         The run's.
     """
-    if recipe.model.architecture == "single":
+    if not recipe.has_base:
         return []
     last, found = history[-1], []
-    if last["val_sparse"] < SPARSE_LEAST:
+    least = SHARE_LEAST * recipe.data.max_depth
+    if last["val_sparse"] < least:
         found.append(
-            f"the residual's mean size is {last['val_sparse']:.2f} m, below {SPARSE_LEAST:g} m: depth and base are "
+            f"the residual's mean size is {last['val_sparse']:.2f} m, below {least:g} m: depth and base are "
             f"hardly different; lower train.lambda_sparse ({recipe.train.lambda_sparse:g})"
         )
-    found += [_off(row["val_sparse"], low, high, row["epoch"]) for row, low, high in _checked(history)]
+    sizes = ((row["val_sparse"], low, high, row["epoch"]) for row, low, high in _checked(history))
+    found += [_off(*size) for size in sizes if size[0] >= least]
     if len(history) >= 20 and history[19]["val_rmse"] > RMSE_AT_20:
         found.append(
             f"RMSE {history[19]['val_rmse']:.2f} m at epoch 20, above {RMSE_AT_20:g} m: try a longer warm-up "
@@ -117,7 +119,7 @@ def _checked(history):
 
 def _off(value, low, high, epoch) -> str:
     """Return a sentence where the residual's size is not the prototype's, else nothing."""
-    if low <= value <= high or value < SPARSE_LEAST:
+    if low <= value <= high:
         return ""
     size = f"the residual's mean size at epoch {epoch} is {value:.2f} m"
     return f"{size}; the prototype had {low:g} to {high:g} m on its data"

@@ -36,14 +36,14 @@ def extended_evaluation(model, splits: dict[str, EchoPairs], recipe) -> Extended
     test = splits["test"]
     images = predict(model, test, recipe)
     shuffles = other_rooms(test.groups)
-    shuffled = score_depth(test, Chosen(images.depth, shuffles[len(shuffles) // 2]), recipe.seed)
+    shuffled = score_depth(test, Chosen(images.depth, shuffles[len(shuffles) // 2]), recipe.seed, protocols=False)
     values = dict.fromkeys(("shuffled_audio_gap", "base_mae_trained", "base_mae_unseen", "base_gap"))
-    own = score_depth(test, images.depth, recipe.seed)
+    own = score_depth(test, images.depth, recipe.seed, protocols=False)
     ratio = shuffled.with_ratio("rmse", own, "shuffled_audio_ratio").only("shuffled_audio_ratio")
     if "train" in splits:
         train = splits["train"]
         values["shuffled_audio_gap"] = shuffled_audio_gap(test, images.depth, shuffles, mean_map(train, len(test)))
-        if recipe.model.architecture == "base_residual":
+        if recipe.has_base:
             some = train.take(np.unique(np.linspace(0, len(train) - 1, len(test)).astype(int)))
             values |= compare_bases(predict(model, some, recipe), images, recipe.train.lowpass)
     return ExtendedEvaluation(ratio.merge(Scores(values)), {"shuffled_audio": shuffled})

@@ -16,7 +16,7 @@ def describe(pairs: EchoPairs) -> dict[str, str]:
     found = {
         "pairs": f"{len(pairs)} from {len(np.unique(pairs.groups))} places",
         "by CSV": ", ".join(parts),
-        "images": f"{pairs.size} x {pairs.size} pixels, spectrograms and depth alike",
+        "images": f"{pairs.size} x {pairs.size} pixels",
     }
     if pairs.depths is not None:
         depth = pairs.depth(_some(pairs))
@@ -34,15 +34,15 @@ def _some(pairs: EchoPairs) -> np.ndarray:
 
 
 def picture(pairs: EchoPairs) -> Figure:
-    """Draw pairs from different places: what the left ear hears, and the depth."""
+    """Draw pairs from different places: what is heard, and the depth."""
     rows = _some(pairs)[np.linspace(0, len(_some(pairs)) - 1, min(SHOWN, len(pairs))).astype(int)]
     seen = pairs.depths is not None
     made, axes = figure(3.2 * len(rows), 5.6 if seen else 3.0, 1 + seen, len(rows))
     axes = np.reshape(axes, (1 + seen, len(rows)))
     for k, row in enumerate(rows):
-        heard = pairs.spectrogram([row])[0, ..., 0]
-        axes[0, k].imshow(np.log10(heard + 1e-3 * heard.max() + 1e-12), origin="lower", cmap="magma", aspect="auto")
-        axes[0, k].set(title=str(pairs.names[row]), xlabel="time", ylabel="frequency", xticks=[], yticks=[])
+        heard, labels = _heard(pairs, row)
+        axes[0, k].imshow(heard, origin="lower", cmap="magma", aspect="auto")
+        axes[0, k].set(title=str(pairs.names[row]), xticks=[], yticks=[], **labels)
         if seen:
             shown = np.ma.masked_equal(pairs.depth([row])[0], 0)
             mesh = axes[1, k].imshow(shown, vmin=0, vmax=pairs.max_depth, cmap="viridis_r")
@@ -50,3 +50,15 @@ def picture(pairs: EchoPairs) -> Figure:
     if seen:
         made.colorbar(mesh, ax=list(axes[1]), label="depth [m]", shrink=0.8)
     return made
+
+
+def _heard(pairs: EchoPairs, row: int) -> tuple[np.ndarray, dict[str, str]]:
+    """Make an image of what a front end keeps of a recording, and name its axes (upwards, to the right)."""
+    sound = {name: values[0] for name, values in pairs.sound([row]).items()}
+    if "spectrogram" in sound:
+        left = sound["spectrogram"][..., 0]
+        return np.log10(left + 1e-3 * left.max() + 1e-12), {"xlabel": "time", "ylabel": "frequency, left ear"}
+    if "correlation" in sound:
+        louder = sound["profile"].mean(-1, keepdims=True)
+        return sound["correlation"].mean(-1) * (louder - louder.min()), {"xlabel": "left to right", "ylabel": "range"}
+    return sound["profile"], {"xlabel": "band, ear", "ylabel": "range"}

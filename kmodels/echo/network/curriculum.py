@@ -31,5 +31,5 @@ def schedule(model, recipe, epoch: int) -> None:
     for name, value in weights(recipe.train, epoch).items():
         if name in model.term_weights:
             model.term_weights[name].assign(value)
-    if recipe.model.architecture == "base_residual":
+    if recipe.has_base:
         model.freeze_base(frozen(recipe.train, epoch))

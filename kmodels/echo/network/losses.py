@@ -3,6 +3,7 @@
 from keras import ops
 
 AXES = (1, 2)
+NEAREST = 0.1  # m
 
 
 def mean_absolute(values, valid):
@@ -10,14 +11,16 @@ def mean_absolute(values, valid):
     return ops.sum(valid * ops.abs(values), axis=AXES) / ops.maximum(ops.sum(valid, axis=AXES), 1.0)
 
 
-def reconstruction(truth, depth, valid):
-    """Compute the L1 error of the final depth [m]: (batch,)."""
-    return mean_absolute(depth - truth, valid)
+def depth_error(truth, depth, valid, relative: float = 0.0):
+    """Compute mean |depth - truth| + relative mean |log(depth / truth)|, in metres and parts of one: (batch,).
 
-
-def base_error(coarse_depth, base, valid):
-    """Compute the L1 error of the base against the low-passed truth [m]: (batch,)."""
-    return mean_absolute(base - coarse_depth, valid)
+    Depths below NEAREST count as that in the logarithm.
+    """
+    error = mean_absolute(depth - truth, valid)
+    if not relative:
+        return error
+    ratio = ops.log(ops.maximum(depth, NEAREST)) - ops.log(ops.maximum(truth, NEAREST))
+    return error + relative * mean_absolute(ratio, valid)
 
 
 def sparsity(residual, valid):

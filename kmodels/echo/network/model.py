@@ -5,25 +5,18 @@ import numpy as np
 from keras import layers, ops
 
 from kmodels.core.spec.arguments import check_choice, check_integers, check_numbers
-from kmodels.core.training.optimizer import adam
-from kmodels.core.training.term_model import TermModel, policy_name
-from kmodels.echo.data.records import EchoPairs
-from kmodels.echo.data.statistics import mean_map
-from kmodels.echo.network import losses, unet
-from kmodels.echo.network.freezing import FreezingAdam
-from kmodels.echo.network.normalization import FreezableNormalization
+from kmodels.core.training.term_model import policy_name
+from kmodels.echo.network import unet
+from kmodels.echo.network.depth_model import DepthModel, term_weights
 from kmodels.echo.network.sizes import EARS, REDUCTION, decoder_widths
-from kmodels.echo.network.start_map import StartMap
 from kmodels.echo.recipe import EchoRecipe
 
 ARCHITECTURES = ("base_residual", "single")
-FREEZES = ("none", "sum_only", "all")
 SHARES = (0.01, 0.99)  # of max_depth: a start map's least and most
-BASE = "base_"  # so begin the names of the base decoder's layers
 
 
 @keras.saving.register_keras_serializable("kmodels.echo")
-class EchoNet(TermModel):
+class EchoNet(DepthModel):
     """Depth image from a chirp's binaural echoes, as the sum of a coarse base and a signed residual.
 
     ::
@@ -62,8 +55,10 @@ class EchoNet(TermModel):
     residual_range : float
         The largest size of the residual, as a share of `max_depth`.
     lambda_recon, lambda_base, lambda_sparse : float
-        Weights of the loss terms at the start: L1 of the depth, L1 of the base against the coarse depth, mean size
-        of the residual. `model.term_weights[...]` are the variables.
+        Weights of the loss terms at the start: error of the depth, error of the base against the coarse depth, mean
+        size of the residual. `model.term_weights[...]` are the variables.
+    lambda_log : float
+        Both errors are L1 [m] + lambda_log |log(depth / truth)|.
     dtype : str or keras.DTypePolicy, optional
         Policy of the layers; None: Keras' global one. Outputs are always float32.
     name : str, optional
@@ -96,36 +91,33 @@ class EchoNet(TermModel):
         max_depth: float = 12.0,
         residual_range: float = 0.3,
         lambda_recon: float = 1.0,
+        lambda_log: float = 0.0,
         lambda_base: float = 1.2,
         lambda_sparse: float = 0.05,
         dtype=None,
         name: str | None = None,
     ):
-        check_choice("EchoNet", "architecture", architecture, ARCHITECTURES)
-        _check_numbers(image_size, moments, width, base_width, max_depth, residual_range)
-        check_numbers("EchoNet", lambda_recon=lambda_recon, lambda_base=lambda_base, lambda_sparse=lambda_sparse)
-        if single_width is not None:
-            check_numbers("EchoNet", "above 0", single_width=single_width)
-        widths, policy = decoder_widths(architecture, width, base_width, single_width), policy_name(dtype)
-        spectrogram = keras.Input((image_size, image_size * moments, EARS), name="spectrogram")
-        x = layers.Reshape((image_size, image_size, moments * EARS))(spectrogram)
-        skips = unet.encoder(unet.with_coordinates(x) if coordinates else x, width, policy)
-        logits = {part: unet.decoder(skips, w, part, policy) for part, w in widths.items()}
-        coarsest = "base" if architecture == "base_residual" else "depth"
-        start = StartMap(name="start")
-        logits[coarsest] = start(logits[coarsest])
-        outputs = _depths(logits, max_depth, residual_range)
-        term_weights = {"recon": lambda_recon}
-        if architecture == "base_residual":
-            term_weights |= {"base": lambda_base, "sparse": lambda_sparse}
-        super().__init__(term_weights, inputs={"spectrogram": spectrogram}, outputs=outputs, name=name)
-        self.image_size, self.moments, self.coordinates = image_size, moments, coordinates
-        self.architecture, self.width, self.base_width = architecture, width, base_width
-        self.single_width = single_width
-        self.max_depth, self.residual_range = max_depth, residual_range
-        self.lambda_recon, self.lambda_base, self.lambda_sparse = lambda_recon, lambda_base, lambda_sparse
-        self.policy, self.start = policy, start
-        self.detached = {part: self.scalar(f"detached_{part}") for part in ("sum", "loss")}
+        settings = {
+            "image_size": image_size,
+            "moments": moments,
+            "coordinates": coordinates,
+            "architecture": architecture,
+            "width": width,
+            "base_width": base_width,
+            "single_width": single_width,
+            "max_depth": max_depth,
+            "residual_range": residual_range,
+            "lambda_recon": lambda_recon,
+            "lambda_log": lambda_log,
+            "lambda_base": lambda_base,
+            "lambda_sparse": lambda_sparse,
+            "dtype": policy_name(dtype),
+        }
+        _check(settings)
+        inputs, outputs, start = _graph(settings)
+        super().__init__(term_weights("EchoNet", settings, outputs), inputs=inputs, outputs=outputs, name=name)
+        self.remember(settings)
+        self.start = start
 
     @classmethod
     def from_recipe(cls, recipe: EchoRecipe) -> "EchoNet":
@@ -142,94 +134,43 @@ class EchoNet(TermModel):
             max_depth=data.max_depth,
             residual_range=model.residual_range,
             lambda_recon=train.lambda_recon,
+            lambda_log=train.lambda_log,
             lambda_base=train.lambda_base,
             lambda_sparse=train.lambda_sparse,
             dtype=train.dtype,
             name="echo",
         )
 
-    def get_config(self) -> dict:
-        """Return the constructor's arguments."""
-        return {
-            "image_size": self.image_size,
-            "moments": self.moments,
-            "coordinates": self.coordinates,
-            "architecture": self.architecture,
-            "width": self.width,
-            "base_width": self.base_width,
-            "single_width": self.single_width,
-            "max_depth": self.max_depth,
-            "residual_range": self.residual_range,
-            "lambda_recon": self.lambda_recon,
-            "lambda_base": self.lambda_base,
-            "lambda_sparse": self.lambda_sparse,
-            "dtype": self.policy,
-            "name": self.name,
-        }
-
-    def target_shapes(self) -> dict[str, tuple[int | None, ...]]:
-        """Name the targets: "depth" and, but for the single decoder, "coarse_depth"."""
-        names = ("depth", "coarse_depth") if self.architecture == "base_residual" else ("depth",)
-        return dict.fromkeys(names, (self.image_size, self.image_size))
-
-    def terms(self, x, y, y_pred) -> dict:
-        """Compute recon, base and sparse: mean absolute errors (`losses`) over pixels of known depth [m]."""
-        truth = y["depth"]
-        valid = ops.cast(truth > 0, "float32")
-        if self.architecture == "single":
-            return {"recon": losses.reconstruction(truth, y_pred["depth"], valid)}
-        base, residual = y_pred["base"], y_pred["residual"]
-        depth = ops.clip(losses.partly_detached(base, self.detached["sum"]) + residual, 0.0, self.max_depth)
-        own = losses.partly_detached(base, self.detached["loss"])
-        return {
-            "recon": losses.reconstruction(truth, depth, valid),
-            "base": losses.base_error(y["coarse_depth"], own, valid),
-            "sparse": losses.sparsity(residual, valid),
-        }
-
-    def freeze_base(self, how: str) -> None:
-        """Choose what trains the base from now on; nothing is compiled again.
-
-        Parameters
-        ----------
-        how : {"none", "sum_only", "all"}
-            "none": everything trains it. "sum_only": no gradient reaches it through the sum. "all": its decoder stays
-            as it is, to the last bit.
-
-        Raises
-        ------
-        ValueError
-            For "all" where the model was compiled with another optimizer than `FreezingAdam(freezes="base_")`.
-        """
-        check_choice("EchoNet.freeze_base", "how", how, FREEZES)
-        everything = float(how == "all")
-        if isinstance(self.optimizer, FreezingAdam):
-            self.optimizer.build(self.trainable_variables)
-            self.optimizer.frozen.assign(everything)
-        elif everything:
-            raise ValueError(
-                f"EchoNet.freeze_base('all') needs compile(FreezingAdam(freezes={BASE!r})); with another optimizer "
-                f"momentum would still move the base"
-            )
-        self.detached["sum"].assign(float(how != "none"))
-        self.detached["loss"].assign(everything)
-        for layer in self.layers:
-            if isinstance(layer, FreezableNormalization):
-                layer.frozen.assign(everything)
-
     def initialize_base(self, depth: np.ndarray) -> None:
         """Let the base, or the single decoder's depth, be this map (image_size, image_size) [m] before training."""
-        share = np.clip(depth / self.max_depth, *SHARES)
+        share = np.clip(depth / self.settings["max_depth"], *SHARES)
         self.start.map.assign(np.log(share / (1 - share)))
 
 
-def _check_numbers(image_size, moments, width, base_width, max_depth, residual_range) -> None:
-    """Refuse numbers that would fail deep inside, or never."""
-    check_integers("EchoNet", image_size=image_size, moments=moments, width=width, base_width=base_width)
-    if image_size % REDUCTION:
-        raise ValueError(f"EchoNet: image_size = {image_size!r}; expected a multiple of {REDUCTION}")
-    check_numbers("EchoNet", "above 0", max_depth=max_depth)
-    check_numbers("EchoNet", "above 0, at most 1", residual_range=residual_range)
+def _check(settings: dict) -> None:
+    """Refuse arguments that would fail deep inside, or never."""
+    check_choice("EchoNet", "architecture", settings["architecture"], ARCHITECTURES)
+    whole = ("image_size", "moments", "width", "base_width")
+    check_integers("EchoNet", **{name: settings[name] for name in whole})
+    if settings["image_size"] % REDUCTION:
+        raise ValueError(f"EchoNet: image_size = {settings['image_size']!r}; expected a multiple of {REDUCTION}")
+    check_numbers("EchoNet", "above 0", max_depth=settings["max_depth"])
+    check_numbers("EchoNet", "above 0, at most 1", residual_range=settings["residual_range"])
+    if settings["single_width"] is not None:
+        check_numbers("EchoNet", "above 0", single_width=settings["single_width"])
+
+
+def _graph(settings: dict) -> tuple[dict, dict, unet.StartMap]:
+    """Build the functional graph: (inputs, outputs, the layer that adds the start map)."""
+    size, moments, policy = settings["image_size"], settings["moments"], settings["dtype"]
+    spectrogram = keras.Input((size, size * moments, EARS), name="spectrogram")
+    x = layers.Reshape((size, size, moments * EARS))(spectrogram)
+    skips = unet.encoder(unet.with_coordinates(x) if settings["coordinates"] else x, settings["width"], policy)
+    widths = decoder_widths(*(settings[name] for name in ("architecture", "width", "base_width", "single_width")))
+    logits = {part: unet.decoder(skips, w, part, policy) for part, w in widths.items()}
+    start, coarsest = unet.StartMap(name="start"), "base" if "base" in logits else "depth"
+    logits[coarsest] = start(logits[coarsest])
+    return {"spectrogram": spectrogram}, _depths(logits, settings["max_depth"], settings["residual_range"]), start
 
 
 def _depths(logits: dict, max_depth: float, residual_range: float) -> dict:
@@ -239,15 +180,3 @@ def _depths(logits: dict, max_depth: float, residual_range: float) -> dict:
     base = ops.sigmoid(logits["base"]) * max_depth
     residual = ops.tanh(logits["residual"]) * (residual_range * max_depth)
     return {"depth": ops.clip(base + residual, 0.0, max_depth), "base": base, "residual": residual}
-
-
-def build(recipe: EchoRecipe, steps: int) -> EchoNet:
-    """Make the compiled network of a recipe for a training of `steps` steps."""
-    network = EchoNet.from_recipe(recipe)
-    network.compile(optimizer=adam(recipe.train, steps, FreezingAdam, freezes=BASE))
-    return network
-
-
-def adapt(model: EchoNet, pairs: EchoPairs) -> None:
-    """Begin with the mean training room."""
-    model.initialize_base(mean_map(pairs, 1)[0])

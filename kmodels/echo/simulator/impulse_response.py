@@ -15,13 +15,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from kmodels.echo.data.acoustics import SPEED_OF_SOUND
 from kmodels.echo.simulator import radiosity
 from kmodels.echo.simulator.head import Head
 from kmodels.echo.simulator.image_sources import specular_paths
 from kmodels.echo.simulator.raycast import cast
 from kmodels.echo.simulator.room import Room
 
-SPEED_OF_SOUND = 343.0  # m s-1
 ORDER = 3
 RAYS = 4096
 

@@ -14,13 +14,17 @@ from kmodels.echo.data import batvision
 from kmodels.echo.data import load as loader
 from kmodels.echo.data.load import load
 from kmodels.echo.data.split import split
-from kmodels.echo.recipe import EchoRecipe
+from kmodels.echo.recipe import SPECTROGRAM, EchoRecipe
 from kmodels.echo.simulator.recordings import simulate
 
-RECIPE = EchoRecipe().with_changes(
-    {"data": {"n_rooms": 7, "pairs_per_room": 2, "image_size": 16, "max_depth": 6.0, "furniture": [0, 3]}}
+RECIPE = (
+    EchoRecipe()
+    .with_changes(SPECTROGRAM)
+    .with_changes(
+        {"data": {"n_rooms": 7, "pairs_per_room": 2, "image_size": 16, "max_depth": 6.0, "furniture": [0, 3]}}
+    )
 )
-SMALL = EchoRecipe().with_changes({"data": {"image_size": 16, "max_depth": 2.0}})
+SMALL = EchoRecipe().with_changes(SPECTROGRAM).with_changes({"data": {"image_size": 16, "max_depth": 2.0}})
 SAMPLES = 518  # of 2 m
 
 
@@ -111,7 +115,7 @@ def test_a_pair_is_written_in_millimetres_and_full_scale(tmp_path):
 def test_written_data_is_read_back(simulated):
     pairs = load(simulated, RECIPE)
     assert len(pairs) == 14 and pairs.size == 16 and len(set(pairs.groups)) == 7
-    assert pairs.spectrogram([0, 3]).shape == (2, 16, 48, 2) and pairs.depth([0, 3]).shape == (2, 16, 16)
+    assert pairs.sound([0, 3])["spectrogram"].shape == (2, 16, 48, 2) and pairs.depth([0, 3]).shape == (2, 16, 16)
     for row in (0, 13):
         stored = pairs.stored_depth(row)
         np.testing.assert_allclose(pairs.depth([row])[0], np.minimum(stored, 6.0), atol=1e-6)
@@ -162,7 +166,7 @@ def test_batvision_v2_as_it_is_on_disk(tmp_path):
     (place / "train.csv").write_text(f"{columns}\n2ndFloor/depth,d.npy,2ndFloor/audio/,a.wav,2ndFloor/camera\n")
     for name in ("val", "test"):
         (place / f"{name}.csv").write_text(columns + "\n")
-    recipe = EchoRecipe().with_changes({"data": {"image_size": 32, "max_depth": 30.0}})
+    recipe = SMALL.with_changes({"data": {"image_size": 32, "max_depth": 30.0}})
     for path in (tmp_path, place, place / "train.csv"):
         pairs = load(path, recipe)
         assert len(pairs) == 1 and pairs.groups.tolist() == ["2ndFloor"] and pairs.part.tolist() == ["train"]
@@ -182,7 +186,7 @@ def test_batvision_v1(tmp_path):
     place = v2(tmp_path / "other", n=3)
     same = load(place, SMALL)
     row = same.names.tolist().index("hall/a1.wav")
-    np.testing.assert_allclose(same.spectrogram([row]), pairs.spectrogram([1]), atol=1e-4)
+    np.testing.assert_allclose(same.sound([row])["spectrogram"], pairs.sound([1])["spectrogram"], atol=1e-4)
 
 
 def test_prepared_once_and_again_when_a_file_changes(tmp_path, monkeypatch):
@@ -314,7 +318,9 @@ def test_a_pair_that_says_nothing_is_left_out_and_counted(tmp_path, capsys, chan
     for _ in range(2):  # prepared now, and read from the cache
         pairs = load(tmp_path, SMALL)
         assert sorted(pairs.names) == ["hall/a1.wav", "hall/a2.wav"] and len(pairs.depth([0, 1])) == 2
-        assert pairs.depth([0, 1]).any(axis=(1, 2)).all() and pairs.spectrogram([0, 1]).any(axis=(1, 2, 3)).all()
+        assert (
+            pairs.depth([0, 1]).any(axis=(1, 2)).all() and pairs.sound([0, 1])["spectrogram"].any(axis=(1, 2, 3)).all()
+        )
         told = capsys.readouterr().err
         assert re.search(r"notice: .*: pairs left out: 1 of 3, the first for .*" + ROW[:-5] + said, told)
         assert told.count("\n") == 1
@@ -337,7 +343,7 @@ def test_a_recording_a_little_short_is_padded_and_counted(tmp_path, capsys):
     short = load(place, SMALL)
     assert "recordings up to 16 samples short, padded with zeros: 1\n" in capsys.readouterr().err
     row = whole.names.tolist().index("hall/a0.wav")
-    change = np.abs(short.spectrogram([row]) - whole.spectrogram([row])).max(axis=(0, 1, 3))
+    change = np.abs(short.sound([row])["spectrogram"] - whole.sound([row])["spectrogram"]).max(axis=(0, 1, 3))
     assert change[-1] > 0 and (change[: len(change) // 2] < 1e-5).all()
 
 
@@ -357,7 +363,9 @@ def test_another_rate_and_mono_are_resampled_when_asked(tmp_path, capsys, rate, 
         (tmp_path / name).mkdir()
         soundfile.write(tmp_path / name / "a.wav", sound, at, subtype="FLOAT")
     refused(tmp_path / "was", r"was/a\.wav: .*; expected .*--data\.resample true", labels=False)
-    found, wanted = (load(tmp_path / name, as_asked, labels=False).spectrogram([0])[0] for name in ("was", "is"))
+    found, wanted = (
+        load(tmp_path / name, as_asked, labels=False).sound([0])["spectrogram"][0] for name in ("was", "is")
+    )
     if channels == 1:
         wanted = wanted[..., [0, 0]]
     np.testing.assert_allclose(found, wanted, atol=0.01 * wanted.max())
@@ -375,11 +383,11 @@ def test_rates_that_no_recording_has_are_not_resampled(tmp_path):
 def test_integers_of_v1(tmp_path):
     """int16 is read as a WAV holds it; what a wider type holds cannot be known."""
     v1(tmp_path)
-    before = load(tmp_path, SMALL).spectrogram([0])
+    before = load(tmp_path, SMALL).sound([0])["spectrogram"]
     for name in ("left", "right"):
         ear = np.load(tmp_path / name / "0.npy")
         np.save(tmp_path / name / "0.npy", np.rint(ear * 2**15).astype(np.int16))
-    np.testing.assert_allclose(load(tmp_path, SMALL).spectrogram([0]), before, atol=1e-3)
+    np.testing.assert_allclose(load(tmp_path, SMALL).sound([0])["spectrogram"], before, atol=1e-3)
     np.save(tmp_path / "left" / "0.npy", np.rint(ear * 2**15).astype(np.int64))
     refused(tmp_path, r"left/0\.npy: numbers of type int64; expected floats in parts of full scale, or int16")
     np.save(tmp_path / "left" / "0.npy", ear * 2**15)

@@ -12,17 +12,21 @@ from kmodels.core.training.inference import gradient
 from kmodels.echo.data.encode import QUIET, MirroredExamples, lowpass_depth, scale_magnitude
 from kmodels.echo.ladder import LADDER
 from kmodels.echo.network import curriculum, losses, sizes
-from kmodels.echo.network.model import build
+from kmodels.echo.network.build import build
 from kmodels.echo.network.normalization import FreezableNormalization, FusedNormalization
-from kmodels.echo.recipe import EchoRecipe
+from kmodels.echo.recipe import SPECTROGRAM, EchoRecipe
 
 SIZE = 16
-TINY = EchoRecipe().with_changes(
-    {
-        "data": {"image_size": SIZE},
-        "model": {"width": 2, "base_width": 1},
-        "train": {"curriculum": "adaptive", "lambda_base": 2.0, "warmup_epochs": 10},
-    }
+TINY = (
+    EchoRecipe()
+    .with_changes(SPECTROGRAM)
+    .with_changes(
+        {
+            "data": {"image_size": SIZE},
+            "model": {"width": 2, "base_width": 1},
+            "train": {"curriculum": "adaptive", "lambda_base": 2.0, "warmup_epochs": 10},
+        }
+    )
 )
 FULL = parse.resolve(EchoRecipe, [parse.read_yaml(ROOT / "configs" / "echo_full.yaml")])
 
@@ -41,16 +45,16 @@ def numpy_of(variables) -> dict:
 
 def test_numbers_of_weights_are_the_prototypes():
     """Millions: base 0.4, residual 6.8, in all 19.5; with two equal decoders 25.9. The encoder has what is left."""
-    small, flawed = FULL.model, FULL.model.model_copy(update={"base_width": 64})
-    for model, wanted in (
+    small, flawed = FULL, FULL.with_changes({"model": {"base_width": 64}})
+    for recipe, wanted in (
         (small, {"base": 0.4, "residual": 6.8, "total": 19.5}),
         (flawed, {"base": 6.8, "residual": 6.8, "total": 25.9}),
     ):
-        found = sizes.weights(model)
+        found = sizes.weights(recipe)
         for name, millions in wanted.items():
             assert found[name] == pytest.approx(millions * 1e6, rel=0.05), name
     assert 15 < sizes.weights(small)["residual"] / sizes.weights(small)["base"] < 18
-    single = small.model_copy(update={"architecture": "single"})
+    single = small.with_changes({"model": {"architecture": "single"}})
     assert sizes.weights(single)["total"] == pytest.approx(sizes.weights(small)["total"], rel=0.01)
 
 
@@ -58,7 +62,7 @@ def test_numbers_of_weights_are_the_prototypes():
 def test_the_network_has_the_weights_that_are_counted(architecture):
     recipe = TINY.with_changes({"model": {"architecture": architecture, "base_width": 2, "width": 3}})
     model = build(recipe, 1)
-    counted = sizes.weights(recipe.model)
+    counted = sizes.weights(recipe)
     found = dict.fromkeys(counted, 0)
     for variable in model.trainable_variables:
         part = variable.path.split("_")[0]
@@ -99,8 +103,9 @@ def test_losses_by_hand():
     tensors = inference.as_tensors((truth, base, residual, valid))
     truth, base, residual, valid = tensors
     for term, expected in (
-        (losses.reconstruction(truth, base + residual, valid), 2.0),
-        (losses.base_error(truth, base, valid), 1.0),
+        (losses.depth_error(truth, base + residual, valid), 2.0),
+        (losses.depth_error(truth, base, valid), 1.0),
+        (losses.depth_error(truth, base, valid, 10.0), 1.0 + 10.0 * np.log(4 / 2) / 2),
         (losses.sparsity(residual, valid), 2.0),
         (losses.sparsity(residual, 0 * valid), 0.0),
     ):
@@ -195,8 +200,8 @@ def test_both_sets_of_the_prototypes_weights_are_variants():
 def test_a_frozen_base_is_bitwise_constant_without_recompiling(monkeypatch):
     """Of the base decoder not one weight and not one moving average moves, though Adam has momentum; the rest does."""
     traced = []
-    real = losses.reconstruction
-    monkeypatch.setattr(losses, "reconstruction", lambda *fields: traced.append(1) or real(*fields))
+    real = losses.sparsity
+    monkeypatch.setattr(losses, "sparsity", lambda *fields: traced.append(1) or real(*fields))
     model, stream = build(TINY, 10), batching.batches(noise(), 4, 0)
     schedule = {
         how: TINY.with_changes({"train": {"freeze": how}}) if how != "none" else TINY for how in ("sum_only", "all")

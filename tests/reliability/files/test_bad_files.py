@@ -302,8 +302,9 @@ def good_days(days):
 
 def good_pairs(pairs):
     rows = np.arange(len(pairs))
-    recording, seen = pairs.spectrogram(rows), pairs.depth(rows)
-    assert np.isfinite(recording).all() and (recording >= 0).all(), "spectrogram"
+    seen = pairs.depth(rows)
+    for name, values in pairs.sound(rows).items():
+        assert np.isfinite(values).all(), name
     assert np.isfinite(seen).all() and (seen >= 0).all() and (seen <= ECHO.data.max_depth).all(), "depth"
 
 

@@ -1,0 +1,116 @@
+"""What networks have in common whose depth is a base and a residual: loss terms, and a base that can be frozen."""
+
+from keras import ops
+
+from kmodels.core.spec.arguments import check_choice, check_numbers
+from kmodels.core.training.term_model import TermModel
+from kmodels.echo.network import losses
+from kmodels.echo.network.freezing import FreezingAdam
+from kmodels.echo.network.normalization import FreezableNormalization
+
+FREEZES = ("none", "sum_only", "all")
+BASE = "base_"  # so begin the names of the layers that make the base
+
+
+def term_weights(owner: str, settings: dict, outputs: dict) -> dict[str, float]:
+    """Choose the weights of the loss terms among a constructor's arguments; refuse what is no weight.
+
+    Parameters
+    ----------
+    owner : str
+        The class whose arguments they are.
+    settings : dict
+        With `lambda_recon`, `lambda_log`, `lambda_base` and `lambda_sparse`.
+    outputs : dict of str to keras.KerasTensor
+        Of the network: without a base it has one term.
+    """
+    check_numbers(owner, **{name: value for name, value in settings.items() if name.startswith("lambda_")})
+    names = ("recon", "base", "sparse") if "base" in outputs else ("recon",)
+    return {name: settings[f"lambda_{name}"] for name in names}
+
+
+class DepthModel(TermModel):
+    """A functional network with the outputs "depth" and, but for a single decoder, "base" and "residual" [m].
+
+    Attributes
+    ----------
+    detached : dict of str to keras.Variable
+        "sum", "loss": 1 where no gradient reaches the base through the sum, or through its own loss.
+    """
+
+    def remember(self, settings: dict) -> None:
+        """Keep the constructor's arguments, and add the switches of the base; called by a subclass's constructor.
+
+        Parameters
+        ----------
+        settings : dict
+            All of them but the name; among them `image_size`, `max_depth` [m] and `lambda_log`.
+        """
+        self._settings = tuple(settings.items())  # a dictionary would be tracked
+        self.detached = {part: self.scalar(f"detached_{part}") for part in ("sum", "loss")}
+
+    @property
+    def settings(self) -> dict:
+        """Return the constructor's arguments but for the name."""
+        return dict(self._settings)
+
+    @property
+    def has_base(self) -> bool:
+        """Whether there are a base and a residual."""
+        return "base" in self.output
+
+    def get_config(self) -> dict:
+        """Return the constructor's arguments."""
+        return self.settings | {"name": self.name}
+
+    def target_shapes(self) -> dict[str, tuple[int | None, ...]]:
+        """Name the targets: "depth" and, where there is a base, "coarse_depth"."""
+        names = ("depth", "coarse_depth") if self.has_base else ("depth",)
+        return dict.fromkeys(names, (self.settings["image_size"],) * 2)
+
+    def terms(self, x, y, y_pred) -> dict:
+        """Compute recon, base and sparse over pixels of known depth, see `losses` [m]."""
+        truth, settings = y["depth"], self.settings
+        valid, relative = ops.cast(truth > 0, "float32"), settings["lambda_log"]
+        if not self.has_base:
+            return {"recon": losses.depth_error(truth, y_pred["depth"], valid, relative)}
+        base, residual = y_pred["base"], y_pred["residual"]
+        seen = losses.partly_detached(base, self.detached["sum"])
+        depth = ops.clip(seen + residual, 0.0, settings["max_depth"])
+        own = losses.partly_detached(base, self.detached["loss"])
+        return {
+            "recon": losses.depth_error(truth, depth, valid, relative),
+            "base": losses.depth_error(y["coarse_depth"], own, valid, relative),
+            "sparse": losses.sparsity(residual, valid),
+        }
+
+    def freeze_base(self, how: str) -> None:
+        """Choose what trains the base from now on; nothing is compiled again.
+
+        Parameters
+        ----------
+        how : {"none", "sum_only", "all"}
+            "none": everything trains it. "sum_only": no gradient reaches it through the sum. "all": its layers stay
+            as they are, to the last bit.
+
+        Raises
+        ------
+        ValueError
+            For "all" where the model was compiled with another optimizer than `FreezingAdam(freezes="base_")`.
+        """
+        owner = type(self).__name__
+        check_choice(f"{owner}.freeze_base", "how", how, FREEZES)
+        everything = float(how == "all")
+        if isinstance(self.optimizer, FreezingAdam):
+            self.optimizer.build(self.trainable_variables)
+            self.optimizer.frozen.assign(everything)
+        elif everything:
+            raise ValueError(
+                f"{owner}.freeze_base('all') needs compile(FreezingAdam(freezes={BASE!r})); with another optimizer "
+                f"momentum would still move the base"
+            )
+        self.detached["sum"].assign(float(how != "none"))
+        self.detached["loss"].assign(everything)
+        for layer in self.layers:
+            if isinstance(layer, FreezableNormalization):
+                layer.frozen.assign(everything)
