@@ -12,19 +12,12 @@ from kmodels.echo.data.prepare import recording_length
 from kmodels.echo.data.range_azimuth import ASIDE, BANDS, DIRECTIONS, INSIDE, PROFILES, STEPS, n_ranges
 from kmodels.echo.network.depth_model import DepthModel, term_weights
 from kmodels.echo.network.normalization import MOMENTUM, FusedNormalization
-from kmodels.echo.network.sizes import (
-    COARSE,
-    HIDDEN,
-    ROW_CHANNELS,
-    TRUNK,
-)
+from kmodels.echo.network.sizes import COARSE, HIDDEN, ROW_CHANNELS, TRUNK
 
 OWNER = "RangeAzimuthNet"
 NEAREST = 0.1  # m, of the base
 STRIDES = ((2, 1), (2, 1), (2, 1), (1, 1))  # along range and direction, after both have been halved
-SHARPNESS = (
-    20.0  # m: surfaces whose inverse depths differ by much less than 1 / SHARPNESS are rounded off at their edge
-)
+SHARPNESS = 20.0  # m: edges are rounded off where inverse depths differ by less than its reciprocal
 FAR = 3.0  # power of the range by which echoes grow fainter, about: by that they are made up for
 BELOW, ABOVE, BESIDE = 1.15, 2.2, 3.0  # m, where floor, ceiling and walls begin
 LOGARITHMS = (-4.0, 4.0)  # of a distance by where it begins
@@ -32,7 +25,7 @@ LOGARITHMS = (-4.0, 4.0)  # of a distance by where it begins
 
 @keras.saving.register_keras_serializable("kmodels.echo")
 class RangeAzimuthNet(DepthModel):
-    """Depth image from what two ears hear of range and direction, as the sum of a room of planes and a residual.
+    """Depth image from what two ears hear of range and direction, as the sum of a bare room and a residual.
 
     ::
 
@@ -220,7 +213,7 @@ class Places(layers.Layer):
 
 
 def _columns(x, settings: dict):
-    """Read along the range and halve the directions: (batch, directions / 2, hidden)."""
+    """Read along the range: (batch, directions / 2, hidden)."""
     width, policy = settings["width"], settings["dtype"]
     for k, (times, strides) in enumerate(zip(TRUNK, STRIDES, strict=True)):
         x = _conv_block(x, times * width, strides, f"map_{k}", policy)
@@ -235,11 +228,11 @@ def _base(columns, settings: dict) -> tuple:
     x = layers.Dense(hidden // 8, dtype=policy, name="room_column")(columns)
     room = layers.Dense(hidden, activation="relu", dtype=policy, name="room")(layers.Flatten(dtype=policy)(x))
     level = layers.Dense(hidden, activation="relu", dtype=policy, name="base_level")(room)
-    level = _distances(level, [1 / BELOW, 1 / ABOVE], "base_floor_and_ceiling")
+    level = _inverse_distances(level, [1 / BELOW, 1 / ABOVE], "base_floor_and_ceiling")
     x = columns + layers.Dense(hidden, dtype=policy, name="base_room")(room)[:, None]
     for k in range(2):
         x = layers.Conv1D(hidden // 2, 5, padding="same", activation="relu", dtype=policy, name=f"base_column_{k}")(x)
-    upright = _distances(_in_view(x), [1 / BESIDE], "base_walls")[..., 0]
+    upright = _inverse_distances(_in_view(x), [1 / BESIDE], "base_walls")[..., 0]
     walls = ops.matmul(upright, _interpolation(INSIDE // 2, size))[:, None]
     down = np.tan(np.radians(settings["view"][1] / 2)) * ((2 * np.arange(size) + 1) / size - 1)
     down = down[:, None].astype("float32")
@@ -251,7 +244,7 @@ def _base(columns, settings: dict) -> tuple:
     return room, ops.logsumexp(SHARPNESS * seen, axis=1) / SHARPNESS
 
 
-def _distances(x, start: list[float], name: str):
+def _inverse_distances(x, start: list[float], name: str):
     """Make positive inverse distances of features: (..., len(start)) [1/m], at first about `start`."""
     small = keras.initializers.RandomNormal(stddev=0.01)
     logarithm = layers.Dense(len(start), kernel_initializer=small, dtype="float32", name=name)(x)

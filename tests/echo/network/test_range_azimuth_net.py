@@ -16,12 +16,16 @@ from kmodels.echo.recipe import EchoRecipe
 
 SIZE, RANGES = 16, 16
 TINY = {"image_size": SIZE, "ranges": RANGES, "width": 2, "hidden": 16, "max_depth": 8.0}
-RECIPE = EchoRecipe().with_changes(
-    {
-        "data": {"image_size": SIZE, "max_depth": 1.0},
-        "model": {"width": 2},
-        "train": {"curriculum": "adaptive", "lambda_base": 2.0, "warmup_epochs": 10},
-    }
+RECIPE = (
+    EchoRecipe()
+    .with_changes(EchoRecipe.VARIANTS["range_azimuth"])
+    .with_changes(
+        {
+            "data": {"image_size": SIZE, "max_depth": 1.0},
+            "model": {"width": 2},
+            "train": {"curriculum": "adaptive", "lambda_base": 2.0, "warmup_epochs": 10},
+        }
+    )
 )
 
 
