@@ -1,14 +1,21 @@
 """What needs no network: the mean room, the most similar rooms, a linear map, the first echo from each direction."""
 
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import numpy as np
 
 from kmodels.core.spec.task import Scores
+from kmodels.echo.data.encode import QUIET
 from kmodels.echo.data.range_azimuth import ASIDE, INSIDE, directions, metres
 from kmodels.echo.data.records import EchoPairs
 from kmodels.echo.data.statistics import chunks, mean_map
-from kmodels.echo.evaluation.metrics import NAMES, image_scores, score_depth
+from kmodels.echo.evaluation.metrics import NAMES, score_depth, scores_per_image
 
 CELLS = 48  # along the range or time, and at most so many along the other axis, that sounds are averaged to
+LARGEST = 10_000  # training pairs, evenly, that are kept in memory
+CHUNK = 256  # pairs
 RMSE = NAMES.index("rmse")
 NEIGHBOURS = (1, 3, 5, 9)
 PENALTIES = (1e2, 1e3, 1e4, 1e5)
@@ -37,11 +44,34 @@ def baselines(recipe, splits: dict[str, EchoPairs]) -> dict[str, Scores]:
     train, validation, test = (splits[part] for part in ("train", "validation", "test"))
     found = {"mean_map": mean_map(train, len(test))}
     if len(train) > max(NEIGHBOURS):
-        sounds = Sounds(train)
-        found["nearest_rooms"] = nearest_rooms(train, validation, test, sounds)
-        found["linear"] = linear(train, validation, test, sounds)
-    found["first_echo"] = first_echo(recipe, validation, test)
+        some = train.take(np.unique(np.linspace(0, len(train) - 1, LARGEST).astype(int)))
+        sounds = Sounds(some)
+        found["nearest_rooms"] = _best(validation, test, nearest_rooms(some, sounds), NEIGHBOURS)
+        found["linear"] = _best(validation, test, linear(some, sounds), PENALTIES)
+    found["first_echo"] = _best(validation, test, first_echo(recipe), SHARES)
     return {name: score_depth(test, depth, recipe.seed, name == "mean_map") for name, depth in found.items()}
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """Depth images (n, size, size) [m] that are made when they are asked for: ``predict(pairs, choice)``."""
+
+    pairs: EchoPairs
+    predict: Callable
+    choice: float
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def __getitem__(self, rows: np.ndarray) -> np.ndarray:
+        """Predict these rows."""
+        return self.predict(self.pairs.take(rows), self.choice).astype("float32")
+
+
+def _best(validation: EchoPairs, test: EchoPairs, predict: Callable, choices) -> Predicted:
+    """Predict the test pairs by the choice that has the lowest RMSE on the validation pairs."""
+    each = [scores_per_image(validation, Predicted(validation, predict, choice))[:, RMSE] for choice in choices]
+    return Predicted(test, predict, choices[int(np.argmin([np.nanmean(errors) for errors in each]))])
 
 
 class Sounds:
@@ -62,7 +92,7 @@ class Sounds:
     def of(self, pairs: EchoPairs) -> np.ndarray:
         """Return (n, numbers) float32."""
         rows = []
-        for some in chunks(len(pairs), 256):
+        for some in chunks(len(pairs), CHUNK):
             parts = [_cells(name, values) for name, values in sorted(pairs.sound(some).items())]
             rows.append(np.concatenate(parts, axis=1))
         return ((np.concatenate(rows) - self.mean) / self.spread).astype("float32")
@@ -71,7 +101,7 @@ class Sounds:
 def _cells(name: str, values: np.ndarray) -> np.ndarray:
     """Average to CELLS along range or time, and every two directions or four frequencies: (n, numbers)."""
     if name == "spectrogram":
-        values = np.log1p(1e3 * values).swapaxes(1, 2)
+        values = np.log1p(values / QUIET).swapaxes(1, 2)
         values = _averaged(values, 2, max(1, values.shape[2] // 4))
     elif name == "correlation":
         values = _averaged(values, 2, values.shape[2] // 2).mean(-1)
@@ -85,8 +115,8 @@ def _averaged(values: np.ndarray, axis: int, count: int) -> np.ndarray:
     return np.moveaxis(values.reshape(*values.shape[:-1], count, size).mean(-1), -1, axis)
 
 
-def nearest_rooms(train: EchoPairs, validation: EchoPairs, test: EchoPairs, sounds: Sounds) -> np.ndarray:
-    """Average the depth of the training pairs that sound most alike: (n, size, size) [m]."""
+def nearest_rooms(train: EchoPairs, sounds: Sounds) -> Callable:
+    """Average the depth of the training pairs that sound most alike: ``predict(pairs, how many)``, (n, y, x) [m]."""
     from sklearn.neighbors import NearestNeighbors
 
     search = NearestNeighbors(n_neighbors=max(NEIGHBOURS), algorithm="brute").fit(sounds.train)
@@ -96,26 +126,7 @@ def nearest_rooms(train: EchoPairs, validation: EchoPairs, test: EchoPairs, soun
         near = search.kneighbors(sounds.of(pairs), return_distance=False)[:, :count]
         return np.stack([_mean_of_known(train.depth(rows), filled) for rows in near])
 
-    return _best(validation, test, predict, NEIGHBOURS)
-
-
-def linear(train: EchoPairs, validation: EchoPairs, test: EchoPairs, sounds: Sounds) -> np.ndarray:
-    """Predict the logarithm of the depth by ridge regression: (n, size, size) [m]."""
-    filled = mean_map(train, 1)[0]
-    target = np.concatenate([_log_depth(train.depth(rows), filled) for rows in chunks(len(train), 256)])
-    mean = target.mean(0)
-    gram, moment = sounds.train.T @ sounds.train, sounds.train.T @ (target - mean)
-    slopes = {p: np.linalg.solve(gram + p * np.eye(len(gram), dtype="float32"), moment) for p in PENALTIES}
-
-    def predict(pairs, penalty):
-        logarithm = sounds.of(pairs) @ slopes[penalty] + mean
-        return np.exp(np.clip(logarithm, *LOGARITHMS)).reshape(-1, pairs.size, pairs.size)
-
-    return _best(validation, test, predict, PENALTIES)
-
-
-def _log_depth(depth: np.ndarray, filled: np.ndarray) -> np.ndarray:
-    return np.log(np.where(depth > 0, depth, filled)).reshape(len(depth), -1)
+    return predict
 
 
 def _mean_of_known(depth: np.ndarray, filled: np.ndarray) -> np.ndarray:
@@ -123,20 +134,40 @@ def _mean_of_known(depth: np.ndarray, filled: np.ndarray) -> np.ndarray:
     return np.where(known > 0, depth.sum(0) / np.maximum(known, 1), filled)
 
 
-def first_echo(recipe, validation: EchoPairs, test: EchoPairs) -> np.ndarray:
-    """Take the first echo from each direction for the depth there, the same in every row: (n, size, size) [m].
+def linear(train: EchoPairs, sounds: Sounds) -> Callable:
+    """Fit ridge regression of the logarithm of the depth: ``predict(pairs, penalty)``, (n, y, x) [m]."""
+    filled, mean, moment = mean_map(train, 1)[0], 0.0, 0.0
+    for rows in chunks(len(train), CHUNK):
+        depth = train.depth(rows)
+        logarithm = np.log(np.where(depth > 0, depth, filled)).reshape(len(rows), -1)
+        mean = mean + logarithm.sum(0) / len(train)
+        moment = moment + sounds.train[rows].T @ logarithm  # sounds have a mean of 0
+    gram = sounds.train.T @ sounds.train
 
-    An echo is what is as strong as a share of the strongest one, distance made up for. Where the front end knows no
-    directions, it is the same in every column, too.
+    @functools.lru_cache(maxsize=1)
+    def slope(penalty):
+        return np.linalg.solve(gram + penalty * np.eye(len(gram), dtype="float32"), moment)
+
+    def predict(pairs, penalty):
+        logarithm = sounds.of(pairs) @ slope(penalty) + mean
+        return np.exp(np.clip(logarithm, *LOGARITHMS)).reshape(-1, pairs.size, pairs.size)
+
+    return predict
+
+
+def first_echo(recipe) -> Callable:
+    """Take the first echo from each direction for the depth there: ``predict(pairs, share)``, (n, y, x) [m].
+
+    An echo is what is as strong as a share of the strongest one, distance made up for. It is the same in every row,
+    and where the front end knows no directions in every column, too.
     """
 
     def predict(pairs, share):
-        found = [_first_echo(recipe, pairs.sound(rows), share) for rows in chunks(len(pairs), 256)]
-        columns = np.concatenate(found)
-        columns = np.repeat(columns, -(-pairs.size // columns.shape[1]), axis=1)[:, : pairs.size]
+        columns = _first_echo(recipe, pairs.sound(np.arange(len(pairs))), share)
+        columns = columns[:, np.arange(pairs.size) * columns.shape[1] // pairs.size]
         return np.minimum(np.repeat(columns[:, None], pairs.size, axis=1), pairs.max_depth)
 
-    return _best(validation, test, predict, SHARES)
+    return predict
 
 
 def _first_echo(recipe, sound: dict, share: float) -> np.ndarray:
@@ -155,10 +186,3 @@ def _first_echo(recipe, sound: dict, share: float) -> np.ndarray:
     power = power * (distance**3 * (distance > BLIND))[:, None]
     first = (power >= share * power.max(1, keepdims=True)).argmax(1)
     return distance[first] * forward
-
-
-def _best(validation: EchoPairs, test: EchoPairs, predict, choices) -> np.ndarray:
-    """Predict the test pairs by the choice that has the lowest RMSE on the validation pairs."""
-    truth = validation.depth(np.arange(len(validation)))
-    errors = [image_scores(truth, predict(validation, choice), truth > 0)[:, RMSE].mean() for choice in choices]
-    return predict(test, choices[int(np.argmin(errors))]).astype("float32")
