@@ -49,7 +49,7 @@ def mutant(rng, folder, number):
     kind = registry.recipe_type(name)
     fields = leaves(kind)
     key = rng.choice([k for k in fields if k != "task"])
-    in_file = rng.random() < 0.6
+    in_file = rng.random() < 0.6 or fields[key].annotation is str  # on the command line any word is a text
     wrong_key = len(key.split(".")[-1]) > 4 and rng.random() < 0.4
     text, shown = ("1", "1") if wrong_key else wrong_value(rng, fields[key])
     written = misspelt(rng, key) if wrong_key else key
