@@ -90,5 +90,21 @@ def run(work: Callable, jobs: Iterable[tuple], on_all_cores: bool, in_order: boo
     """
     if on_workers is not None:
         return on_workers(work, jobs, in_order)
+    return run_here(work, jobs, on_all_cores, in_order)
+
+
+def run_here(work: Callable, jobs: Iterable[tuple], on_all_cores: bool, in_order: bool = True) -> Iterator:
+    """Call `work` as `run` does, on this machine even where there are workers: what it reads lies here.
+
+    Parameters
+    ----------
+    work, jobs, on_all_cores, in_order
+        Those of `run`.
+
+    Returns
+    -------
+    iterator
+        What the calls return.
+    """
     parallel = joblib.Parallel(-1 if on_all_cores else 1, return_as="generator" if in_order else "generator_unordered")
     return parallel(joblib.delayed(work)(*job) for job in jobs)

@@ -1,4 +1,4 @@
-"""What a recording's maker knows: the chirp that was emitted, and how fast sound is."""
+"""What a recording's maker knows: the chirp that was emitted, how fast sound is, how loud the largest number."""
 
 from functools import cache
 
@@ -7,6 +7,7 @@ import numpy as np
 from kmodels.echo.data.batvision import SAMPLE_RATE
 
 SPEED_OF_SOUND = 343.0  # m s-1
+FULL_SCALE = 32.0  # pressure of a recording's largest number; the echo of a wall 1 m away is 1/2
 FADE = 0.05  # of the chirp fades in, and as much out
 
 

@@ -145,7 +145,7 @@ def _prepare(pairs: list[Pair], recipe, seen: bool, folder: Path, report) -> Non
         layout |= {"depth": ((recipe.data.image_size,) * 2, "float32")}
     empty = {"sound": {}, "depth": {}}
     counts, nearest, farthest = Counter(), UNKNOWN, 0.0
-    made = parallel.run(_prepared, ((pair, recipe, seen) for pair in pairs), count > WORTH_WORKERS)
+    made = parallel.run_here(_prepared, ((pair, recipe, seen) for pair in pairs), count > WORTH_WORKERS)
     with contextlib.ExitStack() as written:
         add = {
             name: written.enter_context(files.rows_on_disk(folder / f"{name}.npy", (count, *shape), dtype))

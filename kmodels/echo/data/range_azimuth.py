@@ -8,8 +8,8 @@ For each range X(f) is the spectrum of a window around it, of either ear, and
 their cross-correlation at the delay of a source whose direction has the component q to the right (q = sin(azimuth) at
 the height of the ears), s the distance between the ears: 1 where all that arrives then comes from there. Three bands of
 frequencies are kept apart, for the phase repeats itself within half a wavelength (generalised cross-correlation: Knapp
-and Carter 1976, IEEE Trans. ASSP 24, 320). The ears are at rest to each other, so s is measured by the chirp's own
-arrival, which reaches them s / 2 c after it began.
+and Carter 1976, IEEE Trans. ASSP 24, 320). s is measured by the chirp's own arrival: the loudspeaker
+is between the ears, so it reaches them s / 2 c after it began.
 """
 
 from functools import cache
@@ -17,7 +17,7 @@ from functools import cache
 import numpy as np
 from scipy import fft
 
-from kmodels.echo.data.acoustics import SPEED_OF_SOUND, chirp
+from kmodels.echo.data.acoustics import FULL_SCALE, SPEED_OF_SOUND, chirp
 from kmodels.echo.data.batvision import SAMPLE_RATE
 
 HOP = 16  # samples: 6.2 cm of range
@@ -30,12 +30,11 @@ DIRECTIONS = INSIDE + 2 * ASIDE
 PROFILES = 2 * (len(BANDS) + HOP // FINE)  # of both ears, in turn: power of each band, and of each quarter of a step
 SPACING = (0.10, 0.30)  # m, between which the distance of the ears is looked for
 UPSAMPLED = 16
-FAINT = 1e-6  # power of full scale squared times HUNDREDFOLD, below which nothing is told apart
-FULL_SCALE = 32.0  # by which a recording is multiplied: the echo of a wall 1 m away is about 1 where it is simulated
+FAINT = 1e-6  # power of the filtered pressure below which nothing is told apart
 
 
 def n_ranges(samples: int) -> int:
-    """Count the ranges of a recording: its length in steps of HOP, to the next multiple of STEPS."""
+    """Count the ranges of a recording: its length in steps of HOP, to the nearest multiple of STEPS."""
     return STEPS * max(1, round(samples / (HOP * STEPS)))
 
 

@@ -10,13 +10,11 @@ from kmodels.core.spec.task import Scores
 from kmodels.echo.data.encode import QUIET
 from kmodels.echo.data.range_azimuth import ASIDE, INSIDE, directions, metres
 from kmodels.echo.data.records import EchoPairs
-from kmodels.echo.data.statistics import chunks, mean_map
-from kmodels.echo.evaluation.metrics import NAMES, score_depth, scores_per_image
+from kmodels.echo.data.statistics import CHUNK, chunks, mean_map
+from kmodels.echo.evaluation.metrics import RMSE, score_depth, scores_per_image
 
-CELLS = 48  # along the range or time, and at most so many along the other axis, that sounds are averaged to
+CELLS = 48  # along the range or time, that sounds are averaged to
 LARGEST = 10_000  # training pairs, evenly, that are kept in memory
-CHUNK = 256  # pairs
-RMSE = NAMES.index("rmse")
 NEIGHBOURS = (1, 3, 5, 9)
 PENALTIES = (1e2, 1e3, 1e4, 1e5)
 SHARES = (0.01, 0.03, 0.1, 0.3)  # of the strongest echo: what counts as one
@@ -84,18 +82,22 @@ class Sounds:
     """
 
     def __init__(self, train: EchoPairs):
-        self.mean, self.spread = 0.0, 1.0
-        raw = self.of(train)
+        raw = _in_cells(train)
         self.mean, self.spread = raw.mean(0), raw.std(0) + 1e-6
         self.train = (raw - self.mean) / self.spread
 
     def of(self, pairs: EchoPairs) -> np.ndarray:
         """Return (n, numbers) float32."""
-        rows = []
-        for some in chunks(len(pairs), CHUNK):
-            parts = [_cells(name, values) for name, values in sorted(pairs.sound(some).items())]
-            rows.append(np.concatenate(parts, axis=1))
-        return ((np.concatenate(rows) - self.mean) / self.spread).astype("float32")
+        return (_in_cells(pairs) - self.mean) / self.spread
+
+
+def _in_cells(pairs: EchoPairs) -> np.ndarray:
+    """Average sounds to cells: (n, numbers) float32."""
+    rows = []
+    for some in chunks(len(pairs), CHUNK):
+        parts = [_cells(name, values) for name, values in sorted(pairs.sound(some).items())]
+        rows.append(np.concatenate(parts, axis=1))
+    return np.concatenate(rows)
 
 
 def _cells(name: str, values: np.ndarray) -> np.ndarray:

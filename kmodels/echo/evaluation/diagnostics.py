@@ -82,8 +82,8 @@ def hints(history: list[dict], recipe) -> list[str]:
             f"the residual's mean size is {last['val_sparse']:.2f} m, below {least:g} m: depth and base are "
             f"hardly different; lower train.lambda_sparse ({recipe.train.lambda_sparse:g})"
         )
-    sizes = ((row["val_sparse"], low, high, row["epoch"]) for row, low, high in _checked(history))
-    found += [_off(*size) for size in sizes if size[0] >= least]
+    told = (row for row in _checked(history) if row[0]["val_sparse"] >= least)
+    found += [_off(row["val_sparse"], low, high, row["epoch"]) for row, low, high in told]
     if len(history) >= 20 and history[19]["val_rmse"] > RMSE_AT_20:
         found.append(
             f"RMSE {history[19]['val_rmse']:.2f} m at epoch 20, above {RMSE_AT_20:g} m: try a longer warm-up "

@@ -18,6 +18,7 @@ from kmodels.echo.data.statistics import chunks
 from kmodels.echo.evaluation.prediction import DepthImages
 
 NAMES = ("rmse", "mae", "abs_rel", "log10", "delta1", "delta2", "delta3")
+RMSE = NAMES.index("rmse")
 LOWEST = 1e-3  # m: less is counted as this where depths are divided
 EDGE = 3  # pixels
 JUMP = 1.25  # of depth, at an edge and in front of something

@@ -6,9 +6,8 @@ import numpy as np
 
 from kmodels.echo.data.records import EchoPairs
 from kmodels.echo.data.statistics import chunks
-from kmodels.echo.evaluation.metrics import NAMES, image_scores, scores_per_image
+from kmodels.echo.evaluation.metrics import RMSE, image_scores, scores_per_image
 
-RMSE = NAMES.index("rmse")
 SHIFTS = 8  # ways to pair each room with another one's echoes
 
 

@@ -12,19 +12,35 @@ FREEZES = ("none", "sum_only", "all")
 BASE = "base_"  # so begin the names of the layers that make the base
 
 
-def term_weights(owner: str, settings: dict, outputs: dict) -> dict[str, float]:
-    """Choose the weights of the loss terms among a constructor's arguments; refuse what is no weight.
-
-    Parameters
-    ----------
-    owner : str
-        The class whose arguments they are.
-    settings : dict
-        With `lambda_recon`, `lambda_log`, `lambda_base` and `lambda_sparse`.
-    outputs : dict of str to keras.KerasTensor
-        Of the network: without a base it has one term.
-    """
+def check_shared(owner: str, settings: dict) -> None:
+    """Refuse a largest depth, a residual's range or weights of loss terms that would fail deep inside, or never."""
+    check_numbers(owner, "above 0", max_depth=settings["max_depth"])
+    check_numbers(owner, "above 0, at most 1", residual_range=settings["residual_range"])
     check_numbers(owner, **{name: value for name, value in settings.items() if name.startswith("lambda_")})
+
+
+def shared_arguments(recipe) -> dict:
+    """List the constructor's arguments for a recipe that all networks have."""
+    train = recipe.train
+    return {
+        "image_size": recipe.data.image_size,
+        "width": recipe.model.width,
+        "max_depth": recipe.data.max_depth,
+        "residual_range": recipe.model.residual_range,
+        **{name: getattr(train, name) for name in ("lambda_recon", "lambda_log", "lambda_base", "lambda_sparse")},
+        "dtype": train.dtype,
+        "name": "echo",
+    }
+
+
+def with_residual(base, logits, settings: dict) -> dict:
+    """Add a residual, tanh(logits) residual_range max_depth, to a base [m]: the outputs of a network."""
+    residual = ops.tanh(logits) * (settings["residual_range"] * settings["max_depth"])
+    return {"depth": ops.clip(base + residual, 0.0, settings["max_depth"]), "base": base, "residual": residual}
+
+
+def term_weights(settings: dict, outputs: dict) -> dict[str, float]:
+    """Choose the weights of the loss terms among a constructor's arguments; without a base there is one term."""
     names = ("recon", "base", "sparse") if "base" in outputs else ("recon",)
     return {name: settings[f"lambda_{name}"] for name in names}
 
@@ -39,20 +55,18 @@ class DepthModel(TermModel):
     """
 
     def remember(self, settings: dict) -> None:
-        """Keep the constructor's arguments, and add the switches of the base; called by a subclass's constructor.
+        """Keep a subclass's constructor's arguments as attributes, and add the switches of the base.
 
         Parameters
         ----------
         settings : dict
             All of them but the name; among them `image_size`, `max_depth` [m] and `lambda_log`.
         """
-        self._settings = tuple(settings.items())  # a dictionary would be tracked
+        self._arguments = tuple(settings)
+        self.policy = settings["dtype"]  # Keras' own `dtype` is another thing
+        for name in settings.keys() - {"dtype"}:
+            setattr(self, name, settings[name])
         self.detached = {part: self.scalar(f"detached_{part}") for part in ("sum", "loss")}
-
-    @property
-    def settings(self) -> dict:
-        """Return the constructor's arguments but for the name."""
-        return dict(self._settings)
 
     @property
     def has_base(self) -> bool:
@@ -61,22 +75,23 @@ class DepthModel(TermModel):
 
     def get_config(self) -> dict:
         """Return the constructor's arguments."""
-        return self.settings | {"name": self.name}
+        settings = {name: getattr(self, "policy" if name == "dtype" else name) for name in self._arguments}
+        return settings | {"name": self.name}
 
     def target_shapes(self) -> dict[str, tuple[int | None, ...]]:
         """Name the targets: "depth" and, where there is a base, "coarse_depth"."""
         names = ("depth", "coarse_depth") if self.has_base else ("depth",)
-        return dict.fromkeys(names, (self.settings["image_size"],) * 2)
+        return dict.fromkeys(names, (self.image_size, self.image_size))
 
     def terms(self, x, y, y_pred) -> dict:
         """Compute recon, base and sparse over pixels of known depth, see `losses` [m]."""
-        truth, settings = y["depth"], self.settings
-        valid, relative = ops.cast(truth > 0, "float32"), settings["lambda_log"]
+        truth, relative = y["depth"], self.lambda_log
+        valid = ops.cast(truth > 0, "float32")
         if not self.has_base:
             return {"recon": losses.depth_error(truth, y_pred["depth"], valid, relative)}
         base, residual = y_pred["base"], y_pred["residual"]
         seen = losses.partly_detached(base, self.detached["sum"])
-        depth = ops.clip(seen + residual, 0.0, settings["max_depth"])
+        depth = ops.clip(seen + residual, 0.0, self.max_depth)
         own = losses.partly_detached(base, self.detached["loss"])
         return {
             "recon": losses.depth_error(truth, depth, valid, relative),

@@ -7,7 +7,7 @@ from keras import layers, ops
 from kmodels.core.spec.arguments import check_choice, check_integers, check_numbers
 from kmodels.core.training.term_model import policy_name
 from kmodels.echo.network import unet
-from kmodels.echo.network.depth_model import DepthModel, term_weights
+from kmodels.echo.network.depth_model import DepthModel, check_shared, shared_arguments, term_weights, with_residual
 from kmodels.echo.network.sizes import EARS, REDUCTION, decoder_widths
 from kmodels.echo.recipe import EchoRecipe
 
@@ -115,35 +115,19 @@ class EchoNet(DepthModel):
         }
         _check(settings)
         inputs, outputs, start = _graph(settings)
-        super().__init__(term_weights("EchoNet", settings, outputs), inputs=inputs, outputs=outputs, name=name)
+        super().__init__(term_weights(settings, outputs), inputs=inputs, outputs=outputs, name=name)
         self.remember(settings)
         self.start = start
 
     @classmethod
     def from_recipe(cls, recipe: EchoRecipe) -> "EchoNet":
         """Make the network of a recipe, not compiled."""
-        data, model, train = recipe.data, recipe.model, recipe.train
-        return cls(
-            image_size=data.image_size,
-            moments=model.moments,
-            coordinates=model.coordinates,
-            architecture=model.architecture,
-            width=model.width,
-            base_width=model.base_width,
-            single_width=model.single_width,
-            max_depth=data.max_depth,
-            residual_range=model.residual_range,
-            lambda_recon=train.lambda_recon,
-            lambda_log=train.lambda_log,
-            lambda_base=train.lambda_base,
-            lambda_sparse=train.lambda_sparse,
-            dtype=train.dtype,
-            name="echo",
-        )
+        names = ("moments", "coordinates", "architecture", "base_width", "single_width")
+        return cls(**{name: getattr(recipe.model, name) for name in names}, **shared_arguments(recipe))
 
     def initialize_base(self, depth: np.ndarray) -> None:
         """Let the base, or the single decoder's depth, be this map (image_size, image_size) [m] before training."""
-        share = np.clip(depth / self.settings["max_depth"], *SHARES)
+        share = np.clip(depth / self.max_depth, *SHARES)
         self.start.map.assign(np.log(share / (1 - share)))
 
 
@@ -154,8 +138,7 @@ def _check(settings: dict) -> None:
     check_integers("EchoNet", **{name: settings[name] for name in whole})
     if settings["image_size"] % REDUCTION:
         raise ValueError(f"EchoNet: image_size = {settings['image_size']!r}; expected a multiple of {REDUCTION}")
-    check_numbers("EchoNet", "above 0", max_depth=settings["max_depth"])
-    check_numbers("EchoNet", "above 0, at most 1", residual_range=settings["residual_range"])
+    check_shared("EchoNet", settings)
     if settings["single_width"] is not None:
         check_numbers("EchoNet", "above 0", single_width=settings["single_width"])
 
@@ -170,13 +153,11 @@ def _graph(settings: dict) -> tuple[dict, dict, unet.StartMap]:
     logits = {part: unet.decoder(skips, w, part, policy) for part, w in widths.items()}
     start, coarsest = unet.StartMap(name="start"), "base" if "base" in logits else "depth"
     logits[coarsest] = start(logits[coarsest])
-    return {"spectrogram": spectrogram}, _depths(logits, settings["max_depth"], settings["residual_range"]), start
+    return {"spectrogram": spectrogram}, _depths(logits, settings), start
 
 
-def _depths(logits: dict, max_depth: float, residual_range: float) -> dict:
+def _depths(logits: dict, settings: dict) -> dict:
     """Depths [m] of the decoders' logits, as the class says."""
     if "depth" in logits:
-        return {"depth": ops.sigmoid(logits["depth"]) * max_depth}
-    base = ops.sigmoid(logits["base"]) * max_depth
-    residual = ops.tanh(logits["residual"]) * (residual_range * max_depth)
-    return {"depth": ops.clip(base + residual, 0.0, max_depth), "base": base, "residual": residual}
+        return {"depth": ops.sigmoid(logits["depth"]) * settings["max_depth"]}
+    return with_residual(ops.sigmoid(logits["base"]) * settings["max_depth"], logits["residual"], settings)

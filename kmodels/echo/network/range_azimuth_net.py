@@ -6,16 +6,16 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from kmodels.core.spec.arguments import check_integers, check_numbers
+from kmodels.core.spec.arguments import check_integers
 from kmodels.core.training.term_model import policy_name
 from kmodels.echo.data.prepare import recording_length
 from kmodels.echo.data.range_azimuth import ASIDE, BANDS, DIRECTIONS, INSIDE, PROFILES, STEPS, n_ranges
-from kmodels.echo.network.depth_model import DepthModel, term_weights
+from kmodels.echo.network.depth_model import DepthModel, check_shared, shared_arguments, term_weights, with_residual
+from kmodels.echo.network.losses import NEAREST
 from kmodels.echo.network.normalization import MOMENTUM, FusedNormalization
 from kmodels.echo.network.sizes import COARSE, HIDDEN, ROW_CHANNELS, TRUNK
 
 OWNER = "RangeAzimuthNet"
-NEAREST = 0.1  # m, of the base
 STRIDES = ((2, 1), (2, 1), (2, 1), (1, 1))  # along range and direction, after both have been halved
 SHARPNESS = 20.0  # m: edges are rounded off where inverse depths differ by less than its reciprocal
 FAR = 3.0  # power of the range by which echoes grow fainter, about: by that they are made up for
@@ -112,27 +112,18 @@ class RangeAzimuthNet(DepthModel):
         }
         _check(settings)
         inputs, outputs = _graph(settings)
-        super().__init__(term_weights(OWNER, settings, outputs), inputs=inputs, outputs=outputs, name=name)
+        super().__init__(term_weights(settings, outputs), inputs=inputs, outputs=outputs, name=name)
         self.remember(settings)
 
     @classmethod
     def from_recipe(cls, recipe) -> "RangeAzimuthNet":
         """Make the network of a recipe, not compiled."""
-        data, model, train = recipe.data, recipe.model, recipe.train
+        data = recipe.data
         return cls(
-            image_size=data.image_size,
             ranges=n_ranges(recording_length(data.max_depth)),
             view=data.view,
-            phase=model.front_end == "range_azimuth",
-            width=model.width,
-            max_depth=data.max_depth,
-            residual_range=model.residual_range,
-            lambda_recon=train.lambda_recon,
-            lambda_log=train.lambda_log,
-            lambda_base=train.lambda_base,
-            lambda_sparse=train.lambda_sparse,
-            dtype=train.dtype,
-            name="echo",
+            phase=recipe.model.front_end == "range_azimuth",
+            **shared_arguments(recipe),
         )
 
 
@@ -145,8 +136,7 @@ def _check(settings: dict) -> None:
             raise ValueError(f"{OWNER}: {name} = {settings[name]!r}; expected a multiple of {multiple}")
     if len(settings["view"]) != 2 or not all(0 < angle < 180 for angle in settings["view"]):
         raise ValueError(f"{OWNER}: view = {settings['view']!r}; expected (width, height) between 0 and 180 degrees")
-    check_numbers(OWNER, "above 0", max_depth=settings["max_depth"])
-    check_numbers(OWNER, "above 0, at most 1", residual_range=settings["residual_range"])
+    check_shared(OWNER, settings)
 
 
 def _graph(settings: dict) -> tuple[dict, dict]:
@@ -160,9 +150,7 @@ def _graph(settings: dict) -> tuple[dict, dict]:
     room, inverse = _base(columns, settings)
     base = ops.reciprocal(ops.minimum(inverse, 1 / NEAREST))
     logits = _residual(columns, room, ops.stop_gradient(ops.log(base)), settings)
-    residual = ops.tanh(ops.cast(logits, "float32")) * (settings["residual_range"] * settings["max_depth"])
-    depth = ops.clip(base + residual, 0.0, settings["max_depth"])
-    return inputs, {"depth": depth, "base": base, "residual": residual}
+    return inputs, with_residual(base, ops.cast(logits, "float32"), settings)
 
 
 def _by_range_and_direction(inputs: dict, settings: dict):
@@ -172,8 +160,7 @@ def _by_range_and_direction(inputs: dict, settings: dict):
     alone, and what a place on the map adds is one learned number.
     """
     ranges, width, policy = settings["ranges"], settings["width"], settings["dtype"]
-    metres = np.linspace(0, 1, ranges + 1)[1:] * ranges
-    louder = FAR * np.log10(metres)[:, None].astype("float32")
+    louder = FAR * np.log10(np.arange(1, ranges + 1))[:, None].astype("float32")
     x = ops.expand_dims(inputs["profile"] + louder, 2)
     x = FusedNormalization(momentum=MOMENTUM, dtype=policy, name="profile_norm")(x)
     x = layers.Conv2D(2 * width, (3, 1), padding="same", activation="relu", dtype=policy, name="profile_conv")(x)

@@ -3,13 +3,12 @@
 import numpy as np
 from scipy import fft
 
-from kmodels.echo.data.acoustics import chirp
+from kmodels.echo.data.acoustics import FULL_SCALE, chirp
 from kmodels.echo.data.batvision import SAMPLE_RATE
 from kmodels.echo.simulator.impulse_response import ImpulseResponse
 from kmodels.echo.simulator.radiosity import STEP
 
 FINE = 8  # impulses are placed on a grid so many times finer
-FULL_SCALE = 32.0  # pressure of a recording's largest number; the echo of a wall 1 m away is 1/2
 
 
 def response(arrivals, late, samples: int, rng: np.random.Generator) -> np.ndarray:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from kmodels.echo.data.acoustics import SPEED_OF_SOUND, chirp
+from kmodels.echo.data.acoustics import FULL_SCALE, SPEED_OF_SOUND, chirp
 from kmodels.echo.data.batvision import SAMPLE_RATE
 from kmodels.echo.recipe import Data
 from kmodels.echo.simulator import radiosity
@@ -13,7 +13,7 @@ from kmodels.echo.simulator.head import Head
 from kmodels.echo.simulator.image_sources import specular_paths
 from kmodels.echo.simulator.impulse_response import Arrivals, impulse_response, radiosity_exchange
 from kmodels.echo.simulator.raycast import surfaces_of
-from kmodels.echo.simulator.recording import FULL_SCALE, record, response
+from kmodels.echo.simulator.recording import record, response
 from kmodels.echo.simulator.room import Room, build_room
 
 RNG = np.random.default_rng(0)
