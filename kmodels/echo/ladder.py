@@ -5,8 +5,9 @@ The controls change the best rung, one thing each.
 
 from kmodels.core.spec.gate import Gate
 from kmodels.core.spec.ladder import Ladder, Step
+from kmodels.core.spec.recipe import merge
 from kmodels.echo.gates import DELTA1_LEVELS, RESIDUAL
-from kmodels.echo.recipe import ADAPTIVE
+from kmodels.echo.recipe import ADAPTIVE, SPECTROGRAM
 
 PROTOTYPE_GATES = (
     RESIDUAL,
@@ -30,10 +31,13 @@ LADDER = Ladder(
         Step(
             "flawed: equal decoders",
             "base and residual decoder of one size, residual up to 0.2 max_depth, lambda_base 0.8, lambda_sparse 0.2",
-            {
-                "model": {"architecture": "base_residual", "base_width": 16, "residual_range": 0.2},
-                "train": {"lambda_base": 0.8, "lambda_sparse": 0.2, "curriculum": "none"},
-            },
+            merge(
+                SPECTROGRAM,
+                {
+                    "model": {"architecture": "base_residual", "base_width": 16, "residual_range": 0.2},
+                    "train": {"lambda_base": 0.8, "lambda_sparse": 0.2, "curriculum": "none"},
+                },
+            ),
             prototype={"rmse": 2.6},
         ),
         Step(

@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from kmodels.core.spec.recipe import Recipe, Section, TrainSection
+from kmodels.core.spec.recipe import Recipe, Section, TrainSection, merge
 
 Range = tuple[float, float]
 
@@ -12,7 +12,7 @@ Range = tuple[float, float]
 class Data(Section):
     """The simulated rooms and recordings, and how files are prepared."""
 
-    n_rooms: int = Field(600, ge=3, description="simulated rooms [rooms]")
+    n_rooms: int = Field(2000, ge=3, description="simulated rooms [rooms]")
     pairs_per_room: int = Field(5, ge=1, description="places where the robot stands in a room [pairs]")
     room_side: Range = Field((3.0, 12.0), description="length and width of a room, uniform [m]")
     room_height: Range = Field((2.4, 4.5), description="floor to ceiling, uniform [m]")
@@ -25,6 +25,15 @@ class Data(Section):
     ear_spacing: Range = Field((0.15, 0.23), description="distance between the ears, uniform [m]")
     directivity: float = Field(
         0.8, ge=0, le=1, description="of loudspeaker and ears; 0: the same everywhere, 1: cardioid"
+    )
+    head_shadow: float = Field(
+        0.0, ge=0, le=1, description="how much the head shades the ear behind it; 0: not, 1: as a rigid sphere does"
+    )
+    glass: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="share of walls that are of glass: they scatter nothing, and their depth is unknown",
     )
     view: Range = Field((86.0, 57.0), description="width and height of the camera's view [degrees]")
     stereo_baseline: float = Field(
@@ -44,7 +53,7 @@ class Data(Section):
         12.0, gt=0, le=65, description="depth is cut off here, and the recording after the echo from there [m]"
     )
     split: tuple[float, float, float] = Field(
-        (0.70, 0.15, 0.15), description="shares of training, validation and test, by room"
+        (0.86, 0.04, 0.10), description="shares of training, validation and test, by room"
     )
     split_by: Literal["room", "files"] = Field(
         "room", description="room: no room is in two parts; files: by train.csv, val.csv and test.csv, as published"
@@ -88,7 +97,7 @@ class Model(Section):
     """What the network hears, and the network."""
 
     front_end: Literal["range_azimuth", "range", "spectrogram"] = Field(
-        "spectrogram",
+        "range_azimuth",
         description="what is made of a recording; range_azimuth: filtered by the chirp, its power by range, and the "
         "correlation of both ears by range and direction; range: the power alone; spectrogram: magnitudes, as the "
         "field has them, for a U-Net, which the fields from architecture to base_width belong to",
@@ -122,36 +131,41 @@ class Model(Section):
         description="channels of the single decoder's last level; none: as many weights as base and residual "
         "decoder have together",
     )
-    residual_range: float = Field(
-        0.3, gt=0, le=1, description="largest residual, tanh(.) residual_range max_depth, as a share of max_depth"
-    )
+    residual_range: float = Field(1.0, gt=0, le=1, description="largest residual, as a share of max_depth")
 
 
 class Train(TrainSection):
     """How it is trained."""
 
-    epochs: int = Field(10, ge=1, description="passes over the training data [epochs]")
+    epochs: int = Field(6, ge=1, description="passes over the training data [epochs]")
     batch_size: int = Field(16, ge=1, description="pairs a step [pairs]")
     mirror: bool = Field(
         True, description="also train on each pair as it would be in a mirrored room; an epoch is twice as long"
     )
-    learning_rate: float = Field(2e-3, gt=0, le=1, description="Adam's step size at the start")
+    learning_rate: float = Field(1e-3, gt=0, le=1, description="Adam's step size at the start")
     lambda_recon: float = Field(
         1.0, ge=0, description="weight of the final depth's error; with a curriculum, from the end of its warm-up on"
     )
     lambda_log: float = Field(
-        0.0,
+        10.0,
         ge=0,
         description="weight of the relative error |log(depth / truth)| beside the error in metres, of depth and base",
     )
+    base_quantile: float = Field(
+        0.7,
+        gt=0,
+        lt=1,
+        description="the base's error counts twice this where it is too near, and twice 1 - this where it is too far; "
+        "above 0.5 the base becomes the room behind what stands in it",
+    )
     lambda_base: float = Field(
-        1.2,
+        1.0,
         ge=0,
         description="weight of the base's error against the low-passed truth; with a curriculum, at its beginning",
     )
     lambda_sparse: float = Field(0.05, ge=0, description="weight of the mean size of the residual")
     lowpass: int = Field(
-        4,
+        1,
         ge=1,
         le=256,
         description="width of the average of the truth that the base is compared with; 1: the truth, for walls by "
@@ -172,12 +186,18 @@ class Train(TrainSection):
     )
 
 
-# A front end that hears range and direction, with more rooms and a loss of relative errors; its base is compared with
-# the depth itself, for walls by direction, floor and ceiling say no more than a coarse room.
-RANGE_AZIMUTH = {
-    "data": {"n_rooms": 2000, "split": [0.86, 0.04, 0.10]},
-    "model": {"front_end": "range_azimuth"},
-    "train": {"epochs": 6, "learning_rate": 1e-3, "lambda_log": 10.0, "lambda_base": 1.0, "lowpass": 1},
+# What the field's input, the magnitude of a spectrogram, and the prototype's network had before there was another.
+SPECTROGRAM = {
+    "data": {"n_rooms": 600, "split": [0.70, 0.15, 0.15]},
+    "model": {"front_end": "spectrogram", "residual_range": 0.3},
+    "train": {
+        "epochs": 10,
+        "learning_rate": 2e-3,
+        "lambda_log": 0.0,
+        "base_quantile": 0.5,
+        "lambda_base": 1.2,
+        "lowpass": 4,
+    },
 }
 # The prototype's two sets of weights for the curriculum: what it came to, and what it had before. The first's warm-up
 # of 50 epochs belongs to its full size (configs/echo_full.yaml); the second's stands here.
@@ -189,20 +209,24 @@ class EchoRecipe(Recipe):
     """Depth from a chirp's binaural echoes."""
 
     VARIANTS: ClassVar = {
-        "range_azimuth": RANGE_AZIMUTH,
-        "flawed": {
-            "model": {"base_width": 16, "residual_range": 0.2},
-            "train": {"lambda_base": 0.8, "lambda_sparse": 0.2},
-        },
-        "adaptive": {"train": ADAPTIVE},
-        "adaptive_before": {"train": ADAPTIVE_BEFORE},
+        "spectrogram": SPECTROGRAM,
+        "flawed": merge(
+            SPECTROGRAM,
+            {
+                "model": {"base_width": 16, "residual_range": 0.2},
+                "train": {"lambda_base": 0.8, "lambda_sparse": 0.2},
+            },
+        ),
+        "adaptive": merge(SPECTROGRAM, {"train": ADAPTIVE}),
+        "adaptive_before": merge(SPECTROGRAM, {"train": ADAPTIVE_BEFORE}),
     }
+    BEFORE: ClassVar = {"model": {"front_end": "spectrogram"}, "train": {"lambda_log": 0.0, "base_quantile": 0.5}}
     FASTEST: ClassVar = ("tensorflow", "jax", "torch")
     TUNING: ClassVar = {"train.curriculum": "none"}
     SMOKE: ClassVar = {
         "data": {"n_rooms": 12, "pairs_per_room": 5, "image_size": 32},
         "model": {"width": 4, "base_width": 2},
-        "train": {"epochs": 2, "batch_size": 8, "lowpass": 2, "warmup_epochs": 1},
+        "train": {"epochs": 2, "batch_size": 8, "warmup_epochs": 1},
     }
 
     task: Literal["echo"] = Field("echo", description="the model that this recipe belongs to")

@@ -21,11 +21,37 @@ from kmodels.echo.network.curriculum import schedule
 from kmodels.echo.recipe import EchoRecipe
 from kmodels.echo.simulator.recordings import SIMULATION
 
+TRANSFER_ROOMS = 60
+OTHER_SEED = 1_000_003  # far from the seeds that somebody trains with next to each other
+# Another building, loudspeaker and head than those of the training, and more furniture and noise.
+OTHER_SETTING = {
+    "absorption": [0.2, 0.7],
+    "room_height": [2.4, 3.0],
+    "furniture": [3, 12],
+    "glass": 0.15,
+    "directivity": 0.5,
+    "head_shadow": 1.0,
+    "noise": [10.0, 30.0],
+}
+
+
+def transfer(recipe: EchoRecipe) -> EchoRecipe:
+    """Make the recipe of the transfer data: a setting that nobody trained on, in a few dozen rooms.
+
+    The seed is another one, else the rooms would be those of the training with other walls.
+    """
+    data = OTHER_SETTING | {"n_rooms": min(TRANSFER_ROOMS, recipe.data.n_rooms)}
+    return recipe.with_changes({"seed": (recipe.seed + OTHER_SEED) % 2**31, "data": data})
+
 
 def notes(recipe: EchoRecipe) -> list[str]:
     """Say what a reader of the report must know."""
     parts = sizes.weights(recipe)
     found = ["weights to train: " + ", ".join(f"{name} {n / 1e6:.2f} M" for name, n in parts.items())]
+    found.append(
+        "scores called transfer are of simulated rooms with other absorption, ceilings, furniture, loudspeaker, ears "
+        "and noise, and with glass, which no training saw"
+    )
     train = recipe.train
     if train.curriculum == "adaptive" and train.warmup_epochs >= train.epochs:
         found.append(f"the base was never frozen: {train.epochs} epochs are no more than the warm-up")
@@ -60,6 +86,7 @@ class EchoTask(Task):
         "delta3",
         "delta1_detail",
         "rmse_ratio_mean_map",
+        "rmse_ratio_transfer",
         "shuffled_audio_ratio",
         "shuffled_audio_gap",
         "sparse",
@@ -85,6 +112,7 @@ class EchoTask(Task):
     baselines = staticmethod(baselines)
     compare = staticmethod(compare_with_baselines)
     extended_evaluation = staticmethod(extended_evaluation)
+    transfer_recipe = staticmethod(transfer)
     diagnostics = staticmethod(diagnostics)
     notes = staticmethod(notes)
     hints = staticmethod(hints)

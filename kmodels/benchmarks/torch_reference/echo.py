@@ -90,8 +90,8 @@ class TorchEcho(nn.Module):
                 mine.data.copy_(torch.tensor(arrays[f"{name}_norm/{its}"]))
 
 
-def loss_of(outputs, truth, coarse_depth, weights, relative: float = 0.0):
-    """weights: of recon, base, sparse; relative: of the errors' logarithmic part."""
+def loss_of(outputs, truth, coarse_depth, weights, relative: float = 0.0, quantile: float = 0.5):
+    """weights: of recon, base, sparse; relative: of the errors' logarithmic part; quantile: of the base's error."""
     depth, base, residual = outputs
     valid = (truth > 0).float()
     count = valid.sum((1, 2)).clamp(min=1)
@@ -99,13 +99,14 @@ def loss_of(outputs, truth, coarse_depth, weights, relative: float = 0.0):
     def mean(values):
         return ((valid * values.abs()).sum((1, 2)) / count).mean()
 
-    def error(found, wanted):
+    def error(found, wanted, quantile=0.5):
+        side = 1.0 if quantile == 0.5 else torch.where(found < wanted, 2 * quantile, 2 * (1 - quantile))
         if not relative:
-            return mean(found - wanted)
+            return mean(side * (found - wanted))
         ratio = torch.log(found.clamp(min=NEAREST)) - torch.log(wanted.clamp(min=NEAREST))
-        return mean(found - wanted) + relative * mean(ratio)
+        return mean(side * (found - wanted)) + relative * mean(side * ratio)
 
-    terms = error(depth, truth), error(base, coarse_depth), mean(residual)
+    terms = error(depth, truth), error(base, coarse_depth, quantile), mean(residual)
     return sum(w * term for w, term in zip(weights, terms, strict=True))
 
 
@@ -136,4 +137,6 @@ def given(inputs) -> tuple:
 
 def loss(net, given, targets, recipe, weights):
     each = [weights[name] for name in ("recon", "base", "sparse")]
-    return loss_of(net(*given), targets["depth"], targets["coarse_depth"], each, recipe.train.lambda_log)
+    train = recipe.train
+    truth = targets["depth"], targets["coarse_depth"]
+    return loss_of(net(*given), *truth, each, train.lambda_log, train.base_quantile)

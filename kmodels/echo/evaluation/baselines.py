@@ -30,24 +30,33 @@ def baselines(recipe, splits: dict[str, EchoPairs]) -> dict[str, Scores]:
     recipe : EchoRecipe
         Of the run.
     splits : dict of str to EchoPairs
-        "train", "validation" and "test". What a baseline has to choose, it chooses on the validation rooms.
+        "train", "validation", "test" and, where there is one, "transfer". What a baseline has to choose, it chooses on
+        the validation rooms.
 
     Returns
     -------
     dict of str to Scores
-        mean_map, every room as the mean of the training rooms; nearest_rooms; linear; first_echo.
+        mean_map, every room as the mean of the training rooms; nearest_rooms; linear; first_echo. Scores of the
+        transfer data begin with `transfer_`.
     """
     if "train" not in splits:
         return {}
     train, validation, test = (splits[part] for part in ("train", "validation", "test"))
-    found = {"mean_map": mean_map(train, len(test))}
+    predictors = {"mean_map": lambda pairs: mean_map(train, len(pairs))}
     if len(train) > max(NEIGHBOURS):
         some = train.take(np.unique(np.linspace(0, len(train) - 1, LARGEST).astype(int)))
         sounds = Sounds(some)
-        found["nearest_rooms"] = _best(validation, test, nearest_rooms(some, sounds), NEIGHBOURS)
-        found["linear"] = _best(validation, test, linear(some, sounds), PENALTIES)
-    found["first_echo"] = _best(validation, test, first_echo(recipe), SHARES)
-    return {name: score_depth(test, depth, recipe.seed, name == "mean_map") for name, depth in found.items()}
+        predictors["nearest_rooms"] = _best(validation, nearest_rooms(some, sounds), NEIGHBOURS)
+        predictors["linear"] = _best(validation, linear(some, sounds), PENALTIES)
+    predictors["first_echo"] = _best(validation, first_echo(recipe), SHARES)
+    found = {}
+    for name, predict in predictors.items():
+        found[name] = score_depth(test, predict(test), recipe.seed, name == "mean_map")
+        if "transfer" in splits:
+            there = splits["transfer"]
+            scores = score_depth(there, predict(there), recipe.seed, protocols=False)
+            found[name] = found[name].merge(scores, "transfer_")
+    return found
 
 
 @dataclass(frozen=True)
@@ -66,10 +75,10 @@ class Predicted:
         return self.predict(self.pairs.take(rows), self.choice).astype("float32")
 
 
-def _best(validation: EchoPairs, test: EchoPairs, predict: Callable, choices) -> Predicted:
-    """Predict the test pairs by the choice that has the lowest RMSE on the validation pairs."""
+def _best(validation: EchoPairs, predict: Callable, choices) -> Callable:
+    """Make the choice that has the lowest RMSE on the validation pairs: ``predict(pairs)``, Predicted."""
     each = [scores_per_image(validation, Predicted(validation, predict, choice))[:, RMSE] for choice in choices]
-    return Predicted(test, predict, choices[int(np.argmin([np.nanmean(errors) for errors in each]))])
+    return functools.partial(Predicted, predict=predict, choice=choices[np.argmin(np.nanmean(each, axis=1))])
 
 
 class Sounds:

@@ -195,7 +195,12 @@ def metrics(splits: dict[str, EchoPairs], prediction: DepthImages, seed: int) ->
 
 
 def compare_with_baselines(scores: Scores, baselines: dict[str, Scores]) -> Scores:
-    """Add `rmse_ratio_mean_map`, the RMSE as a share of the mean map's; None where there is no mean map."""
+    """Add ratios of RMSE; None where one of both is unknown.
+
+    `rmse_ratio_mean_map`: to the mean map's. `rmse_ratio_transfer`: in the other setting, to that in held-out rooms.
+    """
+    there, here = scores.values.get("transfer_rmse"), scores.values.get("rmse")
+    scores = scores.merge(Scores({"rmse_ratio_transfer": there / here if there is not None and here else None}))
     return scores.with_ratio("rmse", baselines.get("mean_map"), "rmse_ratio_mean_map")
 
 

@@ -2,4 +2,5 @@
 
 _PROTOCOLS = ("", "_batvision", "_echogeom", "_htf")
 _PARTS = ("sparse", "base_difference", "base_mae_trained", "base_mae_unseen")
-UNITS = dict.fromkeys([*(f"{name}{how}" for name in ("rmse", "mae") for how in _PROTOCOLS), *_PARTS], "m")
+_NAMES = [*(f"{name}{how}" for name in ("rmse", "mae") for how in _PROTOCOLS), *_PARTS]
+UNITS = dict.fromkeys([*_NAMES, *(f"transfer_{name}" for name in _NAMES)], "m")

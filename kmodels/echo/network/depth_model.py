@@ -13,8 +13,9 @@ BASE = "base_"  # so begin the names of the layers that make the base
 
 
 def check_shared(owner: str, settings: dict) -> None:
-    """Refuse a largest depth, a residual's range or weights of loss terms that would fail deep inside, or never."""
+    """Refuse a largest depth, a residual's range or parts of the loss that would fail deep inside, or never."""
     check_numbers(owner, "above 0", max_depth=settings["max_depth"])
+    check_numbers(owner, "between 0 and 1", base_quantile=settings["base_quantile"])
     check_numbers(owner, "above 0, at most 1", residual_range=settings["residual_range"])
     check_numbers(owner, **{name: value for name, value in settings.items() if name.startswith("lambda_")})
 
@@ -27,16 +28,11 @@ def shared_arguments(recipe) -> dict:
         "width": recipe.model.width,
         "max_depth": recipe.data.max_depth,
         "residual_range": recipe.model.residual_range,
+        "base_quantile": train.base_quantile,
         **{name: getattr(train, name) for name in ("lambda_recon", "lambda_log", "lambda_base", "lambda_sparse")},
         "dtype": train.dtype,
         "name": "echo",
     }
-
-
-def with_residual(base, logits, settings: dict) -> dict:
-    """Add a residual, tanh(logits) residual_range max_depth, to a base [m]: the outputs of a network."""
-    residual = ops.tanh(logits) * (settings["residual_range"] * settings["max_depth"])
-    return {"depth": ops.clip(base + residual, 0.0, settings["max_depth"]), "base": base, "residual": residual}
 
 
 def term_weights(settings: dict, outputs: dict) -> dict[str, float]:
@@ -60,7 +56,7 @@ class DepthModel(TermModel):
         Parameters
         ----------
         settings : dict
-            All of them but the name; among them `image_size`, `max_depth` [m] and `lambda_log`.
+            All of them but the name; among them `image_size`, `max_depth` [m], `lambda_log` and `base_quantile`.
         """
         self._arguments = tuple(settings)
         self.policy = settings["dtype"]  # Keras' own `dtype` is another thing
@@ -95,7 +91,7 @@ class DepthModel(TermModel):
         own = losses.partly_detached(base, self.detached["loss"])
         return {
             "recon": losses.depth_error(truth, depth, valid, relative),
-            "base": losses.depth_error(y["coarse_depth"], own, valid, relative),
+            "base": losses.depth_error(y["coarse_depth"], own, valid, relative, self.base_quantile),
             "sparse": losses.sparsity(residual, valid),
         }
 

@@ -7,7 +7,7 @@ from keras import layers, ops
 from kmodels.core.spec.arguments import check_choice, check_integers, check_numbers
 from kmodels.core.training.term_model import policy_name
 from kmodels.echo.network import unet
-from kmodels.echo.network.depth_model import DepthModel, check_shared, shared_arguments, term_weights, with_residual
+from kmodels.echo.network.depth_model import DepthModel, check_shared, shared_arguments, term_weights
 from kmodels.echo.network.sizes import EARS, REDUCTION, decoder_widths
 from kmodels.echo.recipe import EchoRecipe
 
@@ -59,6 +59,8 @@ class EchoNet(DepthModel):
         size of the residual. `model.term_weights[...]` are the variables.
     lambda_log : float
         Both errors are L1 [m] + lambda_log |log(depth / truth)|.
+    base_quantile : float
+        The base's error counts twice this where the base is too near, and twice 1 - this where it is too far.
     dtype : str or keras.DTypePolicy, optional
         Policy of the layers; None: Keras' global one. Outputs are always float32.
     name : str, optional
@@ -92,6 +94,7 @@ class EchoNet(DepthModel):
         residual_range: float = 0.3,
         lambda_recon: float = 1.0,
         lambda_log: float = 0.0,
+        base_quantile: float = 0.5,
         lambda_base: float = 1.2,
         lambda_sparse: float = 0.05,
         dtype=None,
@@ -109,6 +112,7 @@ class EchoNet(DepthModel):
             "residual_range": residual_range,
             "lambda_recon": lambda_recon,
             "lambda_log": lambda_log,
+            "base_quantile": base_quantile,
             "lambda_base": lambda_base,
             "lambda_sparse": lambda_sparse,
             "dtype": policy_name(dtype),
@@ -160,4 +164,9 @@ def _depths(logits: dict, settings: dict) -> dict:
     """Depths [m] of the decoders' logits, as the class says."""
     if "depth" in logits:
         return {"depth": ops.sigmoid(logits["depth"]) * settings["max_depth"]}
-    return with_residual(ops.sigmoid(logits["base"]) * settings["max_depth"], logits["residual"], settings)
+    base, largest = (
+        ops.sigmoid(logits["base"]) * settings["max_depth"],
+        settings["residual_range"] * settings["max_depth"],
+    )
+    residual = ops.tanh(logits["residual"]) * largest
+    return {"depth": ops.clip(base + residual, 0.0, settings["max_depth"]), "base": base, "residual": residual}

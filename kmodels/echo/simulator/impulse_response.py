@@ -8,7 +8,7 @@ SPEED_OF_SOUND; air absorbs nothing, and a surface absorbs the same at every fre
 * scattered: the first diffuse reflection. Rays from the head, each a solid angle dw, find the visible surface; its
   patch there sends p^2 = dw (1 - absorption) scattering cos / (pi r^2) to each ear, by Lambert's law, with its own
   delay. The patches' signs are random: their energies add up.
-* late: what was diffused earlier or more often, as energy over time.
+* late: what was diffused earlier or more often, as energy over time. It comes from everywhere: no shadow falls on it.
 """
 
 from typing import NamedTuple
@@ -27,10 +27,11 @@ RAYS = 4096
 
 
 class Arrivals(NamedTuple):
-    """Impulses at one ear: seconds (n,) after the source's, and pressure (n,)."""
+    """Impulses at one ear: seconds (n,) after the source's, pressure (n,), and `Head.ear_shade` (n,) or one for all."""
 
     seconds: np.ndarray
     pressure: np.ndarray
+    shade: np.ndarray | float = 0.0
 
 
 class ImpulseResponse(NamedTuple):
@@ -134,8 +135,9 @@ def _specular(room: Room, head: Head) -> tuple[Arrivals, Arrivals]:
     each = []
     for ear in (0, 1):
         here = paths.ear == ear
-        gain = head.ear_gain(ear, paths.arrival[here])
-        each.append(Arrivals(paths.length[here] / SPEED_OF_SOUND, gain * pressure[here]))
+        arrival = paths.arrival[here]
+        gain, shade = head.ear_gain(ear, arrival), head.ear_shade(ear, arrival)
+        each.append(Arrivals(paths.length[here] / SPEED_OF_SOUND, gain * pressure[here], shade))
     return tuple(each)
 
 
@@ -164,7 +166,7 @@ def _scattered(rng, room: Room, head: Head, rays: Rays) -> tuple[Arrivals, Arriv
         along = way[np.arange(len(way)), surfaces.axis[rays.surface]]
         cosine = np.maximum(along * surfaces.facing[rays.surface] / distance, 0.0)
         pressure = sign * np.sqrt(sent * cosine / np.pi) / distance * head.ear_gain(ear, -way)
-        each.append(Arrivals((rays.distance + distance) / SPEED_OF_SOUND, pressure))
+        each.append(Arrivals((rays.distance + distance) / SPEED_OF_SOUND, pressure, head.ear_shade(ear, -way)))
     return tuple(each)
 
 

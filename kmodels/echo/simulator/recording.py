@@ -3,8 +3,9 @@
 import numpy as np
 from scipy import fft
 
-from kmodels.echo.data.acoustics import FULL_SCALE, chirp
+from kmodels.echo.data.acoustics import FULL_SCALE, SPEED_OF_SOUND, chirp
 from kmodels.echo.data.batvision import SAMPLE_RATE
+from kmodels.echo.simulator.head import RADIUS
 from kmodels.echo.simulator.impulse_response import ImpulseResponse
 from kmodels.echo.simulator.radiosity import STEP
 
@@ -25,8 +26,18 @@ def response(arrivals, late, samples: int, rng: np.random.Generator) -> np.ndarr
     rng : numpy.random.Generator
         Of the noise.
     """
-    seconds, pressure = (np.concatenate(parts) for parts in zip(*arrivals, strict=True))
+    seconds, pressure = (np.concatenate(parts) for parts in zip(*(each[:2] for each in arrivals), strict=True))
+    shade = np.concatenate([np.broadcast_to(each.shade, each.seconds.shape) for each in arrivals])
     length = fft.next_fast_len(samples, real=True)
+    spectrum = _spectrum(seconds, pressure, length)
+    if shade.any():
+        s = 1j * np.pi * RADIUS / SPEED_OF_SOUND * fft.rfftfreq(length, 1 / SAMPLE_RATE)
+        spectrum = spectrum + s / (1 + s) * _spectrum(seconds, shade * pressure, length)
+    return fft.irfft(spectrum, length)[:samples] + _noise_of(late, samples, rng)
+
+
+def _spectrum(seconds, pressure, length: int) -> np.ndarray:
+    """Compute the spectrum of impulses as `length` samples hold it: (length // 2 + 1,)."""
     place = seconds * SAMPLE_RATE * FINE
     inside = place < length * FINE - 1
     place, pressure = place[inside], pressure[inside]
@@ -35,8 +46,7 @@ def response(arrivals, late, samples: int, rng: np.random.Generator) -> np.ndarr
     fine = np.bincount(before, (1 - share) * pressure, length * FINE)
     fine += np.bincount(before + 1, share * pressure, length * FINE)
     # The lowest frequencies of the fine grid are those of the sampled one.
-    band_limited = fft.irfft(fft.rfft(fine)[: length // 2 + 1], length)[:samples]
-    return band_limited + _noise_of(late, samples, rng)
+    return fft.rfft(fine)[: length // 2 + 1]
 
 
 def _noise_of(energy, samples: int, rng) -> np.ndarray:

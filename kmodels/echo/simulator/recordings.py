@@ -85,10 +85,9 @@ def simulate_pair(
     depth : array
         (size, size) [m], 0 = unknown.
     """
-    head = Head(
-        sample_position(rng, room, data), rng.uniform(0, 2 * np.pi), rng.uniform(*data.ear_spacing), data.directivity
-    )
+    place, yaw, spacing = sample_position(rng, room, data), rng.uniform(0, 2 * np.pi), rng.uniform(*data.ear_spacing)
+    head = Head(place, yaw, spacing, data.directivity, data.head_shadow)
     samples = recording_length(data.max_depth)
     impulses = impulse_response(rng, room, exchange, head, samples / SAMPLE_RATE)
     recording = record(rng, impulses, samples, data)
-    return recording, depth_image(room.surfaces, head, data.image_size, data.view, data.stereo_baseline)
+    return recording, depth_image(room.surfaces, head, data.image_size, data.view, data.stereo_baseline, room.glass)

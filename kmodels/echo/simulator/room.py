@@ -1,6 +1,6 @@
 """Rooms: a box, a corridor or an L on the floor, with boxes of furniture in it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -32,6 +32,8 @@ class Room:
         (n, 2, 3) furniture, (low, high) x (x, y, z) [m].
     volume : float
         Of the empty room [m3].
+    glass : array
+        Numbers of the surfaces that are smooth and that no camera sees.
     """
 
     surfaces: Surfaces
@@ -39,6 +41,7 @@ class Room:
     floors: np.ndarray
     boxes: np.ndarray
     volume: float
+    glass: np.ndarray = field(default_factory=lambda: np.zeros(0, int))
 
 
 def build_room(size, cut=(0.0, 0.0), boxes=(), absorption=0.1, scattering=0.1) -> Room:
@@ -77,13 +80,22 @@ def sample_room(rng: np.random.Generator, data) -> Room:
         low, high = data.room_side
         size[:2] = rng.uniform(*data.corridor_width), rng.uniform(low + CORRIDOR_LENGTH * (high - low), high)
     boxes = _sample_boxes(rng, data, size, cut)
-    return build_room(
+    room = build_room(
         size,
         cut,
         boxes,
         absorption=lambda n: rng.uniform(*data.absorption, n),
         scattering=lambda n: rng.uniform(*data.scattering, n),
     )
+    return glaze(room, rng.random(room.n_shell) < data.glass) if data.glass else room
+
+
+def glaze(room: Room, chosen) -> Room:
+    """Make those walls of glass that are chosen among the shell's surfaces (n_shell,): nothing there scatters."""
+    glass = np.flatnonzero(np.asarray(chosen) & (room.surfaces.axis[: room.n_shell] != 2))
+    scattering = room.surfaces.scattering.copy()
+    scattering[glass] = 0.0
+    return replace(room, surfaces=room.surfaces._replace(scattering=scattering), glass=glass)
 
 
 def sample_position(rng: np.random.Generator, room: Room, data) -> np.ndarray:

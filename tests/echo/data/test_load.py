@@ -14,13 +14,17 @@ from kmodels.echo.data import batvision
 from kmodels.echo.data import load as loader
 from kmodels.echo.data.load import load
 from kmodels.echo.data.split import split
-from kmodels.echo.recipe import EchoRecipe
+from kmodels.echo.recipe import SPECTROGRAM, EchoRecipe
 from kmodels.echo.simulator.recordings import simulate
 
-RECIPE = EchoRecipe().with_changes(
-    {"data": {"n_rooms": 7, "pairs_per_room": 2, "image_size": 16, "max_depth": 6.0, "furniture": [0, 3]}}
+RECIPE = (
+    EchoRecipe()
+    .with_changes(SPECTROGRAM)
+    .with_changes(
+        {"data": {"n_rooms": 7, "pairs_per_room": 2, "image_size": 16, "max_depth": 6.0, "furniture": [0, 3]}}
+    )
 )
-SMALL = EchoRecipe().with_changes({"data": {"image_size": 16, "max_depth": 2.0}})
+SMALL = EchoRecipe().with_changes(SPECTROGRAM).with_changes({"data": {"image_size": 16, "max_depth": 2.0}})
 SAMPLES = 518  # of 2 m
 
 
@@ -162,7 +166,7 @@ def test_batvision_v2_as_it_is_on_disk(tmp_path):
     (place / "train.csv").write_text(f"{columns}\n2ndFloor/depth,d.npy,2ndFloor/audio/,a.wav,2ndFloor/camera\n")
     for name in ("val", "test"):
         (place / f"{name}.csv").write_text(columns + "\n")
-    recipe = EchoRecipe().with_changes({"data": {"image_size": 32, "max_depth": 30.0}})
+    recipe = SMALL.with_changes({"data": {"image_size": 32, "max_depth": 30.0}})
     for path in (tmp_path, place, place / "train.csv"):
         pairs = load(path, recipe)
         assert len(pairs) == 1 and pairs.groups.tolist() == ["2ndFloor"] and pairs.part.tolist() == ["train"]

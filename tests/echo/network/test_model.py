@@ -14,15 +14,19 @@ from kmodels.echo.ladder import LADDER
 from kmodels.echo.network import curriculum, losses, sizes
 from kmodels.echo.network.build import build
 from kmodels.echo.network.normalization import FreezableNormalization, FusedNormalization
-from kmodels.echo.recipe import EchoRecipe
+from kmodels.echo.recipe import SPECTROGRAM, EchoRecipe
 
 SIZE = 16
-TINY = EchoRecipe().with_changes(
-    {
-        "data": {"image_size": SIZE},
-        "model": {"width": 2, "base_width": 1},
-        "train": {"curriculum": "adaptive", "lambda_base": 2.0, "warmup_epochs": 10},
-    }
+TINY = (
+    EchoRecipe()
+    .with_changes(SPECTROGRAM)
+    .with_changes(
+        {
+            "data": {"image_size": SIZE},
+            "model": {"width": 2, "base_width": 1},
+            "train": {"curriculum": "adaptive", "lambda_base": 2.0, "warmup_epochs": 10},
+        }
+    )
 )
 FULL = parse.resolve(EchoRecipe, [parse.read_yaml(ROOT / "configs" / "echo_full.yaml")])
 

@@ -9,7 +9,7 @@ from kmodels.echo.data.acoustics import FULL_SCALE, SPEED_OF_SOUND, chirp
 from kmodels.echo.data.batvision import SAMPLE_RATE
 from kmodels.echo.recipe import Data
 from kmodels.echo.simulator import radiosity
-from kmodels.echo.simulator.head import Head
+from kmodels.echo.simulator.head import RADIUS, Head
 from kmodels.echo.simulator.image_sources import specular_paths
 from kmodels.echo.simulator.impulse_response import Arrivals, impulse_response, radiosity_exchange
 from kmodels.echo.simulator.raycast import surfaces_of
@@ -151,6 +151,22 @@ def test_directivity_of_a_cardioid():
     assert head.speaker_gain(-head.forward) == pytest.approx(0.0, abs=1e-12)
     assert head.ear_gain(0, -head.right) > head.ear_gain(0, head.right) == pytest.approx(head.ear_gain(1, -head.right))
     assert Head(np.zeros(3), 0.5, 0.2).ear_gain(1, head.right) == 1.0
+
+
+def test_shadow_of_a_rigid_head():
+    """Low frequencies pass; high ones are doubled on the ear's own side and a tenth of it 150 degrees away."""
+    head = Head(np.zeros(3), 0.5, 0.2, shadow=1.0)
+    turned = [np.array([np.cos(a), np.sin(a), 0.0]) for a in 0.5 + np.radians([90.0, 0.0, -60.0])]
+    frequency = np.fft.rfftfreq(4096, 1 / SAMPLE_RATE)
+    s = 1j * np.pi * frequency * RADIUS / SPEED_OF_SOUND
+    for alpha, direction in zip((2.0, 1.05 + 0.95 * np.cos(0.6 * np.pi), 0.1), turned, strict=True):
+        arrival = Arrivals(np.array([0.02]), np.array([1.0]), head.ear_shade(0, direction))
+        spectrum = np.fft.rfft(response((arrival,), np.zeros(9), 4096, RNG))
+        expected = (1 + alpha * s) / (1 + s) * np.exp(-2j * np.pi * frequency * 0.02)
+        np.testing.assert_allclose(spectrum[:1500], expected[:1500], atol=0.02 * max(1.0, alpha))
+    assert Head(np.zeros(3), 0.5, 0.2).ear_shade(0, head.right) == 0.0
+    left, _ = respond(build_room((5.0, 4.0, 3.0)), replace(head, position=np.array([2.0, 2.0, 1.0]))).specular
+    assert left.shade.shape == left.seconds.shape and left.shade.max() > 0.9 > -0.8 > left.shade.min()
 
 
 def test_form_factors_conserve_energy_and_are_reciprocal():

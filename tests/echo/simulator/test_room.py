@@ -6,7 +6,7 @@ import pytest
 from kmodels.echo.recipe import Data
 from kmodels.echo.simulator.head import Head, depth_image
 from kmodels.echo.simulator.raycast import cast, surfaces_of, visible
-from kmodels.echo.simulator.room import CLEARANCE, WALL_CLEARANCE, build_room, sample_position, sample_room
+from kmodels.echo.simulator.room import CLEARANCE, WALL_CLEARANCE, build_room, glaze, sample_position, sample_room
 
 VIEW = (86.0, 57.0)
 
@@ -48,6 +48,19 @@ def test_right_is_right_and_down_is_down():
     assert depth[14, 16:].min() == pytest.approx(2.0) and depth[14, :16].min() > 4.0
     assert depth[-1, 4] == pytest.approx(1.0 / (np.tan(np.radians(28.5)) * 31 / 32))  # the floor, 1 m below
     assert depth[0, 4] == pytest.approx(2.0 / (np.tan(np.radians(28.5)) * 31 / 32))
+
+
+def test_a_wall_of_glass_is_smooth_and_no_camera_sees_it():
+    size = (5.0, 4.0, 3.0)
+    room = build_room(size, boxes=[((3.0, 1.0, 0.0), (3.5, 1.5, 1.0))], scattering=0.3)
+    glazed = glaze(room, np.arange(room.n_shell) != 0)  # the wall at x = 0 stays, and floor and ceiling do
+    assert len(glazed.glass) == 3 and (room.surfaces.axis[glazed.glass] != 2).all()
+    assert (glazed.surfaces.scattering[glazed.glass] == 0).all()
+    head = Head(np.array([1.0, 2.0, 1.2]), 0.0, 0.2)
+    seen, clear = (depth_image(of.surfaces, head, 24, VIEW, clear=of.glass) for of in (room, glazed))
+    assert (seen > 0).all() and clear[12, 12] == 0
+    assert (clear[clear > 0] == seen[clear > 0]).all() and 0.2 < (clear > 0).mean() < 0.8
+    assert (clear[-1, 8:-8] > 0).all()  # the floor
 
 
 def test_round_the_corner_of_an_l():
