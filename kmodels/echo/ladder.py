@@ -7,7 +7,7 @@ from kmodels.core.spec.gate import Gate
 from kmodels.core.spec.ladder import Ladder, Step
 from kmodels.core.spec.recipe import merge
 from kmodels.echo.gates import DELTA1_LEVELS, RESIDUAL
-from kmodels.echo.recipe import ADAPTIVE, SPECTROGRAM
+from kmodels.echo.recipe import ADAPTIVE, U_NET
 
 PROTOTYPE_GATES = (
     RESIDUAL,
@@ -32,7 +32,7 @@ LADDER = Ladder(
             "flawed: equal decoders",
             "base and residual decoder of one size, residual up to 0.2 max_depth, lambda_base 0.8, lambda_sparse 0.2",
             merge(
-                SPECTROGRAM,
+                U_NET,
                 {
                     "model": {"architecture": "base_residual", "base_width": 16, "residual_range": 0.2},
                     "train": {"lambda_base": 0.8, "lambda_sparse": 0.2, "curriculum": "none"},

@@ -186,19 +186,12 @@ class Train(TrainSection):
     )
 
 
-# What the field's input, the magnitude of a spectrogram, and the prototype's network had before there was another.
-SPECTROGRAM = {
-    "data": {"n_rooms": 600, "split": [0.70, 0.15, 0.15]},
+# The field's input, the magnitude of a spectrogram, with the prototype's network and loss; and what it is trained on.
+U_NET = {
     "model": {"front_end": "spectrogram", "residual_range": 0.3},
-    "train": {
-        "epochs": 10,
-        "learning_rate": 2e-3,
-        "lambda_log": 0.0,
-        "base_quantile": 0.5,
-        "lambda_base": 1.2,
-        "lowpass": 4,
-    },
+    "train": {"learning_rate": 2e-3, "lambda_log": 0.0, "base_quantile": 0.5, "lambda_base": 1.2, "lowpass": 4},
 }
+SPECTROGRAM = merge(U_NET, {"data": {"n_rooms": 600, "split": [0.70, 0.15, 0.15]}, "train": {"epochs": 10}})
 # The prototype's two sets of weights for the curriculum: what it came to, and what it had before. The first's warm-up
 # of 50 epochs belongs to its full size (configs/echo_full.yaml); the second's stands here.
 ADAPTIVE = {"curriculum": "adaptive", "lambda_recon_start": 0.3, "lambda_base": 2.0, "lambda_base_end": 0.3}
