@@ -17,7 +17,7 @@ def space(hp) -> EchoRecipe:
         "train.lambda_sparse": hp.Choice(
             "train.lambda_sparse", [0.0, 0.02, 0.05, 0.1, 0.2], default=train.lambda_sparse
         ),
-        "train.lambda_base": hp.Choice("train.lambda_base", [0.3, 0.6, 1.2, 2.0], default=train.lambda_base),
+        "train.lambda_base": hp.Choice("train.lambda_base", [0.3, 0.6, 1.0, 1.5, 2.0], default=train.lambda_base),
         "train.curriculum": hp.Choice("train.curriculum", ["none", "adaptive"], default=train.curriculum),
     }
     with hp.conditional_scope("train.curriculum", ["adaptive"]):
