@@ -2,13 +2,13 @@
 
 ::
 
-    depth = clip(base + residual, 0, max_depth)
+    residual = tanh(.) residual_range max_depth
+    depth    = clip(base + residual, 0, max_depth)
 
 A robot emits a chirp and records the echoes of a room with two ears; the depth image in front of the robot is the
-output. The base is the coarse room, the residual what stands in it. `RangeAzimuthNet` hears range and direction: its
-base is walls by direction, floor and ceiling, its residual furniture by direction. `EchoNet` reads the magnitude
-spectrograms of both ears, as the field does, by an encoder and a decoder for each part. See README.md in this folder
-for the data format.
+output. The base is the coarse room, the residual what differs from it. `RangeAzimuthNet` hears range and direction, and
+its base is walls by direction, floor and ceiling. `EchoNet` reads the magnitude spectrograms of both ears, as the field
+does, by an encoder and a decoder for each part. See README.md in this folder for the data format.
 
 References
 ----------

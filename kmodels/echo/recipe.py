@@ -131,13 +131,15 @@ class Model(Section):
         description="channels of the single decoder's last level; none: as many weights as base and residual "
         "decoder have together",
     )
-    residual_range: float = Field(1.0, gt=0, le=1, description="largest residual, as a share of max_depth")
+    residual_range: float = Field(
+        0.3, gt=0, le=1, description="largest residual, tanh(.) residual_range max_depth, as a share of max_depth"
+    )
 
 
 class Train(TrainSection):
     """How it is trained."""
 
-    epochs: int = Field(6, ge=1, description="passes over the training data [epochs]")
+    epochs: int = Field(5, ge=1, description="passes over the training data [epochs]")
     batch_size: int = Field(16, ge=1, description="pairs a step [pairs]")
     mirror: bool = Field(
         True, description="also train on each pair as it would be in a mirrored room; an epoch is twice as long"
@@ -152,7 +154,7 @@ class Train(TrainSection):
         description="weight of the relative error |log(depth / truth)| beside the error in metres, of depth and base",
     )
     base_quantile: float = Field(
-        0.7,
+        0.6,
         gt=0,
         lt=1,
         description="the base's error counts twice this where it is too near, and twice 1 - this where it is too far; "
@@ -188,7 +190,7 @@ class Train(TrainSection):
 
 # The field's input, the magnitude of a spectrogram, with the prototype's network and loss; and what it is trained on.
 U_NET = {
-    "model": {"front_end": "spectrogram", "residual_range": 0.3},
+    "model": {"front_end": "spectrogram"},
     "train": {"learning_rate": 2e-3, "lambda_log": 0.0, "base_quantile": 0.5, "lambda_base": 1.2, "lowpass": 4},
 }
 SPECTROGRAM = merge(U_NET, {"data": {"n_rooms": 600, "split": [0.70, 0.15, 0.15]}, "train": {"epochs": 10}})

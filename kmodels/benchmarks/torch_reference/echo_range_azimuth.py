@@ -7,7 +7,6 @@ from torch.nn import functional
 
 SHARPNESS, NEAREST, FAR = 20.0, 0.1, 3.0
 INSIDE, ASIDE, COARSE, ROW_CHANNELS = 16, 2, 16, 16  # directions are halved
-OBJECTS, BLUR, LOWER = 2, 0.03, 0.3
 
 
 class Same(nn.Conv2d):
@@ -61,8 +60,6 @@ class TorchRangeAzimuth(nn.Module):
         self.residual_norms = nn.ModuleList([nn.LayerNorm(hidden, eps=1e-3) for _ in range(2)])
         self.residual_rows = nn.Linear(hidden, COARSE * ROW_CHANNELS)
         self.block = size // COARSE
-        self.residual_objects = nn.Linear(hidden, 3 * OBJECTS * self.block)
-        self.register_buffer("ahead", torch.tensor([1 / 4.0, 1 / 8.0])[:, None, None])
         n, befores = 3 * width, (ROW_CHANNELS + self.block**2, 3 * width)
         self.residual_blocks = nn.ModuleList(
             nn.Sequential(Same(b, n, 3, bias=False), norm(n), nn.ReLU()) for b in befores
@@ -86,13 +83,9 @@ class TorchRangeAzimuth(nn.Module):
         columns = x.permute(0, 3, 2, 1).flatten(2)
         columns = functional.relu(self.column(columns))
         room = functional.relu(self.room(self.room_column(columns).flatten(1)))
-        bare, largest = self._inverse(columns, room), self.residual_range * self.max_depth
-        base = 1 / bare.clamp(max=1 / NEAREST)
-        columns = self._residual_columns(columns, room)
-        seen = torch.cat([bare[:, None], self._objects(columns)], dim=1)
-        surface = 1 / (torch.logsumexp(SHARPNESS * seen, dim=1) / SHARPNESS).clamp(max=1 / NEAREST)
-        correction = torch.exp(2 * torch.tanh(self._correction(columns, surface.log().detach()) / 2))
-        residual = (surface * correction - base).clamp(-largest, largest)
+        base = 1 / self._inverse(columns, room).clamp(max=1 / NEAREST)
+        residual = torch.tanh(self._residual(columns, room, base.log().detach()))
+        residual = residual * (self.residual_range * self.max_depth)
         return torch.clamp(base + residual, 0, self.max_depth), base, residual
 
     def _inverse(self, columns, room):
@@ -109,25 +102,13 @@ class TorchRangeAzimuth(nn.Module):
         parts = torch.stack([walls[:, None] + none, floor + none, ceiling + none, last], dim=1)
         return torch.logsumexp(SHARPNESS * parts, dim=1) / SHARPNESS
 
-    def _residual_columns(self, columns, room):
+    def _residual(self, columns, room, log_base):
         x = columns + self.residual_room(room)[:, None]
         for conv, normalise in zip(self.residual_columns, self.residual_norms, strict=True):
             y = functional.relu(conv(x.transpose(1, 2))).transpose(1, 2)
             x = normalise(x + y)
-        return x[:, ASIDE : ASIDE + INSIDE]
-
-    def _objects(self, columns):
-        x = self.residual_objects(columns).reshape(len(columns), self.size, OBJECTS, 3)
-        x = x.permute(0, 2, 3, 1)[:, :, :, None]
-        front = torch.exp(x[:, :, 0].clamp(-4, 4)) * self.ahead
-        edge = (x[:, :, 1] + LOWER) * front
-        end = torch.minimum(edge, edge * torch.sigmoid(x[:, :, 2] + 1))
-        top = (self.down / edge.clamp(min=BLUR / 3)).clamp(0, 1)
-        return front * torch.where(edge > 0, top, 1.0) * torch.sigmoid((self.down - end) / BLUR)
-
-    def _correction(self, columns, log_depth):
-        x = self.residual_rows(columns).unflatten(2, (COARSE, ROW_CHANNELS))
-        x = torch.cat([x.permute(0, 3, 2, 1), functional.pixel_unshuffle(log_depth[:, None], self.block)], dim=1)
+        x = self.residual_rows(x[:, ASIDE : ASIDE + INSIDE]).unflatten(2, (COARSE, ROW_CHANNELS))
+        x = torch.cat([x.permute(0, 3, 2, 1), functional.pixel_unshuffle(log_base[:, None], self.block)], dim=1)
         for block in self.residual_blocks:
             x = block(x)
         return functional.pixel_shuffle(self.residual_out(x), self.block)[:, 0]
@@ -170,7 +151,6 @@ PLAIN = (
     "base_floor_and_ceiling",
     "base_walls",
     "residual_room",
-    "residual_objects",
     "residual_rows",
     "residual_out",
 )

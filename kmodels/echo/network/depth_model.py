@@ -35,6 +35,12 @@ def shared_arguments(recipe) -> dict:
     }
 
 
+def with_residual(base, logits, settings: dict) -> dict:
+    """Add a residual, tanh(logits) residual_range max_depth, to a base [m]: the outputs of a network."""
+    residual = ops.tanh(logits) * (settings["residual_range"] * settings["max_depth"])
+    return {"depth": ops.clip(base + residual, 0.0, settings["max_depth"]), "base": base, "residual": residual}
+
+
 def term_weights(settings: dict, outputs: dict) -> dict[str, float]:
     """Choose the weights of the loss terms among a constructor's arguments; without a base there is one term."""
     names = ("recon", "base", "sparse") if "base" in outputs else ("recon",)

@@ -7,7 +7,7 @@ from keras import layers, ops
 from kmodels.core.spec.arguments import check_choice, check_integers, check_numbers
 from kmodels.core.training.term_model import policy_name
 from kmodels.echo.network import unet
-from kmodels.echo.network.depth_model import DepthModel, check_shared, shared_arguments, term_weights
+from kmodels.echo.network.depth_model import DepthModel, check_shared, shared_arguments, term_weights, with_residual
 from kmodels.echo.network.sizes import EARS, REDUCTION, decoder_widths
 from kmodels.echo.recipe import EchoRecipe
 
@@ -164,9 +164,4 @@ def _depths(logits: dict, settings: dict) -> dict:
     """Depths [m] of the decoders' logits, as the class says."""
     if "depth" in logits:
         return {"depth": ops.sigmoid(logits["depth"]) * settings["max_depth"]}
-    base, largest = (
-        ops.sigmoid(logits["base"]) * settings["max_depth"],
-        settings["residual_range"] * settings["max_depth"],
-    )
-    residual = ops.tanh(logits["residual"]) * largest
-    return {"depth": ops.clip(base + residual, 0.0, settings["max_depth"]), "base": base, "residual": residual}
+    return with_residual(ops.sigmoid(logits["base"]) * settings["max_depth"], logits["residual"], settings)

@@ -1,4 +1,4 @@
-"""The network that hears range and direction: the base is a bare room, the residual what stands in it."""
+"""The network that hears range and direction: walls by direction, floor and ceiling are the base; and a residual."""
 
 from collections.abc import Sequence
 
@@ -10,39 +10,33 @@ from kmodels.core.spec.arguments import check_integers
 from kmodels.core.training.term_model import policy_name
 from kmodels.echo.data.prepare import recording_length
 from kmodels.echo.data.range_azimuth import ASIDE, BANDS, DIRECTIONS, INSIDE, PROFILES, STEPS, n_ranges
-from kmodels.echo.network.depth_model import DepthModel, check_shared, shared_arguments, term_weights
+from kmodels.echo.network.depth_model import DepthModel, check_shared, shared_arguments, term_weights, with_residual
 from kmodels.echo.network.losses import NEAREST
 from kmodels.echo.network.normalization import MOMENTUM, FusedNormalization
-from kmodels.echo.network.sizes import COARSE, HIDDEN, OBJECTS, ROW_CHANNELS, TRUNK
+from kmodels.echo.network.sizes import COARSE, HIDDEN, ROW_CHANNELS, TRUNK
 
 OWNER = "RangeAzimuthNet"
 STRIDES = ((2, 1), (2, 1), (2, 1), (1, 1))  # along range and direction, after both have been halved
 SHARPNESS = 20.0  # m: edges are rounded off where inverse depths differ by less than its reciprocal
 FAR = 3.0  # power of the range by which echoes grow fainter, about: by that they are made up for
 BELOW, ABOVE, BESIDE = 1.15, 2.2, 3.0  # m, where floor, ceiling and walls begin
-AHEAD, LOWER = (4.0, 8.0), 0.3  # m, where objects begin, and by how much the edge of their tops is below the eyes
-BLUR = 0.03  # of an object's upper edge, as a share of its distance
 LOGARITHMS = (-4.0, 4.0)  # of a distance by where it begins
 
 
 @keras.saving.register_keras_serializable("kmodels.echo")
 class RangeAzimuthNet(DepthModel):
-    """Depth image from what two ears hear of range and direction, as the sum of a bare room and what stands in it.
+    """Depth image from what two ears hear of range and direction, as the sum of a bare room and a residual.
 
     ::
 
-        1 / base    = log(exp(b w(x)) + exp(b f y) + exp(-b c y) + exp(b / max_depth)) / b,  b = 20 m
-        1 / surface = log(exp(b / base) + exp(b o1(x, y)) + exp(b o2(x, y))) / b
-        residual    = surface exp(2 tanh(.)) - base, at most residual_range max_depth either way
-        depth       = clip(base + residual, 0, max_depth)
+        1 / base = log(exp(b w(x)) + exp(b f y) + exp(-b c y) + exp(b / max_depth)) / b,  b = 20 m
+        residual = tanh(.) residual_range max_depth
+        depth    = clip(base + residual, 0, max_depth)
 
     x and y are a pixel's place to the right and downwards. In inverse depth every plane is linear in x and y, and the
     nearest one is seen. Walls are upright: their inverse depth w depends on x alone, and has one number for each of 16
     directions, made of what was heard from there. Floor and ceiling are level: one number each, f and c, made of the
-    whole recording. So the base, a softened maximum, can say a room without furniture and no more. The residual is
-    furniture that stands on the floor, two layers of it: in each column of the image a front, one distance from its
-    upper edge down; and behind that edge, where it is below the eyes, a level top that ends somewhere. Convolutions
-    correct the sum.
+    whole recording. So the base, a softened maximum, can say a room without furniture and no more.
 
     Inputs, as `EchoPreprocessor` makes them: "profile" (batch, ranges, 14), log10 of power at each range in both ears;
     with `phase` "correlation" (batch, ranges, 40, 3), of both ears by range and direction in three bands. Outputs
@@ -96,10 +90,10 @@ class RangeAzimuthNet(DepthModel):
         width: int = 16,
         hidden: int = HIDDEN,
         max_depth: float = 12.0,
-        residual_range: float = 1.0,
+        residual_range: float = 0.3,
         lambda_recon: float = 1.0,
         lambda_log: float = 10.0,
-        base_quantile: float = 0.7,
+        base_quantile: float = 0.6,
         lambda_base: float = 1.0,
         lambda_sparse: float = 0.05,
         dtype=None,
@@ -158,32 +152,10 @@ def _graph(settings: dict) -> tuple[dict, dict]:
     if settings["phase"]:
         inputs["correlation"] = keras.Input((ranges, DIRECTIONS, len(BANDS)), name="correlation")
     columns = _columns(_by_range_and_direction(inputs, settings), settings)
-    down = _below(settings["image_size"], settings["view"][1])
-    room, bare = _base(columns, down, settings)
-    base, largest = _depth(bare), settings["residual_range"] * settings["max_depth"]
-    columns = _residual_columns(columns, room, settings)
-    surface = _depth(_nearest(ops.concatenate([bare[:, None], _objects(columns, down, settings)], axis=1)))
-    logits = _correction(columns, ops.stop_gradient(ops.log(surface)), settings)
-    residual = surface * ops.exp(2 * ops.tanh(ops.cast(logits, "float32") / 2)) - base
-    residual = ops.clip(residual, -largest, largest)
-    depth = ops.clip(base + residual, 0.0, settings["max_depth"])
-    return inputs, {"depth": depth, "base": base, "residual": residual}
-
-
-def _below(size: int, angle: float) -> np.ndarray:
-    """List how far each row looks down, as a share of the depth: (size, 1); angle: height of the view [degrees]."""
-    middles = (2 * np.arange(size) + 1) / size - 1
-    return (np.tan(np.radians(angle / 2)) * middles)[:, None].astype("float32")
-
-
-def _nearest(inverse):
-    """Compute the softened maximum of inverse depths [1/m]: (batch, surfaces, y, x) -> (batch, y, x)."""
-    return ops.logsumexp(SHARPNESS * inverse, axis=1) / SHARPNESS
-
-
-def _depth(inverse):
-    """Return the depth [m] of an inverse depth."""
-    return ops.reciprocal(ops.minimum(inverse, 1 / NEAREST))
+    room, inverse = _base(columns, settings)
+    base = ops.reciprocal(ops.minimum(inverse, 1 / NEAREST))
+    logits = _residual(columns, room, ops.stop_gradient(ops.log(base)), settings)
+    return inputs, with_residual(base, ops.cast(logits, "float32"), settings)
 
 
 def _by_range_and_direction(inputs: dict, settings: dict):
@@ -242,7 +214,7 @@ def _columns(x, settings: dict):
     return layers.Dense(settings["hidden"], activation="relu", dtype=policy, name="column")(x)
 
 
-def _base(columns, down, settings: dict) -> tuple:
+def _base(columns, settings: dict) -> tuple:
     """Make walls, floor and ceiling: (features of the room (batch, hidden), inverse depth (batch, y, x) [1/m])."""
     size, hidden, policy = settings["image_size"], settings["hidden"], settings["dtype"]
     x = layers.Dense(hidden // 8, dtype=policy, name="room_column")(columns)
@@ -254,11 +226,14 @@ def _base(columns, down, settings: dict) -> tuple:
         x = layers.Conv1D(hidden // 2, 5, padding="same", activation="relu", dtype=policy, name=f"base_column_{k}")(x)
     upright = _inverse_distances(_in_view(x), [1 / BESIDE], "base_walls")[..., 0]
     walls = ops.matmul(upright, _interpolation(INSIDE // 2, size))[:, None]
+    down = np.tan(np.radians(settings["view"][1] / 2)) * ((2 * np.arange(size) + 1) / size - 1)
+    down = down[:, None].astype("float32")
     none = ops.zeros((size, size))
     floor, ceiling = level[:, 0, None, None] * down, level[:, 1, None, None] * -down
     parts = ops.stack([walls + none, floor + none, ceiling + none], axis=1)
     last = ops.zeros_like(parts[:, :1]) + 1 / settings["max_depth"]
-    return room, _nearest(ops.concatenate([parts, last], axis=1))
+    seen = ops.concatenate([parts, last], axis=1)
+    return room, ops.logsumexp(SHARPNESS * seen, axis=1) / SHARPNESS
 
 
 def _inverse_distances(x, start: list[float], name: str):
@@ -279,45 +254,20 @@ def _interpolation(before: int, after: int) -> np.ndarray:
     return np.maximum(1 - np.abs(place - np.arange(before)[:, None]), 0).astype("float32")
 
 
-def _residual_columns(columns, room, settings: dict):
-    """Read what each direction that is seen tells beyond the base: (batch, COARSE, hidden)."""
-    hidden, policy = settings["hidden"], settings["dtype"]
+def _residual(columns, room, log_base, settings: dict):
+    """Decode what each direction tells beyond the base: logits (batch, y, x)."""
+    size, hidden, policy = settings["image_size"], settings["hidden"], settings["dtype"]
     x = columns + layers.Dense(hidden, dtype=policy, name="residual_room")(room)[:, None]
     for k in range(2):
         y = layers.Conv1D(hidden, 3, padding="same", activation="relu", dtype=policy, name=f"residual_column_{k}")(x)
         x = layers.LayerNormalization(dtype=policy, name=f"residual_column_{k}_norm")(x + y)
-    return _in_view(x)
-
-
-def _objects(columns, down, settings: dict):
-    """Make layers of furniture, whose front and top are seen: inverse depth (batch, layers, y, x) [1/m].
-
-    Of each column of the image three numbers: the front's inverse distance o; how far its upper edge is below the eyes,
-    t [m], so that it is seen at y = t o; and where its top ends, as a share of that. At the height y the top, t below
-    the eyes, has the inverse depth y / t.
-    """
-    size, small = settings["image_size"], keras.initializers.RandomNormal(stddev=0.01)
-    numbers = 3 * OBJECTS * (size // COARSE)
-    x = layers.Dense(numbers, kernel_initializer=small, dtype="float32", name="residual_objects")(columns)
-    x = ops.transpose(ops.reshape(x, (-1, size, OBJECTS, 3)), (0, 2, 3, 1))[:, :, :, None]
-    front = ops.exp(ops.clip(x[:, :, 0], *LOGARITHMS)) / np.array(AHEAD, "float32")[:, None, None]
-    edge = (x[:, :, 1] + LOWER) * front
-    end = ops.minimum(edge, edge * ops.sigmoid(x[:, :, 2] + 1.0))
-    top = ops.clip(ops.reciprocal(ops.maximum(edge, BLUR / 3)) * down, 0.0, 1.0)
-    share = ops.where(edge > 0, top, ops.ones_like(top))
-    return front * share * ops.sigmoid(ops.subtract(down, end) / BLUR)
-
-
-def _correction(columns, log_depth, settings: dict):
-    """Decode what is left to correct: logits (batch, y, x)."""
-    size, policy = settings["image_size"], settings["dtype"]
-    x = layers.Dense(COARSE * ROW_CHANNELS, dtype=policy, name="residual_rows")(columns)
+    x = layers.Dense(COARSE * ROW_CHANNELS, dtype=policy, name="residual_rows")(_in_view(x))
     x = layers.Permute((2, 1, 3), dtype=policy)(layers.Reshape((COARSE, COARSE, ROW_CHANNELS), dtype=policy)(x))
     block = size // COARSE
-    x = layers.Concatenate(dtype=policy)([x, _space_to_depth(log_depth, block)])
+    x = layers.Concatenate(dtype=policy)([x, _space_to_depth(log_base, block)])
     for k in range(2):
         x = _conv_block(x, 3 * settings["width"], 1, f"residual_{k}", policy)
-    start = keras.initializers.RandomNormal(stddev=0.01)
+    start = keras.initializers.RandomNormal(stddev=0.003)
     x = layers.Conv2D(block**2, 1, kernel_initializer=start, dtype=policy, name="residual_out")(x)
     return _depth_to_space(x, block)
 

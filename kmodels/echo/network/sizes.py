@@ -15,7 +15,6 @@ HIDDEN = 256
 TRUNK = (2, 3, 4, 4)  # channels of its convolutions, by those of the first
 COARSE = 16  # cells a side, of the residual's first maps
 ROW_CHANNELS = 16  # of a coarse cell
-OBJECTS = 2  # layers of furniture, each of three numbers a column of the image
 
 
 def channels(width: float) -> list[int]:
@@ -116,6 +115,5 @@ def _residual_weights(recipe, hidden: int) -> int:
     """Count the weights of the residual of a `RangeAzimuthNet`."""
     n, cells = 3 * recipe.model.width, (recipe.data.image_size // COARSE) ** 2
     total = (hidden + 1) * hidden + 2 * (3 * hidden * hidden + 3 * hidden)  # the room's, and along the direction
-    total += (hidden + 1) * 3 * OBJECTS * (recipe.data.image_size // COARSE)
     total += (hidden + 1) * COARSE * ROW_CHANNELS
     return total + KERNEL * (ROW_CHANNELS + cells + n) * n + 4 * n + (n + 1) * cells
