@@ -41,8 +41,8 @@ def notes(recipe: EchoRecipe) -> list[str]:
     parts = sizes.weights(recipe)
     found = ["weights to train: " + ", ".join(f"{name} {n / 1e6:.2f} M" for name, n in parts.items())]
     found.append(
-        "scores called transfer are of simulated rooms with softer walls, lower ceilings and a less directed loudspeaker "
-        "than any training saw"
+        "scores called transfer are of simulated rooms with softer walls, lower ceilings and a less directed "
+        "loudspeaker than any training saw"
     )
     train = recipe.train
     if train.curriculum == "adaptive" and train.warmup_epochs >= train.epochs:
