@@ -6,8 +6,14 @@ The controls change the best rung, one thing each.
 from kmodels.core.spec.gate import Gate
 from kmodels.core.spec.ladder import Ladder, Step
 from kmodels.core.spec.recipe import merge
-from kmodels.echo.gates import DELTA1_LEVELS, RESIDUAL
-from kmodels.echo.recipe import ADAPTIVE, U_NET
+from kmodels.echo.gates import DELTA1_LEVELS, GATES, RESIDUAL
+from kmodels.echo.recipe import ADAPTIVE, U_NET, Model, Train
+
+# The fields that the rungs change, as the default has them.
+DEFAULT = {
+    "model": {"front_end": Model().front_end, "residual_range": Model().residual_range},
+    "train": {name: getattr(Train(), name) for name in (*U_NET["train"], *ADAPTIVE, "lambda_sparse", "freeze")},
+}
 
 PROTOTYPE_GATES = (
     RESIDUAL,
@@ -77,6 +83,13 @@ LADDER = Ladder(
             "gap is smaller than here",
             {"model": {"base_width": 16}},
             branch=True,
+        ),
+        Step(
+            "range and direction",
+            "what is heard by range and direction takes the place of the spectrogram; the base is walls, floor and "
+            "ceiling; relative errors count, and no curriculum",
+            DEFAULT,
+            GATES,
         ),
     ),
     figures=("rmse", "delta1", "rmse_ratio_mean_map", "sparse", "base_gap"),

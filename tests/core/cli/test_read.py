@@ -19,7 +19,7 @@ SAID = {  # by model, facts that a simulated folder has by its recipe
     },
     "precip": {"days": "90 from 2001-01-01 to 2001-03-31", "coarse grid": r"\(6, 4\) cells of 4 fine ones"},
     "metasurface": {"structures": "60;", "wavelengths": "31 from 400 to 700 nm", "pixel order": "RGGB"},
-    "echo": {"pairs": "60 from 12 places", "by CSV": "test 10, train 40, val 10", "depth [m]": "cut off at 12"},
+    "echo": {"pairs": "60 from 12 places", "by CSV": "test 5, train 50, val 5", "depth [m]": "cut off at 12"},
 }
 
 
