@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-SHARPNESS, NEAREST, FAR = 20.0, 0.1, 3.0
+SHARPNESS, NEAREST, FAR, LEAST_VARIANCE = 20.0, 0.1, 3.0, 0.01
 INSIDE, ASIDE, COARSE, ROW_CHANNELS = 16, 2, 16, 16  # directions are halved
 
 
@@ -75,6 +75,8 @@ class TorchRangeAzimuth(nn.Module):
         self.register_buffer("level", torch.tensor([1 / 1.15, 1 / 2.2]))
 
     def forward(self, profile, correlation):
+        centred = profile - profile.mean(2, keepdim=True)
+        profile = centred / torch.sqrt(centred.square().mean((1, 2), keepdim=True) + LEAST_VARIANCE)
         x = functional.relu(self.profile_conv(self.profile_norm(profile + self.louder)))
         x = self.map_profile(x) + self.map_places + self.map_correlation(correlation)
         x = functional.relu(self.map_norm(x))

@@ -18,6 +18,7 @@ from kmodels.echo.network.sizes import COARSE, HIDDEN, ROW_CHANNELS, TRUNK
 OWNER = "RangeAzimuthNet"
 STRIDES = ((2, 1), (2, 1), (2, 1), (1, 1))  # along range and direction, after both have been halved
 SHARPNESS = 20.0  # m: edges are rounded off where inverse depths differ by less than its reciprocal
+LEAST_VARIANCE = 0.01  # of the logarithms of a recording's power
 FAR = 3.0  # power of the range by which echoes grow fainter, about: by that they are made up for
 BELOW, ABOVE, BESIDE = 1.15, 2.2, 3.0  # m, where floor, ceiling and walls begin
 LOGARITHMS = (-4.0, 4.0)  # of a distance by where it begins
@@ -166,7 +167,7 @@ def _by_range_and_direction(inputs: dict, settings: dict):
     """
     ranges, width, policy = settings["ranges"], settings["width"], settings["dtype"]
     louder = FAR * np.log10(np.arange(1, ranges + 1))[:, None].astype("float32")
-    x = ops.expand_dims(inputs["profile"] + louder, 2)
+    x = ops.expand_dims(_at_one_loudness(inputs["profile"]) + louder, 2)
     x = FusedNormalization(momentum=MOMENTUM, dtype=policy, name="profile_norm")(x)
     x = layers.Conv2D(2 * width, (3, 1), padding="same", activation="relu", dtype=policy, name="profile_conv")(x)
     x = layers.Conv2D(width, (3, 1), (2, 1), padding="same", use_bias=False, dtype=policy, name="map_profile")(x)
@@ -175,6 +176,12 @@ def _by_range_and_direction(inputs: dict, settings: dict):
         first = layers.Conv2D(width, 3, 2, padding="same", use_bias=False, dtype=policy, name="map_correlation")
         x = x + first(inputs["correlation"])
     return layers.ReLU(dtype=policy)(FusedNormalization(momentum=MOMENTUM, dtype=policy, name="map_norm")(x))
+
+
+def _at_one_loudness(profile):
+    """Take from each recording how loud it is in either ear, and how much that varies: microphones and walls differ."""
+    centred = profile - ops.mean(profile, axis=1, keepdims=True)
+    return centred / ops.sqrt(ops.mean(ops.square(centred), axis=(1, 2), keepdims=True) + LEAST_VARIANCE)
 
 
 @keras.saving.register_keras_serializable("kmodels.echo")

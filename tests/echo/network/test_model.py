@@ -129,8 +129,9 @@ def test_scales_of_the_magnitude():
 
 def test_each_control_changes_one_field_of_the_best_rung():
     recipes = [LADDER.recipe(EchoRecipe(), k) for k in range(len(LADDER.steps))]
-    best, single, large = recipes[3:]
-    assert [LADDER.compared_with(k) for k in range(6)] == [None, 0, 1, 2, 3, 3]
+    best, single, large, default = recipes[3:]
+    assert [LADDER.compared_with(k) for k in range(7)] == [None, 0, 1, 2, 3, 3, 3]
+    assert default == EchoRecipe()
     assert single == best.with_changes({"model": {"architecture": "single"}})
     assert large == best.with_changes({"model": {"base_width": best.model.width}})
 

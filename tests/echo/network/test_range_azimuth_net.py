@@ -69,6 +69,19 @@ def test_walls_stand_upright():
     assert np.ptp(base, axis=2).max() > 0.3 and np.ptp(base, axis=1).max() < 0.1
 
 
+def test_microphones_may_be_louder():
+    """A gain of either ear is a number more in the logarithm of its power; the depth is the same."""
+    net = RangeAzimuthNet(**TINY)
+    layer = net.get_layer("base_walls")
+    layer.kernel.assign(400 * inference.as_numpy(layer.kernel))
+    x = arrays()[0]
+    expected = forward(net, x)
+    gains = np.tile(np.float32([1.5, -0.5]), PROFILES // 2)
+    assert_same(forward(net, x | {"profile": x["profile"] + gains}), expected)
+    other = forward(net, x | {"profile": np.abs(x["profile"])})["depth"]
+    assert np.abs(other - expected["depth"]).max() > 1e-3, "the rest of the profile counts"
+
+
 def test_the_parts_add_up_and_stay_in_their_range():
     net = RangeAzimuthNet(**TINY, residual_range=0.5)
     (kernel,) = (v for v in net.trainable_variables if v.path.endswith("residual_out/kernel"))
