@@ -9,6 +9,7 @@ from kmodels.core.spec.recipe import Recipe, Section, TrainSection
 
 Range = tuple[float, float]
 Medium = Literal["air", "silica"]
+PACKAGED = {51: 1400}  # rigorous structures in the package, of 113 Fourier orders, by their number of wavelengths
 LARGEST_INDEX = 1.5  # of a spacer, for how fine the solver's grid must be
 # The fields of `data` that propagation through the structure depends on.
 OPTICS = ("period", "height", "distance", "cover", "gap", "spacer", "grid", "wavelength")
@@ -18,9 +19,10 @@ class Data(Section):
     """What structures there are, and how they are solved."""
 
     n_structures: int = Field(4000, ge=8, description="simulated structures")
-    solver: Literal["scalar", "rcwa"] = Field(
+    solver: Literal["scalar", "rcwa", "packaged"] = Field(
         "scalar",
-        description="scalar: fast, no vector effects; rcwa: rigorous, some 30 ms a wavelength",
+        description="scalar: fast, no vector effects; rcwa: rigorous, some 30 ms a wavelength; packaged: rigorous, "
+        "solved beforehand, 1400 structures that come with the package",
     )
     pixel_order: Literal["RGGB", "BGGR", "GRBG", "GBRG"] = Field(
         "RGGB", description="colours of the four pixels, first row then second"
@@ -64,9 +66,20 @@ class Data(Section):
             )
         if self.smallest_feature > self.period / 8:
             raise ValueError(f"smallest_feature = {self.smallest_feature:g} nm: at most an eighth of the period")
+        if self.solver == "packaged":
+            self._check_packaged()
         if min(self.split) <= 0:
             raise ValueError(f"split = {self.split}: every part needs a fraction above 0")
         return self
+
+    def _check_packaged(self) -> None:
+        """Refuse structures that are not in the package; their geometry is checked when they are read."""
+        there = " or ".join(f"n_wavelengths = {w} with n_structures up to {n}" for w, n in PACKAGED.items())
+        if self.n_structures > PACKAGED.get(self.n_wavelengths, 0) or self.orders != 113:
+            raise ValueError(
+                f"solver = packaged with n_wavelengths = {self.n_wavelengths}, n_structures = {self.n_structures} and "
+                f"orders = {self.orders}; in the package are {there}, solved with orders = 113"
+            )
 
     def wavelengths(self) -> np.ndarray:
         """Compute the wavelengths, (n_wavelengths,) [nm]."""
@@ -108,6 +121,11 @@ class Model(Section):
     )
     feed_forward: int = Field(4, ge=1, le=16, description="feed-forward expansion factor")
     head_dropout: float = Field(0.0, ge=0, lt=1, description="dropout rate in the head")
+    propagation: Literal["scalar", "vector"] = Field(
+        "scalar",
+        description="split-step propagation of one field, or of both components of the electric field in both "
+        "polarisations, coupled by learned matrices",
+    )
     propagation_slices: int = Field(
         6,
         ge=0,
@@ -116,6 +134,14 @@ class Model(Section):
         "their transmittance. 0: none, as in the prototype",
     )
     propagation_nodes: int = Field(12, ge=2, le=200, description="wavelengths at which these slices are computed")
+    propagation_features: int = Field(
+        24, ge=1, le=1024, description="features of a cell of the grid, of which vector propagation makes its matrices"
+    )
+
+    calibrated: bool = Field(
+        False,
+        description="set intervals of 90% on validation data, and flag patterns unlike those of the training",
+    )
 
     @model_validator(mode="after")
     def _agrees(self):
@@ -160,6 +186,17 @@ class MetasurfaceRecipe(Recipe):
     """Predict the spectra of four pixels below a pattern."""
 
     VARIANTS: ClassVar = {
+        "rigorous": {
+            "data": {
+                "solver": "packaged",
+                "n_structures": 1400,
+                "n_wavelengths": 51,
+                "orders": 113,
+                "split": (0.8, 0.1, 0.1),
+            },
+            "model": {"propagation": "vector", "propagation_features": 64, "calibrated": True},
+            "train": {"epochs": 24, "batch_size": 16, "w_grad": 2.5},
+        },
         "black_box": {"model": {"propagation_slices": 0}, "train": {"epochs": 30}},
         "prototype": {
             "model": {

@@ -7,6 +7,7 @@ from kmodels.core.training.callbacks import EpochSchedule
 from kmodels.metasurface.data.encode import encode, on_wavelengths, training_examples
 from kmodels.metasurface.data.load import SUFFIXES, load
 from kmodels.metasurface.evaluation.baselines import baselines
+from kmodels.metasurface.evaluation.calibration import Calibration, flags, interval_at, learn_patterns
 from kmodels.metasurface.evaluation.diagnostics import diagnostics
 from kmodels.metasurface.evaluation.extended import evaluate_network
 from kmodels.metasurface.evaluation.figures import plot
@@ -30,13 +31,17 @@ def decode(model, structures, outputs) -> Spectra:
         return on_wavelengths(values.reshape(n, -1, *values.shape[1:]), structures.wavelength, facts)
 
     reflected = asked(outputs["reflected"]) if "reflected" in outputs else None
-    return Spectra(structures, asked(outputs["spectra"]), reflected, facts.wavelength)
+    known = {}
+    if model.calibration is not None:
+        known["half_width"] = interval_at(model, structures.wavelength).astype("float32")
+        known["unlike"] = flags(model, structures)
+    return Spectra(structures, asked(outputs["spectra"]), reflected, facts.wavelength, **known)
 
 
 def notes(recipe: MetasurfaceRecipe) -> list[str]:
     """List what a reader of the report must know about its figures."""
     orders = recipe.data.orders
-    rigorous = f"simulated spectra are rigorous, with {orders} Fourier orders: 81 are converged to about 0.01 at 1 um"
+    rigorous = f"spectra are rigorous, with {orders} Fourier orders: at 1 um 113 differ from 401 by 0.003 (R2 0.992)"
     scalar = (
         "simulated spectra are those of a scalar solver, one-way through the pattern: no polarisation, no guided "
         "resonances. Against a solution of the scalar wave equation, at a period of 2 um and from 520 to 700 nm, its "
@@ -89,9 +94,15 @@ class MetasurfaceTask(Task):
     notes = staticmethod(notes)
     figures = staticmethod(plot)
 
+    def adapt(self, model, records):
+        """Keep what training patterns look like."""
+        if model.calibration is not None:
+            learn_patterns(model, records)
+
     def callbacks(self, recipe, data: TrainingData):
-        """Give the loss terms their scheduled weights."""
-        return [EpochSchedule(schedule, recipe)]
+        """Give the loss terms their scheduled weights; set intervals and flag after each epoch."""
+        calibration = [Calibration(data.validation)] if recipe.model.calibrated else []
+        return [EpochSchedule(schedule, recipe), *calibration]
 
     def extended_evaluation(self, model, splits, recipe):
         """Measure speed, symmetry and attention."""

@@ -1,4 +1,4 @@
-"""Baselines: mean spectrum, nearest neighbour, linear regression, split-step propagation without training."""
+"""Baselines: mean spectrum, nearest neighbour, linear regression, solvers that take shortcuts."""
 
 import itertools
 
@@ -10,8 +10,10 @@ from kmodels.metasurface.data.records import Structures
 from kmodels.metasurface.data.symmetry import COUNT, move_patterns, move_spectra
 from kmodels.metasurface.evaluation.metrics import mean_spectrum, metrics
 from kmodels.metasurface.evaluation.prediction import Spectra
+from kmodels.metasurface.simulator.rcwa import RcwaSolver
 from kmodels.metasurface.simulator.scalar import ScalarSolver
 
+FEW_ORDERS = 21  # Fourier orders of a rigorous solver that takes some 2 ms a wavelength
 CELLS = 16  # per axis, in which the silicon nitride is averaged
 PENALTIES = (1.0, 10.0, 100.0, 1000.0)  # of the regression; validation chooses
 
@@ -29,7 +31,8 @@ def baselines(recipe, parts: dict[str, Structures]) -> dict[str, Scores]:
     Returns
     -------
     dict of str to Scores
-        mean_spectrum, nearest_neighbour, linear, and where the network has propagation slices untrained_propagation.
+        mean_spectrum, nearest_neighbour, linear; where the network has propagation slices untrained_propagation; and
+        where spectra are rigorous scalar_solver and few_orders.
     """
     if "train" not in parts:
         return {}
@@ -41,6 +44,10 @@ def baselines(recipe, parts: dict[str, Structures]) -> dict[str, Scores]:
     }
     if recipe.model.propagation_slices:
         predictions["untrained_propagation"] = untrained_propagation(recipe, test)
+    if recipe.data.solver != "scalar":
+        predictions["scalar_solver"] = solved(ScalarSolver(recipe.data, test.wavelength), test)
+        few = recipe.data.model_copy(update={"orders": FEW_ORDERS})
+        predictions["few_orders"] = solved(RcwaSolver(few, test.wavelength), test)
     band = recipe.data.wavelength
     return {name: metrics(parts, Spectra(test, p, None, band), recipe.seed) for name, p in predictions.items()}
 
@@ -110,8 +117,13 @@ def untrained_propagation(recipe, test: Structures) -> np.ndarray:
     ndarray
         (n, 2, 2, w).
     """
-    solver = ScalarSolver(recipe.data.model_copy(update={"slices": recipe.model.propagation_slices}), test.wavelength)
-    return np.stack([solver.solve(pattern).transmitted for pattern in test.patterns()]).astype("float32")
+    data = recipe.data.model_copy(update={"slices": recipe.model.propagation_slices})
+    return solved(ScalarSolver(data, test.wavelength), test)
+
+
+def solved(solver, structures: Structures) -> np.ndarray:
+    """Solve structures: (n, 2, 2, w) float32."""
+    return np.stack([solver.solve(pattern).transmitted for pattern in structures.patterns()]).astype("float32")
 
 
 def cell_fill(structures: Structures) -> np.ndarray:

@@ -1,15 +1,17 @@
 """Extended evaluation of a trained network: latency, error of the symmetries, attention on the pattern."""
 
 import time
+from dataclasses import replace
 
 import numpy as np
 
 from kmodels.core.spec.task import ExtendedEvaluation, Scores
 from kmodels.core.training import backend, inference
 from kmodels.metasurface.data.encode import encode
-from kmodels.metasurface.data.records import Structures
+from kmodels.metasurface.data.records import Structures, pack
 from kmodels.metasurface.data.symmetry import COUNT, move_patterns, move_spectra
 from kmodels.metasurface.evaluation import figures
+from kmodels.metasurface.evaluation.calibration import flags
 
 BATCH = 64
 SYMMETRY_SAMPLES = 4  # structures whose 32 copies are predicted
@@ -30,14 +32,30 @@ def evaluate_network(model, structures: Structures, recipe) -> ExtendedEvaluatio
     Returns
     -------
     ExtendedEvaluation
-        Scores: milliseconds of a structure, None with an accelerator; symmetry_error. Picture: attention.
+        Scores: milliseconds of a structure, None with an accelerator; symmetry_error; where the network is calibrated
+        regular_flagged, the share of stripes and checkerboards that it calls unlike its training. Picture: attention.
     """
     examples = encode(structures, recipe)
     scores = {
         "milliseconds": None if backend.accelerators() else measure_latency(model, examples),
         "symmetry_error": symmetry_error(predict_copies(model, examples)),
     }
+    if model.calibration is not None:
+        scores["regular_flagged"] = float(flags(model, regular_patterns(structures)).mean())
     return ExtendedEvaluation(Scores(scores), {}, {"attention": plot_attention(model, examples)})
+
+
+def regular_patterns(structures: Structures) -> Structures:
+    """Make stripes and checkerboards of the size of some patterns, with 2, 4 and 8 periods, in both directions."""
+    size = structures.bits.shape[1]
+    place = np.arange(size)
+    patterns = []
+    for periods in (2, 4, 8):
+        stripes = np.broadcast_to(place * 2 * periods // size % 2, (size, size))
+        patterns += [stripes, stripes.T, stripes ^ stripes.T]
+    bits = pack(np.stack(patterns).astype("uint8"))
+    names = np.array([f"regular:{k}" for k in range(len(bits))])
+    return replace(structures, bits=bits, spectra=None, names=names, groups=np.arange(len(bits)))
 
 
 def measure_latency(model, examples, batches: int = 20) -> float:

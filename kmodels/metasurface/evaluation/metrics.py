@@ -40,10 +40,12 @@ def metrics(parts: dict[str, Structures], prediction: Spectra, seed: int) -> Sco
         peaks_within_2nm: fraction of peaks with a predicted one within 2 nm.
         transmission_error: mean |sum p - sum t| over pixels.
         excess: largest sum p - 1, 0 or more.
+        interval_coverage, interval_width: share of transmittances within the 90% intervals, and their mean width.
+        flagged: share of patterns called unlike those of the training. These three where the network is calibrated.
     """
     test, mean = parts["test"], mean_spectrum(parts["train"]) if "train" in parts else None
     found = [
-        _sums(test.spectra[some], prediction.transmittance[some], test.wavelength, mean)
+        _sums(test.spectra[some], prediction.transmittance[some], test.wavelength, mean, prediction.half_width)
         for some in blocks(test, per_row=ARRAYS * test.spectra[:1].nbytes)
     ]
     sums = {name: np.concatenate([one[name] for one in found]) for name in found[0]}
@@ -55,12 +57,18 @@ def metrics(parts: dict[str, Structures], prediction: Spectra, seed: int) -> Sco
     resampled = verification.resample(test.groups, seed, resampled_scores, dtype="float64")
     values = {k: float(v[0]) for k, v in _combine({k: of.sum()[None] for k, of in sums.items()}, np.array([n])).items()}
     values["excess"] = float(np.maximum(most.max() - 1, 0.0))
+    if prediction.half_width is not None:
+        values["interval_width"] = float(2 * prediction.half_width.mean())
+        values["flagged"] = float(prediction.unlike.mean())
     finite = {name: value if np.isfinite(value) else None for name, value in values.items()}
     return Scores({"r2": None, **finite}, verification.intervals(resampled, len(np.unique(test.groups))))
 
 
-def _sums(t: np.ndarray, p: np.ndarray, wavelength: np.ndarray, mean: np.ndarray | None) -> dict[str, np.ndarray]:
-    """Sum up for each structure, (n,), what its scores are made of; mean: the training structures' spectrum."""
+def _sums(t, p, wavelength: np.ndarray, mean, half_width) -> dict[str, np.ndarray]:
+    """Sum up for each structure, (n,), what its scores are made of.
+
+    mean: the training structures' spectrum; half_width: of the intervals; None each where there is none.
+    """
     t, p = t.astype("float64"), p.astype("float64")
     sums = {
         "absolute": np.abs(p - t).mean((1, 2, 3)),
@@ -69,6 +77,8 @@ def _sums(t: np.ndarray, p: np.ndarray, wavelength: np.ndarray, mean: np.ndarray
         "transmission": np.abs((p - t).sum((1, 2))).mean(-1),
         "most": p.sum((1, 2)).max(-1),
     }
+    if half_width is not None:
+        sums["covered"] = (np.abs(p - t) <= half_width).mean((1, 2, 3))
     if mean is not None:
         sums["spread"] = np.square(mean - t).mean((1, 2, 3))
     distances, owners = peak_distances(t, p, wavelength)
@@ -88,6 +98,8 @@ def _combine(sums: dict[str, np.ndarray], n: np.ndarray) -> dict[str, np.ndarray
             "peaks_within_2nm": sums["near"] / sums["peaks"],
             "transmission_error": sums["transmission"] / n,
         }
+        if "covered" in sums:
+            scores["interval_coverage"] = sums["covered"] / n
         if "spread" in sums:
             scores["r2"] = 1 - sums["squared"] / sums["spread"]
     return scores

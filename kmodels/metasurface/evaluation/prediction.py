@@ -29,15 +29,21 @@ class Spectra:
         (n, w) float32 reflectance; None where the network does not predict it.
     band : tuple of float
         Shortest and longest wavelength of the recipe [nm].
+    half_width : ndarray or None
+        (w,) of the 90% intervals; None where the network was not calibrated.
+    unlike : ndarray or None
+        (n,) bool, patterns unlike those of the training: intervals do not hold for them.
     """
 
     structures: Structures
     transmittance: np.ndarray
     reflected: np.ndarray | None
     band: tuple[float, float]
+    half_width: np.ndarray | None = None
+    unlike: np.ndarray | None = None
 
     def frame(self) -> pd.DataFrame:
-        """Tabulate each structure's name, mean transmittance by pixel in blue, green and red light, and in total."""
+        """Tabulate each structure's name, mean transmittance by pixel and colour of light, and in total."""
         columns = {"structure": self.structures.names}
         light = light_of(self.structures.wavelength, self.band)
         pixels = self.transmittance.reshape(len(self.transmittance), 4, -1)
@@ -45,7 +51,10 @@ class Spectra:
             for band, there in zip(BANDS, light, strict=True):
                 if there.any():
                     columns[f"{name}_{band}"] = pixels[:, pixel, there].mean(-1)
-        return pd.DataFrame(columns | {"transmitted": self.transmittance.sum((1, 2)).mean(-1)})
+        columns["transmitted"] = self.transmittance.sum((1, 2)).mean(-1)
+        if self.unlike is not None:
+            columns["unlike_training"] = self.unlike
+        return pd.DataFrame(columns)
 
     def write(self, path: str | Path) -> None:
         """Save as HDF5, in the layout that `load` reads, or as CSV with a row for each structure, pixel and wavelength.
@@ -66,18 +75,22 @@ class Spectra:
         hdf5.write(path, structures.patterns(), self.transmittance, structures.wavelength, metadata, self.reflected)
 
     def table(self) -> pd.DataFrame:
-        """Tabulate the transmittance with a row for each structure, pixel and wavelength [nm]."""
+        """Tabulate the transmittance, with its interval, with a row for each structure, pixel and wavelength [nm]."""
         names, wavelength = self.structures.names, self.structures.wavelength
         n, w = len(names), len(wavelength)
         pixel = np.tile(np.repeat(pixel_names(self.structures.pixel_order), w), n)
-        return pd.DataFrame(
-            {
-                "structure": np.repeat(names, 4 * w),
-                "pixel": pixel,
-                "wavelength": np.tile(wavelength, 4 * n),
-                "transmittance": self.transmittance.reshape(-1),
-            }
-        )
+        columns = {
+            "structure": np.repeat(names, 4 * w),
+            "pixel": pixel,
+            "wavelength": np.tile(wavelength, 4 * n),
+            "transmittance": self.transmittance.reshape(-1),
+        }
+        if self.half_width is not None:
+            columns["low"] = np.maximum(self.transmittance - self.half_width, 0.0).reshape(-1)
+            columns["high"] = np.minimum(self.transmittance + self.half_width, 1.0).reshape(-1)
+        if self.unlike is not None:
+            columns["unlike_training"] = np.repeat(self.unlike, 4 * w)
+        return pd.DataFrame(columns)
 
 
 def pixel_names(pixel_order: str) -> list[str]:

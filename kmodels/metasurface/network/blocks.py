@@ -35,6 +35,16 @@ def dropout(x, rate: float, dtype):
     return Dropout(rate, seed=dropout_seed(), dtype=dtype)(x) if rate else x
 
 
+def residual(x, channels: int, stride: int, dropout_rate: float, dtype, name: str):
+    """Compute x + conv 1 x 1 (norm, SiLU (conv 3 x 3 (x))); the shortcut is a 1 x 1 convolution where shapes change."""
+    inner = norm_silu(periodic_conv(x, channels, 3, stride, dtype, f"{name}_3x3"), dtype, name)
+    inner = dropout(inner, dropout_rate, dtype)
+    inner = periodic_conv(inner, channels, 1, 1, dtype, f"{name}_1x1", use_bias=True)
+    if stride > 1 or x.shape[-1] != channels:
+        x = periodic_conv(x, channels, 1, stride, dtype, f"{name}_shortcut")
+    return ops.add(x, inner)
+
+
 def _ends(x, axis: int, width: int):
     """Take the first and the last `width` places of axis 1 or 2."""
     return (x[:, :width], x[:, -width:]) if axis == 1 else (x[:, :, :width], x[:, :, -width:])

@@ -4,7 +4,7 @@ import keras
 from keras import layers, ops
 
 from kmodels.layers.fourier_mixing import FourierMixing
-from kmodels.metasurface.network.blocks import dropout, norm_silu, periodic_conv
+from kmodels.metasurface.network.blocks import norm_silu, periodic_conv, residual
 
 
 def encode_pattern(
@@ -43,7 +43,7 @@ def encode_pattern(
     for stage, width in enumerate(channels):
         for block in range(blocks):
             halved = block == 0 and 2 ** (stage + 1) >= stem_stride
-            x = _residual(x, width, 2 if halved else 1, residual_dropout, dtype, f"stage_{stage}_{block}")
+            x = residual(x, width, 2 if halved else 1, residual_dropout, dtype, f"stage_{stage}_{block}")
         if stage == 1 and fourier_mixing:
             mixed = FourierMixing(dtype=dtype, name="fourier_mixing")(x)
             x = norm_silu(ops.add(x, mixed), dtype, "fourier")
@@ -52,16 +52,6 @@ def encode_pattern(
     pooled = ops.mean(x, axis=(1, 2))
     local = x if tokens == 17 else norm_silu(stages[2], dtype, "third")
     return _tokens(local, pooled, d_model, dtype), pooled
-
-
-def _residual(x, channels: int, stride: int, dropout_rate: float, dtype, name: str):
-    """Compute x + conv 1 x 1 (norm, SiLU (conv 3 x 3 (x))); the shortcut is a 1 x 1 convolution where shapes change."""
-    inner = norm_silu(periodic_conv(x, channels, 3, stride, dtype, f"{name}_3x3"), dtype, name)
-    inner = dropout(inner, dropout_rate, dtype)
-    inner = periodic_conv(inner, channels, 1, 1, dtype, f"{name}_1x1", use_bias=True)
-    if stride > 1 or x.shape[-1] != channels:
-        x = periodic_conv(x, channels, 1, stride, dtype, f"{name}_shortcut")
-    return ops.add(x, inner)
 
 
 def _tokens(local, pooled, d_model: int, dtype):

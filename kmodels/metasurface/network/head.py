@@ -4,7 +4,7 @@ import keras
 from keras import layers, ops
 
 from kmodels.metasurface.network.blocks import dropout
-from kmodels.metasurface.network.split_step import logits_of
+from kmodels.metasurface.network.optics.split_step import logits_of
 from kmodels.metasurface.network.wavelengths import SpectrumBias
 
 HEADS = ("shared", "per_detector", "conserving")

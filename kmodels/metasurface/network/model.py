@@ -9,15 +9,19 @@ from keras import ops
 from kmodels.core.spec.arguments import check_choice, check_rate
 from kmodels.core.training.optimizer import adam
 from kmodels.core.training.term_model import TermModel, policy_name
+from kmodels.metasurface.data.pattern_features import FEATURES
 from kmodels.metasurface.network.decoder import decode_wavelengths, wavelength_queries
 from kmodels.metasurface.network.encoder import encode_pattern
 from kmodels.metasurface.network.head import HEADS, PIXELS, to_pixel_grid, transmittance_head
 from kmodels.metasurface.network.losses import TERMS, pixel_weights, spectral_terms
+from kmodels.metasurface.network.optics.split_step import SplitStepPropagation
+from kmodels.metasurface.network.optics.vector import VectorPropagation, local_features
 from kmodels.metasurface.network.orientation import BackToPixels, Orientation
-from kmodels.metasurface.network.split_step import SplitStepPropagation
 from kmodels.metasurface.recipe import OPTICS, MetasurfaceRecipe
 from kmodels.metasurface.simulator.materials import SELLMEIER
 
+PROPAGATIONS = ("scalar", "vector")
+LOCAL_BLOCKS = 3  # a cell knows what lies within three cells
 DEFAULT_WEIGHTS = {"mse": 2.0, "rel": 0.1, "grad": 10.0, "curvature": 0.1}
 
 
@@ -103,10 +107,14 @@ class MetasurfaceNet(TermModel):
         Dropout rate in the head.
     invariant : bool
         Make the network exactly equivariant under the 32 symmetries.
+    propagation : {"scalar", "vector"}
+        Split-step propagation of one field, or of both components of the electric field in both polarisations.
     propagation_slices : int
-        Slices of split-step propagation; 0: none.
+        Its slices; 0: none.
     propagation_nodes : int
         Wavelengths at which these slices are computed.
+    propagation_features : int
+        Features of a cell of the grid, of which "vector" makes its matrices.
     period, height, distance : float
         Of the structure, of the silicon nitride, and from the pattern to the camera pixels [nm]; used by the
         propagation, as are the next four.
@@ -118,6 +126,8 @@ class MetasurfaceNet(TermModel):
         Colours of the pixels, first row then second.
     blue_weight : float
         Weight of the blue pixel in the loss; the others have 1.
+    calibrated : bool
+        Keep what makes intervals and a flag of unlike patterns, see `kmodels.metasurface.evaluation.calibration`.
     augment : bool
         Train on each pattern under a random one of its 32 symmetries.
     term_weights : dict of str to float, optional
@@ -158,8 +168,10 @@ class MetasurfaceNet(TermModel):
         head: str = "per_detector",
         head_dropout: float = 0.0,
         invariant: bool = False,
+        propagation: str = "scalar",
         propagation_slices: int = 6,
         propagation_nodes: int = 12,
+        propagation_features: int = 24,
         period: float = 1000.0,
         height: float = 600.0,
         distance: float = 2000.0,
@@ -169,6 +181,7 @@ class MetasurfaceNet(TermModel):
         grid: int = 16,
         pixel_order: str = "RGGB",
         blue_weight: float = 1.0,
+        calibrated: bool = False,
         augment: bool = False,
         term_weights: dict[str, float] | None = None,
         dtype=None,
@@ -196,8 +209,10 @@ class MetasurfaceNet(TermModel):
             "head": head,
             "head_dropout": head_dropout,
             "invariant": invariant,
+            "propagation": propagation,
             "propagation_slices": propagation_slices,
             "propagation_nodes": propagation_nodes,
+            "propagation_features": propagation_features,
             "period": period,
             "height": height,
             "distance": distance,
@@ -207,6 +222,7 @@ class MetasurfaceNet(TermModel):
             "grid": grid,
             "pixel_order": pixel_order,
             "blue_weight": blue_weight,
+            "calibrated": calibrated,
             "augment": augment,
             "term_weights": {**DEFAULT_WEIGHTS, **(term_weights or {})},
             "dtype": policy_name(dtype),
@@ -218,6 +234,7 @@ class MetasurfaceNet(TermModel):
         self.pixel_weights = pixel_weights(pixel_order, blue_weight)
         self.facts = Facts(tuple(band), n_wavelengths)
         self.oriented_pattern, self.attention_scores = tensors
+        self.calibration = _calibration(self, n_wavelengths) if calibrated else None
 
     def terms(self, x, y, y_pred):
         """Compute mse, rel, grad and curvature of each example, see `losses`."""
@@ -261,6 +278,13 @@ class MetasurfaceNet(TermModel):
         )
 
 
+def _calibration(model: MetasurfaceNet, n_wavelengths: int) -> dict[str, keras.Variable]:
+    """Add what calibration sets: half width of the intervals, and mean, precision and limit of patterns' features."""
+    sizes = {"half_width": (n_wavelengths,), "mean": (FEATURES,), "precision": (FEATURES, FEATURES), "limit": ()}
+    keep = dict(dtype="float32", initializer="zeros", trainable=False, autocast=False)
+    return {name: model.add_weight(name=f"calibration_{name}", shape=shape, **keep) for name, shape in sizes.items()}
+
+
 def _check(config: dict) -> None:
     """Refuse arguments that would fail deep inside, or compute something else than they say."""
     owner = "MetasurfaceNet"
@@ -269,6 +293,7 @@ def _check(config: dict) -> None:
         "tokens": (17, 65),
         "film": ("shift", "scale_shift"),
         "head": HEADS,
+        "propagation": PROPAGATIONS,
         "pixel_order": ("RGGB", "BGGR", "GRBG", "GBRG"),
         "cover": SELLMEIER,
         "gap": SELLMEIER,
@@ -287,6 +312,7 @@ def _check(config: dict) -> None:
         "d_model": (config["d_model"] % (2 * config["heads"]) == 0, "an even multiple of heads"),
         "propagation_slices": (config["propagation_slices"] >= 0, "0 or more"),
         "propagation_nodes": (config["propagation_nodes"] >= 2, "2 or more"),
+        "propagation_features": (config["propagation_features"] >= 1, "1 or more"),
     }
     for name, (fulfilled, rule) in rules.items():
         if not fulfilled:
@@ -328,10 +354,11 @@ def _graph(config: dict) -> tuple[dict, dict, tuple]:
 def _propagate(pattern, wavelength, config: dict):
     """Transmittance and reflectance (batch, w, 5) by split-step propagation."""
     optics = {name: config[name] for name in ("period", "height", "distance", "cover", "gap", "spacer", "grid", "band")}
-    propagation = SplitStepPropagation(
-        config["propagation_slices"], config["propagation_nodes"], **optics, dtype="float32", name="waves"
-    )
-    return propagation(pattern, wavelength)
+    size = config["propagation_slices"], config["propagation_nodes"]
+    if config["propagation"] == "scalar":
+        return SplitStepPropagation(*size, **optics, dtype="float32", name="waves")(pattern, wavelength)
+    features = local_features(pattern, config["grid"], config["propagation_features"], LOCAL_BLOCKS, config["dtype"])
+    return VectorPropagation(*size, **optics, dtype="float32", name="waves")(pattern, wavelength, features)
 
 
 def build(recipe: MetasurfaceRecipe, steps: int) -> MetasurfaceNet:

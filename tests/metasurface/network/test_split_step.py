@@ -5,7 +5,7 @@ import pytest
 from keras import ops
 
 from kmodels.core.training import backend
-from kmodels.metasurface.network.split_step import SplitStepPropagation, logits_of
+from kmodels.metasurface.network.optics.split_step import SplitStepPropagation, logits_of
 from kmodels.metasurface.recipe import OPTICS, RECIPE
 from kmodels.metasurface.simulator.patterns import sample_pattern
 from kmodels.metasurface.simulator.scalar import ScalarSolver

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from helpers.checks import fails_cleanly
 
+from kmodels.core.spec.errors import UserError
 from kmodels.metasurface.data.load import load
 from kmodels.metasurface.recipe import RECIPE
 from kmodels.metasurface.simulator import structures
@@ -32,6 +33,32 @@ def test_the_solver_of_today_gives_them():
     solver = RcwaSolver(RECIPE().data, structures.wavelength[some])
     found = solver.solve(structures.patterns([7])[0]).transmitted
     np.testing.assert_allclose(found, structures.spectra[7][..., some], atol=5e-4)
+
+
+PACKAGED = RECIPE().with_changes({**RECIPE.VARIANTS["rigorous"]})
+
+
+def test_the_package_has_1400_structures_for_training(tmp_path):
+    """They are random patterns of the recipe, solved by the solver of today with 113 orders; few may be taken."""
+    few = PACKAGED.with_changes({"data": {"n_structures": 30}})
+    structures.simulate(few, tmp_path, lambda done, total: None)
+    found = load(tmp_path, few)
+    assert len(found) == 30 and found.wavelength == pytest.approx(np.linspace(400, 700, 51))
+    solver = RcwaSolver(few.data, found.wavelength[[3, 40]])
+    solved = solver.solve(found.patterns([7])[0]).transmitted
+    np.testing.assert_allclose(solved, found.spectra[7][..., [3, 40]], atol=1e-6)
+    structures.simulate(PACKAGED, tmp_path, lambda done, total: None)
+    every = load(tmp_path, PACKAGED)
+    assert len(np.unique(every.groups)) == 1400 and every.spectra.sum((1, 2)).max() < 1
+    assert (structures.PACKAGED / "rigorous_51.h5").stat().st_size < 3e6
+
+
+@pytest.mark.parametrize("changes", [{"n_structures": 1401}, {"n_wavelengths": 101}, {"orders": 81}, {"height": 500.0}])
+def test_what_is_not_in_the_package_is_refused(tmp_path, changes):
+    with pytest.raises((ValueError, UserError), match=r"packaged|height"):
+        recipe = PACKAGED.with_changes({"data": {"n_structures": 30} | changes})
+        structures.simulate(recipe, tmp_path, lambda done, total: None)
+        load(tmp_path, recipe)
 
 
 def test_many_files_become_one(tmp_path, capsys):

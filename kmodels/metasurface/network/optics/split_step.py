@@ -5,6 +5,7 @@ import numpy as np
 from keras import ops
 
 from kmodels.core.spec.arguments import check_choice
+from kmodels.metasurface.network.optics.pairs import cis, interpolate, matmul_right, multiply, tensors, transposed
 from kmodels.metasurface.recipe import LARGEST_INDEX
 from kmodels.metasurface.simulator.materials import SELLMEIER, refractive_index, squared_index
 from kmodels.metasurface.simulator.scalar import diffraction_phase, half_period_weights, transverse
@@ -118,33 +119,40 @@ class SplitStepPropagation(keras.layers.Layer):
 
     def call(self, pattern, wavelength):
         """Propagate through the pattern at the nodes, and from there to the pixels at every wavelength."""
+        fill, index = self._cells(pattern)
+        return self._at_pixels(*self._film(self._through(fill, index), index), wavelength)
+
+    def _cells(self, pattern):
+        """Compute the fill of each grid cell, (batch, 1, grid, grid), and its index, (batch, nodes, grid, grid)."""
         grid = self.grid
         width = pattern.shape[1] // grid
         fill = ops.mean(ops.reshape(ops.cast(pattern, "float32"), (-1, grid, width, grid, width)), axis=(2, 4))
         fill = ops.expand_dims(fill, 1)
-        gap, solid = _tensors(self.index["gap"] ** 2, self.index["solid"] ** 2)
-        index = ops.sqrt(fill * (solid - gap) + gap)  # of the mean permittivity
-        field, transmitted, reflected = self._film(self._through(fill, index), index)
-        field = _matmul_right(
-            tuple(ops.swapaxes(part, -1, -2) for part in _matmul_right(field, self.to_orders)), self.to_orders
+        gap, solid = tensors(self.index["gap"] ** 2, self.index["solid"] ** 2)
+        return fill, ops.sqrt(fill * (solid - gap) + gap)  # of the mean permittivity
+
+    def _at_pixels(self, field, transmitted, reflected, wavelength):
+        """Propagate from behind the pattern to the pixels: (batch, w, 5)."""
+        field = matmul_right(
+            tuple(ops.swapaxes(part, -1, -2) for part in matmul_right(field, self.to_orders)), self.to_orders
         )
         wavelength = ops.cast(wavelength, "float32")
         between = self._polynomials(wavelength)
-        orders = tuple(_interpolate(between, part) for part in field)
+        orders = tuple(interpolate(between, part) for part in field)
         pixels = self._pixels(orders, wavelength)
-        pixels = pixels / ops.sum(pixels, axis=-1, keepdims=True) * _interpolate(between, transmitted)
-        return ops.concatenate([pixels, _interpolate(between, reflected)], axis=-1)
+        pixels = pixels / ops.sum(pixels, axis=-1, keepdims=True) * interpolate(between, transmitted)
+        return ops.concatenate([pixels, interpolate(between, reflected)], axis=-1)
 
     def _through(self, fill, index):
         """Propagate through all slices, without the phase of the reference index: (batch, nodes, grid, grid) each."""
         step = self.height / self.slices
-        reference, vacuum = _tensors(self.reference, self.vacuum)
+        reference, vacuum = tensors(self.reference, self.vacuum)
         phase = (index - reference) * (vacuum * step)
-        field = _cis(self._screen(0, phase / 2, fill))
+        field = cis(self._screen(0, phase / 2, fill))
         for k in range(self.slices):
-            spectrum = _multiply(ops.fft2(field), _cis(ops.add(self.order_phases[k], self.diffraction)))
+            spectrum = multiply(ops.fft2(field), cis(ops.add(self.order_phases[k], self.diffraction)))
             part = 1.0 if k < self.slices - 1 else 0.5
-            field = _multiply(ops.ifft2(spectrum), _cis(self._screen(k + 1, part * phase, fill)))
+            field = multiply(ops.ifft2(spectrum), cis(self._screen(k + 1, part * phase, fill)))
         return field
 
     def _screen(self, k: int, phase, fill):
@@ -155,16 +163,20 @@ class SplitStepPropagation(keras.layers.Layer):
 
     def _film(self, field, index):
         """Airy's film of each grid cell's index: (field behind it, transmittance (batch, nodes), reflectance)."""
-        cover, spacer, vacuum = _tensors(self.index["cover"], self.index["spacer"], self.vacuum)
+        amplitude, passed = self._film_of(index)
+        flux = ops.square(field[0]) + ops.square(field[1])
+        behind = multiply(field, amplitude)
+        return behind, ops.mean(flux * passed, axis=(2, 3)), ops.mean(flux * (1 - passed), axis=(2, 3))
+
+    def _film_of(self, index):
+        """Compute the film's amplitude (real, imaginary) and transmittance, (batch, nodes, grid, grid) each."""
+        cover, spacer, vacuum = tensors(self.index["cover"], self.index["spacer"], self.vacuum)
         r1, r2 = (cover - index) / (cover + index), (index - spacer) / (index + spacer)
         t12 = 4 * index * ops.sqrt(cover * spacer) / ((cover + index) * (index + spacer))
-        cosine, sine = _cis(index * (2 * vacuum * self.height))
+        cosine, sine = cis(index * (2 * vacuum * self.height))
         real, imaginary = 1 + r1 * r2 * cosine, r1 * r2 * sine
         squared = ops.square(real) + ops.square(imaginary)
-        passed = ops.square(t12) / squared
-        flux = ops.square(field[0]) + ops.square(field[1])
-        behind = _multiply(field, (t12 * real / squared, -t12 * imaginary / squared))
-        return behind, ops.mean(flux * passed, axis=(2, 3)), ops.mean(flux * (1 - passed), axis=(2, 3))
+        return (t12 * real / squared, -t12 * imaginary / squared), ops.square(t12) / squared
 
     def _polynomials(self, wavelength):
         """Compute the weight of each node at each wavelength: (batch, w, nodes)."""
@@ -175,21 +187,24 @@ class SplitStepPropagation(keras.layers.Layer):
     def _pixels(self, orders, wavelength):
         """Compute the light in the pixels, before it is scaled to the total transmittance: (batch, w, 4)."""
         solid, gap, spacer = (squared_index(m, wavelength) for m in ("silicon_nitride", self.gap, self.spacer))
-        vacuum2, (transverse,) = ops.square(2 * np.pi / wavelength), _tensors(self.transverse)
+        vacuum2, (transverse,) = ops.square(2 * np.pi / wavelength), tensors(self.transverse)
         above, below = (
             ops.sqrt(ops.maximum(ops.reshape(n2 * vacuum2, (*ops.shape(wavelength), 1, 1)) - transverse, TINY**2))
             for n2 in ((solid + gap) / 2, spacer)
         )
         slope = 2 * ops.sqrt(above * below) / (above + below) * ops.cast(below > TINY, "float32")
-        cosine, sine = _cis(below * self.distance)
-        size = self.transverse.shape
-        orders = tuple(ops.reshape(part, (*ops.shape(wavelength), *size)) for part in orders)
-        field = _matmul_right(_multiply(orders, (slope * cosine, slope * sine)), self.to_grid)
-        field = _matmul_right(_transposed(field), self.to_grid)
-        intensity = ops.square(field[0]) + ops.square(field[1])
+        cosine, sine = cis(below * self.distance)
+        intensity = self._intensity(orders, wavelength, (slope * cosine, slope * sine))
         halves = ops.swapaxes(ops.matmul(intensity, self.quadrature), -1, -2)
         pixels = ops.swapaxes(ops.matmul(halves, self.quadrature), -1, -2)
         return ops.reshape(pixels, (*ops.shape(wavelength), 4))
+
+    def _intensity(self, orders, wavelength, factors):
+        """Sum up the orders, times factors (real, imaginary), at the grid's points: (batch, w, grid, grid)."""
+        orders = tuple(ops.reshape(part, (*ops.shape(wavelength), *self.transverse.shape)) for part in orders)
+        field = matmul_right(multiply(orders, factors), self.to_grid)
+        field = matmul_right(transposed(field), self.to_grid)
+        return ops.square(field[0]) + ops.square(field[1])
 
     def compute_output_shape(self, pattern_shape, wavelength_shape):
         """Return (batch, w, 5)."""
@@ -241,39 +256,6 @@ def _column(values: np.ndarray) -> np.ndarray:
     return values.astype("float32")[:, None, None]
 
 
-def _tensors(*arrays: np.ndarray) -> list:
-    """Constants as the backend's: torch multiplies no tensor that asks for a gradient with an array."""
-    return [ops.convert_to_tensor(values) for values in arrays]
-
-
 def _pair(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Real and imaginary part, as complex numbers are held here."""
     return values.real.astype("float32"), values.imag.astype("float32")
-
-
-def _cis(phase):
-    """exp(i phase)."""
-    return ops.cos(phase), ops.sin(phase)
-
-
-def _multiply(a, b):
-    return a[0] * b[0] - a[1] * b[1], a[0] * b[1] + a[1] * b[0]
-
-
-def _matmul_right(a, matrix):
-    """Complex fields times a complex matrix from the right."""
-    real, imaginary = matrix
-    return (
-        ops.matmul(a[0], real) - ops.matmul(a[1], imaginary),
-        ops.matmul(a[0], imaginary) + ops.matmul(a[1], real),
-    )
-
-
-def _transposed(field):
-    return tuple(ops.swapaxes(part, -1, -2) for part in field)
-
-
-def _interpolate(between, values):
-    """Interpolate (batch, w, ...) of values at the nodes (batch, nodes, ...), the last axes as one."""
-    nodes = values.shape[1]
-    return ops.matmul(between, ops.reshape(values, (-1, nodes, int(np.prod(values.shape[2:], dtype=int)))))
