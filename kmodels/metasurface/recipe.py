@@ -194,8 +194,8 @@ class MetasurfaceRecipe(Recipe):
                 "orders": 113,
                 "split": (0.8, 0.1, 0.1),
             },
-            "model": {"propagation": "vector", "propagation_features": 64, "calibrated": True},
-            "train": {"epochs": 24, "batch_size": 16, "w_grad": 2.5},
+            "model": {"propagation": "vector", "propagation_features": 48, "calibrated": True},
+            "train": {"epochs": 24},
         },
         "black_box": {"model": {"propagation_slices": 0}, "train": {"epochs": 30}},
         "prototype": {

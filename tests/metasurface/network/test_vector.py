@@ -7,7 +7,7 @@ from keras import ops
 
 from kmodels.metasurface import MetasurfaceNet
 from kmodels.metasurface.network.optics.split_step import SplitStepPropagation
-from kmodels.metasurface.network.optics.vector import VectorPropagation
+from kmodels.metasurface.network.optics.vector import RATE, VectorPropagation
 from kmodels.metasurface.recipe import OPTICS, RECIPE
 from kmodels.metasurface.simulator.patterns import sample_pattern
 
@@ -55,7 +55,7 @@ def test_wavelengths_are_independent():
 def test_a_coupling_turns_light_of_one_polarisation_into_the_other():
     """With N = [[0, 1], [-1, 0]] - 1 every order is turned by a right angle: a symmetric answer stays as it is."""
     layer = learned(0.0)
-    turn = np.array([[-1.0, 1.0], [-1.0, -1.0]], "float32") / 0.1
+    turn = np.array([[-1.0, 1.0], [-1.0, -1.0]], "float32") / RATE
     matrices = np.zeros(layer.order_matrices.shape, "float32")
     matrices[0] = turn[:, :, None, None]
     layer.order_matrices.assign(matrices)

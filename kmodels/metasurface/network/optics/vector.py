@@ -11,7 +11,7 @@ from kmodels.metasurface.network.optics.split_step import SplitStepPropagation
 POLARISATIONS = 2
 PLACES = 3  # where matrices differ: before the slices, between them, behind them
 MATRIX = (2, POLARISATIONS, POLARISATIONS)  # real and imaginary part, component that is made, component it is made of
-RATE = 0.1  # of the learned numbers that count: Adam's steps then move the field gently
+RATE = 0.3  # of the learned numbers that count: Adam's steps then move the field gently
 
 
 def local_features(pattern, grid: int, width: int, blocks: int, dtype):
