@@ -195,7 +195,7 @@ class MetasurfaceRecipe(Recipe):
                 "split": (0.8, 0.1, 0.1),
             },
             "model": {"propagation": "vector", "propagation_features": 48, "calibrated": True},
-            "train": {"epochs": 24},
+            "train": {"epochs": 24, "learning_rate": 4e-3},
         },
         "black_box": {"model": {"propagation_slices": 0}, "train": {"epochs": 30}},
         "prototype": {
@@ -220,7 +220,7 @@ class MetasurfaceRecipe(Recipe):
     RENAMED_VARIANTS: ClassVar[dict[str, str]] = {"seed": "prototype"}
     FASTEST: ClassVar = ("tensorflow", "jax", "torch")
     SMOKE: ClassVar = {
-        "data": {"n_structures": 60, "n_wavelengths": 31, "pixels": 32, "grid": 16, "slices": 3},
+        "data": {"solver": "scalar", "n_structures": 60, "n_wavelengths": 31, "pixels": 32, "grid": 16, "slices": 3},
         "model": {
             "stem": 8,
             "channels": [8, 8, 8, 8],
