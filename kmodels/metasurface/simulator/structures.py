@@ -58,14 +58,25 @@ def simulate(recipe, folder: Path, report) -> dict[str, str]:
     return {"structures": f"{count}", "seconds a structure": f"{np.mean(seconds):.2f}" if seconds else "reused"}
 
 
-def _copy_packaged(data, folder: Path) -> dict[str, str]:
-    """Write the first of the structures that come with the package into a file; the loader checks their geometry."""
-    from kmodels.metasurface.data.hdf5 import write
+def packaged(data) -> tuple[np.ndarray, np.ndarray, dict]:
+    """Read the first of the structures that come with the package.
 
+    Returns
+    -------
+    tuple
+        (patterns (n, y, x) uint8, spectra (n, 2, 2, w) float32, attributes of the file).
+    """
     with h5py.File(PACKAGED / f"rigorous_{data.n_wavelengths}.h5") as file:
         patterns, spectra = (file[name][: data.n_structures] for name in ("patterns", "spectra"))
-        metadata = {name: file.attrs[name] for name in attributes(data)}
-        write(folder / "structures.h5", patterns, spectra, file["wavelength"][:], metadata)
+        return patterns, spectra, {name: file.attrs[name] for name in attributes(data)}
+
+
+def _copy_packaged(data, folder: Path) -> dict[str, str]:
+    """Write packaged structures into a file; the loader checks their geometry."""
+    from kmodels.metasurface.data.hdf5 import write
+
+    patterns, spectra, metadata = packaged(data)
+    write(folder / "structures.h5", patterns, spectra, data.wavelengths(), metadata)
     return {"structures": f"{data.n_structures}", "seconds a structure": "0 (solved beforehand)"}
 
 
@@ -83,11 +94,12 @@ def solver_of(data):
 
 def attributes(data) -> dict:
     """Describe the structures of a data section: the attributes of a file."""
-    names = ("pixel_order", "period", "height", "distance", "cover", "gap", "spacer", "solver")
+    names = ("pixel_order", "period", "height", "distance", "cover", "gap", "spacer")
     return {
         "title": "Transmittance of patterns of silicon nitride; lengths in nm",
         "source": "kmodels metasurface",
         **{name: getattr(data, name) for name in names},
+        "solver": "rcwa" if data.solver == "packaged" else data.solver,
     }
 
 

@@ -2,9 +2,10 @@
 
   python -m kmodels.metasurface.studies.design --preset metasurface --target bayer --out design.h5
 
-Several patterns are optimised side by side; features that are too small are removed; the simulator then evaluates each,
-and as many random patterns as --random says. --out holds the designs, best first, with the simulator's spectra, in the
-layout that fit and predict read; a picture of the best is written next to it.
+Several patterns are optimised side by side; features that are too small are removed; the solver of the run's data then
+evaluates each, and as many random patterns as --random says (those in the package, where the run was trained on them).
+--out holds the designs, best first, with the solver's spectra, in the layout that fit and predict read; a picture of
+the best is written next to it.
 
 Exit status: 0 the best design beats every random pattern, 1 it does not, 2 bad input or usage.
 """
@@ -53,9 +54,17 @@ def _design(args, words) -> int:
     best = transmittance @ weights.ravel()
     order = np.argsort(-best)
     designs, transmittance, best = designs[order], transmittance[order], best[order]
-    surrogate = _predict(predictor, designs)
+    predicted = _predict(predictor, designs)
+    surrogate = predicted.transmittance.reshape(len(designs), -1)
     chance = _simulate_random(args, data) @ weights.ravel()
     _write(Path(args.out), designs, transmittance, surrogate, best, data, args.target)
+    if predicted.unlike is not None:
+        console.say(f"{predicted.unlike.sum()} of {len(designs)} designs are unlike the patterns of the training")
+    tolerance = _simulate(moved_edges(designs[0]), data, "moved edges") @ weights.ravel()
+    console.say(
+        f"the best design with every edge moved by a pixel, {data.period / data.pixels:.1f} nm: {tolerance[0]:.4f} "
+        f"(wider pillars), {tolerance[1]:.4f} (narrower)"
+    )
     return _compare(best, surrogate @ weights.ravel(), chance, args)
 
 
@@ -87,12 +96,28 @@ def _simulate(patterns, data, what: str):
     return np.array(solved, "float32")
 
 
+def moved_edges(pattern):
+    """Move every edge of a periodic pattern (y, x) by a pixel, outwards and inwards: (2, y, x), as fabrication may."""
+    import numpy as np
+    import scipy.ndimage
+
+    cross = scipy.ndimage.generate_binary_structure(2, 1)
+    moves = scipy.ndimage.maximum_filter, scipy.ndimage.minimum_filter
+    return np.stack([move(pattern, footprint=cross, mode="wrap") for move in moves])
+
+
 def _simulate_random(args, data):
-    """Solve random patterns, sampled as the recipe says, by the simulator: (n, 4 w) transmittance."""
+    """Solve random patterns, sampled as the recipe says, by the simulator: (n, 4 w) transmittance.
+
+    Where the package has solved some, they are taken: at most as many as it has.
+    """
     import numpy as np
 
     from kmodels.metasurface.simulator.patterns import sample_pattern
+    from kmodels.metasurface.simulator.structures import packaged
 
+    if data.solver == "packaged":
+        return packaged(data)[1][: args.random].reshape(min(args.random, data.n_structures), -1)
     streams = np.random.SeedSequence([args.seed, 0xC4A7]).spawn(args.random)
     patterns = (sample_pattern(np.random.default_rng(stream), data) for stream in streams)
     return _simulate(_Counted(patterns, args.random), data, "random patterns")
@@ -112,15 +137,15 @@ class _Counted:
 
 
 def _predict(predictor, patterns):
-    """Predict patterns by the network: (n, 4 w) transmittance."""
+    """Predict the spectra of patterns by the network."""
     import numpy as np
 
     from kmodels.metasurface.data.records import Structures, pack
 
-    data, n = predictor.recipe.data, len(patterns)
-    names = np.array([f"design:{k}" for k in range(n)])
-    structures = Structures(pack(patterns), None, data.wavelengths(), data.pixel_order, names, np.arange(n))
-    return predictor.predict(structures).transmittance.reshape(n, -1)
+    data, number = predictor.recipe.data, np.arange(len(patterns))
+    names = np.array([f"design:{k}" for k in number])
+    structures = Structures(pack(patterns), None, data.wavelengths(), data.pixel_order, names, number)
+    return predictor.predict(structures)
 
 
 def _write(out: Path, patterns, transmittance, surrogate, best, data, target: str) -> None:

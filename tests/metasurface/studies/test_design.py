@@ -13,6 +13,7 @@ from kmodels.metasurface.evaluation.router import efficiency
 from kmodels.metasurface.network.model import build
 from kmodels.metasurface.recipe import RECIPE
 from kmodels.metasurface.simulator.scalar import ScalarSolver
+from kmodels.metasurface.simulator.structures import packaged
 from kmodels.metasurface.studies import design
 
 SMALL = RECIPE().with_changes(RECIPE.SMOKE)
@@ -39,7 +40,27 @@ def test_designs_are_verified_written_and_compared(run, tmp_path, capsys):
     np.testing.assert_allclose(made.spectra[0], solved, atol=1e-6)
     ranked = efficiency(made.spectra, made.wavelength, made.pixel_order, SMALL.data.wavelength)
     assert (np.diff(ranked) <= 0).all() and f"{ranked[0]:.4f}" in said
-    assert out.with_suffix(".png").stat().st_size > 10_000
+    assert out.with_suffix(".png").stat().st_size > 10_000 and "edge moved by a pixel, 31.2 nm" in said
+
+
+def test_edges_move_by_a_pixel_across_the_period():
+    pattern = np.zeros((8, 8), "uint8")
+    pattern[:3, 2:5] = 1
+    wider, narrower = design.moved_edges(pattern)
+    assert narrower.sum() == 1 and narrower[1, 3] == 1  # 3 x 3 without its rim
+    assert wider.sum() == 9 + 12 and wider[7, 3] == 1 and wider[3, 3] == 1  # a row above the first is the last
+
+
+def test_a_run_on_packaged_structures_is_compared_with_these():
+    recipe = RECIPE().with_changes({**RECIPE.VARIANTS["rigorous"]}).with_changes({"data": {"n_structures": 20}})
+
+    class Args:
+        random, seed = 12, 0
+
+    found = design._simulate_random(Args, recipe.data)
+    patterns, spectra, about = packaged(recipe.data)
+    np.testing.assert_array_equal(found, spectra[:12].reshape(12, -1))
+    assert len(patterns) == 20 and about["solver"] == "rcwa"
 
 
 @pytest.mark.parametrize(
