@@ -14,7 +14,7 @@ from kmodels.metasurface.simulator.scalar import ScalarSolver
 
 SIMULATION = 1  # raise it when the same recipe gives other data: cached data is then made again
 SOLVERS = {"scalar": ScalarSolver, "rcwa": RcwaSolver, "packaged": RcwaSolver}
-PACKAGED = Path(__file__).parents[1] / "data"  # of files rigorous_51.h5, by the number of wavelengths
+PACKAGED = Path(__file__).parent  # of files rigorous_51.h5, by the number of wavelengths
 PER_FILE = {"scalar": 100, "rcwa": 10}  # what an interruption may cost
 WORTH_WORKERS = {"scalar": 200, "rcwa": 10}  # structures: some twenty seconds
 

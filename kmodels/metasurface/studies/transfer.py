@@ -18,7 +18,7 @@ from kmodels.core.cli import cli
 from kmodels.core.spec.errors import UserError
 
 TUNED = "tuned"
-SHIPPED = Path(__file__).parents[1] / "data" / "rigorous.h5"
+SHIPPED = Path(__file__).parents[1] / "simulator" / "rigorous.h5"
 
 
 def main(argv=None) -> int:
