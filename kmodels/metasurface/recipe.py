@@ -192,7 +192,7 @@ class MetasurfaceRecipe(Recipe):
                 "n_structures": 1400,
                 "n_wavelengths": 51,
                 "orders": 113,
-                "split": (0.8, 0.1, 0.1),
+                "split": [0.8, 0.1, 0.1],
             },
             "model": {"propagation": "vector", "propagation_features": 48, "calibrated": True},
             "train": {"epochs": 24, "learning_rate": 4e-3},
