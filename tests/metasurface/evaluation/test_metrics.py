@@ -13,6 +13,7 @@ from kmodels.metasurface.data.symmetry import move_patterns, move_spectra
 from kmodels.metasurface.evaluation import baselines, metrics, router
 from kmodels.metasurface.evaluation.prediction import Spectra
 from kmodels.metasurface.recipe import RECIPE
+from kmodels.metasurface.simulator.rcwa import RcwaSolver
 from kmodels.metasurface.simulator.scalar import ScalarSolver
 from kmodels.metasurface.studies import search
 
@@ -150,6 +151,18 @@ def test_untrained_propagation_is_a_baseline_of_networks_with_propagation():
     assert scores["untrained_propagation"].values["mae"] < 1e-6 < scores["linear"].values["mae"]
     blind = recipe.with_changes({"model": {"propagation_slices": 0}})
     assert "untrained_propagation" not in baselines.baselines(blind, parts)
+
+
+def test_solvers_that_take_shortcuts_are_baselines_of_rigorous_spectra():
+    """The few orders are exact for spectra of as many; the scalar solver is not."""
+    few = {"solver": "rcwa", "orders": baselines.FEW_ORDERS, "n_wavelengths": 61}
+    recipe = RECIPE_32.with_changes({"data": few, "model": {"propagation_slices": 0}})
+    patterns = np.random.default_rng(0).integers(0, 2, (6, 8, 8)).repeat(4, 1).repeat(4, 2).astype("uint8")
+    solver = RcwaSolver(recipe.data, WAVELENGTH)
+    records = structures(6, np.stack([solver.solve(p).transmitted for p in patterns]), patterns=patterns)
+    parts = {name: records.take(rows) for name, rows in (("train", [0, 1]), ("validation", [2, 3]), ("test", [4, 5]))}
+    scores = baselines.baselines(recipe, parts)
+    assert scores["few_orders"].values["mae"] < 1e-6 and scores["scalar_solver"].values["mae"] > 0.005
 
 
 def test_a_router_is_scored_by_the_light_in_pixels_of_its_colour():
