@@ -9,7 +9,8 @@ from kmodels.core.spec.recipe import Recipe, Section, TrainSection
 
 Range = tuple[float, float]
 Medium = Literal["air", "silica"]
-PACKAGED = {51: 1400}  # rigorous structures in the package, of 113 Fourier orders, by their number of wavelengths
+PACKAGED = {51: 1400}  # rigorous structures in the package, by their number of wavelengths
+PACKAGED_ORDERS = 113  # Fourier orders that they were solved with
 LARGEST_INDEX = 1.5  # of a spacer, for how fine the solver's grid must be
 # The fields of `data` that propagation through the structure depends on.
 OPTICS = ("period", "height", "distance", "cover", "gap", "spacer", "grid", "wavelength")
@@ -75,10 +76,10 @@ class Data(Section):
     def _check_packaged(self) -> None:
         """Refuse structures that are not in the package; their geometry is checked when they are read."""
         there = " or ".join(f"n_wavelengths = {w} with n_structures up to {n}" for w, n in PACKAGED.items())
-        if self.n_structures > PACKAGED.get(self.n_wavelengths, 0) or self.orders != 113:
+        if self.n_structures > PACKAGED.get(self.n_wavelengths, 0) or self.orders != PACKAGED_ORDERS:
             raise ValueError(
                 f"solver = packaged with n_wavelengths = {self.n_wavelengths}, n_structures = {self.n_structures} and "
-                f"orders = {self.orders}; in the package are {there}, solved with orders = 113"
+                f"orders = {self.orders}; in the package are {there}, solved with orders = {PACKAGED_ORDERS}"
             )
 
     def wavelengths(self) -> np.ndarray:
@@ -191,7 +192,7 @@ class MetasurfaceRecipe(Recipe):
                 "solver": "packaged",
                 "n_structures": 1400,
                 "n_wavelengths": 51,
-                "orders": 113,
+                "orders": PACKAGED_ORDERS,
                 "split": [0.8, 0.1, 0.1],
             },
             "model": {"propagation": "vector", "propagation_features": 48, "calibrated": True},

@@ -8,6 +8,8 @@ A pattern is unlike those of the training where the Mahalanobis distance of its 
 mean is larger than in 99 of 100 validation patterns.
 """
 
+import functools
+
 import numpy as np
 
 from kmodels.core.io.rows import blocks
@@ -38,7 +40,12 @@ class Calibration(ValidationListener):
         error = np.abs(np.asarray(outputs["spectra"], "float32") - self.structures.spectra[:])
         calibration = self.model.calibration
         calibration["half_width"].assign(half_widths(error))
-        calibration["limit"].assign(np.quantile(distances(self.model, self.structures), ALIKE))
+        calibration["limit"].assign(self.limit)
+
+    @functools.cached_property
+    def limit(self) -> float:
+        """The distance that few validation patterns exceed: no epoch changes it."""
+        return float(np.quantile(distances(self.model, self.structures), ALIKE))
 
 
 def half_widths(error: np.ndarray) -> np.ndarray:
@@ -51,10 +58,13 @@ def half_widths(error: np.ndarray) -> np.ndarray:
 
 
 def learn_patterns(model, structures: Structures) -> None:
-    """Keep mean and precision of the features of training patterns in a model."""
+    """Keep mean and precision of the features of training patterns in a model.
+
+    Of fewer patterns than features the precision is the pseudo-inverse: what they do not vary in does not count.
+    """
     features = _features(structures)
     model.calibration["mean"].assign(features.mean(0))
-    model.calibration["precision"].assign(np.linalg.inv(np.cov(features, rowvar=False)))
+    model.calibration["precision"].assign(np.linalg.pinv(np.cov(features, rowvar=False), hermitian=True))
 
 
 def distances(model, structures: Structures) -> np.ndarray:

@@ -14,9 +14,9 @@ from kmodels.metasurface.simulator.scalar import ScalarSolver
 
 SIMULATION = 1  # raise it when the same recipe gives other data: cached data is then made again
 SOLVERS = {"scalar": ScalarSolver, "rcwa": RcwaSolver, "packaged": RcwaSolver}
-PACKAGED = Path(__file__).parent  # of files rigorous_51.h5, by the number of wavelengths
-PER_FILE = {"scalar": 100, "rcwa": 10}  # what an interruption may cost
-WORTH_WORKERS = {"scalar": 200, "rcwa": 10}  # structures: some twenty seconds
+PACKAGED_FILES = Path(__file__).parent  # rigorous_51.h5: by the number of wavelengths
+PER_FILE = {"scalar": 100, "rcwa": 10, "packaged": 1400}  # what an interruption may cost
+WORTH_WORKERS = {"scalar": 200, "rcwa": 10, "packaged": 1400}  # structures: some twenty seconds
 
 
 def simulate(recipe, folder: Path, report) -> dict[str, str]:
@@ -40,9 +40,6 @@ def simulate(recipe, folder: Path, report) -> dict[str, str]:
         The number of structures, and the seconds of one.
     """
     data = recipe.data
-    if data.solver == "packaged":
-        report(data.n_structures, data.n_structures)
-        return _copy_packaged(data, folder)
     streams = parallel.streams(recipe.seed, data.n_structures)
     # Worker processes cost seconds to start: worth it only for long simulations.
     long = len(streams) > WORTH_WORKERS[data.solver]
@@ -66,18 +63,9 @@ def packaged(data) -> tuple[np.ndarray, np.ndarray, dict]:
     tuple
         (patterns (n, y, x) uint8, spectra (n, 2, 2, w) float32, attributes of the file).
     """
-    with h5py.File(PACKAGED / f"rigorous_{data.n_wavelengths}.h5") as file:
+    with h5py.File(PACKAGED_FILES / f"rigorous_{data.n_wavelengths}.h5") as file:
         patterns, spectra = (file[name][: data.n_structures] for name in ("patterns", "spectra"))
         return patterns, spectra, {name: file.attrs[name] for name in attributes(data)}
-
-
-def _copy_packaged(data, folder: Path) -> dict[str, str]:
-    """Write packaged structures into a file; the loader checks their geometry."""
-    from kmodels.metasurface.data.hdf5 import write
-
-    patterns, spectra, metadata = packaged(data)
-    write(folder / "structures.h5", patterns, spectra, data.wavelengths(), metadata)
-    return {"structures": f"{data.n_structures}", "seconds a structure": "0 (solved beforehand)"}
 
 
 def sample_structure(rng: np.random.Generator, data) -> tuple[np.ndarray, np.ndarray]:
@@ -109,6 +97,10 @@ def _write_block(streams, first: int, data, folder: Path) -> list[float]:
 
     path = folder / f"structures-{first:06d}.h5"
     if path.exists():
+        return []
+    if data.solver == "packaged":
+        patterns, spectra, metadata = packaged(data)
+        write(path, patterns, spectra, data.wavelengths(), metadata)
         return []
     solver_of(data)  # its preparation is not part of any structure's time
     sampled, seconds = [], []

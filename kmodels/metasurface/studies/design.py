@@ -117,7 +117,8 @@ def _simulate_random(args, data):
     from kmodels.metasurface.simulator.structures import packaged
 
     if data.solver == "packaged":
-        return packaged(data)[1][: args.random].reshape(min(args.random, data.n_structures), -1)
+        spectra = packaged(data)[1][: args.random]
+        return spectra.reshape(len(spectra), -1)
     streams = np.random.SeedSequence([args.seed, 0xC4A7]).spawn(args.random)
     patterns = (sample_pattern(np.random.default_rng(stream), data) for stream in streams)
     return _simulate(_Counted(patterns, args.random), data, "random patterns")

@@ -100,6 +100,7 @@ def predict_all(predictor, parts: dict, args) -> dict:
     import numpy as np
 
     from kmodels.core.cli import console
+    from kmodels.metasurface.evaluation.baselines import solved
     from kmodels.metasurface.evaluation.metrics import mean_spectrum
     from kmodels.metasurface.evaluation.prediction import Spectra
     from kmodels.metasurface.simulator.scalar import ScalarSolver
@@ -109,9 +110,8 @@ def predict_all(predictor, parts: dict, args) -> dict:
     for name, start in ((TUNED, predictor.model), ("from scratch", None)):
         console.say(f"{name}: {args.steps} steps on {len(parts['train'])} structures")
         predictions[name] = task.predict(_train(task, recipe, start, parts["train"], args), test, recipe)
-    solver = ScalarSolver(recipe.data)
     alone = {
-        "scalar solver": np.stack([solver.solve(pattern).transmitted for pattern in test.patterns()]),
+        "scalar solver": solved(ScalarSolver(recipe.data), test),
         "mean spectrum": np.broadcast_to(mean_spectrum(parts["train"]), test.spectra.shape),
     }
     return predictions | {name: Spectra(test, of, None, recipe.data.wavelength) for name, of in alone.items()}

@@ -62,6 +62,13 @@ def test_stripes_and_checkerboards_are_flagged_and_new_random_patterns_are_not()
     np.testing.assert_allclose(calibration.interval_at(net, np.array([400.0, 425.0])), 0.1, rtol=1e-6)
 
 
+def test_fewer_patterns_than_features_are_enough():
+    net = network()
+    calibration.learn_patterns(net, structures(PATTERNS[:6]))
+    distances = calibration.distances(net, structures(PATTERNS[:20]))
+    assert np.isfinite(distances).all() and distances[:6].max() < 6**0.5
+
+
 def test_a_table_and_the_scores_have_the_intervals():
     spectra = np.random.default_rng(0).uniform(0, 0.5, (4, 2, 2, 7)).astype("float32")
     known = dict(half_width=np.full(7, 0.1, "float32"), unlike=np.array([False, True, False, False]))

@@ -59,6 +59,13 @@ def test_a_coupling_turns_light_of_one_polarisation_into_the_other():
     matrices = np.zeros(layer.order_matrices.shape, "float32")
     matrices[0] = turn[:, :, None, None]
     layer.order_matrices.assign(matrices)
+    fill, index = layer._cells(PATTERNS)
+    turned, straight = (
+        np.hypot(*map(ops.convert_to_numpy, of._through(fill, index, of._local_matrices(ops.zeros_like(FEATURES)))))
+        for of in (layer, learned(0.0))
+    )
+    assert turned[:, :, 0, 0].max() < 1e-4 and straight[:, :, 1, 0].max() == 0  # three right angles: x is y
+    np.testing.assert_allclose(turned[:, :, 0, 1], straight[:, :, 0, 0], atol=1e-4)
     np.testing.assert_allclose(transmittance_of(layer), transmittance_of(learned(0.0)), atol=1e-5)
 
 

@@ -35,7 +35,7 @@ def test_the_solver_of_today_gives_them():
     np.testing.assert_allclose(found, structures.spectra[7][..., some], atol=5e-4)
 
 
-PACKAGED = RECIPE().with_changes({**RECIPE.VARIANTS["rigorous"]})
+PACKAGED = RECIPE().with_changes(RECIPE.VARIANTS["rigorous"])
 
 
 def test_the_package_has_1400_structures_for_training(tmp_path):
@@ -47,10 +47,10 @@ def test_the_package_has_1400_structures_for_training(tmp_path):
     solver = RcwaSolver(few.data, found.wavelength[[3, 40]])
     solved = solver.solve(found.patterns([7])[0]).transmitted
     np.testing.assert_allclose(solved, found.spectra[7][..., [3, 40]], atol=1e-6)
-    structures.simulate(PACKAGED, tmp_path, lambda done, total: None)
-    every = load(tmp_path, PACKAGED)
+    structures.simulate(PACKAGED, tmp_path / "all", lambda done, total: None)
+    every = load(tmp_path / "all", PACKAGED)
     assert len(np.unique(every.groups)) == 1400 and every.spectra.sum((1, 2)).max() < 1
-    assert (structures.PACKAGED / "rigorous_51.h5").stat().st_size < 3e6
+    assert (structures.PACKAGED_FILES / "rigorous_51.h5").stat().st_size < 3e6
 
 
 @pytest.mark.parametrize("changes", [{"n_structures": 1401}, {"n_wavelengths": 101}, {"orders": 81}, {"height": 500.0}])

@@ -52,7 +52,7 @@ def test_edges_move_by_a_pixel_across_the_period():
 
 
 def test_a_run_on_packaged_structures_is_compared_with_these():
-    recipe = RECIPE().with_changes({**RECIPE.VARIANTS["rigorous"]}).with_changes({"data": {"n_structures": 20}})
+    recipe = RECIPE().with_changes(RECIPE.VARIANTS["rigorous"]).with_changes({"data": {"n_structures": 20}})
 
     class Args:
         random, seed = 12, 0

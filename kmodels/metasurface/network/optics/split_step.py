@@ -133,9 +133,7 @@ class SplitStepPropagation(keras.layers.Layer):
 
     def _at_pixels(self, field, transmitted, reflected, wavelength):
         """Propagate from behind the pattern to the pixels: (batch, w, 5)."""
-        field = matmul_right(
-            tuple(ops.swapaxes(part, -1, -2) for part in matmul_right(field, self.to_orders)), self.to_orders
-        )
+        field = matmul_right(transposed(matmul_right(field, self.to_orders)), self.to_orders)
         wavelength = ops.cast(wavelength, "float32")
         between = self._polynomials(wavelength)
         orders = tuple(interpolate(between, part) for part in field)
