@@ -235,7 +235,7 @@ def _base(columns, settings: dict) -> tuple:
     walls = ops.matmul(upright, _interpolation(INSIDE // 2, size))[:, None]
     down = np.tan(np.radians(settings["view"][1] / 2)) * ((2 * np.arange(size) + 1) / size - 1)
     down = down[:, None].astype("float32")
-    none = ops.zeros((size, size))
+    none = np.zeros((size, size), "float32")
     floor, ceiling = level[:, 0, None, None] * down, level[:, 1, None, None] * -down
     parts = ops.stack([walls + none, floor + none, ceiling + none], axis=1)
     last = ops.zeros_like(parts[:, :1]) + 1 / settings["max_depth"]
