@@ -22,7 +22,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
         "network.model": ["MetasurfaceNet"],
-        "data.encode": ["MetasurfacePreprocessor"],
+        "network.preprocess": ["MetasurfacePreprocessor"],
         "data.records": ["Structures"],
         "data.load": ["load"],
         "recipe": ["MetasurfaceRecipe"],

@@ -138,7 +138,18 @@ class Model(Section):
     propagation_features: int = Field(
         24, ge=1, le=1024, description="features of a cell of the grid, of which vector propagation makes its matrices"
     )
-
+    few_orders: int = Field(
+        0,
+        ge=0,
+        le=1000,
+        description="Fourier orders of a rigorous solution that the network is given, and corrects; 0: none",
+    )
+    few_order_nodes: int = Field(24, ge=2, le=200, description="wavelengths at which that is solved")
+    few_order_closure: tuple[tuple[float, float], tuple[float, float]] = Field(
+        ((0.11, 0.11), (0.34, 0.39)),
+        description="stands for the orders left out, see FewOrders; of 57 orders of the default geometry, found by "
+        "studies.closure on other structures; [[0, 0], [0, 0]]: none",
+    )
     calibrated: bool = Field(
         False,
         description="set intervals of 90% on validation data, and flag patterns unlike those of the training",
@@ -195,8 +206,8 @@ class MetasurfaceRecipe(Recipe):
                 "orders": PACKAGED_ORDERS,
                 "split": [0.8, 0.1, 0.1],
             },
-            "model": {"propagation": "vector", "propagation_features": 48, "calibrated": True},
-            "train": {"epochs": 24, "learning_rate": 4e-3},
+            "model": {"propagation": "vector", "propagation_features": 48, "few_orders": 57, "calibrated": True},
+            "train": {"epochs": 24, "learning_rate": 4e-3, "w_mse": 20.0, "w_rel": 0.02, "w_curvature": 0.02},
         },
         "black_box": {"model": {"propagation_slices": 0}, "train": {"epochs": 30}},
         "prototype": {

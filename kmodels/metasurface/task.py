@@ -4,7 +4,7 @@ import numpy as np
 
 from kmodels.core.spec.task import Task, TrainingData
 from kmodels.core.training.callbacks import EpochSchedule
-from kmodels.metasurface.data.encode import encode, on_wavelengths, training_examples
+from kmodels.metasurface.data.encode import on_wavelengths
 from kmodels.metasurface.data.load import SUFFIXES, load
 from kmodels.metasurface.evaluation.baselines import baselines
 from kmodels.metasurface.evaluation.calibration import Calibration, flags, interval_at, learn_patterns
@@ -17,6 +17,7 @@ from kmodels.metasurface.evaluation.prediction import Spectra
 from kmodels.metasurface.gates import GATES
 from kmodels.metasurface.ladder import LADDER
 from kmodels.metasurface.network.model import build
+from kmodels.metasurface.network.preprocess import encode, training_examples
 from kmodels.metasurface.network.schedule import schedule
 from kmodels.metasurface.recipe import MetasurfaceRecipe
 from kmodels.metasurface.simulator.structures import SIMULATION

@@ -23,11 +23,14 @@ class StructureExamples:
         (grids, w) wavelengths [nm], each grid evenly spaced as the network was trained.
     targets : bool
         Whether there are targets: spectra are known and there is one grid.
+    few_orders : ndarray or None
+        (n, grids, 2, 2, w) spectra that a rigorous solver finds with few orders, where the network is given them.
     """
 
     structures: Structures
     grids: np.ndarray
     targets: bool
+    few_orders: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.structures) * len(self.grids)
@@ -43,37 +46,17 @@ class StructureExamples:
         Returns
         -------
         inputs : dict of str to ndarray
-            `pattern` (n, y, x, 1) float32 of 0 and 1; `wavelength` (n, w) float32 [nm].
+            `pattern` (n, y, x, 1) float32 of 0 and 1; `wavelength` (n, w) float32 [nm]; `few_orders` (n, 2, 2, w)
+            where the network is given them.
         targets : dict of str to ndarray
             `spectra` (n, 2, 2, w) float32; empty without targets.
         """
         structure, grid = np.divmod(np.asarray(rows), len(self.grids))
         pattern = self.structures.patterns(structure)[..., None].astype("float32")
         inputs = {"pattern": pattern, "wavelength": self.grids[grid].astype("float32")}
+        if self.few_orders is not None:
+            inputs["few_orders"] = self.few_orders[structure, grid]
         return inputs, {"spectra": self.structures.spectra[structure]} if self.targets else {}
-
-
-class MetasurfacePreprocessor:
-    """Turn structures into the arrays that `MetasurfaceNet` is trained on.
-
-    Parameters
-    ----------
-    recipe : MetasurfaceRecipe, optional
-        Says how wavelengths are spaced; the default recipe if None.
-
-    Examples
-    --------
-    ``x, y = MetasurfacePreprocessor()(structures)`` gives ``x["pattern"]``, ``x["wavelength"]`` and, where spectra
-    are known, ``y["spectra"]``.
-    """
-
-    def __init__(self, recipe: MetasurfaceRecipe | None = None):
-        self.recipe = recipe or MetasurfaceRecipe()
-
-    def __call__(self, structures: Structures) -> tuple[dict, dict]:
-        """Encode structures: (inputs, targets), see `StructureExamples.take`."""
-        examples = encode(structures, self.recipe)
-        return examples.take(np.arange(len(examples)))
 
 
 def encode(structures: Structures, recipe: MetasurfaceRecipe) -> StructureExamples:

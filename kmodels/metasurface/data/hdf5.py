@@ -25,7 +25,7 @@ LONGEST = 100  # letters of a word
 
 
 def write(
-    path: str | Path, patterns: ArrayLike, spectra: ArrayLike, wavelength: ArrayLike, attributes: dict, reflected=None
+    path: str | Path, patterns: ArrayLike, spectra: ArrayLike, wavelength: ArrayLike, attributes: dict, **more
 ) -> None:
     """Save structures, atomically.
 
@@ -41,16 +41,18 @@ def write(
         (w,) [nm].
     attributes : dict
         Attributes of the file.
-    reflected : array_like, optional
-        (structure, w) reflectance, saved as a dataset of that name.
+    **more : array_like, optional
+        reflected (structure, w), the reflectance; few_orders (structure, 2, 2, w), spectra solved with few orders.
+        Saved as datasets of these names.
     """
     layout = {
         "wavelength": (("wavelength",), np.asarray(wavelength, "float64"), "nm"),
         "patterns": (("structure", "y", "x"), np.asarray(patterns, "uint8"), "1"),
         "spectra": (("structure", "row", "column", "wavelength"), np.asarray(spectra, "float32"), "1"),
     }
-    if reflected is not None:
-        layout["reflected"] = (("structure", "wavelength"), np.asarray(reflected, "float32"), "1")
+    for name, values in more.items():
+        dims = ("structure", "wavelength") if name == "reflected" else layout["spectra"][0]
+        layout[name] = (dims, np.asarray(values, "float32"), "1")
     with created(Path(path)) as file:
         file.dimensions = {dim: n for dims, v, _ in layout.values() for dim, n in zip(dims, v.shape, strict=True)}
         for name, (dims, values, units) in layout.items():

@@ -7,11 +7,11 @@ import numpy as np
 
 from kmodels.core.spec.task import ExtendedEvaluation, Scores
 from kmodels.core.training import backend, inference
-from kmodels.metasurface.data.encode import encode
 from kmodels.metasurface.data.records import Structures, pack
 from kmodels.metasurface.data.symmetry import COUNT, move_patterns, move_spectra
 from kmodels.metasurface.evaluation import figures
 from kmodels.metasurface.evaluation.calibration import flags
+from kmodels.metasurface.network.preprocess import encode
 
 BATCH = 64
 SYMMETRY_SAMPLES = 4  # structures whose 32 copies are predicted
@@ -78,7 +78,10 @@ def predict_copies(model, examples) -> np.ndarray:
     pattern = inputs["pattern"][..., 0]
     copies = np.concatenate([move_patterns(pattern, g) for g in range(COUNT)])[..., None]
     wavelength = np.tile(inputs["wavelength"], (COUNT, 1))
-    spectra = model.predict_on_batch({"pattern": copies, "wavelength": wavelength})["spectra"]
+    moved = {"pattern": copies, "wavelength": wavelength}
+    if "few_orders" in inputs:  # the solver keeps the symmetries
+        moved["few_orders"] = np.concatenate([move_spectra(inputs["few_orders"], g) for g in range(COUNT)])
+    spectra = model.predict_on_batch(moved)["spectra"]
     return inference.as_numpy(spectra).reshape(COUNT, *pattern.shape[:1], 2, 2, -1)
 
 

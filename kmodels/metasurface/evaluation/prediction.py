@@ -72,7 +72,8 @@ class Spectra:
             return
         structures = self.structures
         metadata = {"pixel_order": structures.pixel_order, "source": "kmodels metasurface, predicted by its network"}
-        hdf5.write(path, structures.patterns(), self.transmittance, structures.wavelength, metadata, self.reflected)
+        more = {} if self.reflected is None else {"reflected": self.reflected}
+        hdf5.write(path, structures.patterns(), self.transmittance, structures.wavelength, metadata, **more)
 
     def table(self) -> pd.DataFrame:
         """Tabulate the transmittance, with its interval, with a row for each structure, pixel and wavelength [nm]."""

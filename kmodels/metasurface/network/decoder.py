@@ -4,6 +4,7 @@ from keras import layers, ops
 
 from kmodels.layers.film import FiLM
 from kmodels.metasurface.network.blocks import dropout, layer_norm
+from kmodels.metasurface.network.optics.split_step import logits_of
 from kmodels.metasurface.network.wavelengths import SHORTEST, SinesOfWavelength
 
 
@@ -15,6 +16,25 @@ def wavelength_queries(
     sines = SinesOfWavelength(band, highest, d_model, dtype=dtype, name="sines")(wavelength)
     queries = layers.Dense(d_model, activation="silu", dtype=dtype, name="queries")(sines)
     return FiLM(film, dtype=dtype, name="film")(queries, pooled)
+
+
+def add_what_is_known(queries, propagated, few, *, d_model: int, dtype):
+    """Add to the queries (batch, w, d_model) what two approximate solutions say of each wavelength.
+
+    Parameters
+    ----------
+    queries : KerasTensor
+        (batch, w, d_model).
+    propagated : KerasTensor or None
+        (batch, w, 5) of split-step propagation.
+    few : KerasTensor
+        (batch, w, 4) of a rigorous solution with few orders.
+    d_model, dtype
+        As in `MetasurfaceNet`.
+    """
+    known = [logits_of(values, 4) for values in (few, propagated) if values is not None]
+    hidden = layers.Dense(2 * d_model, activation="gelu", dtype=dtype, name="known_wide")(ops.concatenate(known, -1))
+    return ops.add(queries, layers.Dense(d_model, dtype=dtype, name="known")(hidden))
 
 
 def decode_wavelengths(

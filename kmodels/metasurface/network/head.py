@@ -16,6 +16,7 @@ def transmittance_head(
     decoded,
     wavelength,
     propagated,
+    few=None,
     *,
     head: str,
     d_model: int,
@@ -35,6 +36,9 @@ def transmittance_head(
     propagated : KerasTensor or None
         (batch, w, 5) of `SplitStepPropagation`, which the head then corrects. None: the head corrects a learned
         spectrum, the same for every pattern.
+    few : KerasTensor or None
+        (batch, w, 4) of a rigorous solution with few orders. The head then corrects that; and where there is a
+        propagation, too, a mean of both, whose weights it finds for each wavelength and pixel.
     head, d_model, head_dropout, band, n_wavelengths, dtype
         As in `MetasurfaceNet`.
 
@@ -47,17 +51,36 @@ def transmittance_head(
     if head == "shared":
         hidden = layers.Dense(d_model, activation="silu", dtype=dtype, name="head")(decoded)
         hidden = dropout(hidden, head_dropout, dtype)
-        logits = layers.Dense(outputs, kernel_initializer=_small(), dtype=dtype, name="shares")(hidden)
     else:  # the heads of all detectors side by side, each d_model wide
         hidden = layers.Dense(outputs * d_model, activation="silu", dtype=dtype, name="heads")(decoded)
         hidden = layers.Reshape((-1, outputs, d_model), dtype=dtype)(dropout(hidden, head_dropout, dtype))
-        logits = DetectorLogits(dtype=dtype, name="shares")(hidden)
-    logits = ops.cast(logits, "float32")
-    start = 0.0 if head == "conserving" or propagated is not None else LOGIT_OF_QUARTER
-    logits = logits + SpectrumBias(band, n_wavelengths, outputs, start, name="spectrum")(wavelength)
-    if propagated is not None:
-        logits = logits + logits_of(propagated, outputs)
+
+    def numbers(name: str, bias: str, start: float):
+        """Make a number for each wavelength and detector, at first about the same for every pattern."""
+        if head == "shared":
+            last = layers.Dense(outputs, kernel_initializer=_small(), dtype=dtype, name=name)
+        else:
+            last = DetectorLogits(dtype=dtype, name=name)
+        values = ops.cast(last(hidden), "float32")
+        return values + SpectrumBias(band, n_wavelengths, outputs, start, name=bias)(wavelength)
+
+    solutions = [logits_of(values, outputs) for values in (propagated, _with_reflected(few)) if values is not None]
+    logits = numbers("shares", "spectrum", 0.0 if head == "conserving" or solutions else LOGIT_OF_QUARTER)
+    if len(solutions) == 2:
+        trust = ops.sigmoid(numbers("trust", "trusted", 0.0))
+        solutions = [trust * solutions[0] + (1 - trust) * solutions[1]]
+    logits = sum(solutions, start=logits)
     return ops.softmax(logits) if head == "conserving" else ops.sigmoid(logits)
+
+
+def by_pixel(spectra):
+    """Arrange (batch, 2, 2, w) as (batch, w, 4): undo `to_pixel_grid`."""
+    return ops.stack([spectra[:, row, column] for row in range(2) for column in range(2)], axis=-1)
+
+
+def _with_reflected(few):
+    """Add to transmittance (batch, w, 4) what is reflected: a rigorous solution loses nothing."""
+    return None if few is None else ops.concatenate([few, 1 - ops.sum(few, axis=-1, keepdims=True)], axis=-1)
 
 
 def to_pixel_grid(transmittance):

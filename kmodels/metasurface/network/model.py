@@ -1,5 +1,6 @@
 """MetasurfaceNet: convolutions over a periodic pattern, wavelength queries, and split-step propagation."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import keras
@@ -10,13 +11,14 @@ from kmodels.core.spec.arguments import check_choice, check_rate
 from kmodels.core.training.optimizer import adam
 from kmodels.core.training.term_model import TermModel, policy_name
 from kmodels.metasurface.data.pattern_features import FEATURES
-from kmodels.metasurface.network.decoder import decode_wavelengths, wavelength_queries
+from kmodels.metasurface.network.decoder import add_what_is_known, decode_wavelengths, wavelength_queries
 from kmodels.metasurface.network.encoder import encode_pattern
-from kmodels.metasurface.network.head import HEADS, PIXELS, to_pixel_grid, transmittance_head
+from kmodels.metasurface.network.head import HEADS, PIXELS, by_pixel, to_pixel_grid, transmittance_head
 from kmodels.metasurface.network.losses import TERMS, pixel_weights, spectral_terms
+from kmodels.metasurface.network.optics.few_orders import FewOrders
 from kmodels.metasurface.network.optics.split_step import SplitStepPropagation
 from kmodels.metasurface.network.optics.vector import VectorPropagation, local_features
-from kmodels.metasurface.network.orientation import BackToPixels, Orientation
+from kmodels.metasurface.network.orientation import BackToPixels, Orientation, ToPixels
 from kmodels.metasurface.recipe import OPTICS, MetasurfaceRecipe
 from kmodels.metasurface.simulator.materials import SELLMEIER
 
@@ -115,6 +117,12 @@ class MetasurfaceNet(TermModel):
         Wavelengths at which these slices are computed.
     propagation_features : int
         Features of a cell of the grid, of which "vector" makes its matrices.
+    few_orders, few_order_nodes : int
+        Fourier orders, and wavelengths, of a rigorous solution that the network is given and corrects: an input
+        `few_orders` (batch, 2, 2, w) more, which `MetasurfacePreprocessor` makes and `few_order_layer` computes.
+        0 orders: none.
+    few_order_closure : ((float, float), (float, float))
+        What stands for the orders left out, see `FewOrders`.
     period, height, distance : float
         Of the structure, of the silicon nitride, and from the pattern to the camera pixels [nm]; used by the
         propagation, as are the next four.
@@ -172,6 +180,9 @@ class MetasurfaceNet(TermModel):
         propagation_slices: int = 6,
         propagation_nodes: int = 12,
         propagation_features: int = 24,
+        few_orders: int = 0,
+        few_order_nodes: int = 24,
+        few_order_closure: Sequence[Sequence[float]] = ((0.0, 0.0), (0.0, 0.0)),
         period: float = 1000.0,
         height: float = 600.0,
         distance: float = 2000.0,
@@ -213,6 +224,9 @@ class MetasurfaceNet(TermModel):
             "propagation_slices": propagation_slices,
             "propagation_nodes": propagation_nodes,
             "propagation_features": propagation_features,
+            "few_orders": few_orders,
+            "few_order_nodes": few_order_nodes,
+            "few_order_closure": tuple(map(tuple, few_order_closure)),
             "period": period,
             "height": height,
             "distance": distance,
@@ -258,6 +272,12 @@ class MetasurfaceNet(TermModel):
             pattern (batch, y, x, 1); scores (batch, heads, w, tokens).
         """
         return keras.Model(self.inputs, {"pattern": self.oriented_pattern, "scores": self.attention_scores})
+
+    def few_order_layer(self) -> FewOrders | None:
+        """Make the layer that computes the input `few_orders` of patterns and wavelengths, as (batch, w, 4)."""
+        config = self.get_config()
+        size = config["few_orders"], config["few_order_nodes"], config["few_order_closure"]
+        return FewOrders(*size, **_optics(config), dtype="float32") if config["few_orders"] else None
 
     @classmethod
     def from_recipe(cls, recipe: MetasurfaceRecipe, name: str | None = "metasurface") -> "MetasurfaceNet":
@@ -313,6 +333,8 @@ def _check(config: dict) -> None:
         "propagation_slices": (config["propagation_slices"] >= 0, "0 or more"),
         "propagation_nodes": (config["propagation_nodes"] >= 2, "2 or more"),
         "propagation_features": (config["propagation_features"] >= 1, "1 or more"),
+        "few_orders": (config["few_orders"] >= 0, "0 or more"),
+        "few_order_nodes": (config["few_order_nodes"] >= 2, "2 or more"),
     }
     for name, (fulfilled, rule) in rules.items():
         if not fulfilled:
@@ -330,18 +352,26 @@ def _graph(config: dict) -> tuple[dict, dict, tuple]:
     pattern = keras.Input((config["pixels"], config["pixels"], 1), name="pattern")
     wavelength = keras.Input((None,), name="wavelength")
     inputs = {"pattern": pattern, "wavelength": wavelength}
+    few = None
+    if config["few_orders"]:
+        inputs["few_orders"] = keras.Input((2, 2, None), name="few_orders")
+        few = by_pixel(inputs["few_orders"])
     mode = "canonical" if config["invariant"] else "random" if config["augment"] else None
     if mode:
         pattern, orientation = Orientation(mode, name="orientation")(pattern)
+        if few is not None:
+            few = ToPixels(dtype="float32", name="to_pixels")(few, orientation)
     encoder = ("stem", "stem_stride", "channels", "blocks", "residual_dropout", "fourier_mixing", "tokens", "d_model")
     tokens, pooled = encode_pattern(pattern, **some(*encoder), dtype=dtype)
     queries = wavelength_queries(wavelength, pooled, **band, **some("d_model", "film"), dtype=dtype)
+    propagated = _propagate(pattern, wavelength, config) if config["propagation_slices"] else None
+    if few is not None:
+        queries = add_what_is_known(queries, propagated, few, **some("d_model"), dtype=dtype)
     decoder = ("decoder_blocks", "d_model", "heads", "wavelength_kernel", "feed_forward")
     options = some(*decoder, "decoder_dropout", "memory_norm")
     decoded, attention = decode_wavelengths(queries, tokens, **options, dtype=dtype)
-    propagated = _propagate(pattern, wavelength, config) if config["propagation_slices"] else None
     options = some("head", "d_model", "head_dropout")
-    values = transmittance_head(decoded, wavelength, propagated, **options, **band, dtype=dtype)
+    values = transmittance_head(decoded, wavelength, propagated, few, **options, **band, dtype=dtype)
     transmittance, reflected = values[..., :PIXELS], values[..., PIXELS:]
     if mode:
         transmittance = BackToPixels(dtype="float32", name="back_to_pixels")(transmittance, orientation)
@@ -353,12 +383,17 @@ def _graph(config: dict) -> tuple[dict, dict, tuple]:
 
 def _propagate(pattern, wavelength, config: dict):
     """Transmittance and reflectance (batch, w, 5) by split-step propagation."""
-    optics = {name: config[name] for name in ("period", "height", "distance", "cover", "gap", "spacer", "grid", "band")}
+    optics = _optics(config) | {"grid": config["grid"]}
     size = config["propagation_slices"], config["propagation_nodes"]
     if config["propagation"] == "scalar":
         return SplitStepPropagation(*size, **optics, dtype="float32", name="waves")(pattern, wavelength)
     features = local_features(pattern, config["grid"], config["propagation_features"], LOCAL_BLOCKS, config["dtype"])
     return VectorPropagation(*size, **optics, dtype="float32", name="waves")(pattern, wavelength, features)
+
+
+def _optics(config: dict) -> dict:
+    """Pick what a solver must know of a structure."""
+    return {name: config[name] for name in ("band", "period", "height", "distance", "cover", "gap", "spacer")}
 
 
 def build(recipe: MetasurfaceRecipe, steps: int) -> MetasurfaceNet:

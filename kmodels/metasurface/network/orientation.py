@@ -105,6 +105,16 @@ class BackToPixels(keras.layers.Layer):
         return values_shape
 
 
+@keras.saving.register_keras_serializable("kmodels.metasurface")
+class ToPixels(BackToPixels):
+    """Permute values of a given pattern's pixels to those of the pattern that `Orientation` made of it."""
+
+    def call(self, values, weights):
+        """Permute, and average."""
+        back = ops.tensordot(weights, self.permutations, axes=1)
+        return ops.matmul(values, ops.swapaxes(back, -1, -2))
+
+
 def move(patterns, symmetry):
     """Apply a symmetry of its own to each pattern, as `symmetry.move_patterns` does.
 

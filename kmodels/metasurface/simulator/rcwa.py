@@ -68,7 +68,7 @@ class RcwaSolver:
         p, pq = _operators(self.waves.derivatives * scale, gap * np.eye(len(filled)) + (solid - gap) * filled)
         m1, m2 = _layer(pq, k0 * data.height)
         g = self.waves.orders.T * scale
-        above, below = _admittance(g, cover), _admittance(g, spacer)
+        above, below = admittance(g, cover), admittance(g, spacer)
         incident = self._incident()
         down = scipy.linalg.solve(m1 + _times(p, below), m2, overwrite_a=True, check_finite=False)
         entry = _times(p, above)
@@ -76,7 +76,7 @@ class RcwaSolver:
         entering = scipy.linalg.solve(m1 + entry - m2 @ down, right, overwrite_a=True, check_finite=False)
         back, arriving = entering - incident, down @ entering
         reflected = -_flux(back, _dot(above, back)).sum(0) / np.sqrt(cover)
-        arriving *= np.tile(np.exp(-_normal(g, spacer) * k0 * data.distance), 2)[:, None]
+        arriving *= np.tile(np.exp(-normal(g, spacer) * k0 * data.distance), 2)[:, None]
         through = self._flux_by_pixel(arriving, -_dot(below, arriving)) / np.sqrt(cover)
         return through.mean(0), reflected.mean()
 
@@ -184,14 +184,14 @@ def _layer(pq: np.ndarray, thickness: float) -> tuple[np.ndarray, np.ndarray]:
     return m1, m2
 
 
-def _normal(g: np.ndarray, permittivity: float) -> np.ndarray:
+def normal(g: np.ndarray, permittivity: float) -> np.ndarray:
     """Compute Gamma (n,) of plane waves exp(-Gamma z) that go down, or fade there; g: (2, n) along x and y."""
     return np.sqrt((g**2).sum(0) - permittivity + 0j).conj()  # -i times a positive number where they go on
 
 
-def _admittance(g: np.ndarray, permittivity: float) -> np.ndarray:
+def admittance(g: np.ndarray, permittivity: float) -> np.ndarray:
     """Compute Y, (2, 2, n), of plane waves in a half-space: Gamma - G G^T / Gamma for each."""
-    gamma = _normal(g, permittivity)
+    gamma = normal(g, permittivity)
     return np.eye(2)[:, :, None] * gamma - g[:, None] * g[None] / gamma
 
 

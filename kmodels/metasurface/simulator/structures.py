@@ -14,6 +14,7 @@ from kmodels.metasurface.simulator.scalar import ScalarSolver
 
 SIMULATION = 1  # raise it when the same recipe gives other data: cached data is then made again
 SOLVERS = {"scalar": ScalarSolver, "rcwa": RcwaSolver, "packaged": RcwaSolver}
+GEOMETRY = ("period", "height", "distance", "cover", "gap", "spacer")
 PACKAGED_FILES = Path(__file__).parent  # rigorous_51.h5: by the number of wavelengths
 PER_FILE = {"scalar": 100, "rcwa": 10, "packaged": 1400}  # what an interruption may cost
 WORTH_WORKERS = {"scalar": 200, "rcwa": 10, "packaged": 1400}  # structures: some twenty seconds
@@ -68,6 +69,46 @@ def packaged(data) -> tuple[np.ndarray, np.ndarray, dict]:
         return patterns, spectra, {name: file.attrs[name] for name in attributes(data)}
 
 
+def packaged_few_orders(recipe, grids: np.ndarray) -> dict[bytes, np.ndarray]:
+    """Read what was solved beforehand with the few orders that a recipe's network is given.
+
+    Parameters
+    ----------
+    recipe : MetasurfaceRecipe
+        Its geometry, and the fields of `few_order_settings`.
+    grids : ndarray
+        (grids, w) wavelengths [nm].
+
+    Returns
+    -------
+    dict of bytes to ndarray
+        {a pattern's bits: spectra (grids, 2, 2, w)}, empty where the package has none of them.
+    """
+    path = PACKAGED_FILES / f"rigorous_{grids.shape[1]}.h5"
+    if len(grids) > 1 or not path.exists():
+        return {}
+    said, wavelength, known = _few_orders_in(path)
+    wanted = {name: getattr(recipe.data, name) for name in GEOMETRY}
+    wanted |= few_order_settings(recipe)
+    same = all(np.array_equal(said.get(name), value) for name, value in wanted.items())
+    return known if same and np.allclose(grids[0], wavelength, rtol=1e-6, atol=0) else {}
+
+
+def few_order_settings(recipe) -> dict:
+    """Pick the fields of `model` that a solution with few orders depends on."""
+    return {name: value for name, value in recipe.model.model_dump().items() if name.startswith("few_order")}
+
+
+@functools.lru_cache(maxsize=1)
+def _few_orders_in(path: Path) -> tuple[dict, np.ndarray, dict[bytes, np.ndarray]]:
+    """Read attributes, wavelengths and {a pattern's bits: spectra solved with few orders} of a file."""
+    with h5py.File(path) as file:
+        bits = np.packbits(file["patterns"][:], axis=-1)
+        solved = file["few_orders"][:, None] if "few_orders" in file else ()
+        known = {pattern.tobytes(): spectra for pattern, spectra in zip(bits, solved, strict=False)}
+        return dict(file.attrs), file["wavelength"][:], known
+
+
 def sample_structure(rng: np.random.Generator, data) -> tuple[np.ndarray, np.ndarray]:
     """Sample and solve one structure: (pattern (y, x) uint8, spectra (2, 2, w) float32)."""
     pattern = sample_pattern(rng, data)
@@ -82,11 +123,11 @@ def solver_of(data):
 
 def attributes(data) -> dict:
     """Describe the structures of a data section: the attributes of a file."""
-    names = ("pixel_order", "period", "height", "distance", "cover", "gap", "spacer")
     return {
         "title": "Transmittance of patterns of silicon nitride; lengths in nm",
         "source": "kmodels metasurface",
-        **{name: getattr(data, name) for name in names},
+        "pixel_order": data.pixel_order,
+        **{name: getattr(data, name) for name in GEOMETRY},
         "solver": "rcwa" if data.solver == "packaged" else data.solver,
     }
 

@@ -4,7 +4,8 @@
   python -m kmodels.metasurface.studies.pack --data rigorous --out rigorous.h5
 
 Structures are checked as `fit` checks them; recipe fields that say what is allowed (--data.period 800) may follow.
---out has the attributes of the first file.
+--out has the attributes of the first file. Where the recipe's network is given spectra solved with few orders
+(model.few_orders), these are solved and written, too: `fit` then need not.
 
 Exit status: 0 packed, 2 bad input or usage.
 """
@@ -28,14 +29,21 @@ def _pack(args, words) -> int:
     from kmodels.core.cli import console, parse
     from kmodels.metasurface.data import hdf5
     from kmodels.metasurface.data.load import load
+    from kmodels.metasurface.network.preprocess import few_order_spectra
     from kmodels.metasurface.recipe import RECIPE
+    from kmodels.metasurface.simulator.structures import few_order_settings
 
     if Path(args.out).suffix.lower() != ".h5":
         raise UserError(f"--out {args.out}: the suffix must be .h5")
     recipe = parse.resolve(RECIPE, [parse.command_line(RECIPE, words)])
     structures = load(args.data, recipe)
-    metadata = _attributes(args.data, recipe.data)
-    hdf5.write(args.out, structures.patterns(), structures.spectra, structures.wavelength, metadata)
+    metadata, more = _attributes(args.data, recipe.data), {}
+    if recipe.model.few_orders:
+        console.say(f"solving them with {recipe.model.few_orders} orders, which the network corrects")
+        few = few_order_spectra(structures, structures.wavelength[None], recipe)
+        metadata |= few_order_settings(recipe)
+        more = {"few_orders": few[:, 0]}
+    hdf5.write(args.out, structures.patterns(), structures.spectra, structures.wavelength, metadata, **more)
     size = Path(args.out).stat().st_size / 1e6
     console.say(f"written: {args.out}, {len(structures)} structures, {size:.2f} MB")
     return 0

@@ -1,5 +1,6 @@
 """Inverse design: a search, by gradients through the network, for patterns that route colours to their pixels."""
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -8,6 +9,7 @@ from keras import ops
 
 from kmodels.core.training.inference import gradient
 from kmodels.layers.fourier_mixing import irfft2, rfft2
+from kmodels.metasurface.network.head import to_pixel_grid
 from kmodels.metasurface.simulator.patterns import feature_disc, remove_small_features
 
 SHARPNESS = 4.0  # of the soft step whose slope replaces that of the hard one
@@ -42,6 +44,11 @@ class Search:
     steps: int = 200
     rate: float = 0.02
 
+    @functools.cached_property
+    def few_orders(self):
+        """The layer that solves patterns with few orders, where the network asks for that; None elsewhere."""
+        return self.model.few_order_layer()
+
     def objective(self, noise):
         """Compute the loss: minus the weighted transmittance, summed over patterns, plus a penalty of fill.
 
@@ -63,6 +70,8 @@ class Search:
         patterns = soft + ops.stop_gradient(hard - soft)
         wavelength = np.tile(self.data.wavelengths().astype("float32"), (self.starts, 1))
         inputs = {"pattern": ops.expand_dims(patterns, -1), "wavelength": ops.convert_to_tensor(wavelength)}
+        if self.few_orders is not None:
+            inputs["few_orders"] = to_pixel_grid(self.few_orders(*inputs.values()))
         transmittance = self.model(inputs, training=False)["spectra"]
         fill = ops.mean(soft, axis=(1, 2))
         low, high = self.data.fill

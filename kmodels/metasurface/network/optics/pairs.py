@@ -9,6 +9,11 @@ def tensors(*arrays: np.ndarray) -> list:
     return [ops.convert_to_tensor(values) for values in arrays]
 
 
+def pair(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Part a complex array."""
+    return np.ascontiguousarray(values.real, "float32"), np.ascontiguousarray(values.imag, "float32")
+
+
 def cis(phase):
     """exp(i phase)."""
     return ops.cos(phase), ops.sin(phase)

@@ -5,7 +5,8 @@ import numpy as np
 from keras import ops
 
 from kmodels.core.spec.arguments import check_choice
-from kmodels.metasurface.network.optics.pairs import cis, interpolate, matmul_right, multiply, tensors, transposed
+from kmodels.metasurface.network.optics.pairs import cis, interpolate, matmul_right, multiply, pair, tensors, transposed
+from kmodels.metasurface.network.optics.wave_numbers import WaveNumbers
 from kmodels.metasurface.recipe import LARGEST_INDEX
 from kmodels.metasurface.simulator.materials import SELLMEIER, refractive_index, squared_index
 from kmodels.metasurface.simulator.scalar import diffraction_phase, half_period_weights, transverse
@@ -90,9 +91,8 @@ class SplitStepPropagation(keras.layers.Layer):
 
     def _set_nodes(self) -> None:
         """Constants at the nodes, (nodes, 1, 1) or (nodes, grid, grid), and the polynomials through them."""
-        self.center, self.reach = _center_and_reach(self.band)
-        places = np.cos(np.pi * (np.arange(self.nodes) + 0.5) / self.nodes)
-        vacuum = self.center + self.reach * places
+        self.wave_numbers = WaveNumbers(self.band, self.nodes)
+        vacuum = self.wave_numbers.nodes
         index = {name: refractive_index(material, 2 * np.pi / vacuum) for name, material in self._materials().items()}
         reference = np.sqrt((index["solid"] ** 2 + index["gap"] ** 2) / 2)
         step = self.height / self.slices
@@ -100,8 +100,6 @@ class SplitStepPropagation(keras.layers.Layer):
         self.diffraction = phase.astype("float32")
         self.vacuum, self.reference = _column(vacuum), _column(reference)
         self.index = {name: _column(values) for name, values in index.items()}
-        chebyshev = np.polynomial.chebyshev.chebvander(places, self.nodes - 1)
-        self.coefficients = np.linalg.inv(chebyshev).astype("float32")
 
     def _materials(self) -> dict[str, str]:
         return {"cover": self.cover, "gap": self.gap, "spacer": self.spacer, "solid": "silicon_nitride"}
@@ -112,7 +110,7 @@ class SplitStepPropagation(keras.layers.Layer):
         highest = int(LARGEST_INDEX * self.period / self.band[0])
         orders = np.arange(-highest, highest + 1)
         harmonics = np.exp(2j * np.pi * np.outer(orders, np.arange(grid)) / grid)
-        self.to_orders, self.to_grid = _pair(harmonics.conj().T / grid), _pair(harmonics)
+        self.to_orders, self.to_grid = pair(harmonics.conj().T / grid), pair(harmonics)
         k = 2 * np.pi * orders / self.period
         self.transverse = (k[:, None] ** 2 + k**2).astype("float32")
         self.quadrature = half_period_weights(grid).T.astype("float32")
@@ -135,7 +133,7 @@ class SplitStepPropagation(keras.layers.Layer):
         """Propagate from behind the pattern to the pixels: (batch, w, 5)."""
         field = matmul_right(transposed(matmul_right(field, self.to_orders)), self.to_orders)
         wavelength = ops.cast(wavelength, "float32")
-        between = self._polynomials(wavelength)
+        between = self.wave_numbers.polynomials(wavelength)
         orders = tuple(interpolate(between, part) for part in field)
         pixels = self._pixels(orders, wavelength)
         pixels = pixels / ops.sum(pixels, axis=-1, keepdims=True) * interpolate(between, transmitted)
@@ -175,12 +173,6 @@ class SplitStepPropagation(keras.layers.Layer):
         real, imaginary = 1 + r1 * r2 * cosine, r1 * r2 * sine
         squared = ops.square(real) + ops.square(imaginary)
         return (t12 * real / squared, -t12 * imaginary / squared), ops.square(t12) / squared
-
-    def _polynomials(self, wavelength):
-        """Compute the weight of each node at each wavelength: (batch, w, nodes)."""
-        place = ops.clip((2 * np.pi / wavelength - self.center) / self.reach, -1.0, 1.0)
-        order = ops.arange(self.nodes, dtype="float32")
-        return ops.matmul(ops.cos(ops.expand_dims(ops.arccos(place), -1) * order), self.coefficients)
 
     def _pixels(self, orders, wavelength):
         """Compute the light in the pixels, before it is scaled to the total transmittance: (batch, w, 4)."""
@@ -244,16 +236,5 @@ def logits_of(transmittance, outputs: int):
     return ops.log(values) - ops.log(1 - values) if outputs == 4 else ops.log(values)
 
 
-def _center_and_reach(band) -> tuple[float, float]:
-    """Middle and half width of the band's wave numbers [1/nm]."""
-    low, high = 2 * np.pi / band[1], 2 * np.pi / band[0]
-    return (low + high) / 2, (high - low) / 2
-
-
 def _column(values: np.ndarray) -> np.ndarray:
     return values.astype("float32")[:, None, None]
-
-
-def _pair(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Real and imaginary part, as complex numbers are held here."""
-    return values.real.astype("float32"), values.imag.astype("float32")
