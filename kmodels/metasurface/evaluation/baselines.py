@@ -10,10 +10,11 @@ from kmodels.metasurface.data.records import Structures
 from kmodels.metasurface.data.symmetry import COUNT, move_patterns, move_spectra
 from kmodels.metasurface.evaluation.metrics import mean_spectrum, metrics
 from kmodels.metasurface.evaluation.prediction import Spectra
-from kmodels.metasurface.simulator.rcwa import RcwaSolver
+from kmodels.metasurface.network.preprocess import few_order_spectra
 from kmodels.metasurface.simulator.scalar import ScalarSolver
 
-FEW_ORDERS = 21  # Fourier orders of a rigorous solver that takes some 2 ms a wavelength
+FEW_ORDERS = 21  # Fourier orders of a rigorous solver, for a network that is given none
+NO_CLOSURE = ((0.0, 0.0), (0.0, 0.0))
 CELLS = 16  # per axis, in which the silicon nitride is averaged
 PENALTIES = (1.0, 10.0, 100.0, 1000.0)  # of the regression; validation chooses
 
@@ -26,30 +27,66 @@ def baselines(recipe, parts: dict[str, Structures]) -> dict[str, Scores]:
     recipe : MetasurfaceRecipe
         Of the run.
     parts : dict of str to Structures
-        "train", "validation" and "test".
+        "train", "validation", "test" and, where there are such, "transfer": other structures at more wavelengths.
 
     Returns
     -------
     dict of str to Scores
         mean_spectrum, nearest_neighbour, linear; where the network has propagation slices untrained_propagation; and
-        where spectra are rigorous scalar_solver and few_orders.
+        where spectra are rigorous scalar_solver and few_orders. Scores of the transfer data begin with `transfer_`.
     """
     if "train" not in parts:
         return {}
-    test = parts["test"]
-    predictions = {
-        "mean_spectrum": np.broadcast_to(mean_spectrum(parts["train"]), test.spectra.shape),
-        "nearest_neighbour": nearest_neighbour(parts["train"], test),
-        "linear": linear(parts["train"], parts["validation"], test),
+    train, slopes = parts["train"], linear(parts["train"], parts["validation"])
+    learned = {
+        "mean_spectrum": lambda asked: np.broadcast_to(mean_spectrum(train), (len(asked), *train.spectra.shape[1:])),
+        "nearest_neighbour": lambda asked: nearest_neighbour(train, asked),
+        "linear": slopes,
     }
+    predictors = {name: _at_wavelengths(train.wavelength, predict) for name, predict in learned.items()}
     if recipe.model.propagation_slices:
-        predictions["untrained_propagation"] = untrained_propagation(recipe, test)
+        predictors["untrained_propagation"] = lambda asked: untrained_propagation(recipe, asked)
     if recipe.data.solver != "scalar":
-        predictions["scalar_solver"] = solved(ScalarSolver(recipe.data, test.wavelength), test)
-        few = recipe.data.model_copy(update={"orders": FEW_ORDERS})
-        predictions["few_orders"] = solved(RcwaSolver(few, test.wavelength), test)
-    band = recipe.data.wavelength
-    return {name: metrics(parts, Spectra(test, p, None, band), recipe.seed) for name, p in predictions.items()}
+        predictors["scalar_solver"] = lambda asked: solved(ScalarSolver(recipe.data, asked.wavelength), asked)
+        predictors["few_orders"] = lambda asked: few_orders(recipe, asked)
+
+    def score(known: dict[str, Structures], predict) -> Scores:
+        spectra = Spectra(known["test"], predict(known["test"]), None, recipe.data.wavelength)
+        return metrics(known, spectra, recipe.seed)
+
+    found = {name: score(parts, predict) for name, predict in predictors.items()}
+    if "transfer" in parts:
+        other = {"test": parts["transfer"]}
+        found = {name: of.merge(score(other, predictors[name]), "transfer_") for name, of in found.items()}
+    return found
+
+
+def _at_wavelengths(wavelength: np.ndarray, predict):
+    """Interpolate what is predicted at the training's wavelengths, by cubic splines, to those that are asked for."""
+    from scipy.interpolate import CubicSpline
+
+    def predicted(asked: Structures) -> np.ndarray:
+        spectra = predict(asked)
+        if np.array_equal(wavelength, asked.wavelength):
+            return spectra
+        return np.clip(CubicSpline(wavelength, spectra, axis=-1)(asked.wavelength), 0.0, 1.0).astype("float32")
+
+    return predicted
+
+
+def few_orders(recipe, structures: Structures) -> np.ndarray:
+    """Solve with few orders at few wavelengths, in no more time than the network's prediction takes.
+
+    As many as the network is given, without its closure; where it is given none, 21 orders.
+
+    Returns
+    -------
+    ndarray
+        (n, 2, 2, w).
+    """
+    changes = {"few_orders": recipe.model.few_orders or FEW_ORDERS, "few_order_closure": NO_CLOSURE}
+    plain = recipe.with_changes({"model": changes})
+    return few_order_spectra(structures, structures.wavelength[None], plain)[:, 0]
 
 
 def nearest_neighbour(train: Structures, test: Structures) -> np.ndarray:
@@ -63,11 +100,11 @@ def nearest_neighbour(train: Structures, test: Structures) -> np.ndarray:
     Returns
     -------
     ndarray
-        (n, 2, 2, w).
+        (n, 2, 2, w) at the training's wavelengths.
     """
     known, asked = cell_fill(train), cell_fill(test)
     best = np.full(len(test), np.inf)
-    spectra = np.zeros(test.spectra.shape, "float32")
+    spectra = np.zeros((len(test), *train.spectra.shape[1:]), "float32")
     for symmetry in range(COUNT):
         moved = move_patterns(known, symmetry)
         for some in blocks(test, per_row=8 * len(known)):
@@ -79,18 +116,18 @@ def nearest_neighbour(train: Structures, test: Structures) -> np.ndarray:
     return spectra
 
 
-def linear(train: Structures, validation: Structures, test: Structures) -> np.ndarray:
-    """Predict by ridge regression on the fill of 16 x 16 cells, fitted to all 32 copies of each structure.
+def linear(train: Structures, validation: Structures):
+    """Fit a ridge regression on the fill of 16 x 16 cells to all 32 copies of each structure.
 
     Parameters
     ----------
-    train, validation, test : Structures
+    train, validation : Structures
         The penalty is that with the lowest squared error on validation structures.
 
     Returns
     -------
-    ndarray
-        (n, 2, 2, w).
+    callable
+        ``predict(structures) -> (n, 2, 2, w)`` at the training's wavelengths.
     """
     gram, moment = 0.0, 0.0
     known, mean = cell_fill(train), mean_spectrum(train).astype("float32")
@@ -106,7 +143,8 @@ def linear(train: Structures, validation: Structures, test: Structures) -> np.nd
         return np.clip(transmittance, 0.0, 1.0).astype("float32")
 
     errors = [np.square(predict(validation, slope) - validation.spectra[:]).mean() for slope in slopes]
-    return predict(test, slopes[int(np.argmin(errors))])
+    best = slopes[int(np.argmin(errors))]
+    return lambda structures: predict(structures, best)
 
 
 def untrained_propagation(recipe, test: Structures) -> np.ndarray:

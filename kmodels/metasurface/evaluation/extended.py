@@ -11,7 +11,7 @@ from kmodels.metasurface.data.records import Structures, pack
 from kmodels.metasurface.data.symmetry import COUNT, move_patterns, move_spectra
 from kmodels.metasurface.evaluation import figures
 from kmodels.metasurface.evaluation.calibration import flags
-from kmodels.metasurface.network.preprocess import encode
+from kmodels.metasurface.network.preprocess import SOLVED_AT_ONCE, encode, solve_with_few_orders
 
 BATCH = 64
 SYMMETRY_SAMPLES = 4  # structures whose 32 copies are predicted
@@ -32,12 +32,16 @@ def evaluate_network(model, structures: Structures, recipe) -> ExtendedEvaluatio
     Returns
     -------
     ExtendedEvaluation
-        Scores: milliseconds of a structure, None with an accelerator; symmetry_error; where the network is calibrated
-        regular_flagged, the share of stripes and checkerboards that it calls unlike its training. Picture: attention.
+        Scores: milliseconds of a structure with what its network is given, network_milliseconds without, None with an
+        accelerator; symmetry_error; where the network is calibrated regular_flagged, the share of stripes and
+        checkerboards that it calls unlike its training. Picture: attention.
     """
     examples = encode(structures, recipe)
+    alone = None if backend.accelerators() else measure_latency(model, examples)
+    given = measure_few_orders(examples, recipe) if recipe.model.few_orders and alone is not None else 0.0
     scores = {
-        "milliseconds": None if backend.accelerators() else measure_latency(model, examples),
+        "milliseconds": None if alone is None else alone + given,
+        "network_milliseconds": alone,
         "symmetry_error": symmetry_error(predict_copies(model, examples)),
     }
     if model.calibration is not None:
@@ -70,6 +74,20 @@ def measure_latency(model, examples, batches: int = 20) -> float:
         model.predict_on_batch(inputs)
         seconds.append(time.perf_counter() - started)
     return float(np.min(seconds[1:]) / BATCH * 1e3)
+
+
+def measure_few_orders(examples, recipe, batches: int = 3) -> float:
+    """Time the solution with few orders that the network is given for one structure, as `encode` makes it [ms].
+
+    The fastest of `batches` batches, after one to warm up.
+    """
+    patterns = examples.structures.patterns(np.resize(np.arange(len(examples.structures)), SOLVED_AT_ONCE))
+    seconds = []
+    for _ in range(batches + 1):
+        started = time.perf_counter()
+        solve_with_few_orders(patterns, examples.grids[:1], recipe)
+        seconds.append(time.perf_counter() - started)
+    return float(np.min(seconds[1:]) / SOLVED_AT_ONCE * 1e3)
 
 
 def predict_copies(model, examples) -> np.ndarray:

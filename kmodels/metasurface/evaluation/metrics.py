@@ -23,7 +23,7 @@ def metrics(parts: dict[str, Structures], prediction: Spectra, seed: int) -> Sco
     Parameters
     ----------
     parts : dict of str to Structures
-        "test", and "train" for r2.
+        "test", and where there is one "train" for r2.
     prediction : Spectra
         For parts["test"].
     seed : int
@@ -33,7 +33,8 @@ def metrics(parts: dict[str, Structures], prediction: Spectra, seed: int) -> Sco
     -------
     Scores
         mae, rmse: of the transmittance.
-        r2: 1 - sum (p - t)^2 / sum (m - t)^2 with m the mean spectrum of parts["train"]; None without that part.
+        r2: 1 - sum (p - t)^2 / sum (m - t)^2 with m the mean spectrum of parts["train"]; without that part of the test
+        structures themselves.
         prototype_loss: 2 MSE + 0.1 relative + 100 slopes, see `prototype_loss`.
         peak_error: mean distance of a peak (prominence >= 0.05) from the nearest predicted one [nm]; None without
         peaks.
@@ -43,7 +44,7 @@ def metrics(parts: dict[str, Structures], prediction: Spectra, seed: int) -> Sco
         interval_coverage, interval_width: share of transmittances within the 90% intervals, and their mean width.
         flagged: share of patterns called unlike those of the training. These three where the network is calibrated.
     """
-    test, mean = parts["test"], mean_spectrum(parts["train"]) if "train" in parts else None
+    test, mean = parts["test"], mean_spectrum(parts.get("train", parts["test"]))
     found = [
         _sums(test.spectra[some], prediction.transmittance[some], test.wavelength, mean, prediction.half_width)
         for some in blocks(test, per_row=ARRAYS * test.spectra[:1].nbytes)
@@ -61,13 +62,13 @@ def metrics(parts: dict[str, Structures], prediction: Spectra, seed: int) -> Sco
         values["interval_width"] = float(2 * prediction.half_width.mean())
         values["flagged"] = float(prediction.unlike.mean())
     finite = {name: value if np.isfinite(value) else None for name, value in values.items()}
-    return Scores({"r2": None, **finite}, verification.intervals(resampled, len(np.unique(test.groups))))
+    return Scores(finite, verification.intervals(resampled, len(np.unique(test.groups))))
 
 
 def _sums(t, p, wavelength: np.ndarray, mean, half_width) -> dict[str, np.ndarray]:
     """Sum up for each structure, (n,), what its scores are made of.
 
-    mean: the training structures' spectrum; half_width: of the intervals; None each where there is none.
+    mean: the spectrum that r2 compares with; half_width: of the intervals, None where there are none.
     """
     t, p = t.astype("float64"), p.astype("float64")
     sums = {
@@ -79,8 +80,7 @@ def _sums(t, p, wavelength: np.ndarray, mean, half_width) -> dict[str, np.ndarra
     }
     if half_width is not None:
         sums["covered"] = (np.abs(p - t) <= half_width).mean((1, 2, 3))
-    if mean is not None:
-        sums["spread"] = np.square(mean - t).mean((1, 2, 3))
+    sums["spread"] = np.square(mean - t).mean((1, 2, 3))
     distances, owners = peak_distances(t, p, wavelength)
     for name, values in (("peaks", np.ones_like(distances)), ("off", distances), ("near", distances <= 2.0)):
         sums[name] = np.bincount(owners, values, len(t))
@@ -100,8 +100,7 @@ def _combine(sums: dict[str, np.ndarray], n: np.ndarray) -> dict[str, np.ndarray
         }
         if "covered" in sums:
             scores["interval_coverage"] = sums["covered"] / n
-        if "spread" in sums:
-            scores["r2"] = 1 - sums["squared"] / sums["spread"]
+        scores["r2"] = 1 - sums["squared"] / sums["spread"]
     return scores
 
 

@@ -8,6 +8,8 @@ import h5py
 import numpy as np
 
 from kmodels.core.io import parallel
+from kmodels.core.spec.errors import UserError
+from kmodels.metasurface.recipe import PACKAGED, PACKAGED_ORDERS
 from kmodels.metasurface.simulator.patterns import sample_pattern
 from kmodels.metasurface.simulator.rcwa import RcwaSolver
 from kmodels.metasurface.simulator.scalar import ScalarSolver
@@ -41,6 +43,8 @@ def simulate(recipe, folder: Path, report) -> dict[str, str]:
         The number of structures, and the seconds of one.
     """
     data = recipe.data
+    if data.solver == "packaged":
+        _check_packaged(data)
     streams = parallel.streams(recipe.seed, data.n_structures)
     # Worker processes cost seconds to start: worth it only for long simulations.
     long = len(streams) > WORTH_WORKERS[data.solver]
@@ -54,6 +58,17 @@ def simulate(recipe, folder: Path, report) -> dict[str, str]:
         done += len(streams[first : first + size])
         report(done, count)
     return {"structures": f"{count}", "seconds a structure": f"{np.mean(seconds):.2f}" if seconds else "reused"}
+
+
+def _check_packaged(data) -> None:
+    """Refuse structures that are not in the package; their geometry is checked when they are read."""
+    there = " or ".join(f"n_wavelengths = {w} with n_structures up to {n}" for w, n in PACKAGED.items())
+    if data.n_structures > PACKAGED.get(data.n_wavelengths, 0) or data.orders != PACKAGED_ORDERS:
+        raise UserError(
+            f"data.solver = packaged with n_wavelengths = {data.n_wavelengths}, n_structures = {data.n_structures} and "
+            f"orders = {data.orders}; in the package are {there}, solved with orders = {PACKAGED_ORDERS}; "
+            f"data.solver = rcwa solves others, data.solver = scalar approximately"
+        )
 
 
 def packaged(data) -> tuple[np.ndarray, np.ndarray, dict]:

@@ -77,6 +77,25 @@ def test_a_closure_moves_the_solution_from_laurents_rule_to_the_inverse_one():
     np.testing.assert_allclose(closed, plain, atol=1e-5)
 
 
+def test_a_field_that_carries_more_than_comes_in_is_scaled():
+    layer, wavelength = FewOrders(9, 5), np.linspace(420.0, 660.0, 4)
+    wanted = solved(layer, PATTERNS, wavelength)
+    field = layer._behind(layer._product_with(ops.convert_to_tensor(PATTERNS[..., None].astype("float32"))))
+    for times, flux in ((1.0, None), (9.0, 1.0)):
+        scaled = layer._no_more_than_comes_in(tuple(times * part for part in field))
+        s, p = layer._polarised(scaled)
+        pixels = as_numpy(
+            layer._flux(s, p, ops.convert_to_tensor(np.tile(2 * np.pi / layer.wave_numbers.nodes, (3, 1)), "float32"))
+        )
+        if flux is None:
+            np.testing.assert_allclose(
+                [as_numpy(part) for part in scaled], [as_numpy(part) for part in field], atol=1e-6
+            )
+        else:
+            np.testing.assert_allclose(pixels.sum(-1), flux, atol=2e-3)
+    assert wanted.sum((1, 2)).max() < 1
+
+
 def test_it_keeps_the_symmetries():
     layer, wavelength = FewOrders(13, 5, CLOSURE), np.linspace(420.0, 660.0, 4)
     straight = solved(layer, PATTERNS[:1], wavelength)

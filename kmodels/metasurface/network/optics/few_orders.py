@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from kmodels.core.spec.arguments import check_choice, check_integers
-from kmodels.metasurface.network.optics.pairs import multiply, pair, tensors, transposed
+from kmodels.metasurface.network.optics.pairs import multiply, pair, tensors
 from kmodels.metasurface.network.optics.wave_numbers import WaveNumbers
 from kmodels.metasurface.simulator.materials import SELLMEIER, refractive_index, squared_index
 from kmodels.metasurface.simulator.rcwa import OFF_GRAZING, RealWaves, admittance, normal
@@ -21,13 +21,13 @@ LEAST = 1e-8  # of squared normal wave numbers whose root is taken
 class FewOrders(keras.layers.Layer):
     """Transmittance of each pixel by the equations of `simulator.rcwa`, differentiable, in float32. Nothing is learned.
 
-    E'' = P Q E in a layer. With C = cosh and S = sinh(.) / root, of the root of P Q times half the height, fields at
-    the bottom (b) and in the middle (m) of the pattern are related by
+    E'' = P Q E in a layer. With C = cosh and S = sinh(.) / root, of the root of P Q times half the height, the fields
+    at the bottom (b) and at the top (t) of the pattern give those in its middle, where they must be equal:
 
-        E_m = (C + S P Y_b) E_b,  E'_m = -(P Q S + C P Y_b) E_b = -Z E_m
+        (C + S P Y_b) E_b = (C + S P Y_a) E_t - S q,  -(P Q S + C P Y_b) E_b = (P Q S + C P Y_a) E_t - C q
 
-    and those in the middle and at the top alike, with Z in the place of P Y_b. No inverse of S is needed, as it is
-    where both faces are related at once: it is singular where a standing wave fits in, and gradients are lost there.
+    with the admittances Y of the half-spaces and q = 2 P Y_a E of the incident light. Nothing is inverted that is
+    singular where a standing wave fits in, as in `simulator.rcwa`: float32 would lose gradients there.
 
     In P and Q stands the matrix of multiplying by the permittivity. With all orders Laurent's rule, [eps], and the
     inverse one, [1 / eps]^-1, are the same; with few they differ, and what the orders left out would add lies beyond
@@ -162,17 +162,34 @@ class FewOrders(keras.layers.Layer):
         """Compute the electric field at the bottom, (batch, nodes, 2 n, polarisation): real and imaginary part."""
         p, pq = self._operators(filled)
         c, s = self._half(pq)
-        below = tuple(_times(ops.matmul(m, p), self.below) for m in (s, c))
-        down = c + below[0][0], below[0][1]
-        z = _divided((ops.matmul(pq, s) + below[1][0], below[1][1]), down)
-        up = c + ops.matmul(s, z[0]), ops.matmul(s, z[1])
-        slope = ops.matmul(pq, s) + ops.matmul(c, z[0]), ops.matmul(c, z[1])
-        admitted = _rows(self.above, up)
-        entry = ops.matmul(p, admitted[0]) + slope[0], ops.matmul(p, admitted[1]) + slope[1]
-        source = ops.concatenate([ops.matmul(p, part) for part in tensors(*self.source)], -2)
-        field = ops.solve(_real(down), ops.solve(_real(entry), source))
+        cp, sp, slope = ops.matmul(c, p), ops.matmul(s, p), ops.matmul(pq, s)
+
+        def from_face(y):
+            """Make the matrices from the field at a face to it and its derivative in the middle."""
+            field, derivative = _times(sp, y), _times(cp, y)
+            return (c + field[0], field[1]), (slope + derivative[0], derivative[1])
+
+        (up, up_slope), (down, down_slope) = from_face(self.below), from_face(self.above)
+        rows = [_beside(up, tuple(-part for part in down)), _beside(up_slope, down_slope)]
+        real, imaginary = (ops.concatenate([row[k] for row in rows], -2) for k in range(2))
+        source = [ops.concatenate([-ops.matmul(sp, part), ops.matmul(cp, part)], -2) for part in tensors(*self.source)]
+        found = ops.solve(_beside_and_below(real, imaginary), ops.concatenate(source, -2))
         size = p.shape[-1]
-        return field[..., :size, :], field[..., size:, :]
+        return self._no_more_than_comes_in((found[..., :size, :], found[..., 2 * size : 3 * size, :]))
+
+    def _no_more_than_comes_in(self, field):
+        """Scale a field at the bottom whose flux is above 1: float32 fails at a very sharp resonance, one in 10000."""
+        size = -1, self.nodes, 2, len(self.waves.orders), 2
+        parts = [ops.reshape(part, size) for part in field]
+        below = [ops.expand_dims(part, -1) for part in tensors(*self.below)]
+        admitted = [
+            sum(multiply([y[:, a, b] for y in below], [part[:, :, b] for part in parts])[k] for b in range(2))
+            for a in range(2)
+            for k in range(2)
+        ]
+        flux = sum(parts[1][:, :, a] * admitted[2 * a] - parts[0][:, :, a] * admitted[2 * a + 1] for a in range(2))
+        scale = ops.rsqrt(ops.maximum(ops.sum(flux, 2), 1.0))[:, :, None]
+        return tuple(part * scale for part in field)
 
     def _operators(self, filled):
         """Compute P and P Q, (batch, nodes, 2 n, 2 n)."""
@@ -290,24 +307,11 @@ def _times(m, y):
     )
 
 
-def _rows(y, field):
-    """Multiply an admittance (nodes, 2, 2, n) by complex matrices (.., 2 n, k)."""
-    n = field[0].shape[-2] // 2
-    top, bottom = (tuple(part[..., some, :] for part in field) for some in (slice(n), slice(n, None)))
-    y = tuple(ops.expand_dims(part, -1) for part in tensors(*y))
-    made = [
-        [multiply(tuple(part[:, a, b] for part in y), half) for b, half in enumerate((top, bottom))] for a in range(2)
-    ]
-    return tuple(ops.concatenate([made[a][0][k] + made[a][1][k] for a in range(2)], -2) for k in range(2))
+def _beside(a, b):
+    """Put complex matrices beside each other."""
+    return tuple(ops.concatenate(parts, -1) for parts in zip(a, b, strict=True))
 
 
-def _divided(a, b):
-    """Compute a b^-1 of complex matrices."""
-    quotient = ops.solve(_real(transposed(b)), ops.concatenate(transposed(a), -2))
-    size = a[0].shape[-1]
-    return transposed((quotient[..., :size, :], quotient[..., size:, :]))
-
-
-def _real(a):
-    """Write complex matrices as real ones of twice the size."""
-    return ops.concatenate([ops.concatenate([a[0], -a[1]], -1), ops.concatenate([a[1], a[0]], -1)], -2)
+def _beside_and_below(real, imaginary):
+    """Write a complex matrix as a real one of twice the size."""
+    return ops.concatenate([ops.concatenate([real, -imaginary], -1), ops.concatenate([imaginary, real], -1)], -2)
