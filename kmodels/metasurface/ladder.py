@@ -1,10 +1,19 @@
-"""The ladder of metasurface: the prototype's network, its seven points one by one, all together, propagation."""
+"""The ladder of metasurface: the prototype's network, its seven points one by one, all together, propagation.
+
+It stands on scalar spectra, of which there are thousands.
+"""
 
 from typing import Any
 
+from kmodels.core.spec.gate import Gate
 from kmodels.core.spec.ladder import Ladder, Step
-from kmodels.metasurface.gates import GATES
+from kmodels.metasurface.recipe import SCALAR, merged
 
+GATES = (
+    Gate("R2 against the mean spectrum", "r2", 0.985, "this project"),
+    Gate("peak position error", "peak_error", 1.8, "this project", "<=", "nm"),
+    Gate("peaks within 2 nm", "peaks_within_2nm", 0.74, "this project"),
+)
 # The prototype's seven points in its order: the change, the field, the prototype's value, the changed value.
 POINTS: tuple[tuple[str, str, str, Any, Any], ...] = (
     ("keys and values are normalised", "model", "memory_norm", False, True),
@@ -19,7 +28,7 @@ POINTS: tuple[tuple[str, str, str, Any, Any], ...] = (
 
 def fields(*changed: int) -> dict[str, dict]:
     """Set all seven fields: points in `changed` (1 .. 7) to the new value, the others to the old; no propagation."""
-    values: dict[str, dict] = {"model": {"propagation_slices": 0}, "train": {}}
+    values = merged(SCALAR, {"model": {"propagation_slices": 0}})
     for number, (_, section, name, old, new) in enumerate(POINTS, 1):
         values[section][name] = new if number in changed else old
     return values
@@ -40,13 +49,13 @@ LADDER = Ladder(
             "all seven",
             "all seven points changed",
             fields(1, 2, 3, 4, 5, 6, 7),
-            GATES[1:4],
+            GATES,
         ),
         Step(
             "propagation",
             "six slices of split-step propagation with learned phases in the network; the decoder corrects them",
-            {"model": {"propagation_slices": 6}},
-            GATES[1:4],
+            SCALAR,
+            GATES,
         ),
     ),
     figures=("r2", "peaks_within_2nm", "mae", "rmse", "prototype_loss", "peak_error"),

@@ -12,6 +12,7 @@ Medium = Literal["air", "silica"]
 PACKAGED = {51: 1400, 301: 64}  # rigorous structures in the package, by their number of wavelengths
 PACKAGED_ORDERS = 113  # Fourier orders that they were solved with
 LARGEST_INDEX = 1.5  # of a spacer, for how fine the solver's grid must be
+CLOSURE = ((0.11, 0.11), (0.34, 0.39))  # of 57 orders of the default geometry, see studies.closure
 # The fields of `data` that propagation through the structure depends on.
 OPTICS = ("period", "height", "distance", "cover", "gap", "spacer", "grid", "wavelength")
 
@@ -135,7 +136,7 @@ class Model(Section):
     )
     few_order_nodes: int = Field(24, ge=2, le=200, description="wavelengths at which that is solved")
     few_order_closure: tuple[tuple[float, float], tuple[float, float]] = Field(
-        ((0.11, 0.11), (0.34, 0.39)),
+        CLOSURE,
         description="stands for the orders left out, see FewOrders; of 57 orders of the default geometry, found by "
         "studies.closure on other structures; [[0, 0], [0, 0]]: none",
     )
@@ -227,6 +228,9 @@ class MetasurfaceRecipe(Recipe):
         "model.wave_nodes": "model.propagation_nodes",
     }
     RENAMED_VARIANTS: ClassVar[dict[str, str]] = {"seed": "prototype"}
+    BEFORE: ClassVar = {
+        "model": {"propagation": "scalar", "propagation_features": 24, "few_orders": 0, "calibrated": False}
+    }
     FASTEST: ClassVar = ("jax", "tensorflow", "torch")
     SMOKE: ClassVar = {
         "data": {"solver": "scalar", "n_structures": 60, "n_wavelengths": 31, "pixels": 32, "grid": 16, "slices": 3},

@@ -7,6 +7,15 @@ RENAMED = {
     "wavelength": "band",
     "policy": "dtype",
 }
+# What networks did that were stored before there was a choice.
+BEFORE = {
+    "propagation": "scalar",
+    "propagation_features": 24,
+    "few_orders": 0,
+    "few_order_nodes": 24,
+    "few_order_closure": ((0.0, 0.0), (0.0, 0.0)),
+    "calibrated": False,
+}
 
 
 def upgrade_config(config: dict) -> dict:
@@ -23,7 +32,7 @@ def upgrade_config(config: dict) -> dict:
         The arguments of `MetasurfaceNet`; those of today as they are.
     """
     if "network" not in config:
-        return config
+        return BEFORE | config
     own = {name: value for name, value in config.items() if name not in ("network", "optics")}
     merged = (config.get("optics") or {}) | own | config["network"]
-    return {RENAMED.get(name, name): value for name, value in merged.items()}
+    return BEFORE | {RENAMED.get(name, name): value for name, value in merged.items()}

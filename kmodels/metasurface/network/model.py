@@ -19,12 +19,12 @@ from kmodels.metasurface.network.optics.few_orders import FewOrders
 from kmodels.metasurface.network.optics.split_step import SplitStepPropagation
 from kmodels.metasurface.network.optics.vector import VectorPropagation, local_features
 from kmodels.metasurface.network.orientation import BackToPixels, Orientation, ToPixels
-from kmodels.metasurface.recipe import OPTICS, MetasurfaceRecipe
+from kmodels.metasurface.recipe import CLOSURE, OPTICS, MetasurfaceRecipe
 from kmodels.metasurface.simulator.materials import SELLMEIER
 
 PROPAGATIONS = ("scalar", "vector")
 LOCAL_BLOCKS = 3  # a cell knows what lies within three cells
-DEFAULT_WEIGHTS = {"mse": 2.0, "rel": 0.1, "grad": 10.0, "curvature": 0.1}
+DEFAULT_WEIGHTS = {"mse": 20.0, "rel": 0.02, "grad": 10.0, "curvature": 0.02}
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ class MetasurfaceNet(TermModel):
     augment : bool
         Train on each pattern under a random one of its 32 symmetries.
     term_weights : dict of str to float, optional
-        Weights of the loss terms "mse", "rel", "grad" and "curvature" (see `losses`), by default 2, 0.1, 10 and 0.1;
+        Weights of the loss terms "mse", "rel", "grad" and "curvature" (see `losses`), by default 20, 0.02, 10 and 0.02;
         terms that are left out keep these.
     dtype : str or keras.DTypePolicy, optional
         Of the layers; Keras' global policy if None.
@@ -156,7 +156,7 @@ class MetasurfaceNet(TermModel):
         self,
         pixels: int = 128,
         band: tuple[float, float] = (400.0, 700.0),
-        n_wavelengths: int = 101,
+        n_wavelengths: int = 51,
         *,
         stem: int = 16,
         stem_stride: int = 8,
@@ -176,13 +176,13 @@ class MetasurfaceNet(TermModel):
         head: str = "per_detector",
         head_dropout: float = 0.0,
         invariant: bool = False,
-        propagation: str = "scalar",
+        propagation: str = "vector",
         propagation_slices: int = 6,
         propagation_nodes: int = 12,
-        propagation_features: int = 24,
-        few_orders: int = 0,
+        propagation_features: int = 48,
+        few_orders: int = 57,
         few_order_nodes: int = 24,
-        few_order_closure: Sequence[Sequence[float]] = ((0.0, 0.0), (0.0, 0.0)),
+        few_order_closure: Sequence[Sequence[float]] = CLOSURE,
         period: float = 1000.0,
         height: float = 600.0,
         distance: float = 2000.0,
@@ -192,7 +192,7 @@ class MetasurfaceNet(TermModel):
         grid: int = 16,
         pixel_order: str = "RGGB",
         blue_weight: float = 1.0,
-        calibrated: bool = False,
+        calibrated: bool = True,
         augment: bool = False,
         term_weights: dict[str, float] | None = None,
         dtype=None,

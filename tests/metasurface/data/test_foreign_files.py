@@ -6,15 +6,15 @@ import re
 import h5py
 import numpy as np
 import pytest
+from helpers.metasurface import SCALAR
 from scipy import io
 
 from kmodels.core.spec.errors import UserError
 from kmodels.metasurface.data import hdf5
 from kmodels.metasurface.data.load import load
-from kmodels.metasurface.recipe import RECIPE
 from kmodels.read import main
 
-RECIPE_32 = RECIPE().with_changes({"data": {"pixels": 32, "n_wavelengths": 3}})
+RECIPE_32 = SCALAR.with_changes({"data": {"pixels": 32, "n_wavelengths": 3}})
 RNG = np.random.default_rng(0)
 PATTERNS = RNG.integers(0, 2, (32, 32, 32)).astype("uint8")  # as many structures as pixels: nothing shows the order
 SPECTRA = RNG.uniform(0.05, 0.3, (32, 2, 2, 3)).astype("float32")

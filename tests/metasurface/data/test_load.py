@@ -5,15 +5,15 @@ import re
 import h5py
 import numpy as np
 import pytest
+from helpers.metasurface import SCALAR
 
 from kmodels.core.spec.errors import UserError
 from kmodels.core.training import batching
 from kmodels.metasurface.data import hdf5, legacy_numpy
 from kmodels.metasurface.data.load import load
 from kmodels.metasurface.data.symmetry import COUNT, move_patterns, move_spectra
-from kmodels.metasurface.recipe import RECIPE
 
-RECIPE_32 = RECIPE().with_changes({"data": {"pixels": 32, "n_wavelengths": 3}})
+RECIPE_32 = SCALAR.with_changes({"data": {"pixels": 32, "n_wavelengths": 3}})
 RNG = np.random.default_rng(0)
 PATTERNS = RNG.integers(0, 2, (4, 32, 32)).astype("uint8")
 SPECTRA = RNG.uniform(0.05, 0.3, (4, 2, 2, 3)).astype("float32")

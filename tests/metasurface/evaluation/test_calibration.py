@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from helpers.metasurface import SCALAR
 
 from kmodels.metasurface import MetasurfaceNet
 from kmodels.metasurface.data.pattern_features import FEATURES, pattern_features
@@ -10,10 +11,9 @@ from kmodels.metasurface.data.symmetry import COUNT, move_patterns
 from kmodels.metasurface.evaluation import calibration, metrics
 from kmodels.metasurface.evaluation.extended import regular_patterns
 from kmodels.metasurface.evaluation.prediction import Spectra
-from kmodels.metasurface.recipe import RECIPE
 from kmodels.metasurface.simulator.patterns import sample_pattern
 
-DATA = RECIPE().data.model_copy(update={"pixels": 64})
+DATA = SCALAR.data.model_copy(update={"pixels": 64})
 WAVELENGTH = np.linspace(400, 700, 7)
 PATTERNS = np.stack([sample_pattern(np.random.default_rng(k), DATA) for k in range(150)])
 

@@ -134,7 +134,7 @@ def test_the_preprocessor_makes_the_input_at_any_wavelengths():
 
 
 def test_packaged_structures_were_solved_by_this_layer(monkeypatch):
-    recipe = RECIPE().with_changes(RECIPE.VARIANTS["rigorous"])
+    recipe = RECIPE()
     patterns, _, _ = structures.packaged(recipe.data.model_copy(update={"n_structures": 4}))
     wavelength = recipe.data.wavelengths()
     fresh = preprocess.solve_with_few_orders(patterns, wavelength[None], recipe)

@@ -25,6 +25,8 @@ SIZES = {
     "decoder_blocks": 1,
     "propagation_slices": 2,
     "propagation_nodes": 4,
+    "propagation_features": 8,
+    "few_orders": 0,
 }
 X = {
     "pattern": RNG.integers(0, 2, (8, 32, 32, 1)).astype("float32"),
@@ -127,7 +129,7 @@ def test_wrong_targets_are_refused_by_name(targets, said):
 
 
 def test_the_preprocessor_makes_arrays_of_structures():
-    recipe = MetasurfaceRecipe().with_changes({"data": {"pixels": 32, "n_wavelengths": 5}})
+    recipe = MetasurfaceRecipe().with_changes({"data": {"pixels": 32, "n_wavelengths": 5}, "model": {"few_orders": 0}})
     patterns = X["pattern"][..., 0].astype("uint8")
     names, wavelength = np.arange(8).astype(str), recipe.data.wavelengths()
     known = Structures(pack(patterns), Y["spectra"], wavelength, "RGGB", names, np.arange(8))

@@ -2,15 +2,16 @@
 
 import numpy as np
 import pytest
+from helpers.metasurface import SCALAR
 from keras import ops
 
 from kmodels.core.training import backend
 from kmodels.metasurface.network.optics.split_step import SplitStepPropagation, logits_of
-from kmodels.metasurface.recipe import OPTICS, RECIPE
+from kmodels.metasurface.recipe import OPTICS
 from kmodels.metasurface.simulator.patterns import sample_pattern
 from kmodels.metasurface.simulator.scalar import ScalarSolver
 
-DATA = RECIPE().data.model_copy(update={"pixels": 32, "smallest_feature": 125.0, "slices": 3})
+DATA = SCALAR.data.model_copy(update={"pixels": 32, "smallest_feature": 125.0, "slices": 3})
 WAVELENGTH = np.linspace(*DATA.wavelength, 13).astype("float32")
 PATTERNS = np.stack(
     [sample_pattern(np.random.default_rng(k), DATA) for k in range(3)] + [np.ones((32, 32)), np.zeros((32, 32))]

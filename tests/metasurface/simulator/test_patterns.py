@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import scipy.ndimage
 import xarray as xr
+from helpers.metasurface import SCALAR
 
 from kmodels.core.spec.errors import UserError
 from kmodels.metasurface.data.load import load
@@ -15,8 +16,8 @@ from kmodels.metasurface.simulator.patterns import feature_disc, remove_small_fe
 from kmodels.metasurface.simulator.scalar import ScalarSolver
 from kmodels.metasurface.simulator.structures import simulate
 
-SMOKE = RECIPE().with_changes(RECIPE.SMOKE)
-DATA = RECIPE().with_changes({"data": {"period": 2000.0, "grid": 32}}).data
+SMOKE = SCALAR.with_changes(RECIPE.SMOKE)
+DATA = SCALAR.with_changes({"data": {"period": 2000.0, "grid": 32}}).data
 FEW = SMOKE.with_changes({"data": {"n_structures": 8}})
 
 
@@ -58,14 +59,14 @@ def test_small_features_go():
     pattern[4:16, 4:16] = 1
     pattern[20, 20] = 1  # a speck
     pattern[8:10, 8] = 0  # a hole
-    disc = feature_disc(RECIPE().with_changes({"data": {"pixels": 32, "smallest_feature": 95.0}}).data)
+    disc = feature_disc(SCALAR.with_changes({"data": {"pixels": 32, "smallest_feature": 95.0}}).data)
     assert disc.shape == (4, 4)
     clean = remove_small_features(pattern, disc)
     assert clean[20, 20] == 0 and clean[8, 8] == 1 and scipy.ndimage.label(clean)[1] == 1
 
 
 def test_a_recipe_that_leaves_no_pattern_is_refused():
-    data = RECIPE().with_changes({"data": {"smallest_feature": 125.0, "fill": [0.001, 0.01], "pixels": 32}}).data
+    data = SCALAR.with_changes({"data": {"smallest_feature": 125.0, "fill": [0.001, 0.01], "pixels": 32}}).data
     with pytest.raises(UserError, match="of 200 patterns none kept a fill"):
         sample_pattern(np.random.default_rng(0), data)
 

@@ -2,17 +2,17 @@
 
 import numpy as np
 import pytest
+from helpers.metasurface import SCALAR
 
 from kmodels.metasurface.data.load import load
 from kmodels.metasurface.data.symmetry import move_patterns, move_spectra
-from kmodels.metasurface.recipe import RECIPE
 from kmodels.metasurface.simulator import rcwa, structures
 from kmodels.metasurface.simulator.materials import refractive_index
 from kmodels.metasurface.simulator.patterns import sample_pattern
 from kmodels.metasurface.simulator.rcwa import RcwaSolver, RealWaves
 from kmodels.metasurface.simulator.scalar import film, half_period_weights
 
-RECIPE_1UM = RECIPE().with_changes(
+RECIPE_1UM = SCALAR.with_changes(
     {"data": {"solver": "rcwa", "period": 1000.0, "grid": 16, "pixels": 32, "orders": 21, "n_structures": 8}}
 )
 WAVELENGTH = np.array([450.0, 650.0])

@@ -5,21 +5,21 @@ import itertools
 import numpy as np
 import pytest
 from helpers import scalar_exact
+from helpers.metasurface import SCALAR
 
 from kmodels.metasurface.data.symmetry import COUNT, move_patterns, move_spectra
-from kmodels.metasurface.recipe import RECIPE
 from kmodels.metasurface.simulator.materials import refractive_index
 from kmodels.metasurface.simulator.patterns import sample_pattern
 from kmodels.metasurface.simulator.scalar import ScalarSolver, film, half_period_weights
 
 WIDE = {"period": 2000.0, "grid": 32, "n_wavelengths": 301}
-DATA = RECIPE().with_changes({"data": WIDE}).data
+DATA = SCALAR.with_changes({"data": WIDE}).data
 WAVELENGTH = np.array([400.0, 437.5, 500.0, 555.5, 633.0, 700.0])
 
 
 def section(**changes):
     """The data section of the prototype's period with changed fields."""
-    return RECIPE().with_changes({"data": WIDE | changes}).data
+    return SCALAR.with_changes({"data": WIDE | changes}).data
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ import json
 import keras
 import pytest
 from helpers.checks import fails_cleanly
+from helpers.metasurface import SCALAR
 
 from kmodels.core.runs.run import Run
 from kmodels.core.spec import registry
@@ -15,7 +16,7 @@ from kmodels.metasurface.simulator import structures
 from kmodels.metasurface.studies import transfer
 
 pytestmark = pytest.mark.usefixtures("eager")
-SMALL = RECIPE().with_changes(RECIPE.SMOKE)
+SMALL = SCALAR.with_changes(RECIPE.SMOKE)
 
 
 @pytest.fixture(scope="module")

@@ -43,7 +43,7 @@ from kmodels.precip.data.variables import MOST_RAIN
 NAND = NandRecipe().with_changes({"data": {"n_sequences": 40, "seq_len": 20}})
 ECHO = EchoRecipe().with_changes({"data": {"image_size": 16, "max_depth": 2.0}})
 RESAMPLED = ECHO.with_changes({"data": {"resample": True}})
-METASURFACE = MetasurfaceRecipe().with_changes({"data": {"pixels": 32, "n_wavelengths": 3}})
+METASURFACE = MetasurfaceRecipe().with_changes({"data": {"pixels": 32, "n_wavelengths": 3, "orders": 81}})
 CALM = PLUME.with_changes({"model": {"wind": False, "transport": False, "base": "persistence"}})
 POWER = CALM.with_changes({"data": {"group": "POWER"}})
 FAST, SLOW = 15, 500
