@@ -39,6 +39,8 @@ class Bench:
         shape of the input)}.
     compiles_predictions : bool
         Whether `torch.compile` makes the reference's predictions in minutes: it unrolls a loop over lead times.
+    variant : str or None
+        Of the recipe, where the reference is not of the default; sizes and alternatives are changes of that.
     """
 
     sample: tuple[str, int]
@@ -46,6 +48,12 @@ class Bench:
     alternatives: dict[str, dict] = field(default_factory=dict)
     layers: dict[str, Callable] = field(default_factory=dict)
     compiles_predictions: bool = True
+    variant: str | None = None
+
+    def base(self, task: Task) -> Recipe:
+        """Make the recipe that is measured, with all its data."""
+        recipe = task.recipe()
+        return recipe.with_changes(recipe.VARIANTS[self.variant]) if self.variant else recipe
 
 
 @dataclass(frozen=True)
@@ -78,9 +86,12 @@ EFFORTS = {
 
 
 def recipe_of(task: Task, bench: Bench, smoke: bool) -> Recipe:
-    """Make the default recipe with less data; with smoke tiny sizes, whose figures mean nothing."""
+    """Make the measured recipe with less data; with smoke tiny sizes, whose figures mean nothing."""
     name, count = bench.sample
-    return task.recipe().with_changes(task.recipe.SMOKE if smoke else {"data": {name: count}})
+    if not smoke:
+        return bench.base(task).with_changes({"data": {name: count}})
+    variant = task.recipe.VARIANTS[bench.variant] if bench.variant else {}
+    return bench.base(task).with_changes(task.recipe.SMOKE).with_changes({"model": variant.get("model", {})})
 
 
 # -- data -----------------------------------------------------------------------------------------------------
@@ -197,7 +208,7 @@ def training_steps(subject: BenchmarkCase, bench: Bench) -> int:
     """Count the steps of a training by the default recipe, which has more data than is measured on."""
     name, _ = bench.sample
     data, train = subject.recipe.data, subject.recipe.train
-    examples = round(len(subject.examples) * getattr(subject.task.recipe().data, name) / getattr(data, name))
+    examples = round(len(subject.examples) * getattr(bench.base(subject.task).data, name) / getattr(data, name))
     return batching.steps_per_epoch(examples, train.batch_size) * train.epochs
 
 

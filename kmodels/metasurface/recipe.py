@@ -12,7 +12,7 @@ Medium = Literal["air", "silica"]
 PACKAGED = {51: 1400, 301: 64}  # rigorous structures in the package, by their number of wavelengths
 PACKAGED_ORDERS = 113  # Fourier orders that they were solved with
 LARGEST_INDEX = 1.5  # of a spacer, for how fine the solver's grid must be
-CLOSURE = ((0.11, 0.11), (0.34, 0.39))  # of 57 orders of the default geometry, see studies.closure
+CLOSURE = ((0.12, 0.172), (0.312, 0.312))  # of 57 orders of the default geometry, see studies.closure
 # The fields of `data` that propagation through the structure depends on.
 OPTICS = ("period", "height", "distance", "cover", "gap", "spacer", "grid", "wavelength")
 

@@ -99,13 +99,14 @@ def test_a_part_that_fails_is_named_and_the_others_go_on(tmp_path, monkeypatch, 
 def test_what_is_measured_of_a_model_are_recipes_of_it(name):
     asked, task = core_bench.case(name), registry.task(name)
     field, count = asked.sample
-    assert 0 < count <= getattr(task.recipe().data, field)
+    base = asked.base(task)
+    assert 0 < count <= getattr(base.data, field)
     for sizes in asked.grows.values():
         assert list(sizes) == sorted(sizes)
-        recipes = [task.recipe().with_changes(changes) for changes in sizes.values()]
-        assert task.recipe() in recipes and len({recipe.digest() for recipe in recipes}) == len(sizes) > 2
+        recipes = [base.with_changes(changes) for changes in sizes.values()]
+        assert base in recipes and len({recipe.digest() for recipe in recipes}) == len(sizes) > 2
     for changes in asked.alternatives.values():
-        assert task.recipe().with_changes(changes) != task.recipe()
+        assert base.with_changes(changes) != base
     assert (ROOT / "kmodels/benchmarks/torch_reference" / f"{name.replace('.', '_')}.py").exists()
 
 

@@ -8,4 +8,5 @@ BENCH = Bench(
         "pixels": {n * n: {"data": {"pixels": n}} for n in (64, 128, 256)},
         "wavelengths": {n: {"data": {"n_wavelengths": n}} for n in (51, 101, 201)},
     },
+    variant="scalar",
 )
