@@ -148,6 +148,7 @@ def _contestant(args, words) -> int:
     if (args.contestant == "keras" and not layer) or (layer and not case.layers):
         raise UserError("--contestant keras is a layer: --model plume --part layer")
     entry = contestant.Contestant(args.model, args.contestant, chosen, layer, args.precision, args.steps, size)
+    args.variant = args.variant or (None if args.config else case.variant)
     recipe, (name, count) = cli.recipe(args, words), case.sample
     recipe = recipe if args.smoke else recipe.with_changes({"data": {name: count}})  # little data: none is learned
     print(json.dumps(contestant.measure(entry, recipe)))

@@ -88,10 +88,7 @@ EFFORTS = {
 def recipe_of(task: Task, bench: Bench, smoke: bool) -> Recipe:
     """Make the measured recipe with less data; with smoke tiny sizes, whose figures mean nothing."""
     name, count = bench.sample
-    if not smoke:
-        return bench.base(task).with_changes({"data": {name: count}})
-    variant = task.recipe.VARIANTS[bench.variant] if bench.variant else {}
-    return bench.base(task).with_changes(task.recipe.SMOKE).with_changes({"model": variant.get("model", {})})
+    return bench.base(task).with_changes(task.recipe.SMOKE if smoke else {"data": {name: count}})
 
 
 # -- data -----------------------------------------------------------------------------------------------------

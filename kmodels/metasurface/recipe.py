@@ -244,8 +244,7 @@ class MetasurfaceRecipe(Recipe):
             "propagation_slices": 2,
             "propagation_nodes": 4,
             "propagation_features": 8,
-            "few_orders": 5,
-            "few_order_nodes": 6,
+            "few_order_nodes": 3,
         },
         "train": {"epochs": 2},
     }

@@ -67,7 +67,8 @@ def notes(recipe: MetasurfaceRecipe) -> list[str]:
     if given:
         found.append(
             f"the network is given a rigorous solution with {given} orders at {recipe.model.few_order_nodes} "
-            f"wavelengths and corrects it; few_orders is that solution without the closure, milliseconds includes it"
+            f"wavelengths and corrects it: given_mae and given_r2 are that solution's, milliseconds includes its time, "
+            f"and few_orders is the same without the closure that stands for the orders left out"
         )
     if transfer(recipe) is not None:
         found.append(f"scores called transfer are of {PACKAGED[FINE]} other structures at {FINE} wavelengths")
@@ -99,6 +100,8 @@ class MetasurfaceTask(Task):
         "interval_width",
         "flagged",
         "regular_flagged",
+        "given_mae",
+        "given_r2",
         "symmetry_error",
         "network_milliseconds",
         "milliseconds",

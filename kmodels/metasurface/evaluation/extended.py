@@ -11,6 +11,8 @@ from kmodels.metasurface.data.records import Structures, pack
 from kmodels.metasurface.data.symmetry import COUNT, move_patterns, move_spectra
 from kmodels.metasurface.evaluation import figures
 from kmodels.metasurface.evaluation.calibration import flags
+from kmodels.metasurface.evaluation.metrics import metrics
+from kmodels.metasurface.evaluation.prediction import Spectra
 from kmodels.metasurface.network.preprocess import SOLVED_AT_ONCE, encode, solve_with_few_orders
 
 BATCH = 64
@@ -33,17 +35,22 @@ def evaluate_network(model, structures: Structures, recipe) -> ExtendedEvaluatio
     -------
     ExtendedEvaluation
         Scores: milliseconds of a structure with what its network is given, network_milliseconds without, None with an
-        accelerator; symmetry_error; where the network is calibrated regular_flagged, the share of stripes and
-        checkerboards that it calls unlike its training. Picture: attention.
+        accelerator; given_mae and given_r2 of what the network is given; symmetry_error; where the network is
+        calibrated regular_flagged, the share of stripes and checkerboards that it calls unlike its training. Picture:
+        attention.
     """
     examples = encode(structures, recipe)
     alone = None if backend.accelerators() else measure_latency(model, examples)
-    given = measure_few_orders(examples, recipe) if recipe.model.few_orders and alone is not None else 0.0
+    solving = measure_few_orders(examples, recipe) if recipe.model.few_orders and alone is not None else 0.0
     scores = {
-        "milliseconds": None if alone is None else alone + given,
+        "milliseconds": None if alone is None else alone + solving,
         "network_milliseconds": alone,
         "symmetry_error": symmetry_error(predict_copies(model, examples)),
     }
+    if examples.targets and examples.few_orders is not None:
+        given = Spectra(structures, examples.few_orders[:, 0], None, recipe.data.wavelength)
+        known = metrics({"test": structures}, given, recipe.seed).values
+        scores |= {"given_mae": known["mae"], "given_r2": known["r2"]}
     if model.calibration is not None:
         scores["regular_flagged"] = float(flags(model, regular_patterns(structures)).mean())
     return ExtendedEvaluation(Scores(scores), {}, {"attention": plot_attention(model, examples)})

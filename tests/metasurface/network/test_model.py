@@ -15,7 +15,7 @@ from kmodels.metasurface.network.model import build
 from kmodels.metasurface.recipe import RECIPE
 
 RNG = np.random.default_rng(0)
-SMALL = SCALAR.with_changes(RECIPE.SMOKE).with_changes({"data": {"n_wavelengths": 7}, "model": {"few_orders": 0}})
+SMALL = SCALAR.with_changes(RECIPE.SMOKE).with_changes({"data": {"n_wavelengths": 7}})
 
 
 def inputs_of(patterns, recipe=SMALL):
