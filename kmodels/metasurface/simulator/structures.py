@@ -105,7 +105,7 @@ def packaged_few_orders(recipe, grids: np.ndarray) -> dict[bytes, np.ndarray]:
     said, wavelength, known = _few_orders_in(path)
     wanted = {name: getattr(recipe.data, name) for name in GEOMETRY}
     wanted |= few_order_settings(recipe)
-    same = all(np.array_equal(said.get(name), value) for name, value in wanted.items())
+    same = all(np.array_equal(np.squeeze(said.get(name)), value) for name, value in wanted.items())  # h5py's (1,)
     return known if same and np.allclose(grids[0], wavelength, rtol=1e-6, atol=0) else {}
 
 
@@ -119,7 +119,7 @@ def _few_orders_in(path: Path) -> tuple[dict, np.ndarray, dict[bytes, np.ndarray
     """Read attributes, wavelengths and {a pattern's bits: spectra solved with few orders} of a file."""
     with h5py.File(path) as file:
         bits = np.packbits(file["patterns"][:], axis=-1)
-        solved = file["few_orders"][:, None] if "few_orders" in file else ()
+        solved = file["few_orders"][:][:, None] if "few_orders" in file else ()
         known = {pattern.tobytes(): spectra for pattern, spectra in zip(bits, solved, strict=False)}
         return dict(file.attrs), file["wavelength"][:], known
 
