@@ -273,10 +273,14 @@ class MetasurfaceNet(TermModel):
         """
         return keras.Model(self.inputs, {"pattern": self.oriented_pattern, "scores": self.attention_scores})
 
-    def few_order_layer(self) -> FewOrders | None:
-        """Make the layer that computes the input `few_orders` of patterns and wavelengths, as (batch, w, 4)."""
+    def few_order_layer(self, nodes: int | None = None) -> FewOrders | None:
+        """Make the layer that computes the input `few_orders` of patterns and wavelengths, as (batch, w, 4).
+
+        With fewer `nodes` than the network's `few_order_nodes` it is quicker and less exact. None where the network has
+        no such input.
+        """
         config = self.get_config()
-        size = config["few_orders"], config["few_order_nodes"], config["few_order_closure"]
+        size = config["few_orders"], nodes or config["few_order_nodes"], config["few_order_closure"]
         return FewOrders(*size, **_optics(config), dtype="float32") if config["few_orders"] else None
 
     @classmethod

@@ -14,6 +14,7 @@ from kmodels.metasurface.simulator.patterns import feature_disc, remove_small_fe
 
 SHARPNESS = 4.0  # of the soft step whose slope replaces that of the hard one
 OUTSIDE_FILL = 10.0  # weight of the squared excess of fill outside the recipe's range
+NODES = 12  # wavelengths at which few orders are solved in a search, half of what predictions take
 BETA1, BETA2, TINY = 0.9, 0.99, 1e-12  # Adam's
 
 
@@ -47,7 +48,7 @@ class Search:
     @functools.cached_property
     def few_orders(self):
         """The layer that solves patterns with few orders, where the network asks for that; None elsewhere."""
-        return self.model.few_order_layer()
+        return self.model.few_order_layer(NODES)
 
     def objective(self, noise):
         """Compute the loss: minus the weighted transmittance, summed over patterns, plus a penalty of fill.

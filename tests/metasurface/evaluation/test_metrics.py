@@ -192,7 +192,7 @@ def test_a_router_is_scored_by_the_light_in_pixels_of_its_colour():
 class _LightThroughGaps:
     """In the network's place: each pixel gets the fraction of gaps above it, a quarter at most."""
 
-    few_order_layer = staticmethod(lambda: None)
+    few_order_layer = staticmethod(lambda nodes: None)
 
     def __call__(self, inputs, training):
         gaps = ops.reshape(1 - inputs["pattern"], (-1, 2, 16, 2, 16))

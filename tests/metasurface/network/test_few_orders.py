@@ -165,7 +165,9 @@ def test_an_untrained_network_lies_between_both_solutions():
     other = as_numpy(plain({name: x[name] for name in ("pattern", "wavelength")})["spectra"])
     logit = [np.log(t / (1 - t)) for t in (np.clip(x["few_orders"], 1e-4, 1), np.clip(other, 1e-4, 1))]
     np.testing.assert_allclose(as_numpy(net(x)["spectra"]), 1 / (1 + np.exp(-np.mean(logit, 0))), atol=0.05)
-    assert isinstance(net.few_order_layer(), FewOrders) and plain.few_order_layer() is None
+    layers = net.few_order_layer(), net.few_order_layer(4)
+    assert [layer.nodes for layer in layers] == [RECIPE_OF.model.few_order_nodes, 4] and layers[0].orders == 9
+    assert plain.few_order_layer() is None
 
 
 @pytest.mark.parametrize("name, value", [("orders", 0), ("nodes", 0), ("gap", "water"), ("closure", (1.0, 1.0))])
