@@ -26,7 +26,8 @@ def fingerprints(name: str, folder: Path) -> dict[str, list]:
     registry.simulator(name)(recipe, folder, lambda done, total: None)
     records = user_data.load(recipe, folder)
     inputs, targets = registry.task(name).training_examples(records, recipe).take(np.arange(ROWS))
-    arrays = {f"inputs/{key}": value for key, value in inputs.items()}
+    # A backend computes few_orders, to the last bits in its own way: it is compared with the solver in its tests.
+    arrays = {f"inputs/{key}": value for key, value in inputs.items() if key != "few_orders"}
     arrays |= {f"targets/{key}": value for key, value in targets.items()}
     arrays |= {f"rows/{part}": rows for part, rows in user_data.split(recipe, records, folder).items()}
     return {key: _fingerprint(np.asarray(value, "float64")) for key, value in sorted(arrays.items())}

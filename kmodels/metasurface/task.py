@@ -23,6 +23,7 @@ from kmodels.metasurface.recipe import PACKAGED, MetasurfaceRecipe
 from kmodels.metasurface.simulator.structures import SIMULATION
 
 FINE = 301  # wavelengths, 1 nm apart
+OTHER_SEED = 1_000_003  # far from the seeds that somebody trains with next to each other
 
 
 def decode(model, structures, outputs) -> Spectra:
@@ -42,10 +43,18 @@ def decode(model, structures, outputs) -> Spectra:
 
 
 def transfer(recipe: MetasurfaceRecipe) -> MetasurfaceRecipe | None:
-    """Make the recipe of the package's structures at 301 wavelengths, which are others, for a run on its 51."""
-    if recipe.data.solver != "packaged" or recipe.data.n_wavelengths == FINE:
+    """Make the recipe of other structures at more wavelengths.
+
+    Those of the package at 301, for a run on its 51; of the scalar solver three in the place of each. None for the
+    rigorous solver, which would take minutes.
+    """
+    data = recipe.data
+    if data.solver == "rcwa" or data.n_wavelengths == FINE:
         return None
-    return recipe.with_changes({"data": {"n_wavelengths": FINE, "n_structures": PACKAGED[FINE]}})
+    if data.solver == "packaged":
+        return recipe.with_changes({"data": {"n_wavelengths": FINE, "n_structures": PACKAGED[FINE]}})
+    finer = {"n_wavelengths": 3 * data.n_wavelengths - 2, "n_structures": min(PACKAGED[FINE], data.n_structures)}
+    return recipe.with_changes({"seed": (recipe.seed + OTHER_SEED) % 2**31, "data": finer})
 
 
 def notes(recipe: MetasurfaceRecipe) -> list[str]:
@@ -70,8 +79,9 @@ def notes(recipe: MetasurfaceRecipe) -> list[str]:
             f"wavelengths and corrects it: given_mae and given_r2 are that solution's, milliseconds includes its time, "
             f"and few_orders is the same without the closure that stands for the orders left out"
         )
-    if transfer(recipe) is not None:
-        found.append(f"scores called transfer are of {PACKAGED[FINE]} other structures at {FINE} wavelengths")
+    if (other := transfer(recipe)) is not None:
+        n, w = other.data.n_structures, other.data.n_wavelengths
+        found.append(f"scores called transfer are of {n} other structures at {w} wavelengths")
     return found
 
 
