@@ -6,6 +6,7 @@ from functools import lru_cache
 import keras
 import numpy as np
 
+from kmodels.core.cli import console
 from kmodels.core.io import rows
 from kmodels.core.training.inference import as_numpy
 from kmodels.metasurface.data import encode as plain
@@ -16,6 +17,7 @@ from kmodels.metasurface.recipe import MetasurfaceRecipe
 from kmodels.metasurface.simulator.structures import packaged_few_orders
 
 SOLVED_AT_ONCE = 8  # patterns
+MANY = 100  # of which somebody is told: a quarter of a minute
 
 
 class MetasurfacePreprocessor:
@@ -88,6 +90,11 @@ def few_order_spectra(structures: Structures, grids: np.ndarray, recipe: Metasur
         (n, grids, 2, 2, w) float32; on disk where that is too large for memory, see `kmodels.core.io.rows`.
     """
     known, solved = packaged_few_orders(recipe, grids), rows.Appended()
+    unknown = sum(bits.tobytes() not in known for bits in structures.bits)
+    if unknown > MANY:
+        console.notice(
+            f"solving {unknown} structures with {recipe.model.few_orders} orders, which the network corrects"
+        )
     for first in range(0, len(structures), SOLVED_AT_ONCE):
         some = structures.bits[first : first + SOLVED_AT_ONCE]
         found = [known.get(bits.tobytes()) for bits in some]

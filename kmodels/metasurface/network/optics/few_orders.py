@@ -282,7 +282,7 @@ def _column(values: np.ndarray) -> np.ndarray:
 
 
 def _low_pass(size: int, samples: int) -> np.ndarray:
-    """Make the matrix from pixels to samples of what waves of less than half as many periods see: (samples, size)."""
+    """Make the matrix that samples a pattern without its waves of half as many periods and more: (samples, size)."""
     order = np.arange(-samples // 2 + 1, samples // 2)
     there = np.exp(-2j * np.pi * np.outer(order, (np.arange(size) + 0.5) / size)) / size
     there *= np.sinc(order / size)[:, None]
