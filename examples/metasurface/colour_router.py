@@ -24,7 +24,7 @@ with h5py.File("patterns.h5") as file:
 # ## Spectra
 #
 # The network that comes with kmodels gives the transmittance of each pixel at 51 wavelengths, in a tenth of a second
-# each where a rigorous solver takes two, with intervals, and says where a pattern is unlike those that it was trained on.
+# each where a rigorous solver takes two, with intervals, and says where a pattern is unlike those of its training.
 
 # %%
 from kmodels.core.report.figures import figure

@@ -30,6 +30,6 @@ STUDY = Study(
     direction="min",
     tuner="bayesian",
     max_trials=12,
-    beside=("val_rmse", "val_prototype_loss", "val_peak_error"),
-    held_out=("mae", "prototype_loss", "peak_error"),
+    beside=("val_rmse", "val_peak_error"),
+    held_out=("mae", "r2", "peak_error"),
 )
