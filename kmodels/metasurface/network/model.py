@@ -56,11 +56,12 @@ class MetasurfaceNet(TermModel):
         pattern (batch, y, x, 1), wavelength (batch, w) [nm]  ->  spectra (batch, 2, 2, w) in [0, 1]
 
     A residual network on the periodic pattern gives tokens; wavelength queries cross-attend to them; their output
-    corrects what split-step propagation with learned phases computes. Inputs and outputs are dictionaries. Any number
+    corrects a weighted mean of two solutions: split-step propagation with learned phases and couplings, and a rigorous
+    one with few orders, which is a third input (`few_orders`). Inputs and outputs are dictionaries. Any number
     of wavelengths is allowed, spaced as the network was trained (see `encode.grids_of`). With head "conserving" the
     outputs have `reflected` (batch, w), too, and the five values sum to 1.
 
-    Training: ``net.compile("adam"); net.fit({"pattern": ..., "wavelength": ...}, {"spectra": ...})``.
+    Training: ``net.compile("adam"); net.fit(x, {"spectra": ...})``, x of `MetasurfacePreprocessor`.
     Export: ``net.export(path, format="tf_saved_model")`` works on tensorflow; on jax it needs a TensorFlow that reads
     its StableHLO (2.21 does not read `arccos` of JAX 0.10); torch exports no dictionaries: load the saved model on
     another backend.
