@@ -92,9 +92,7 @@ def few_order_spectra(structures: Structures, grids: np.ndarray, recipe: Metasur
     known, solved = packaged_few_orders(recipe, grids), rows.Appended()
     unknown = sum(bits.tobytes() not in known for bits in structures.bits)
     if unknown > MANY:
-        console.notice(
-            f"solving {unknown} structures with {recipe.model.few_orders} orders, which the network corrects"
-        )
+        console.notice(f"solving {unknown} structures with {recipe.model.few_orders} orders")
     for first in range(0, len(structures), SOLVED_AT_ONCE):
         some = structures.bits[first : first + SOLVED_AT_ONCE]
         found = [known.get(bits.tobytes()) for bits in some]
