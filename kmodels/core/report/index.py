@@ -157,7 +157,7 @@ def _about(model: str, recipe: dict, smoke: bool, seeds: str) -> str:
 def _variant(model: str, fields: dict, smoke: bool) -> str | None:
     """Find the variant whose fields the recipe has, of several the one with most; None for the default.
 
-    None, too, for a model that is not installed here.
+    None, too, for a model that is not installed here, and where a smoke run hides which of two variants it is.
     """
     if model not in registry.names():
         return None
@@ -166,7 +166,9 @@ def _variant(model: str, fields: dict, smoke: bool) -> str | None:
     own = {name: tables.flat(changes) for name, changes in kind.VARIANTS.items()}
     own = {name: {k: v for k, v in changes.items() if k not in overruled} for name, changes in own.items()}
     fitting = [name for name, changes in own.items() if changes and changes.items() <= fields.items()]
-    return max(fitting, key=lambda name: len(own[name]), default=None)
+    most = max((len(own[name]) for name in fitting), default=0)
+    found = [name for name in fitting if len(own[name]) == most]
+    return found[0] if len(found) == 1 else None
 
 
 def html(rows: list[dict], folder: str) -> str:
