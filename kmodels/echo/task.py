@@ -22,7 +22,6 @@ from kmodels.echo.recipe import EchoRecipe
 from kmodels.echo.simulator.recordings import SIMULATION
 
 TRANSFER_ROOMS = 60
-OTHER_SEED = 1_000_003  # far from the seeds that somebody trains with next to each other
 # Softer walls, lower ceilings and a loudspeaker (and ears) that is less directed than any of the training's.
 OTHER_SETTING = {"absorption": [0.5, 0.8], "room_height": [2.1, 2.4], "directivity": 0.4}
 
@@ -33,7 +32,7 @@ def transfer(recipe: EchoRecipe) -> EchoRecipe:
     The seed is another one, else the rooms would be those of the training with other walls.
     """
     data = OTHER_SETTING | {"n_rooms": min(TRANSFER_ROOMS, recipe.data.n_rooms)}
-    return recipe.with_changes({"seed": (recipe.seed + OTHER_SEED) % 2**31, "data": data})
+    return recipe.with_changes({"seed": recipe.seed_elsewhere(), "data": data})
 
 
 def notes(recipe: EchoRecipe) -> list[str]:

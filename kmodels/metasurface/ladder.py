@@ -7,7 +7,8 @@ from typing import Any
 
 from kmodels.core.spec.gate import Gate
 from kmodels.core.spec.ladder import Ladder, Step
-from kmodels.metasurface.recipe import RECIPE, SCALAR, merged
+from kmodels.core.spec.recipe import merge
+from kmodels.metasurface.recipe import RECIPE, SCALAR
 
 GATES = (
     Gate("R2 against the mean spectrum", "r2", 0.985, "this project"),
@@ -32,10 +33,10 @@ POINTS: tuple[tuple[str, str, str, Any, Any], ...] = (
 
 def fields(*changed: int) -> dict[str, dict]:
     """Set all seven fields: points in `changed` (1 .. 7) to the new value, the others to the old; no propagation."""
-    values = merged(SCALAR, {"model": {"propagation_slices": 0}})
+    values: dict[str, dict] = {"model": {"propagation_slices": 0}, "train": {}}
     for number, (_, section, name, old, new) in enumerate(POINTS, 1):
         values[section][name] = new if number in changed else old
-    return values
+    return merge(SCALAR, values)
 
 
 def alone(number: int) -> Step:
@@ -64,7 +65,7 @@ LADDER = Ladder(
         Step(
             "both polarisations",
             "rigorous spectra; both components of the field in both polarisations, coupled by learned matrices",
-            merged(RIGOROUS, {"model": {"few_orders": 0}}),
+            merge(RIGOROUS, {"model": {"few_orders": 0}}),
         ),
         Step("few orders", "the network is given a rigorous solution with few orders, and corrects it", RIGOROUS),
     ),

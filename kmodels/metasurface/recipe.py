@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
-from kmodels.core.spec.recipe import Recipe, Section, TrainSection
+from kmodels.core.spec.recipe import Recipe, Section, TrainSection, merge
 
 Range = tuple[float, float]
 Medium = Literal["air", "silica"]
@@ -193,19 +193,14 @@ SCALAR = {
 }
 
 
-def merged(base: dict[str, dict], changes: dict[str, dict]) -> dict[str, dict]:
-    """Merge the sections of two sets of changes, the second one's fields over the first one's."""
-    return {section: base.get(section, {}) | changes.get(section, {}) for section in [*base, *changes]}
-
-
 class MetasurfaceRecipe(Recipe):
     """Predict the spectra of four pixels below a pattern."""
 
     VARIANTS: ClassVar = {
         "scalar": SCALAR,
         "fast": {"model": {"few_orders": 0}},
-        "black_box": merged(SCALAR, {"model": {"propagation_slices": 0}, "train": {"epochs": 30}}),
-        "prototype": merged(
+        "black_box": merge(SCALAR, {"model": {"propagation_slices": 0}, "train": {"epochs": 30}}),
+        "prototype": merge(
             SCALAR,
             {
                 "model": {

@@ -23,7 +23,6 @@ from kmodels.metasurface.recipe import PACKAGED, MetasurfaceRecipe
 from kmodels.metasurface.simulator.structures import SIMULATION
 
 FINE = 301  # wavelengths, 1 nm apart
-OTHER_SEED = 1_000_003  # far from the seeds that somebody trains with next to each other
 
 
 def decode(model, structures, outputs) -> Spectra:
@@ -54,7 +53,7 @@ def transfer(recipe: MetasurfaceRecipe) -> MetasurfaceRecipe | None:
     if data.solver == "packaged":
         return recipe.with_changes({"data": {"n_wavelengths": FINE, "n_structures": PACKAGED[FINE]}})
     finer = {"n_wavelengths": 3 * data.n_wavelengths - 2, "n_structures": min(PACKAGED[FINE], data.n_structures)}
-    return recipe.with_changes({"seed": (recipe.seed + OTHER_SEED) % 2**31, "data": finer})
+    return recipe.with_changes({"seed": recipe.seed_elsewhere(), "data": finer})
 
 
 def notes(recipe: MetasurfaceRecipe) -> list[str]:

@@ -21,7 +21,6 @@ from kmodels.plume.recipe import PlumeRecipe
 from kmodels.plume.simulator.simulate_runs import SIMULATION
 
 TRANSFER_RUNS = 24
-OTHER_SEED = 1_000_003  # far from the seeds that somebody trains with next to each other
 
 
 def decode(model, windows, outputs) -> Forecast:
@@ -37,7 +36,7 @@ def transfer(recipe: PlumeRecipe) -> PlumeRecipe:
     the first training runs.
     """
     data = {"engine": _other_engine(recipe), "n_runs": min(TRANSFER_RUNS, recipe.data.n_runs)}
-    return recipe.with_changes({"seed": (recipe.seed + OTHER_SEED) % 2**31, "data": data})
+    return recipe.with_changes({"seed": recipe.seed_elsewhere(), "data": data})
 
 
 def _other_engine(recipe: PlumeRecipe) -> str:

@@ -10,6 +10,8 @@ from typing import Any, ClassVar, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
+ELSEWHERE = 1_000_003  # far from the seeds that somebody trains with next to each other
+
 
 class Section(BaseModel):
     """A group of fields: frozen, no unknown keys, no NaN, no silent conversion of types."""
@@ -110,6 +112,10 @@ class Recipe(Section):
         """Hash the recipe to eight hexadecimal digits, which change when any field changes."""
         text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+    def seed_elsewhere(self) -> int:
+        """Choose a seed for data that no training near this recipe's seed sees."""
+        return (self.seed + ELSEWHERE) % 2**31
 
     def with_changes(self, changes: dict[str, Any]) -> "Recipe":
         """Replace some fields: `recipe.with_changes({"train": {"epochs": 3}})`.

@@ -10,6 +10,7 @@ from keras import ops
 from kmodels.core.spec.arguments import check_choice, check_rate
 from kmodels.core.training.optimizer import adam
 from kmodels.core.training.term_model import TermModel, policy_name
+from kmodels.metasurface.data.layout import GEOMETRY
 from kmodels.metasurface.data.pattern_features import FEATURES
 from kmodels.metasurface.network.decoder import add_what_is_known, decode_wavelengths, wavelength_queries
 from kmodels.metasurface.network.encoder import encode_pattern
@@ -398,7 +399,7 @@ def _propagate(pattern, wavelength, config: dict):
 
 def _optics(config: dict) -> dict:
     """Pick what a solver must know of a structure."""
-    return {name: config[name] for name in ("band", "period", "height", "distance", "cover", "gap", "spacer")}
+    return {name: config[name] for name in ("band", *GEOMETRY)}
 
 
 def build(recipe: MetasurfaceRecipe, steps: int) -> MetasurfaceNet:

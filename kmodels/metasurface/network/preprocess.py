@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import lru_cache
+from weakref import WeakKeyDictionary
 
 import keras
 import numpy as np
@@ -14,8 +15,9 @@ from kmodels.metasurface.data.encode import StructureExamples
 from kmodels.metasurface.data.records import Structures
 from kmodels.metasurface.network.optics.few_orders import FewOrders
 from kmodels.metasurface.recipe import MetasurfaceRecipe
-from kmodels.metasurface.simulator.structures import packaged_few_orders
+from kmodels.metasurface.simulator.structures import few_order_settings, packaged_few_orders
 
+_KEPT: WeakKeyDictionary = WeakKeyDictionary()  # {structures: {how they are solved: spectra}}
 SOLVED_AT_ONCE = 8  # patterns
 MANY = 100  # of which somebody is told: a quarter of a minute
 
@@ -75,6 +77,8 @@ def _with_few_orders(examples: StructureExamples, recipe: MetasurfaceRecipe) -> 
 def few_order_spectra(structures: Structures, grids: np.ndarray, recipe: MetasurfaceRecipe) -> np.ndarray:
     """Solve structures with few orders; those that come with the package were solved beforehand.
 
+    What was found is kept as long as the structures are: a trained and an untrained network are given the same.
+
     Parameters
     ----------
     structures : Structures
@@ -89,6 +93,14 @@ def few_order_spectra(structures: Structures, grids: np.ndarray, recipe: Metasur
     ndarray
         (n, grids, 2, 2, w) float32; on disk where that is too large for memory, see `kmodels.core.io.rows`.
     """
+    kept = _KEPT.setdefault(structures, {})
+    key = grids.tobytes(), recipe.data, *few_order_settings(recipe).values()
+    if key not in kept:
+        kept[key] = _solved(structures, grids, recipe)
+    return kept[key]
+
+
+def _solved(structures: Structures, grids: np.ndarray, recipe: MetasurfaceRecipe) -> np.ndarray:
     known, solved = packaged_few_orders(recipe, grids), rows.Appended()
     unknown = sum(bits.tobytes() not in known for bits in structures.bits)
     if unknown > MANY:
@@ -104,9 +116,7 @@ def few_order_spectra(structures: Structures, grids: np.ndarray, recipe: Metasur
 
 def solve_with_few_orders(patterns: np.ndarray, grids: np.ndarray, recipe: MetasurfaceRecipe) -> np.ndarray:
     """Solve patterns (n, y, x) with few orders: (n, grids, 2, 2, w)."""
-    model = recipe.model
-    settings = model.few_orders, model.few_order_nodes, model.few_order_closure
-    solver = _solver(settings, _optics(recipe), patterns.shape[-1])
+    solver = _solver(recipe, patterns.shape[-1])
     n = len(patterns)
     padded = np.resize(patterns, (SOLVED_AT_ONCE, *patterns.shape[1:])) if n < SOLVED_AT_ONCE else patterns
     wavelength = np.tile(grids.reshape(1, -1), (len(padded), 1)).astype("float32")
@@ -115,15 +125,10 @@ def solve_with_few_orders(patterns: np.ndarray, grids: np.ndarray, recipe: Metas
     return np.moveaxis(found.reshape(n, *grids.shape, 2, 2), 2, -1)
 
 
-def _optics(recipe: MetasurfaceRecipe) -> tuple:
-    names = "period", "height", "distance", "cover", "gap", "spacer"
-    return (("band", recipe.data.wavelength), *((name, getattr(recipe.data, name)) for name in names))
-
-
 @lru_cache(maxsize=4)
-def _solver(settings: tuple, optics: tuple, pixels: int) -> keras.Model:
+def _solver(recipe: MetasurfaceRecipe, pixels: int) -> keras.Model:
     """Make a model of the layer alone, which every backend compiles as it compiles networks."""
     pattern = keras.Input((pixels, pixels, 1), name="pattern")
     wavelength = keras.Input((None,), name="wavelength")
-    solved = FewOrders(*settings, **dict(optics), dtype="float32")(pattern, wavelength)
+    solved = FewOrders.from_recipe(recipe)(pattern, wavelength)
     return keras.Model({"pattern": pattern, "wavelength": wavelength}, solved)

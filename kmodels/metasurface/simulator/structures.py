@@ -9,6 +9,7 @@ import numpy as np
 
 from kmodels.core.io import parallel
 from kmodels.core.spec.errors import UserError
+from kmodels.metasurface.data.layout import GEOMETRY
 from kmodels.metasurface.recipe import PACKAGED, PACKAGED_ORDERS
 from kmodels.metasurface.simulator.patterns import sample_pattern
 from kmodels.metasurface.simulator.rcwa import RcwaSolver
@@ -16,7 +17,6 @@ from kmodels.metasurface.simulator.scalar import ScalarSolver
 
 SIMULATION = 1  # raise it when the same recipe gives other data: cached data is then made again
 SOLVERS = {"scalar": ScalarSolver, "rcwa": RcwaSolver, "packaged": RcwaSolver}
-GEOMETRY = ("period", "height", "distance", "cover", "gap", "spacer")
 PACKAGED_FILES = Path(__file__).parent  # rigorous_51.h5: by the number of wavelengths
 PER_FILE = {"scalar": 100, "rcwa": 10, "packaged": 1400}  # what an interruption may cost
 WORTH_WORKERS = {"scalar": 200, "rcwa": 10, "packaged": 1400}  # structures: some twenty seconds

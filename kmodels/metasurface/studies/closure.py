@@ -27,14 +27,13 @@ def main(argv=None) -> int:
     options.add_argument("--out", required=True, metavar="FILE", help="what was found, .json")
     options.add_argument("--structures", type=int, default=24, metavar="N", help="to fit, and to test (default: 24)")
     options.add_argument("--steps", type=int, default=60, metavar="N", help="most evaluations (default: 60)")
-    options.add_argument("--sample", type=int, default=0, metavar="S", help="random seed (default: 0)")
     cli.add_backend_option(options)
     return cli.run(options, _closure, argv)
 
 
 def _closure(args, words) -> int:
-    if args.structures < 2 or args.steps < 5 or args.sample < 0:
-        raise UserError("--structures: 2 or more; --steps: 5 or more; --sample: 0 or more")
+    if args.structures < 2 or args.steps < 5:
+        raise UserError("--structures: 2 or more; --steps: 5 or more")
     if Path(args.out).suffix.lower() != ".json":
         raise UserError(f"--out {args.out}: the suffix must be .json")
     from kmodels.core.cli import console, parse
@@ -44,19 +43,19 @@ def _closure(args, words) -> int:
     recipe = parse.resolve(RECIPE, [parse.command_line(RECIPE, words)])
     if not recipe.model.few_orders:
         raise UserError("model.few_orders = 0: there is nothing to find; choose the orders, such as 57")
-    fitted, others = _solved(recipe, 2 * args.structures, args.sample)
+    fitted, others = _solved(recipe, 2 * args.structures)
     found = fit_closure(recipe, *fitted, args.steps)
     none = ((0.0, 0.0), (0.0, 0.0))
     scores = {name: score(recipe, *others, closure) for name, closure in (("without", none), ("with", found))}
     sizes = {"few_orders": recipe.model.few_orders, "orders": recipe.data.orders, "structures": args.structures}
-    files.write_json(args.out, {**sizes, "sample": args.sample, "closure": found, "scores": scores})
+    files.write_json(args.out, {**sizes, "seed": recipe.seed, "closure": found, "scores": scores})
     for name, of in scores.items():
         console.say(f"{name:>7} closure, other structures: R2 {of['r2']:.4f}, mean absolute error {of['mae']:.4f}")
     console.say(f"closure {found}; written: {args.out}")
     return int(scores["with"]["r2"] <= scores["without"]["r2"])
 
 
-def _solved(recipe, count: int, seed: int):
+def _solved(recipe, count: int):
     """Sample and solve structures with many orders: two halves of (patterns (n, y, x, 1), spectra (n, w, 4))."""
     import numpy as np
 
@@ -64,7 +63,7 @@ def _solved(recipe, count: int, seed: int):
     from kmodels.metasurface.simulator.patterns import sample_pattern
     from kmodels.metasurface.simulator.rcwa import RcwaSolver
 
-    streams = np.random.SeedSequence([seed, 0xC105]).spawn(count)
+    streams = np.random.SeedSequence([recipe.seed, 0xC105]).spawn(count)
     patterns = np.stack([sample_pattern(np.random.default_rng(stream), recipe.data) for stream in streams])
     solver, spectra = RcwaSolver(recipe.data, _wavelengths(recipe)), []
     with console.progress("solving with many orders", count) as bar:
@@ -140,10 +139,8 @@ def _few(recipe, patterns, closure):
 
     from kmodels.core.training.inference import as_numpy
     from kmodels.metasurface.network.optics.few_orders import FewOrders
-    from kmodels.metasurface.simulator.structures import GEOMETRY
 
-    geometry = {name: getattr(recipe.data, name) for name in GEOMETRY}
-    layer = FewOrders(recipe.model.few_orders, NODES, closure, band=recipe.data.wavelength, **geometry)
+    layer = FewOrders.from_recipe(recipe, nodes=NODES, closure=closure)
     wavelength = np.tile(_wavelengths(recipe), (len(patterns), 1)).astype("float32")
     return as_numpy(layer(patterns, wavelength))
 

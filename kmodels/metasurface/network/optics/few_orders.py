@@ -6,10 +6,12 @@ import keras
 import numpy as np
 from keras import ops
 
-from kmodels.core.spec.arguments import check_choice, check_integers
+from kmodels.core.spec.arguments import check_integers
+from kmodels.metasurface.data.layout import GEOMETRY
 from kmodels.metasurface.network.optics.pairs import multiply, pair, tensors
+from kmodels.metasurface.network.optics.structure_layer import StructureLayer
 from kmodels.metasurface.network.optics.wave_numbers import WaveNumbers
-from kmodels.metasurface.simulator.materials import SELLMEIER, refractive_index, squared_index
+from kmodels.metasurface.simulator.materials import refractive_index, squared_index
 from kmodels.metasurface.simulator.rcwa import OFF_GRAZING, RealWaves, admittance, normal
 from kmodels.metasurface.simulator.scalar import half_period_weights
 
@@ -18,7 +20,7 @@ LEAST = 1e-8  # of squared normal wave numbers whose root is taken
 
 
 @keras.saving.register_keras_serializable("kmodels.metasurface")
-class FewOrders(keras.layers.Layer):
+class FewOrders(StructureLayer):
     """Transmittance of each pixel by the equations of `simulator.rcwa`, differentiable, in float32. Nothing is learned.
 
     E'' = P Q E in a layer. With C = cosh and S = sinh(.) / root, of the root of P Q times half the height, the fields
@@ -51,10 +53,8 @@ class FewOrders(keras.layers.Layer):
         Wavelengths at which they are solved.
     closure : ((float, float), (float, float))
         c of Q and of P, found by `studies.closure`; zeros: `simulator.rcwa`'s equations.
-    band, period, height, distance, cover, gap, spacer
-        As of `SplitStepPropagation`.
-    **kwargs
-        `name` and `dtype` of a `keras.layers.Layer`.
+    **optics
+        As of `StructureLayer`.
 
     References
     ----------
@@ -66,27 +66,22 @@ class FewOrders(keras.layers.Layer):
         orders: int = 57,
         nodes: int = 24,
         closure: Sequence[Sequence[float]] = ((0.0, 0.0), (0.0, 0.0)),
-        *,
-        band: tuple[float, float] = (400.0, 700.0),
-        period: float = 1000.0,
-        height: float = 600.0,
-        distance: float = 2000.0,
-        cover: str = "air",
-        gap: str = "air",
-        spacer: str = "silica",
-        **kwargs,
+        **optics,
     ):
-        super().__init__(**{"trainable": False, **kwargs}, autocast=False)
+        super().__init__(**{"trainable": False, **optics})
         owner = type(self).__name__
         check_integers(owner, orders=orders, nodes=nodes)
-        for name, material in (("cover", cover), ("gap", gap), ("spacer", spacer)):
-            check_choice(owner, name, material, SELLMEIER)
         if np.shape(closure) != (2, 2):
             raise ValueError(f"{owner}: closure = {closure!r}; expected ((c0, c1), (c0, c1))")
         self.orders, self.nodes, self.closure = orders, nodes, tuple(map(tuple, closure))
-        self.band = tuple(band)
-        self.period, self.height, self.distance = period, height, distance
-        self.cover, self.gap, self.spacer = cover, gap, spacer
+
+    @classmethod
+    def from_recipe(cls, recipe, **changes) -> "FewOrders":
+        """Make the layer whose spectra a recipe's network is given; `changes` are arguments that are others."""
+        model, data = recipe.model, recipe.data
+        size = {"orders": model.few_orders, "nodes": model.few_order_nodes, "closure": model.few_order_closure}
+        optics = {"band": data.wavelength, **{name: getattr(data, name) for name in GEOMETRY}}
+        return cls(**{**size, **optics, "dtype": "float32", **changes})
 
     def build(self, pattern_shape, wavelength_shape):
         """Set the constants that all patterns have in common."""
@@ -273,8 +268,8 @@ class FewOrders(keras.layers.Layer):
 
     def get_config(self):
         """Return the constructor's arguments."""
-        names = "orders", "nodes", "closure", "band", "period", "height", "distance", "cover", "gap", "spacer"
-        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+        own = {name: getattr(self, name) for name in ("orders", "nodes", "closure")}
+        return {**super().get_config(), **own}
 
 
 def _column(values: np.ndarray) -> np.ndarray:

@@ -4,11 +4,11 @@ import keras
 import numpy as np
 from keras import ops
 
-from kmodels.core.spec.arguments import check_choice
 from kmodels.metasurface.network.optics.pairs import cis, interpolate, matmul_right, multiply, pair, tensors, transposed
+from kmodels.metasurface.network.optics.structure_layer import StructureLayer
 from kmodels.metasurface.network.optics.wave_numbers import WaveNumbers
 from kmodels.metasurface.recipe import LARGEST_INDEX
-from kmodels.metasurface.simulator.materials import SELLMEIER, refractive_index, squared_index
+from kmodels.metasurface.simulator.materials import refractive_index, squared_index
 from kmodels.metasurface.simulator.scalar import diffraction_phase, half_period_weights, transverse
 
 TINY = 1e-9  # [1/nm] in place of vanishing wave numbers: square roots have no slope there
@@ -16,7 +16,7 @@ SMALLEST = 1e-4  # least transmittance whose logarithm is taken
 
 
 @keras.saving.register_keras_serializable("kmodels.metasurface")
-class SplitStepPropagation(keras.layers.Layer):
+class SplitStepPropagation(StructureLayer):
     """Transmittance of each pixel and reflectance by the scalar solver's equations, differentiable, with two shortcuts.
 
     Few slices: phase screens and diffraction alternate `slices` times. Few wavelengths: this and the film are computed
@@ -36,16 +36,10 @@ class SplitStepPropagation(keras.layers.Layer):
         Slices of the pattern.
     nodes : int
         Wavelengths at which they are computed.
-    band : tuple of float
-        Shortest and longest wavelength [nm].
-    period, height, distance : float
-        Of the structure, of the silicon nitride, and from the pattern to the camera pixels [nm].
-    cover, gap, spacer : str
-        Materials above the pattern, in its gaps, and below it: names in SELLMEIER.
     grid : int
         Grid points per axis, a multiple of 4 that divides the pattern's pixels.
-    **kwargs
-        `name`, `dtype` and `trainable` of a `keras.layers.Layer`.
+    **optics
+        As of `StructureLayer`.
 
     References
     ----------
@@ -57,26 +51,15 @@ class SplitStepPropagation(keras.layers.Layer):
         slices: int = 6,
         nodes: int = 12,
         *,
-        band: tuple[float, float] = (400.0, 700.0),
-        period: float = 1000.0,
-        height: float = 600.0,
-        distance: float = 2000.0,
-        cover: str = "air",
-        gap: str = "air",
-        spacer: str = "silica",
         grid: int = 16,
-        **kwargs,
+        **optics,
     ):
-        super().__init__(autocast=False, **kwargs)
-        owner = type(self).__name__
-        for name, material in (("cover", cover), ("gap", gap), ("spacer", spacer)):
-            check_choice(owner, name, material, SELLMEIER)
-        needed = 4 * LARGEST_INDEX * period / band[0]
+        super().__init__(**optics)
+        needed = 4 * LARGEST_INDEX * self.period / self.band[0]
         if grid % 4 or grid <= needed:
+            owner = type(self).__name__
             raise ValueError(f"{owner}: grid = {grid}; needs a multiple of 4 above 6 period / band[0] = {needed:g}")
-        self.slices, self.nodes, self.band, self.grid = slices, nodes, tuple(band), grid
-        self.period, self.height, self.distance = period, height, distance
-        self.cover, self.gap, self.spacer = cover, gap, spacer
+        self.slices, self.nodes, self.grid = slices, nodes, grid
 
     def build(self, pattern_shape, wavelength_shape):
         """Create the phases, and the constants that all patterns have in common."""
@@ -202,19 +185,7 @@ class SplitStepPropagation(keras.layers.Layer):
 
     def get_config(self):
         """Return the constructor's arguments."""
-        return {
-            **super().get_config(),
-            "slices": self.slices,
-            "nodes": self.nodes,
-            "band": self.band,
-            "period": self.period,
-            "height": self.height,
-            "distance": self.distance,
-            "cover": self.cover,
-            "gap": self.gap,
-            "spacer": self.spacer,
-            "grid": self.grid,
-        }
+        return {**super().get_config(), "slices": self.slices, "nodes": self.nodes, "grid": self.grid}
 
 
 def logits_of(transmittance, outputs: int):
